@@ -1,0 +1,62 @@
+"""Entropy coding of rows of integer frequencies, by constriction's range coder.
+
+A queue (first in, first out), as an autoregressive model wants: the decoder needs the first symbol
+first.  Rows are float32 holding integers, because the library's arithmetic depends on the dtype; how it
+turns them into intervals is written down in `docs/format.md`, so that files outlive the library.
+"""
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from pixcodecs.errors import BitstreamError
+
+#: Frequencies of a whole sub-pixel sum to this.
+TOTAL = 1 << 20
+
+_FAMILY = constriction.stream.model.Categorical(perfect=False)
+
+
+class Encoder:
+    """Collects symbols; `finish` gives the payload."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def encode(self, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
+        """Append symbols, each under its own row.
+
+        Args:
+            symbols: (N,) int32 in [0, K).
+            freqs: (N, K) float32 integers >= 1, each row's sum < 2^24.
+        """
+        self._coder.encode(symbols, _FAMILY, freqs)
+
+    def finish(self) -> bytes:
+        """The payload: little-endian 32-bit words."""
+        return self._coder.get_compressed().astype("<u4").tobytes()
+
+
+class Decoder:
+    """The inverse of `Encoder`: the same rows in the same order give the symbols back."""
+
+    def __init__(self, payload: bytes) -> None:
+        """
+        Raises:
+            BitstreamError: the payload is not made of 32-bit words.
+        """
+        if len(payload) % 4:
+            raise BitstreamError(f"payload has {len(payload)} bytes, expected a multiple of 4")
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
+
+    def decode(self, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        """(N, K) rows -> (N,) int32 symbols; see `Encoder.encode`."""
+        return np.asarray(self._coder.decode(_FAMILY, freqs), np.int32)
+
+    def check_exhausted(self) -> None:
+        """
+        Raises:
+            BitstreamError: words are left over.
+        """
+        if not self._coder.maybe_exhausted():
+            raise BitstreamError("payload goes on after its last pixel")

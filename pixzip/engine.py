@@ -1,0 +1,185 @@
+"""Encode and decode loops: a model and a range coder, one diagonal of a batch at a time.
+
+There is one loop, `run`; what happens to the frequencies it computes is up to a `Coder`, so the encoder,
+the decoder, the measure of the model's own bits and the known answer all see the same ones.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pixcodecs import entropy
+from pixcodecs.errors import ModelMismatchError
+
+from pixzip.exact import gemm
+from pixzip.exact.frequencies import BINS
+from pixzip.exact.wavefront import Layers, Step, Wavefront
+from pixzip.exact.weights import IntegerWeights
+
+Planes = NDArray[np.uint8]
+#: Called with (steps done, steps in all).
+Progress = Callable[[int, int], None]
+
+
+class Coder(ABC):
+    """Turns frequencies into symbols, by looking them up or by decoding them."""
+
+    @abstractmethod
+    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        """(M, 16) frequencies of stage 0 (bins) or 1 (places) -> (M,) symbols."""
+
+
+class _Known(Coder):
+    """Symbols come from images that are there."""
+
+    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
+        self.values = np.zeros((wave.pixels.shape[0], wave.pixels.shape[1]), np.uint8)
+        for i, planes in enumerate(images):
+            self.values[wave.window(i)] = planes.transpose(1, 2, 0)
+
+    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        values = self.values[step.address, channel].astype(np.int32)
+        symbols = values % BINS if stage else values // BINS
+        self.use(step, symbols, freqs)
+        return symbols
+
+    @abstractmethod
+    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None: ...
+
+
+class _Encode(_Known):
+    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
+        super().__init__(wave, images)
+        self.encoders = [entropy.Encoder() for _ in images]
+
+    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
+        for image, part in step.segments:
+            self.encoders[image].encode(symbols[part], freqs[part])
+
+
+class _Measure(_Known):
+    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
+        super().__init__(wave, images)
+        self.bits = np.zeros(len(images))
+
+    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
+        chosen = np.take_along_axis(freqs, symbols[:, None], 1)[:, 0].astype(np.float64)
+        bits = np.log2(freqs.sum(1, dtype=np.float64)) - np.log2(chosen)
+        for image, part in step.segments:
+            self.bits[image] += bits[part].sum()
+
+
+class _Hash(_Known):
+    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
+        super().__init__(wave, images)
+        self.hash = hashlib.sha256()
+
+    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
+        self.hash.update(freqs.astype("<i4").tobytes())
+
+
+class _Decode(Coder):
+    def __init__(self, payloads: Sequence[bytes]) -> None:
+        self.decoders = [entropy.Decoder(p) for p in payloads]
+
+    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        parts = [self.decoders[image].decode(freqs[part]) for image, part in step.segments]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
+    """Code every sub-pixel of a batch: step by step, channel by channel, bins before places."""
+    frequencies = wave.layers.frequencies
+    for step in wave:
+        for channel in range(wave.layers.config.channels):
+            mixture = frequencies.mixture(wave.outputs(channel), wave.centre[:, channel], wave.known[:, :channel])
+            bin_rows = frequencies.bin_rows(mixture)
+            bins = coder.code(step, channel, 0, bin_rows.diff().cpu().numpy())
+            on_device = torch.from_numpy(bins).to(wave.device, torch.int64)
+            place_rows = frequencies.place_rows(mixture, on_device, bin_rows)
+            places = coder.code(step, channel, 1, place_rows.diff().cpu().numpy())
+            wave.store(channel, on_device * BINS + torch.from_numpy(places).to(wave.device, torch.int64))
+        if progress:
+            progress(step.t + 1, wave.steps)
+
+
+def known_answer_pattern(channels: int) -> Planes:
+    """(C, 24, 32) uint8: ramps, edges and noise, from integers alone."""
+    state, noise = 1, []
+    for _ in range(channels * 24 * 32):
+        state = state * 1103515245 + 12345 & 0x7FFFFFFF
+        noise.append(state >> 16 & 255)
+    y, x = np.mgrid[:24, :32]
+    ramp = x * 5 + y * 3
+    pattern = np.stack([np.where(y < 8, ramp + 9 * c, np.where(x < 16, 255 * (x // 4 % 2), 0)) for c in range(channels)])
+    rough = np.array(noise).reshape(channels, 24, 32)
+    return np.where((y >= 16) & (x >= 8), rough, pattern).astype(np.uint8)
+
+
+class Engine:
+    """One model on one device, ready to code."""
+
+    def __init__(self, weights: IntegerWeights, device: str = "cpu", backend: str | None = None) -> None:
+        """
+        Args:
+            device: "cpu" or "cuda".
+            backend: a name in `gemm.BACKENDS`; None takes the fastest exact one.
+        Raises:
+            ModelMismatchError: this machine does not reproduce the model's known answer.
+        """
+        self.weights = weights
+        shapes = Layers.shapes(weights)
+        target = torch.device(device)
+        if backend is None:
+            arithmetic = gemm.choose(target, shapes)
+        else:
+            arithmetic = gemm.BACKENDS[backend](target)
+            if gemm.self_test(arithmetic, shapes) is None:
+                raise ModelMismatchError(f"backend {backend} is not exact on this machine")
+        self.layers = Layers(weights, arithmetic)
+        if weights.known_answer and self.known_answer() != weights.known_answer:
+            raise ModelMismatchError(
+                f"this machine computes other frequencies than model {weights.model_id.hex()} should give "
+                f"(backend {arithmetic.name} on {device}): nothing was coded"
+            )
+
+    def known_answer(self) -> str:
+        """Hex SHA-256 of the frequencies of `known_answer_pattern`."""
+        pattern = known_answer_pattern(self.weights.config.channels)
+        wave = Wavefront(self.layers, [pattern.shape[1:]])
+        coder = _Hash(wave, [pattern])
+        run(wave, coder)
+        return coder.hash.hexdigest()
+
+    def encode(self, images: Sequence[Planes], progress: Progress | None = None) -> list[bytes]:
+        """(C, H, W) uint8 images in coding order -> a payload each."""
+        wave = Wavefront(self.layers, [planes.shape[1:] for planes in images])
+        coder = _Encode(wave, images)
+        run(wave, coder, progress)
+        return [e.finish() for e in coder.encoders]
+
+    def decode(
+        self, payloads: Sequence[bytes], sizes: list[tuple[int, int]], progress: Progress | None = None
+    ) -> list[Planes]:
+        """Payloads and their (height, width) -> (C, H, W) uint8 images in coding order.
+
+        Raises:
+            BitstreamError: a payload goes on after its last pixel.
+        """
+        wave = Wavefront(self.layers, sizes)
+        coder = _Decode(payloads)
+        run(wave, coder, progress)
+        for decoder in coder.decoders:
+            decoder.check_exhausted()
+        pixels = wave.pixels.cpu().numpy()
+        return [pixels[wave.window(i)].transpose(2, 0, 1) for i in range(len(sizes))]
+
+    def nll_bits(self, images: Sequence[Planes], progress: Progress | None = None) -> list[float]:
+        """The model's own bits for each image: the sum of -log2 of its frequencies."""
+        wave = Wavefront(self.layers, [planes.shape[1:] for planes in images])
+        coder = _Measure(wave, images)
+        run(wave, coder, progress)
+        return coder.bits.tolist()

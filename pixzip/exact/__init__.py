@@ -1,0 +1,1 @@
+"""Integer arithmetic: the same frequencies on every machine."""

@@ -1,0 +1,199 @@
+"""Integer weights: the file, its hash, and the bounds that make arithmetic on it exact.
+
+A weights file is safetensors: int8 matrices (inputs, outputs) with one exponent a column, int32 biases,
+and the tables.  The real weight is ``int8 * 2^-exponent``; biases and the residual stream are in units of
+2^-FRACTION of an activation step.  Whoever names a file on the command line may be hostile, so shapes,
+dtypes and bounds are checked before anything is computed.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.container import MODEL_ID_BYTES
+from pixcodecs.errors import ModelMismatchError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from pixzip.exact import tables
+from pixzip.models.context import MASK_A, MASK_B
+from pixzip.models.registry import ARCHITECTURES, Config
+
+#: Fractional bits of the residual stream and the biases, in activation steps.
+FRACTION = 10
+ACTIVATION_MAX = 127
+#: float32 holds every integer up to here; all sums stay below.
+EXACT = 1 << 24
+#: Right shifts that turn the head's outputs into logits, means, scales and factors.
+OUTPUT_SHIFTS = {"logits": FRACTION, "means": FRACTION - 2, "scales": FRACTION + 2, "factors": FRACTION - 1}
+MAX_FILE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class IntegerWeights:
+    """One model, exactly.
+
+    Attributes:
+        architecture: its wire name in the registry.
+        config: its sizes.
+        order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
+        tensors: name -> integer array; `expected_tensors` lists them.
+        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" before it is known.
+        notes: free text about training, no part of the hash.
+    """
+
+    architecture: str
+    config: Config
+    order: tuple[int, ...]
+    tensors: dict[str, NDArray[Any]]
+    known_answer: str = ""
+    notes: str = ""
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
+        head = {"architecture": self.architecture, "config": asdict(self.config), "order": list(self.order)}
+        h = hashlib.sha256(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
+        for name in sorted(self.tensors):
+            a = np.ascontiguousarray(self.tensors[name])
+            a = a.astype(a.dtype.newbyteorder("<"), copy=False)
+            h.update(f"{name} {a.dtype.name} {list(a.shape)}\n".encode())
+            h.update(a.tobytes())
+        return h.digest()
+
+    @property
+    def model_id(self) -> bytes:
+        """The first bytes of the digest: what a file names its model by."""
+        return self.digest[:MODEL_ID_BYTES]
+
+    def to_bytes(self) -> bytes:
+        """The weights file."""
+        meta = {
+            "architecture": self.architecture,
+            "config": json.dumps(asdict(self.config), sort_keys=True),
+            "order": json.dumps(list(self.order)),
+            "known_answer": self.known_answer,
+            "notes": self.notes,
+        }
+        return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
+
+
+def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name -> (dtype, shape) of every tensor of a weights file."""
+    c, w, hw, k = config.channels, config.width, config.head_width, config.n_mix
+
+    def matrix(name: str, n_in: int, n_out: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+        return {f"{name}.weight": ("int8", (n_in, n_out)), f"{name}.exponent": ("int8", (n_out,))}
+
+    out = matrix("input", (len(MASK_A) + 1) * c, w) | {"input.bias": ("int32", (w,))}
+    for i in range(config.blocks):
+        out |= matrix(f"block.{i}", len(MASK_B) * w, w)
+    out |= matrix("hidden", w, c * hw) | {"hidden.bias": ("int32", (c * hw,))}
+    for i in range(c):
+        if i:
+            out |= matrix(f"known.{i}", i, hw)
+        out |= matrix(f"out.{i}", hw, 3 * k + i) | {f"out.{i}.bias": ("int32", (3 * k + i,))}
+    out["table.exp2"] = ("int16", (256,))
+    out["table.logistic"] = ("int16", (2 * tables.LOGISTIC_LIMIT + 1,))
+    out["table.reciprocal"] = ("int32", (tables.N_SCALES,))
+    return out
+
+
+def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
+    """(K, N) int64 weights in units of 2^-FRACTION."""
+    exponent = weights.tensors[f"{name}.exponent"].astype(np.int64)
+    return weights.tensors[f"{name}.weight"].astype(np.int64) << (FRACTION - exponent)
+
+
+def check(weights: IntegerWeights) -> None:
+    """Refuse weights whose shapes, dtypes or bounds are not what exact arithmetic needs.
+
+    Every sum, in any order and with its bias, must stay below 2^24 in units of 2^-FRACTION, so that float32
+    holds it exactly; the raw int8 products must too.
+
+    Raises:
+        ModelMismatchError: what was found and what was expected.
+    """
+    config, t = weights.config, weights.tensors
+    expected = expected_tensors(config)
+    if set(t) != set(expected):
+        raise ModelMismatchError(f"weights have tensors {sorted(set(t) ^ set(expected))[:4]} missing or unknown")
+    for name, (dtype, shape) in expected.items():
+        if t[name].dtype.name != dtype or t[name].shape != shape:
+            raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
+    if sorted(weights.order) != list(range(config.channels)):
+        raise ModelMismatchError(f"channel order is {weights.order}, expected a permutation of {config.channels}")
+    for name in expected:
+        if name.endswith(".exponent") and not ((t[name] >= 0) & (t[name] <= FRACTION)).all():
+            raise ModelMismatchError(f"{name} leaves 0..{FRACTION}")
+        if name.endswith(".weight") and (t[name] == -128).any():
+            raise ModelMismatchError(f"{name} contains -128")
+
+    def magnitude(name: str, top: int) -> NDArray[np.int64]:
+        return top * np.abs(scaled(weights, name)).sum(0)
+
+    def ensure(name: str, bound: NDArray[np.int64]) -> None:
+        if bound.max() >= EXACT:
+            raise ModelMismatchError(f"{name} can reach {bound.max()}, expected less than {EXACT}")
+
+    def biased(name: str) -> NDArray[np.int64]:
+        return np.abs(t[f"{name}.bias"].astype(np.int64))
+
+    residual = magnitude("input", 128) + biased("input")
+    ensure("input", residual)
+    for i in range(config.blocks):
+        w = scaled(weights, f"block.{i}")
+        # activations are never negative: one sign of the weights bounds each end
+        residual = residual + ACTIVATION_MAX * np.maximum(w.clip(0).sum(0), (-w).clip(0).sum(0))
+        ensure(f"block.{i}", residual)
+    hidden = (magnitude("hidden", ACTIVATION_MAX) + biased("hidden")).reshape(config.channels, -1)
+    for i in range(config.channels):
+        ensure(f"hidden.{i}", hidden[i] + (magnitude(f"known.{i}", ACTIVATION_MAX) if i else 0))
+        # four times: means keep two more fractional bits
+        ensure(f"out.{i}", 4 * (magnitude(f"out.{i}", ACTIVATION_MAX) + biased(f"out.{i}")))
+    exp2, logistic, reciprocal = t["table.exp2"], t["table.logistic"], t["table.reciprocal"]
+    if exp2[0] != tables.WEIGHT_TOTAL or (np.diff(exp2) > 0).any() or exp2.min() < 0:
+        raise ModelMismatchError("table.exp2 does not fall from its total to no less than zero")
+    if logistic[0] != 0 or logistic[-1] != tables.CDF_TOTAL or (np.diff(logistic) < 0).any():
+        raise ModelMismatchError(f"table.logistic does not rise from 0 to {tables.CDF_TOTAL}")
+    if reciprocal.min() < 1 or reciprocal.max() >= 1 << 18:
+        raise ModelMismatchError("table.reciprocal leaves 1..2^18 - 1")
+
+
+def load(path: Path) -> IntegerWeights:
+    """Read and check a weights file.
+
+    Raises:
+        ModelMismatchError: it cannot be read, or `check` refuses it.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelMismatchError(f"{path} has {path.stat().st_size} bytes, more than {MAX_FILE_BYTES}")
+        with safe_open(path, "numpy") as f:
+            meta = f.metadata() or {}
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise ModelMismatchError(f"no model file at {path}") from None
+    except (SafetensorError, OSError, TypeError, ValueError, KeyError) as e:
+        raise ModelMismatchError(f"{path} is not a weights file: {e}") from None
+    architecture = meta.get("architecture", "")
+    if architecture not in ARCHITECTURES:
+        raise ModelMismatchError(f"{path} has architecture {architecture!r}, expected one of {sorted(ARCHITECTURES)}")
+    try:
+        sizes = json.loads(meta["config"])
+        if not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
+            raise ValueError(f"sizes {sizes}")
+        config = Config(**sizes)
+        order = tuple(int(i) for i in json.loads(meta["order"]))
+        if config.channels not in (1, 3):
+            raise ValueError(f"{config.channels} channels")
+    except (KeyError, TypeError, ValueError) as e:
+        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
+    weights = IntegerWeights(architecture, config, order, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
+    check(weights)
+    return weights

@@ -1,0 +1,124 @@
+"""Masked convolutions as products of contiguous slices.
+
+Images are laid out as rows of one tall matrix, raster order, with an empty column after each row and an
+empty row above each image.  A tap is then a constant shift of the whole matrix, a convolution is one
+matrix product a tap, and nothing is copied: on a CPU this trains two to three times faster than a
+masked ``conv2d``.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pixzip.models.context import MASK_B
+
+#: Activations are multiples of 1/32, at most 127/32.
+STEP = 32
+LIMIT = 127 / STEP
+#: Weights are int8 times 2^-s, s at most this.
+WEIGHT_BITS = 10
+
+
+def round_through(x: Tensor, steps: int) -> Tensor:
+    """Round to multiples of 1 / steps; the gradient passes straight through."""
+    return x + (torch.floor(x * steps + 0.5) / steps - x).detach()
+
+
+def weight_exponents(w: Tensor) -> Tensor:
+    """(K, N) -> (N,) s, the largest with ``|w| 2^s <= 127`` in each column, within [0, WEIGHT_BITS]."""
+    largest = w.detach().abs().amax(0).clamp(min=1e-12)
+    return torch.floor(torch.log2(127 / largest)).clamp(0, WEIGHT_BITS)
+
+
+def fake_quantise_weight(w: Tensor) -> Tensor:
+    """The int8 weight that `pixzip.exact` will use, as a float; gradients pass straight through."""
+    scale = torch.exp2(weight_exponents(w))
+    return w + (torch.floor(w * scale + 0.5).clamp(-127, 127) / scale - w).detach()
+
+
+def activate(h: Tensor, quantise: bool) -> Tensor:
+    """ReLU and quantiser in one: clamp to [0, LIMIT], in multiples of 1 / STEP if `quantise`."""
+    return round_through(h.clamp(0, LIMIT), STEP) if quantise else h.clamp(0, LIMIT)
+
+
+class Raster:
+    """The geometry of N images of H x W laid out as one matrix of P rows."""
+
+    def __init__(self, n: int, h: int, w: int, device: torch.device) -> None:
+        self.n, self.h, self.w = n, h, w
+        self.pitch = w + 1
+        #: How far back in the matrix each tap of mask B lies.
+        self.shifts = [-dy * self.pitch - dx for dy, dx in MASK_B]
+        inside = torch.ones(n, 1, h, w, device=device)
+        self.inside = self.flatten(inside)  # (P, 1)
+
+    def flatten(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (P, C), zero where there is no pixel."""
+        return F.pad(x, (0, 1, 1, 0)).permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+    def unflatten(self, x: Tensor) -> Tensor:
+        """(P, C) -> (N, C, H, W)."""
+        return x.view(self.n, self.h + 1, self.pitch, -1)[:, 1:, : self.w].permute(0, 3, 1, 2)
+
+
+def _accumulate(out: Tensor, a: Tensor, b: Tensor, dtype: torch.dtype) -> None:
+    """out += a @ b, the product in `dtype`."""
+    if dtype == out.dtype:
+        out.addmm_(a, b)
+    else:
+        out.add_(torch.mm(a.to(dtype), b.to(dtype)))
+
+
+class _MaskedResidual(torch.autograd.Function):
+    """r + conv(activate(r)): saves the activation alone and never materialises the taps."""
+
+    @staticmethod
+    def forward(ctx: Any, r: Tensor, weight: Tensor, raster: Raster, quantise: bool) -> Tensor:
+        rows, width = r.shape
+        lead = max(raster.shifts)
+        padded = r.new_zeros(lead + rows, width)
+        a = padded[lead:]
+        torch.clamp(r, 0, LIMIT, out=a)
+        if quantise:
+            a.mul_(STEP).add_(0.5).floor_().div_(STEP)
+        a.mul_(raster.inside)
+        device = r.device.type
+        ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else r.dtype
+        out = r.clone()
+        with torch.autocast(device, enabled=False):
+            for shift, w in zip(raster.shifts, weight.split(width), strict=True):
+                _accumulate(out, padded[lead - shift : lead - shift + rows], w, ctx.dtype)
+        ctx.save_for_backward(padded, weight)
+        ctx.raster = raster
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        padded, weight = ctx.saved_tensors
+        (grad,) = grads
+        shifts = ctx.raster.shifts
+        rows, width = grad.shape
+        lead = max(shifts)
+        grad_a = torch.zeros_like(padded)
+        grad_w = torch.zeros_like(weight)
+        for shift, w, g in zip(shifts, weight.split(width), grad_w.split(width), strict=True):
+            tap = slice(lead - shift, lead - shift + rows)
+            _accumulate(grad_a[tap], grad, w.t(), ctx.dtype)
+            _accumulate(g, padded[tap].t(), grad, ctx.dtype)
+        a = padded[lead:]
+        grad_r = grad_a[lead:].mul_((a > 0) & (a < LIMIT)).add_(grad)
+        return grad_r, grad_w, None, None
+
+
+def masked_residual(r: Tensor, weight: Tensor, raster: Raster, quantise: bool) -> Tensor:
+    """One block: ``r + conv(activate(r), weight)`` with the taps of mask B.
+
+    Args:
+        r: (P, C) residual stream.
+        weight: (5 C, C), tap by tap.
+    Returns:
+        (P, C).
+    """
+    return _MaskedResidual.apply(r, weight, raster, quantise)  # type: ignore[no-any-return]

@@ -1,0 +1,98 @@
+"""Wavefront PixelCNN: masked convolutions whose pixels can be decoded a diagonal at a time.
+
+A PixelCNN [1] (mask A, then residual blocks of mask B) restricted to the taps of `context`, so that all
+pixels of one step ``t = x + 2 y`` are independent given the past.  The trunk runs once a pixel; one head
+a channel sees the trunk and the residuals of the channels coded before it, and gives a logistic
+mixture [2] centred on the MED prediction plus a learned factor times those residuals.
+
+This module is the training view.  Activations are clamped to [0, 127/32]; with `quantise` on they are
+rounded to multiples of 1/32 and every weight to an int8 times a power of two, which `pixzip.exact`
+repeats in integers.
+
+Unlike [1], a block is one clamped ReLU and one convolution, and the channels share the trunk.
+
+[1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
+[2] Salimans et al., PixelCNN++, 2017 (arXiv 1701.05517).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pixzip.models.context import MASK_A, MASK_B, med, shifted, validity
+from pixzip.models.mixture import nll_bits
+from pixzip.models.raster import Raster, activate, fake_quantise_weight, masked_residual, round_through
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of a wavefront PixelCNN; the defaults are those of `base`."""
+
+    channels: int = 3
+    width: int = 64
+    blocks: int = 8
+    head_width: int = 32
+    n_mix: int = 4
+
+
+class WavefrontPixelCNN(nn.Module):
+    """Training view; weights are (inputs, outputs), inputs of a convolution ordered tap by tap."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        c, w, hw, k = config.channels, config.width, config.head_width, config.n_mix
+        self.config = config
+        self.quantise = False
+        n_in, fan = (len(MASK_A) + 1) * c, len(MASK_B) * w
+        self.input = nn.Parameter(torch.randn(n_in, w) * (1.5 / math.sqrt(n_in)))
+        self.input_bias = nn.Parameter(torch.rand(w) * 0.5)
+        self.block = nn.ParameterList(
+            nn.Parameter(torch.randn(fan, w) / math.sqrt(fan * config.blocks)) for _ in range(config.blocks)
+        )
+        self.hidden = nn.Parameter(torch.randn(w, c * hw) / math.sqrt(w))
+        self.hidden_bias = nn.Parameter(torch.zeros(c * hw))
+        self.known = nn.ParameterList(nn.Parameter(torch.randn(i, hw) * 0.5) for i in range(1, c))
+        self.out = nn.ParameterList(
+            nn.Parameter(torch.randn(hw, 3 * k + i) * (0.1 / math.sqrt(hw))) for i in range(c)
+        )
+        start = torch.cat([torch.zeros(2 * k), torch.linspace(-1.0, 2.5, k)])
+        self.out_bias = nn.ParameterList(nn.Parameter(torch.cat([start, torch.ones(i)])) for i in range(c))
+
+    def weight(self, w: Tensor) -> Tensor:
+        return fake_quantise_weight(w) if self.quantise else w
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Ideal code length of every sub-pixel.
+
+        Args:
+            planes: (N, C, H, W) float, integers 0..255, channels in coding order.
+        Returns:
+            (N, C, H, W) float32 bits.
+        """
+        n, c, h, w = planes.shape
+        k, hw = self.config.n_mix, self.config.head_width
+        centre = med(planes)
+        inside = validity(h, w, MASK_A, planes.device)
+        taps = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
+        raster = Raster(n, h, w, planes.device)
+        x = raster.flatten(torch.cat([*taps, centre - 128], 1).clamp(-127, 127) / 32)
+        r = torch.addmm(self.input_bias, x, self.weight(self.input))
+        for block in self.block:
+            r = masked_residual(r, self.weight(block), raster, self.quantise)
+        hidden = torch.addmm(self.hidden_bias, activate(r, self.quantise), self.weight(self.hidden))
+        value, mid = raster.flatten(planes), raster.flatten(centre)
+        known = (value - mid).clamp(-127, 127)
+        bits = []
+        for i, z in enumerate(hidden.split(hw, 1)):
+            if i:
+                z = torch.addmm(z, known[:, :i] / 32, self.weight(self.known[i - 1]))
+            out = torch.addmm(self.out_bias[i], activate(z, self.quantise), self.weight(self.out[i]))
+            logits, means, scales, factors = out.split([k, k, k, i], 1)
+            if self.quantise:
+                logits, means = round_through(logits, 32), round_through(means, 128)
+                scales, factors = round_through(scales, 8), round_through(factors, 64)
+            means = mid[:, i : i + 1] + (factors * known[:, :i]).sum(1, keepdim=True) + 8 * means
+            bits.append(nll_bits(value[:, i], 2 * logits, means, scales))
+        return raster.unflatten(torch.stack(bits, 1))
