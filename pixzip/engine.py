@@ -16,7 +16,8 @@ from pixcodecs.errors import ModelMismatchError
 
 from pixzip.exact import gemm
 from pixzip.exact.frequencies import BINS
-from pixzip.exact.wavefront import Layers, Step, Wavefront
+from pixzip.exact.schedule import Step
+from pixzip.exact.wavefront import Layers, Wavefront, wavefront
 from pixzip.exact.weights import IntegerWeights
 
 Planes = NDArray[np.uint8]
@@ -36,9 +37,9 @@ class _Known(Coder):
     """Symbols come from images that are there."""
 
     def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
-        self.values = np.zeros((wave.pixels.shape[0], wave.pixels.shape[1]), np.uint8)
+        self.values = np.zeros((wave.schedule.buffer_pixels, wave.layers.config.channels), np.uint8)
         for i, planes in enumerate(images):
-            self.values[wave.window(i)] = planes.transpose(1, 2, 0)
+            self.values[wave.schedule.window(i)] = planes.transpose(1, 2, 0)
 
     def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         values = self.values[step.address, channel].astype(np.int32)
@@ -92,18 +93,15 @@ class _Decode(Coder):
 
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
     """Code every sub-pixel of a batch: step by step, channel by channel, bins before places."""
-    frequencies = wave.layers.frequencies
-    for step in wave:
+    schedule = wave.schedule
+    for step in schedule:
+        wave.begin(step)
         for channel in range(wave.layers.config.channels):
-            mixture = frequencies.mixture(wave.outputs(channel), wave.centre[:, channel], wave.known[:, :channel])
-            bin_rows = frequencies.bin_rows(mixture)
-            bins = coder.code(step, channel, 0, bin_rows.diff().cpu().numpy())
-            on_device = torch.from_numpy(bins).to(wave.device, torch.int64)
-            place_rows = frequencies.place_rows(mixture, on_device, bin_rows)
-            places = coder.code(step, channel, 1, place_rows.diff().cpu().numpy())
-            wave.store(channel, on_device * BINS + torch.from_numpy(places).to(wave.device, torch.int64))
+            bins = coder.code(step, channel, 0, wave.bin_freqs(channel))
+            places = coder.code(step, channel, 1, wave.place_freqs(channel, bins))
+            wave.store(channel, bins, places)
         if progress:
-            progress(step.t + 1, wave.steps)
+            progress(step.t + 1, schedule.steps)
 
 
 def known_answer_pattern(channels: int) -> Planes:
@@ -122,11 +120,12 @@ def known_answer_pattern(channels: int) -> Planes:
 class Engine:
     """One model on one device, ready to code."""
 
-    def __init__(self, weights: IntegerWeights, device: str = "cpu", backend: str | None = None) -> None:
+    def __init__(self, weights: IntegerWeights, device: str = "cpu", backend: str | None = None, compiled: bool | None = None) -> None:
         """
         Args:
             device: "cpu" or "cuda".
             backend: a name in `gemm.BACKENDS`; None takes the fastest exact one.
+            compiled: whether to use compiled kernels; None uses them where they exist.
         Raises:
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
@@ -140,23 +139,27 @@ class Engine:
             if gemm.self_test(arithmetic, shapes) is None:
                 raise ModelMismatchError(f"backend {backend} is not exact on this machine")
         self.layers = Layers(weights, arithmetic)
+        self.compiled = compiled
         if weights.known_answer and self.known_answer() != weights.known_answer:
             raise ModelMismatchError(
                 f"this machine computes other frequencies than model {weights.model_id.hex()} should give "
                 f"(backend {arithmetic.name} on {device}): nothing was coded"
             )
 
+    def _wave(self, sizes: list[tuple[int, int]]) -> Wavefront:
+        return wavefront(self.layers, sizes, self.compiled)
+
     def known_answer(self) -> str:
         """Hex SHA-256 of the frequencies of `known_answer_pattern`."""
         pattern = known_answer_pattern(self.weights.config.channels)
-        wave = Wavefront(self.layers, [pattern.shape[1:]])
+        wave = self._wave([pattern.shape[1:]])
         coder = _Hash(wave, [pattern])
         run(wave, coder)
         return coder.hash.hexdigest()
 
     def encode(self, images: Sequence[Planes], progress: Progress | None = None) -> list[bytes]:
         """(C, H, W) uint8 images in coding order -> a payload each."""
-        wave = Wavefront(self.layers, [planes.shape[1:] for planes in images])
+        wave = self._wave([planes.shape[1:] for planes in images])
         coder = _Encode(wave, images)
         run(wave, coder, progress)
         return [e.finish() for e in coder.encoders]
@@ -169,17 +172,16 @@ class Engine:
         Raises:
             BitstreamError: a payload goes on after its last pixel.
         """
-        wave = Wavefront(self.layers, sizes)
+        wave = self._wave(sizes)
         coder = _Decode(payloads)
         run(wave, coder, progress)
         for decoder in coder.decoders:
             decoder.check_exhausted()
-        pixels = wave.pixels.cpu().numpy()
-        return [pixels[wave.window(i)].transpose(2, 0, 1) for i in range(len(sizes))]
+        return [wave.pixels(i) for i in range(len(sizes))]
 
     def nll_bits(self, images: Sequence[Planes], progress: Progress | None = None) -> list[float]:
         """The model's own bits for each image: the sum of -log2 of its frequencies."""
-        wave = Wavefront(self.layers, [planes.shape[1:] for planes in images])
+        wave = self._wave([planes.shape[1:] for planes in images])
         coder = _Measure(wave, images)
         run(wave, coder, progress)
         return coder.bits.tolist()

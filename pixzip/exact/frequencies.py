@@ -76,8 +76,9 @@ class Frequencies:
 
     def bin_rows(self, mixture: Mixture) -> Tensor:
         """(M, 17) cumulative frequencies of the 16 bins, 0 to 2^20."""
-        inner = self._cumulative(mixture, self.bins)
-        return torch.nn.functional.pad(inner, (1, 1)).index_fill_(1, torch.tensor([16], device=inner.device), 1 << 20)
+        rows = torch.nn.functional.pad(self._cumulative(mixture, self.bins), (1, 1))
+        rows[:, -1] = 1 << 20
+        return rows
 
     def place_rows(self, mixture: Mixture, bins: Tensor, bin_rows: Tensor) -> Tensor:
         """(M, 17) cumulative frequencies of the 16 values of each row's bin, (M,) int64 `bins`."""
