@@ -17,8 +17,8 @@ _TOP = max(-dy for dy, _ in MASK_A)
 _LEFT = max(-dx for _, dx in MASK_A)
 _RIGHT = max(dx for _, dx in MASK_A)
 #: Steps back that each tap of mask B reaches, and how many steps a layer must remember.
-_BACK = tuple(-(dx + SLOPE * dy) for dy, dx in MASK_B)
-RING = max(_BACK) + 1
+BACK = tuple(-(dx + SLOPE * dy) for dy, dx in MASK_B)
+RING = max(BACK) + 1
 
 Indices = NDArray[np.int64]
 
@@ -79,18 +79,29 @@ class Schedule:
     def __iter__(self) -> Iterator[Step]:
         self._places.fill(self.zero_row)
         for t in range(self.steps):
-            first = np.maximum(0, (t - self.width + SLOPE) // SLOPE)
-            count = np.maximum(0, np.minimum(self.height - 1, t // SLOPE) - first + 1)
-            start = np.cumsum(count) - count
-            image = np.repeat(np.arange(count.size), count)
-            y = np.arange(image.size) + (first - start)[image]
-            row = self.first_row[image] + y
-            slot = t % RING
-            self._places[slot].fill(self.zero_row)
-            self._places[slot, row] = slot * self.most + np.arange(image.size)
-            taps = np.empty((image.size, len(MASK_B)), np.int64)
-            for i, (back, (dy, _)) in enumerate(zip(_BACK, MASK_B, strict=True)):
-                taps[:, i] = self._places[(t - back) % RING, row + dy]
-            address = self.base[image] + y * (self.pitch[image] - SLOPE) + t
-            segments = [(int(i), slice(int(start[i]), int(start[i] + count[i]))) for i in np.flatnonzero(count)]
-            yield Step(t, segments, image, address, slot * self.most, taps)
+            yield self.step(t)
+
+    def step(self, t: int) -> Step:
+        """Steps must be asked for in order."""
+        first, count, start = self._in_flight(t)
+        image = np.repeat(np.arange(count.size), count)
+        y = np.arange(image.size) + (first - start)[image]
+        row = self.first_row[image] + y
+        slot = t % RING
+        self._places[slot].fill(self.zero_row)
+        self._places[slot, row] = slot * self.most + np.arange(image.size)
+        taps = np.empty((image.size, len(MASK_B)), np.int64)
+        for i, (back, (dy, _)) in enumerate(zip(BACK, MASK_B, strict=True)):
+            taps[:, i] = self._places[(t - back) % RING, row + dy]
+        address = self.base[image] + y * (self.pitch[image] - SLOPE) + t
+        return Step(t, self._segments(count, start), image, address, slot * self.most, taps)
+
+    def _in_flight(self, t: int) -> tuple[Indices, Indices, Indices]:
+        """Of each image: the first row in flight, how many are, and where they start among all."""
+        first = np.maximum(0, (t - self.width + SLOPE) // SLOPE)
+        count = np.maximum(0, np.minimum(self.height - 1, t // SLOPE) - first + 1)
+        return first, count, np.cumsum(count) - count
+
+    @staticmethod
+    def _segments(count: Indices, start: Indices) -> list[tuple[int, slice]]:
+        return [(int(i), slice(int(start[i]), int(start[i] + count[i]))) for i in np.flatnonzero(count)]

@@ -46,13 +46,17 @@ def activate(h: Tensor, quantise: bool) -> Tensor:
 class Raster:
     """The geometry of N images of H x W laid out as one matrix of P rows."""
 
-    def __init__(self, n: int, h: int, w: int, device: torch.device) -> None:
+    def __init__(self, n: int, h: int, w: int) -> None:
         self.n, self.h, self.w = n, h, w
         self.pitch = w + 1
         #: How far back in the matrix each tap of mask B lies.
         self.shifts = [-dy * self.pitch - dx for dy, dx in MASK_B]
-        inside = torch.ones(n, 1, h, w, device=device)
-        self.inside = self.flatten(inside)  # (P, 1)
+
+    def clear_outside(self, x: Tensor) -> None:
+        """Zero, in place, the rows of a (P, C) matrix that are no pixels."""
+        rows = x.view(self.n, self.h + 1, self.pitch, -1)
+        rows[:, 0] = 0
+        rows[:, :, self.w] = 0
 
     def flatten(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (P, C), zero where there is no pixel."""
@@ -61,6 +65,10 @@ class Raster:
     def unflatten(self, x: Tensor) -> Tensor:
         """(P, C) -> (N, C, H, W)."""
         return x.view(self.n, self.h + 1, self.pitch, -1)[:, 1:, : self.w].permute(0, 3, 1, 2)
+
+
+#: Rows that a CPU multiplies at a time, so that they stay in its cache.
+_CHUNK_ROWS = 1024
 
 
 def _accumulate(out: Tensor, a: Tensor, b: Tensor, dtype: torch.dtype) -> None:
@@ -78,18 +86,24 @@ class _MaskedResidual(torch.autograd.Function):
     def forward(ctx: Any, r: Tensor, weight: Tensor, raster: Raster, quantise: bool) -> Tensor:
         rows, width = r.shape
         lead = max(raster.shifts)
-        padded = r.new_zeros(lead + rows, width)
+        padded = r.new_empty(lead + rows, width)
+        padded[:lead] = 0
         a = padded[lead:]
         torch.clamp(r, 0, LIMIT, out=a)
         if quantise:
             a.mul_(STEP).add_(0.5).floor_().div_(STEP)
-        a.mul_(raster.inside)
+        raster.clear_outside(a)
         device = r.device.type
         ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else r.dtype
+        ctx.chunk = _CHUNK_ROWS if device == "cpu" else rows
+        taps = weight.split(width)
         out = r.clone()
         with torch.autocast(device, enabled=False):
-            for shift, w in zip(raster.shifts, weight.split(width), strict=True):
-                _accumulate(out, padded[lead - shift : lead - shift + rows], w, ctx.dtype)
+            for start in range(0, rows, ctx.chunk):
+                part = out[start : start + ctx.chunk]
+                for shift, w in zip(raster.shifts, taps, strict=True):
+                    at = lead - shift + start
+                    _accumulate(part, padded[at : at + part.shape[0]], w, ctx.dtype)
         ctx.save_for_backward(padded, weight)
         ctx.raster = raster
         return out
@@ -103,12 +117,14 @@ class _MaskedResidual(torch.autograd.Function):
         lead = max(shifts)
         grad_a = torch.zeros_like(padded)
         grad_w = torch.zeros_like(weight)
-        for shift, w, g in zip(shifts, weight.split(width), grad_w.split(width), strict=True):
-            tap = slice(lead - shift, lead - shift + rows)
-            _accumulate(grad_a[tap], grad, w.t(), ctx.dtype)
-            _accumulate(g, padded[tap].t(), grad, ctx.dtype)
-        a = padded[lead:]
-        grad_r = grad_a[lead:].mul_((a > 0) & (a < LIMIT)).add_(grad)
+        taps = [w.t() for w in weight.split(width)]
+        for start in range(0, rows, ctx.chunk):
+            part = grad[start : start + ctx.chunk]
+            for shift, w, g in zip(shifts, taps, grad_w.split(width), strict=True):
+                tap = slice(lead - shift + start, lead - shift + start + part.shape[0])
+                _accumulate(grad_a[tap], part, w, ctx.dtype)
+                _accumulate(g, padded[tap].t(), part, ctx.dtype)
+        grad_r = torch.ops.aten.hardtanh_backward(grad_a[lead:], padded[lead:], 0, LIMIT).add_(grad)
         return grad_r, grad_w, None, None
 
 

@@ -76,7 +76,7 @@ class WavefrontPixelCNN(nn.Module):
         centre = med(planes)
         inside = validity(h, w, MASK_A, planes.device)
         taps = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
-        raster = Raster(n, h, w, planes.device)
+        raster = Raster(n, h, w)
         x = raster.flatten(torch.cat([*taps, centre - 128], 1).clamp(-127, 127) / 32)
         r = torch.addmm(self.input_bias, x, self.weight(self.input))
         for block in self.block:

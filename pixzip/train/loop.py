@@ -138,7 +138,7 @@ def train(
     description = json.loads(json.dumps(asdict(config)))
     if path.exists():
         meta = checkpoint.restore(path, model, ema, optimisers)
-        if meta["config"] != description:
+        if {**meta["config"], "megapixels": config.megapixels} != description:  # a run may be made longer or shorter
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]
     per_step = config.batch * config.crop**2 / 1e6

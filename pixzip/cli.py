@@ -1,0 +1,257 @@
+"""The command line.
+
+Errors are one line each on standard error and exit code 2.  A bad file among many is reported and the
+others are coded.  PyTorch is imported by the commands that need it.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from pixcodecs import container
+
+from pixzip import files
+from pixzip.cli_jobs import EXIT_ERROR, FILE_ERRORS, Bar, Jobs, report, targets_of
+from pixzip.cli_train import train
+
+_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+_force = click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
+_no_limit = click.option(
+    "--no-pixel-limit",
+    is_flag=True,
+    help=f"Take images of more than {container.MAX_PIXELS} pixels: trusted files only.",
+)
+_model = click.option(
+    "--model", default="base", show_default=True, metavar="base|fast|PATH", help="Shipped model or weights file."
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class _Group(click.Group):
+    """Turns errors into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FILE_ERRORS as e:
+            report(None, e)
+            ctx.exit(EXIT_ERROR)
+
+
+def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("pixzip")
+        except metadata.PackageNotFoundError:
+            version = "(not installed)"
+        click.echo(f"pixzip {version}, format version {container.VERSION}")
+        ctx.exit()
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show versions."
+)
+def main() -> None:
+    """Lossless image compression by a learned model, decoded bit for bit on any machine."""
+
+
+main.add_command(train)
+
+
+def _load_image(name: str, no_limit: bool) -> Any:
+    """Pixels of an input, with a warning for what will not be kept."""
+    from pixzip import image
+
+    loaded = image.load(files.read(name), None if no_limit else container.MAX_PIXELS)
+    if loaded.metadata:
+        click.echo(f"pixzip: {name}: warning: metadata is not kept: {', '.join(loaded.metadata)}", err=True)
+    return loaded.pixels
+
+
+def _weights_for(model: str) -> Callable[[int], Any]:
+    from pixzip import library
+
+    return lambda channels: library.resolve(model, channels)
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMG...")
+@click.option("-o", "--output", "out", help="Output file, folder for many inputs, or - (default: IMG.pxz).")
+@_model
+@_device
+@_force
+@click.option("--verify", is_flag=True, help="Decode and compare before writing.")
+@_no_limit
+def compress(
+    images: tuple[str, ...], out: str | None, model: str, device: str, force: bool, verify: bool, no_pixel_limit: bool
+) -> None:
+    """Compress images to IMG.pxz; - is standard input."""
+    named = files.outputs(images, out, [files.pxz_name(name) for name in images])
+    from pixzip import codec
+
+    where = codec.resolve_device(device)
+
+    def work(pixels: list[Any]) -> list[bytes]:
+        with Bar("compressing") as bar:
+            return codec.compress(pixels, _weights_for(model), where, verify=verify, progress=bar)
+
+    jobs = Jobs(work, lambda name, data: files.write(targets[name], data, force))
+    targets = targets_of(jobs, images, named, force)
+    for name in targets:
+        pixels = jobs.attempt(name, partial(_load_image, name, no_pixel_limit))
+        if pixels is not None:
+            jobs.add(name, pixels, pixels.shape[0] * pixels.shape[1])
+    jobs.exit()
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE.pxz...")
+@click.option("-o", "--output", "out", help="Output image, folder for many inputs, or - (default: PNG beside FILE).")
+@click.option("--model", "models", multiple=True, type=click.Path(path_type=Path), help="Weights file to use too.")
+@_device
+@_force
+@_no_limit
+def decompress(
+    inputs: tuple[str, ...], out: str | None, models: tuple[Path, ...], device: str, force: bool, no_pixel_limit: bool
+) -> None:
+    """Decompress to PNG, or to the lossless format that the output's suffix names."""
+    named = files.outputs(inputs, out, [files.image_name(name) for name in inputs])
+    from pixzip import codec, image, library
+
+    where = codec.resolve_device(device)
+    limit = None if no_pixel_limit else container.MAX_PIXELS
+
+    def read(name: str) -> tuple[bytes, int]:
+        data = files.read_pxz(name)
+        header, _ = codec.parse(data, limit)
+        image.check_suffix(suffix(name), header.pixel_format is container.PixelFormat.GREY8)
+        return data, header.width * header.height
+
+    def suffix(name: str) -> str:
+        return ".png" if targets[name] == files.STANDARD else Path(targets[name]).suffix
+
+    def work(data: list[bytes]) -> list[Any]:
+        with Bar("decompressing") as bar:
+            weights_for = lambda model_id: library.by_id(model_id, models)  # noqa: E731
+            return codec.decompress(data, weights_for, where, max_pixels=limit, progress=bar)
+
+    jobs = Jobs(work, lambda name, pixels: files.write(targets[name], image.write(pixels, suffix(name)), force))
+    targets = targets_of(jobs, inputs, named, force)
+    for name in targets:
+        found = jobs.attempt(name, partial(read, name))
+        if found is not None:
+            jobs.add(name, *found)
+    jobs.exit()
+
+
+@main.command()
+@click.argument("file", metavar="FILE")
+@_as_json
+def info(file: str, as_json: bool) -> None:
+    """Describe a .pxz file, after checking its header and payload."""
+    data = files.read_pxz(file)
+    header, payload = container.unpack(data, None)
+    from pixzip import library
+
+    facts: dict[str, Any] = {
+        "file": file,
+        "format_version": header.version,
+        "width": header.width,
+        "height": header.height,
+        "channels": header.pixel_format.channels,
+        "mode": header.pixel_format.name,
+        "model_id": header.model_id.hex(),
+        "model": library.name_of(header.model_id),
+        "coder": header.coder.name,
+        "file_bytes": len(data),
+        "header_bytes": len(data) - len(payload),
+        "payload_bytes": len(payload),
+        "bpsp": 8 * len(data) / header.subpixels,
+        "payload_crc": f"{header.payload_crc:08x}",
+        "pixels_crc": f"{header.pixels_crc:08x}",
+    }
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    facts |= {"model": facts["model"] or "not shipped here", "bpsp": f"{facts['bpsp']:.4f}"}
+    for key, value in facts.items():
+        click.echo(f"{key.replace('_', ' '):<15}{value}")
+
+
+@main.command("eval")
+@click.argument("images", nargs=-1, required=True, metavar="IMG...")
+@_model
+@_device
+@_as_json
+@_no_limit
+def evaluate(images: tuple[str, ...], model: str, device: str, as_json: bool, no_pixel_limit: bool) -> None:
+    """Compare the model's own bits with a real file's; nothing is written."""
+    from pixzip import codec
+
+    where = codec.resolve_device(device)
+    rows: list[dict[str, Any]] = []
+
+    def work(pixels: list[Any]) -> list[dict[str, Any]]:
+        with Bar("evaluating") as bar:
+            return codec.evaluate(pixels, _weights_for(model), where, progress=bar)
+
+    jobs = Jobs(work, lambda name, result: rows.append({"image": name, **result}))
+    for name in images:
+        pixels = jobs.attempt(name, partial(_load_image, name, no_pixel_limit))
+        if pixels is not None:
+            jobs.add(name, pixels, pixels.shape[0] * pixels.shape[1])
+    jobs.flush()
+    total = _total(rows)
+    if as_json:
+        click.echo(json.dumps({"images": rows, "total": total}))
+    elif rows:
+        click.echo(f"{'model bits':>14} {'file bits':>12} {'ratio':>8} {'bits/dim':>9} {'bpsp':>9}  image")
+        for row in [*rows, {"image": "total", **total}]:
+            click.echo(
+                f"{row['model_bits']:14.1f} {row['file_bits']:12d} {row['ratio']:8.5f}"
+                f" {row['bits_per_dim']:9.5f} {row['bpsp']:9.5f}  {row['image']}"
+            )
+    jobs.exit()
+
+
+def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if not rows:
+        return {}
+    model_bits, file_bits = sum(r["model_bits"] for r in rows), sum(r["file_bits"] for r in rows)
+    subpixels = sum(r["width"] * r["height"] * r["channels"] for r in rows)
+    return {
+        "model_bits": model_bits,
+        "file_bits": file_bits,
+        "ratio": file_bits / model_bits,
+        "bits_per_dim": model_bits / subpixels,
+        "bpsp": file_bits / subpixels,
+    }
+
+
+@main.command()
+@_as_json
+def models(as_json: bool) -> None:
+    """List the shipped models."""
+    from pixzip import library
+
+    rows = [
+        {
+            "name": m.name,
+            "model_id": m.weights.model_id.hex(),
+            "channels": m.weights.config.channels,
+            "architecture": m.weights.architecture,
+            "bytes": m.path.stat().st_size,
+        }
+        for m in library.list_models()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+    for row in [] if as_json else rows:
+        kind = "RGB" if row["channels"] == 3 else "grey"
+        click.echo(f"{row['name']:<16}{row['model_id']}  {kind:<5}{row['bytes']:>9} bytes  {row['architecture']}")

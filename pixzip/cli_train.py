@@ -1,0 +1,101 @@
+"""`pixzip train`: the training loop's face."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+from pixcodecs.errors import PixzipError
+
+from pixzip import files
+
+
+@click.command()
+@click.option(
+    "--data", "data", multiple=True, required=True, metavar="PATH", type=click.Path(exists=True, path_type=Path),
+    help="Tar, folder or image; can be given more than once.",
+)  # fmt: skip
+@click.option("--config", "name", required=True, metavar="NAME", help="base, fast, grey or tiny.")
+@click.option("-o", "--output", "out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")
+@click.option("--batch", type=click.IntRange(min=1), help="Crops a step.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of weights and crops.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: PyTorch's choice).")
+def train(
+    data: tuple[Path, ...],
+    name: str,
+    out: Path,
+    megapixels: float | None,
+    batch: int | None,
+    seed: int | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Train a model, or go on training it, and export it to DIR/model.safetensors."""
+    import torch
+
+    from pixzip.codec import resolve_device
+    from pixzip.train import loop
+
+    if name not in loop.CONFIGS:
+        raise PixzipError(f"config is {name!r}, expected one of {', '.join(loop.CONFIGS)}")
+    given = {"megapixels": megapixels, "batch": batch, "seed": seed}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    config = dataclasses.replace(loop.CONFIGS[name], **changes)
+    where = resolve_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        with _Display(config.megapixels) as display:
+            weights = loop.train(data, config, out, where, report=display)
+    except (ValueError, FloatingPointError) as e:
+        raise PixzipError(str(e)) from e
+    click.echo(f"{out / 'model.safetensors'}: model {weights.model_id.hex()}", err=True)
+
+
+class _Display:
+    """A bar on a terminal; elsewhere a line for each evaluation."""
+
+    def __init__(self, megapixels: float) -> None:
+        self._total = megapixels
+        self._evaluations: int | None = None
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "_Display":
+        if files.is_terminal():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (BarColumn(), TextColumn("{task.fields[text]}"))
+            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=2)
+            self._task = self._bar.add_task("", total=self._total, text="reading images")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, status: Any) -> None:
+        """Show a `pixzip.train.loop.Status`."""
+        if self._bar is not None:
+            left_s = max(0.0, self._total - status.megapixels) / max(status.megapixels_per_s, 1e-9)
+            text = (
+                f"{status.megapixels:.1f}/{self._total:g} MP  {status.bits_per_dim:.4f} bits/dim"
+                f"  lr {status.learning_rate:.1e}  {status.megapixels_per_s:.3f} MP/s  {_duration(left_s)} left"
+                + (f"  held out {status.held_out:.4f}" if not math.isnan(status.held_out) else "")
+                + ("  int8" if status.quantise else "")
+            )
+            self._bar.update(self._task, completed=status.megapixels, text=text)
+        elif self._evaluations is not None and len(status.log) > self._evaluations:
+            click.echo(" ".join(f"{key} {value}" for key, value in status.log[-1].items()), err=True)
+        self._evaluations = len(status.log)
+
+
+def _duration(seconds: float) -> str:
+    minutes, s = divmod(int(min(seconds, 359999)), 60)
+    h, m = divmod(minutes, 60)
+    return f"{h}:{m:02}:{s:02}"

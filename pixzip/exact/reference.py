@@ -1,0 +1,148 @@
+"""Slow, obviously correct frequencies: one pixel at a time, 64-bit integers, no step and no shortcut.
+
+This is `docs/format.md` in code, and the oracle that the fast forms are tested against.  It shares
+nothing with them except the weights file, the taps and the constants of the tables.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixzip.exact import tables as T
+from pixzip.exact.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+from pixzip.models.context import MASK_A, MASK_B
+
+Integers = NDArray[np.int64]
+
+TOTAL = 1 << 20
+
+
+class Reference:
+    """The integer model of one image, visited pixel by pixel in any order that respects the taps.
+
+    For every pixel: `begin`, then for every channel `cumulative` and `store`.
+    """
+
+    def __init__(self, weights: IntegerWeights, height: int, width: int) -> None:
+        config = weights.config
+        self.weights, self.height, self.width = weights, height, width
+        self.pixels = np.zeros((height, width, config.channels), np.int64)
+        self.features = [np.zeros((height, width, config.width), np.int64) for _ in range(config.blocks)]
+        names = [name.removesuffix(".weight") for name in weights.tensors if name.endswith(".weight")]
+        self.matrix = {name: scaled(weights, name) for name in names}
+        self.table = {n: weights.tensors[f"table.{n}"].astype(np.int64) for n in ("exp2", "logistic", "reciprocal")}
+
+    def _bias(self, name: str) -> Integers:
+        return self.weights.tensors[f"{name}.bias"].astype(np.int64)
+
+    def _at(self, array: Integers, y: int, x: int) -> Integers:
+        """A row of (H, W, C); zero outside the image."""
+        if 0 <= y < self.height and 0 <= x < self.width:
+            row: Integers = array[y, x]
+            return row
+        return np.zeros(array.shape[2], np.int64)
+
+    def begin(self, y: int, x: int) -> None:
+        """Run the trunk for one pixel."""
+        west, north = self._at(self.pixels, y, x - 1), self._at(self.pixels, y - 1, x)
+        gradient = west + north - self._at(self.pixels, y - 1, x - 1)
+        self.centre = np.clip(gradient, np.minimum(west, north), np.maximum(west, north))  # MED, one a channel
+        taps = []
+        for dy, dx in MASK_A:
+            if 0 <= y + dy and 0 <= x + dx < self.width:
+                taps.append(np.clip(self.pixels[y + dy, x + dx] - self.centre, -127, 127))
+            else:
+                taps.append(np.zeros_like(self.centre))
+        inputs = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
+        stream = self._bias("input") + inputs @ self.matrix["input"]
+        for i, features in enumerate(self.features):
+            features[y, x] = activate(stream)
+            seen = [self._at(features, y + dy, x + dx) for dy, dx in MASK_B]
+            stream = stream + np.concatenate(seen) @ self.matrix[f"block.{i}"]
+        self.hidden = self._bias("hidden") + activate(stream) @ self.matrix["hidden"]
+        self.known = np.zeros(0, np.int64)
+
+    def outputs(self, channel: int) -> Integers:
+        """(3 K + channel,) logits, means, scales, factors of the pixel begun, once the channels before are stored."""
+        width, k = self.weights.config.head_width, self.weights.config.n_mix
+        z = self.hidden[channel * width : (channel + 1) * width]
+        if channel:
+            z = z + self.known @ self.matrix[f"known.{channel}"]
+        stream = self._bias(f"out.{channel}") + activate(z) @ self.matrix[f"out.{channel}"]
+        kinds = ["logits"] * k + ["means"] * k + ["scales"] * k + ["factors"] * channel
+        return np.array([round_shift(v, OUTPUT_SHIFTS[kind]) for v, kind in zip(stream, kinds, strict=True)])
+
+    def mixture(self, channel: int) -> tuple[Integers, Integers, Integers]:
+        """(K,) weights, means and scale numbers."""
+        k = self.weights.config.n_mix
+        logits, means, scales, factors = np.split(self.outputs(channel), [k, 2 * k, 3 * k])
+        e = self.table["exp2"][np.minimum(logits.max() - logits, 255)]
+        weights = e * T.WEIGHT_TOTAL // e.sum()
+        weights[0] += T.WEIGHT_TOTAL - weights.sum()
+        middle = 16 * self.centre[channel]
+        if channel:
+            middle += (np.clip(factors, -T.FACTOR_LIMIT, T.FACTOR_LIMIT) @ self.known + 2) >> 2
+        means = np.clip(means + middle, -16 * T.MEAN_MARGIN, 16 * (255 + T.MEAN_MARGIN))
+        return weights, means, np.clip(scales + T.SCALE_ZERO, 0, T.N_SCALES - 1)
+
+    def cumulative(self, channel: int) -> Integers:
+        """(257,) F(v), the frequency below each value; F(0) = 0, F(256) = 2^20."""
+        weights, means, scales = self.mixture(channel)
+        row = np.zeros(257, np.int64)
+        for v in range(1, 256):
+            total = 0
+            for weight, mean, scale in zip(weights, means, scales, strict=True):
+                z = ((16 * v - 8 - mean) * self.table["reciprocal"][scale]) >> T.RECIPROCAL_BITS
+                z = max(-T.LOGISTIC_LIMIT, min(T.LOGISTIC_LIMIT, int(z)))
+                total += int(weight) * int(self.table["logistic"][z + T.LOGISTIC_LIMIT])
+            row[v] = (total >> 4) + v
+        row[256] = TOTAL
+        return row
+
+    def store(self, y: int, x: int, channel: int, value: int) -> None:
+        """Make a value known to the channels and pixels that follow."""
+        self.pixels[y, x, channel] = value
+        self.known = np.append(self.known, np.clip(value - self.centre[channel], -127, 127))
+
+
+def activate(stream: Integers) -> Integers:
+    """Stream, in 2^-FRACTION of an activation step -> activations 0..127, rounded to nearest."""
+    activations: Integers = np.clip(round_shift(stream, FRACTION), 0, ACTIVATION_MAX)
+    return activations
+
+
+def round_shift(value: Integers, bits: int) -> Integers:
+    """value / 2^bits, rounded to the nearest integer, halves up."""
+    return (value + (1 << (bits - 1))) >> bits
+
+
+def frequencies(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Iterator[tuple[int, int, int, Integers]]:
+    """Yield (y, x, channel, frequencies) of every sub-pixel, in raster order.
+
+    Args:
+        planes: (C, H, W) uint8 in coding order.
+    Returns:
+        An iterator; frequencies are (256,) int64, each at least 1, their sum 2^20.
+    """
+    channels, height, width = planes.shape
+    model = Reference(weights, height, width)
+    for y in range(height):
+        for x in range(width):
+            model.begin(y, x)
+            for channel in range(channels):
+                yield y, x, channel, np.diff(model.cumulative(channel))
+                model.store(y, x, channel, int(planes[channel, y, x]))
+
+
+def bin_freqs(freqs: Integers) -> Integers:
+    """(256,) frequencies -> (16,) of the bins, the first stage."""
+    return np.array([freqs[16 * b : 16 * b + 16].sum() for b in range(16)])
+
+
+def place_freqs(freqs: Integers, symbol: int) -> Integers:
+    """(256,) frequencies -> (16,) of the values within bin `symbol`, the second stage."""
+    return freqs[16 * symbol : 16 * symbol + 16]
+
+
+__all__ = ["Reference", "bin_freqs", "frequencies", "place_freqs"]

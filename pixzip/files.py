@@ -1,0 +1,142 @@
+"""Inputs and outputs of the command line: paths, standard streams, atomic writes."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from pixcodecs import container
+from pixcodecs.errors import PixzipError
+
+STANDARD = "-"
+SUFFIX = ".pxz"
+_CHUNK = 1 << 20
+
+
+def read(name: str) -> bytes:
+    """A whole input.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
+
+
+def read_pxz(name: str) -> bytes:
+    """A whole `.pxz` input, but no more of a foreign or overlong one than tells so.
+
+    Raises:
+        BitstreamError: the header is not that of a `.pxz` file.
+        OSError: it cannot be read.
+    """
+    if name == STANDARD:
+        return _read_pxz(sys.stdin.buffer)
+    with Path(name).open("rb") as stream:
+        return _read_pxz(stream)
+
+
+def _read_pxz(stream: BinaryIO) -> bytes:
+    data = bytearray(stream.read(64))
+    header, start = container.read_header(bytes(data))
+    end = start + header.payload_bytes + 1  # one byte more shows that a file is too long
+    while len(data) < end:
+        chunk = stream.read(min(_CHUNK, end - len(data)))
+        if not chunk:
+            break
+        data += chunk
+    return bytes(data)
+
+
+def pxz_name(name: str) -> str:
+    """photo.png -> photo.png.pxz"""
+    return STANDARD if name == STANDARD else name + SUFFIX
+
+
+def image_name(name: str) -> str:
+    """photo.png.pxz -> photo.png, photo.webp.pxz -> photo.webp.png, photo.pxz -> photo.png"""
+    if name == STANDARD:
+        return STANDARD
+    stem = name.removesuffix(SUFFIX)
+    return stem if stem.lower().endswith(".png") else stem + ".png"
+
+
+def outputs(inputs: tuple[str, ...], out: str | None, default_names: list[str]) -> list[str]:
+    """Where each input's result goes.
+
+    Args:
+        out: what `-o` says: a file, a folder, "-", or None for beside the input.
+        default_names: each result's path when `out` is None.
+    Raises:
+        PixzipError: `out` cannot take all of them.
+    """
+    if inputs.count(STANDARD) > 1:
+        raise PixzipError("standard input can be given once")
+    if out is None:
+        return default_names
+    if out != STANDARD and Path(out).is_dir():
+        if STANDARD in inputs:
+            raise PixzipError(f"standard input has no name to be written under in {out}: -o FILE gives it one")
+        return [str(Path(out) / Path(name).name) for name in default_names]
+    if len(inputs) > 1:
+        raise PixzipError(f"-o {out} is not a folder that exists, {len(inputs)} inputs need one")
+    return [out]
+
+
+def check_writable(target: str, force: bool) -> None:
+    """Find out before the work what `write` would refuse after it.
+
+    Raises:
+        PixzipError: the target exists and is not to be overwritten, is no file, or its folder does not exist.
+    """
+    if target == STANDARD:
+        if sys.stdout.buffer.isatty():
+            raise PixzipError("standard output is a terminal: -o FILE writes to a file")
+        return
+    path = Path(target)
+    if path.exists() and not path.is_file():
+        raise PixzipError(f"{target} exists and is not a file")
+    if path.is_symlink() or path.exists():
+        if not force:
+            raise PixzipError(f"{target} exists: -f overwrites it")
+    elif not path.parent.is_dir():
+        raise PixzipError(f"folder {path.parent} does not exist")
+
+
+def write(target: str, data: bytes, force: bool) -> None:
+    """Write all of an output or nothing: a temporary file in the same folder takes its name at the end.
+
+    Raises:
+        PixzipError: the target exists and `force` is off.
+        OSError: it cannot be written.
+    """
+    if target == STANDARD:
+        stream = sys.stdout.buffer
+        stream.write(data)
+        stream.flush()
+        return
+    check_writable(target, force)
+    path = Path(target)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        if force:
+            temporary.replace(path)
+            return
+        try:
+            os.link(temporary, path)  # unlike a rename, never overwrites what has come meanwhile
+        except FileExistsError:
+            raise PixzipError(f"{target} exists: -f overwrites it") from None
+        except OSError:  # a file system without links
+            check_writable(target, force)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_terminal() -> bool:
+    """Whether standard error is one."""
+    return sys.stderr.isatty()
