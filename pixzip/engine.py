@@ -15,10 +15,16 @@ from pixcodecs import entropy
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.exact import gemm
+from pixzip.exact.layers import Layers
 from pixzip.exact.frequencies import BINS
 from pixzip.exact.schedule import Step
-from pixzip.exact.wavefront import Layers, Wavefront, wavefront
+from pixzip.exact.wavefront import TensorWavefront, Wavefront
 from pixzip.exact.weights import IntegerWeights
+
+try:
+    from pixzip.exact.compiled import CompiledWavefront
+except ImportError:  # numba does not exist for this interpreter
+    CompiledWavefront = None  # type: ignore[assignment, misc]
 
 Planes = NDArray[np.uint8]
 #: Called with (steps done, steps in all).
@@ -88,7 +94,7 @@ class _Decode(Coder):
 
     def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         parts = [self.decoders[image].decode(freqs[part]) for image, part in step.segments]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int32), *parts])
 
 
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
@@ -102,6 +108,20 @@ def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None
             wave.store(channel, bins, places)
         if progress:
             progress(step.t + 1, schedule.steps)
+
+
+def wavefront(layers: Layers, sizes: list[tuple[int, int]], compiled: bool | None = None) -> Wavefront:
+    """The fastest form for the layers' device; `compiled` overrules.
+
+    Raises:
+        ValueError: compiled kernels are asked for where there are none.
+    """
+    possible = CompiledWavefront is not None and layers.arithmetic.device.type == "cpu"
+    if compiled and not possible:
+        raise ValueError("compiled kernels need numba and a CPU")
+    if possible if compiled is None else compiled:
+        return CompiledWavefront(layers, sizes)
+    return TensorWavefront(layers, sizes)
 
 
 def known_answer_pattern(channels: int) -> Planes:

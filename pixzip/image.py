@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 from pixcodecs.container import MAX_PIXELS, check_shape
 from pixcodecs.errors import UnsupportedImageError
-from PIL import Image, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 
@@ -58,7 +58,8 @@ _WRITE_FORMATS = {
 #: Entries of `Image.info` that describe the file's coding or repeat the pixels' layout, not the picture.
 _TECHNICAL = frozenset(
     {"adobe", "adobe_transform", "compression", "default_image", "interlace", "jfif", "jfif_density", "jfif_unit"}
-    | {"jfif_version", "loop", "orientation", "planar_configuration", "progression", "progressive", "rle"}
+    | {"jfif_version", "loop", "orientation", "planar_configuration", "progression", "progressive", "resolution", "rle"}
+    | {"background", "duration", "timestamp"}
 )
 _TIFF_TAGS = {
     270: "description",
@@ -169,6 +170,8 @@ def check_suffix(suffix: str, grey: bool) -> None:
 def metadata_names(image: Image.Image) -> list[str]:
     """What a loaded image carries besides pixels, sorted: "icc_profile", "exif", names of texts."""
     names = {str(key) for key in image.info if str(key) not in _TECHNICAL}
+    if image.format in ("BMP", "DIB", "PCX") or image.info.get("dpi") == (1, 1):
+        names.discard("dpi")  # a field that every such file has, whether it means something or not
     if image.format == "TIFF":
         names |= {name for tag, name in _TIFF_TAGS.items() if tag in image.getexif()}
     return sorted(names)

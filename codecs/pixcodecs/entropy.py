@@ -50,8 +50,16 @@ class Decoder:
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
 
     def decode(self, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        """(N, K) rows -> (N,) int32 symbols; see `Encoder.encode`."""
-        return np.asarray(self._coder.decode(_FAMILY, freqs), np.int32)
+        """(N, K) rows -> (N,) int32 symbols; see `Encoder.encode`.
+
+        Raises:
+            BitstreamError: no encoder writes such a payload.
+        """
+        try:
+            symbols: NDArray[np.int32] = self._coder.decode(_FAMILY, freqs)
+        except AssertionError as e:  # how constriction reports data that no encoder makes
+            raise BitstreamError(f"payload damaged: {e}") from None
+        return symbols
 
     def check_exhausted(self) -> None:
         """

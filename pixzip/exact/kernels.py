@@ -131,7 +131,7 @@ def mixtures(hidden, known, centre, channel, known_weight, out_weight, out_bias,
             whole += weights[i, j]
         rest = np.int32(_WEIGHT_TOTAL)
         for j in range(k):
-            weights[i, j] = weights[i, j] * _WEIGHT_TOTAL // whole
+            weights[i, j] = np.uint32(weights[i, j] * _WEIGHT_TOTAL) // np.uint32(whole)
             rest -= weights[i, j]
         weights[i, 0] += rest
         middle = np.int32(0)
@@ -159,9 +159,11 @@ def _cumulative(weights, means, scales, i, value, log2_stride, logistic, recipro
         start = 16 * value - 8 - means[i, j]
         first = max(1, min(16, ((-far - start) >> shift) + 1))
         last = max(first - 1, min(15, (far - start) >> shift))
+        z = (start + (first << shift)) * slope
+        rise = slope << shift
         for e in range(first, last + 1):
-            z = ((start + (e << shift)) * slope) >> _RECIPROCAL_BITS
-            row[e] += weight * logistic[max(-_LIMIT, min(_LIMIT, z)) + _LIMIT]
+            row[e] += weight * logistic[min(2 * _LIMIT, max(0, (z >> _RECIPROCAL_BITS) + _LIMIT))]
+            z += rise
         for e in range(last + 1, 16):
             row[e] += weight * _CDF_TOTAL
     for e in range(1, 16):

@@ -48,25 +48,25 @@ class Reference:
         west, north = self._at(self.pixels, y, x - 1), self._at(self.pixels, y - 1, x)
         gradient = west + north - self._at(self.pixels, y - 1, x - 1)
         self.centre = np.clip(gradient, np.minimum(west, north), np.maximum(west, north))  # MED, one a channel
-        taps = []
+        taps: list[Integers] = []
         for dy, dx in MASK_A:
-            if 0 <= y + dy and 0 <= x + dx < self.width:
+            if y + dy >= 0 and 0 <= x + dx < self.width:
                 taps.append(np.clip(self.pixels[y + dy, x + dx] - self.centre, -127, 127))
             else:
                 taps.append(np.zeros_like(self.centre))
         inputs = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
-        stream = self._bias("input") + inputs @ self.matrix["input"]
+        stream: Integers = self._bias("input") + (inputs @ self.matrix["input"])
         for i, features in enumerate(self.features):
             features[y, x] = activate(stream)
             seen = [self._at(features, y + dy, x + dx) for dy, dx in MASK_B]
             stream = stream + np.concatenate(seen) @ self.matrix[f"block.{i}"]
-        self.hidden = self._bias("hidden") + activate(stream) @ self.matrix["hidden"]
+        self.hidden: Integers = self._bias("hidden") + activate(stream) @ self.matrix["hidden"]
         self.known = np.zeros(0, np.int64)
 
     def outputs(self, channel: int) -> Integers:
         """(3 K + channel,) logits, means, scales, factors of the pixel begun, once the channels before are stored."""
         width, k = self.weights.config.head_width, self.weights.config.n_mix
-        z = self.hidden[channel * width : (channel + 1) * width]
+        z: Integers = self.hidden[channel * width : (channel + 1) * width]
         if channel:
             z = z + self.known @ self.matrix[f"known.{channel}"]
         stream = self._bias(f"out.{channel}") + activate(z) @ self.matrix[f"out.{channel}"]

@@ -1,0 +1,146 @@
+"""README tables and plot from the JSON files in bench/results; nothing is measured here.
+
+python bench/report.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import matplotlib as mpl
+from common import JXL, RESULTS, ROOT
+from matplotlib.figure import Figure
+
+START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+PLOT = Path("docs/rate-speed.svg")
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of two columns of text and others of figures."""
+    rule = ["---", "---", *["---:"] * (len(head) - 2)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+
+
+def origin(result: dict[str, Any]) -> str:
+    """One line: command, commit, machine."""
+    machine, versions = result["machine"], result["versions"]
+    commit = result["commit"][:12] + (" with changes" if result["uncommitted_changes"] else "")
+    return (
+        f"<sub>`{result['command']}` at {commit or 'an unknown commit'}; {machine['cpu']}, {machine['cores']} cores, "
+        f"{result['threads']} thread(s), {result['device']}; torch {versions['torch']}, libjxl {versions['libjxl']}, "
+        f"Pillow {versions['pillow']}</sub>"
+    )
+
+
+def rate_table(result: dict[str, Any]) -> str:
+    """Every codec on every set."""
+    head = ["images", "codec", "bytes", "bits/sub-pixel", f"size / {JXL}", "encode MP/s", "decode MP/s"]
+    rows = []
+    for name, of in result["sets"].items():
+        for i, (codec, r) in enumerate(of["codecs"].items()):
+            label = f"{name} ({of['images']} images, {of['megapixels']:.3g} MP)" if i == 0 else ""
+            figures = [f"{r['bytes']:,}", f"{r['bpsp']:.3f}", f"{r['bytes_ratio']:.3f}"]
+            speeds = [f"{r['encode_mps']:.3g}", f"{r['decode_mps']:.3g}"]
+            rows.append([label, codec, *figures, *speeds])
+    return table(head, rows)
+
+
+def speed_table(results: list[dict[str, Any]]) -> str:
+    """Medians for one photograph, under each instruction set measured."""
+    head = ["instructions", "codec", "encode s", "decode s", f"encode / {JXL} encode", f"decode / {JXL} encode"]
+    rows = []
+    for result in results:
+        for i, (codec, r) in enumerate(result["codecs"].items()):
+            times = [f"{r['encode_s']:.2f}", f"{r['decode_s']:.2f}"]
+            ratios = [f"{r['encode_ratio']:.2f}", f"{r['decode_ratio']:.2f}"]
+            rows.append([result["isa"] if i == 0 else "", codec, *times, *ratios])
+    return table(head, rows)
+
+
+def scaling_table(result: dict[str, Any]) -> str:
+    """Time per pixel by size of image."""
+    head = ["model", "pixels", "megapixels", "steps", "encode us/pixel", "decode us/pixel"]
+    rows = []
+    for name, of in result["results"].items():
+        for i, r in enumerate(of["sizes"]):
+            shape = [f"{r['width']} x {r['height']}", f"{r['width'] * r['height'] / 1e6:.1f}", str(r["steps"])]
+            times = [f"{r['encode_ns_per_pixel'] / 1e3:.2f}", f"{r['decode_ns_per_pixel'] / 1e3:.2f}"]
+            rows.append([name if i == 0 else "", *shape, *times])
+    return table(head, rows)
+
+
+def memory_table(result: dict[str, Any]) -> str:
+    """Peak memory of whole processes."""
+    rows = []
+    for name, of in result["results"].items():
+        if m := of.get("memory"):
+            peaks = [f"{m[f'{way}_peak_bytes'] / 2**20:,.0f} MiB" for way in ("compress", "decompress")]
+            rows.append([name, f"{m['width']} x {m['height']}", *peaks])
+    return table(["model", "pixels", "compress, peak", "decompress, peak"], rows) if rows else ""
+
+
+def plot(result: dict[str, Any], out: Path) -> None:
+    """Rate against decoding speed, one panel a set, every codec a point."""
+    sets = result["sets"]
+    figure = Figure(figsize=(4.4 * len(sets), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(sets), squeeze=False)
+    for axis, (name, of) in zip(axes[0], sets.items(), strict=True):
+        for codec, r in of["codecs"].items():
+            ours = codec.startswith("pixzip")
+            axis.plot(r["decode_mps"], r["bpsp"], "o" if ours else "s", color="C3" if ours else "C7")
+            axis.annotate(codec, (r["decode_mps"], r["bpsp"]), (6, 4), textcoords="offset points", fontsize=8)
+        axis.set(xscale="log", xlabel="decoding, megapixels/s", title=name)
+        axis.margins(x=0.35, y=0.15)
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("bits per sub-pixel (less is better)")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context({"svg.hashsalt": "pixzip"}):  # the same figures give the same file
+        figure.savefig(out, metadata={"Date": None})
+
+
+def section(results: list[dict[str, Any]]) -> str:
+    """Everything between the markers."""
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        by_kind.setdefault(result["benchmark"], []).append(result)
+    parts = []
+    for result in by_kind.get("rate", [])[:1]:
+        parts += [f"![Rate against decoding speed]({PLOT.as_posix()})", rate_table(result), origin(result)]
+    if speeds := by_kind.get("speed"):
+        first = speeds[0]
+        parts.append(
+            f"One {first['width']} x {first['height']} photograph, {first['steps']} steps, medians in seconds:"
+        )
+        parts += [speed_table(speeds), *map(origin, speeds)]
+    for result in by_kind.get("scaling", [])[:1]:
+        parts += ["Time per pixel as images grow:", scaling_table(result)]
+        if memory := memory_table(result):
+            parts += ["Peak memory of a whole process:", memory]
+        parts.append(origin(result))
+    return "\n\n".join(parts)
+
+
+@click.command()
+@click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
+@click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
+def main(results: Path, root: Path) -> None:
+    """Rewrite the README between its markers, and the plot."""
+    found = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
+    # The plain run of a benchmark before its variants.
+    found.sort(key=lambda r: r.get("isa", "all") != "all")
+    readme = root / "README.md"
+    text = readme.read_text()
+    if text.count(START) != 1 or text.count(END) != 1:
+        raise SystemExit(f"{readme} needs one {START} and one {END}")
+    before, rest = text.split(START)
+    _, after = rest.split(END)
+    readme.write_text(f"{before}{START}\n\n{section(found)}\n\n{END}{after}")
+    for result in found:
+        if result["benchmark"] == "rate":
+            plot(result, root / PLOT)
+            break
+
+
+if __name__ == "__main__":
+    main()

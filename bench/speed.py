@@ -1,0 +1,81 @@
+"""Time of one photograph, ours and libjxl's in turn, so that both see the same machine.
+
+python bench/speed.py photos.tar --out bench/results/speed.json
+python bench/speed.py photos.tar --isa AVX2 --out bench/results/speed-avx2.json
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_threads, warm_up, write
+
+from pixzip.exact.schedule import count_steps
+
+#: What makes PyTorch's matrix libraries pass over newer instructions. libjxl keeps its own.
+ISA_VARIABLES = {
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    "SSE41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ATEN_CPU_CAPABILITY": "default"},
+}
+
+
+@click.command()
+@click.argument("image", type=click.Path(exists=True, path_type=Path))
+@click.option("--model", "models", default="base,fast", show_default=True, help="Names or paths, comma-separated.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--threads", default=2, show_default=True, help="Of libjxl and of torch.")
+@click.option("--repeats", default=5, show_default=True)
+@click.option("--isa", type=click.Choice(list(ISA_VARIABLES)), help="Measure in a child process, limited to these.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
+def main(image: Path, models: str, device: str, threads: int, repeats: int, isa: str | None, out: Path | None) -> None:
+    """Medians over repeats for IMAGE, or for the first image of a tar or folder."""
+    wanted = ISA_VARIABLES.get(isa or "", {})
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        # Read once, when torch is loaded: too late for this process.
+        raise SystemExit(subprocess.run([sys.executable, *sys.argv], env={**os.environ, **wanted}).returncode)
+
+    set_threads(threads)
+    name, picture = load(image, 1)[0]
+    height, width, _ = picture.shape
+    codecs = [peer for peer in peers(threads) if peer.name == JXL]
+    codecs += [pixzip_codec(model, device) for model in models.split(",")]
+    result: dict[str, Any] = {
+        "benchmark": "speed",
+        **provenance([image], models.split(","), threads),
+        "device": device,
+        "isa": isa or "all",
+        "image": name,
+        "width": width,
+        "height": height,
+        "steps": count_steps(height, width),
+    }
+    warm_up(codecs)
+    times: dict[str, list[tuple[int, float, float]]] = {codec.name: [] for codec in codecs}
+    for repeat in range(repeats):
+        for codec in codecs:
+            times[codec.name].append(round_trip(codec, picture))
+            click.echo(f"{repeat} {codec.name:14} {times[codec.name][-1]}", err=True)
+    peer_s = median(encode for _, encode, _ in times[JXL])
+    result["codecs"] = {}
+    for codec in codecs:
+        (size, *_), encode_s, decode_s = zip(*times[codec.name], strict=True)
+        result["codecs"][codec.name] = {
+            "bytes": size,
+            "encode_s": median(encode_s),
+            "decode_s": median(decode_s),
+            "encode_mps": width * height / median(encode_s) / 1e6,
+            "decode_mps": width * height / median(decode_s) / 1e6,
+            "encode_ratio": median(encode_s) / peer_s,
+            "decode_ratio": median(decode_s) / peer_s,
+            "all_encode_s": encode_s,
+            "all_decode_s": decode_s,
+        }
+    write(out, result)
+
+
+if __name__ == "__main__":
+    main()

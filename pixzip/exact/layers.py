@@ -1,0 +1,65 @@
+"""A model's matrices and tables as a backend wants them."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pixzip.exact.frequencies import Frequencies
+from pixzip.exact.gemm import Arithmetic, Matrix
+from pixzip.exact.tables import LOGISTIC_LIMIT, RECIPROCAL_BITS
+from pixzip.exact.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+
+
+class Layers:
+    """A model's matrices as a backend wants them, and its tables."""
+
+    def __init__(self, weights: IntegerWeights, arithmetic: Arithmetic) -> None:
+        t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
+        c, k = weights.config.channels, weights.config.n_mix
+        half = 1 << (FRACTION - 1)  # activations round to nearest
+
+        def matrix(name: str) -> Matrix:
+            return arithmetic.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
+
+        self.config = weights.config
+        self.arithmetic = arithmetic
+        self.frequencies = Frequencies(weights, arithmetic.device)
+        self.exp2 = weights.tensors["table.exp2"].astype(np.int32)
+        self.logistic = weights.tensors["table.logistic"].astype(np.int32)
+        self.reciprocal = weights.tensors["table.reciprocal"]
+        #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
+        self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
+        self.input, self.input_bias = matrix("input"), arithmetic.bias(t["input.bias"] + half)
+        self.blocks = [matrix(f"block.{i}") for i in range(weights.config.blocks)]
+        self.hidden, self.hidden_bias = matrix("hidden"), arithmetic.bias(t["hidden.bias"] + half)
+        self.known = [matrix(f"known.{i}") for i in range(1, c)]
+        self.out = [matrix(f"out.{i}") for i in range(c)]
+        shared = [OUTPUT_SHIFTS[name] for name in ("logits", "means", "scales") for _ in range(k)]
+        shifts = [shared + [OUTPUT_SHIFTS["factors"]] * i for i in range(c)]
+        self.shifts = [arithmetic.shifts(s) for s in shifts]
+        self.out_bias = [
+            arithmetic.bias(t[f"out.{i}.bias"] + torch.tensor([1 << (s - 1) for s in shifts[i]], dtype=torch.int32))
+            for i in range(c)
+        ]
+
+        #: For compiled kernels: known weights, transposed output weights, output biases, floor steps of each channel.
+        self.heads = [
+            (
+                self._steps(weights, f"known.{i}") if i else np.zeros((0, weights.config.head_width), np.float32),
+                np.ascontiguousarray(self._steps(weights, f"out.{i}").T),
+                ((weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << FRACTION)).astype(np.float32),
+                np.array([2.0 ** (FRACTION - s) for s in shifts[i]], np.float32),
+            )
+            for i in range(c)
+        ]
+
+    @staticmethod
+    def _steps(weights: IntegerWeights, name: str) -> NDArray[np.float32]:
+        """A matrix in activation steps, exactly."""
+        return (scaled(weights, name) / (1 << FRACTION)).astype(np.float32)
+
+    @staticmethod
+    def shapes(weights: IntegerWeights) -> list[tuple[int, int]]:
+        """(K, N) of every product, for the self-test."""
+        shapes = {a.shape for n, a in weights.tensors.items() if n.endswith(".weight")}
+        return sorted((int(k), int(n)) for k, n in shapes)

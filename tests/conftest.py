@@ -1,0 +1,48 @@
+"""What every run prints, which tests need a GPU, and the surroundings of child processes."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+import pixzip
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Where the two packages are imported from.
+SOURCES = [ROOT, ROOT / "codecs"]
+
+hypothesis.settings.register_profile("pixzip", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("pixzip")
+
+
+def pytest_configure() -> None:
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+def pytest_report_header() -> list[str]:
+    names = ["torch", "numpy", "numba", "constriction", "pillow", "safetensors"]
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return [
+        f"versions: python {platform.python_version()}, {versions}",
+        f"pixzip: {list(pixzip.__path__)}, {torch.get_num_threads()} threads, CUDA: {cuda}",
+    ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture
+def child_env() -> dict[str, str]:
+    """Environment of a child process that imports the packages from this checkout."""
+    inherited = [path] if (path := os.environ.get("PYTHONPATH")) else []
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, SOURCES), *inherited])}

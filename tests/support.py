@@ -1,0 +1,85 @@
+"""What several tests need: small models, images made from seeds, and a coder that keeps frequencies."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pixzip.engine import Coder, Engine, Planes, run, wavefront
+from pixzip.exact.export import export
+from pixzip.exact.schedule import Step
+from pixzip.exact.weights import IntegerWeights
+from pixzip.models.registry import Config, WavefrontPixelCNN
+
+ARCHITECTURE = "wavefront-pixelcnn-1"
+ORDERS = {1: (0,), 3: (1, 0, 2)}
+
+
+def tiny_model(channels: int, seed: int = 0, spread: float = 0.0) -> WavefrontPixelCNN:
+    """An untrained model of odd sizes; `spread` scales every column of every weight by up to 2^(+-spread)."""
+    torch.manual_seed(seed)
+    model = WavefrontPixelCNN(Config(channels=channels, width=12, blocks=2, head_width=10, n_mix=3))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(torch.exp2((2 * torch.rand(p.shape[-1]) - 1) * spread))
+        for out in model.out:
+            out.mul_(4)  # an untrained head hardly says anything
+        for bias in model.out_bias:
+            bias.add_(0.2 * torch.randn(bias.shape))
+    return model
+
+
+def tiny_weights(channels: int, seed: int = 0, spread: float = 0.0) -> IntegerWeights:
+    return export(tiny_model(channels, seed, spread), ARCHITECTURE, ORDERS[channels])
+
+
+def noise(channels: int, height: int, width: int, seed: int) -> Planes:
+    return np.random.default_rng(seed).integers(0, 256, (channels, height, width), dtype=np.uint8)
+
+
+def scene(channels: int, height: int, width: int, seed: int) -> Planes:
+    """Shading, edges and a little sensor noise: what a photograph has, in small."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    image = np.empty((channels, height, width))
+    disc = ((y - height * 0.4) ** 2 + (x - width * 0.6) ** 2 < (min(height, width) * 0.3) ** 2).astype(float)
+    texture = np.sin(x * 0.9 + y * 0.35) * (x < width * 0.5)
+    common = rng.normal(0, 2.0, (height, width))
+    for c in range(channels):
+        ramp = 90 + 20 * c + 60 * x / width + 40 * y / height
+        image[c] = ramp + (40 - 25 * c) * disc + 9 * texture + common + rng.normal(0, 1.0, (height, width))
+    return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
+
+
+class Capture(Coder):
+    """Codes known images and keeps both stages' rows of every sub-pixel, placed by the documented order."""
+
+    def __init__(self, images: Sequence[Planes]) -> None:
+        self.images = images
+        self.rows = [np.zeros((*planes.shape, 2, 16), np.int64) for planes in images]
+
+    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        symbols = np.zeros(len(freqs), np.int32)
+        for image, part in step.segments:
+            _, height, width = self.images[image].shape
+            y = np.array([y for y in range(height) if 0 <= step.t - 2 * y < width])
+            x = step.t - 2 * y
+            self.rows[image][channel, y, x, stage] = freqs[part]
+            values = self.images[image][channel, y, x].astype(np.int32)
+            symbols[part] = values % 16 if stage else values // 16
+        return symbols
+
+
+def captured(engine: Engine, images: Sequence[Planes], compiled: bool | None) -> list[NDArray[np.int64]]:
+    """(C, H, W, 2, 16) frequencies of each image's bins and of the places in its true bins."""
+    coder = Capture(images)
+    run(wavefront(engine.layers, [planes.shape[1:] for planes in images], compiled), coder)
+    return coder.rows
+
+
+def two_stages(tables: NDArray[np.int64], planes: Planes) -> NDArray[np.int64]:
+    """(C, H, W, 256) frequencies -> (C, H, W, 2, 16): bins, and the places in the true bin."""
+    blocks = tables.reshape(*planes.shape, 16, 16)
+    places = np.take_along_axis(blocks, (planes // 16).astype(np.int64)[..., None, None], 3)[..., 0, :]
+    return np.stack([blocks.sum(-1), places], -2)

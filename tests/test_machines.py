@@ -1,0 +1,117 @@
+"""The same bytes on every machine that this one can imitate, each in a process of its own."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pixzip.engine import Engine
+from tests.support import noise, scene, tiny_weights
+
+#: What sets a machine's instructions or threads; removed from a child's environment unless a case sets it.
+VARIABLES = (
+    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+)  # fmt: skip
+CASES: dict[str, dict[str, str]] = {
+    "default": {"OMP_NUM_THREADS": "1"},
+    "AVX512 without VNNI": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "OMP_NUM_THREADS": "1"},
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"},
+    "SSE4.1": {"ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"},
+    "plain torch kernels": {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"},
+    "MKL with AVX2": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "OMP_NUM_THREADS": "1"},
+    "two threads": {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},  # active waiting starves on a busy machine
+    "two threads, all of the oldest": {
+        "ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE",
+    },
+}  # fmt: skip
+
+CHILD = """
+import hashlib, json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("error")
+import numpy as np
+import torch
+from pixcodecs.errors import ModelMismatchError
+from pixzip.engine import Engine
+from pixzip.exact.weights import load
+from tests.test_machines import digest, images
+
+folder = Path(sys.argv[1])
+batch = images()
+sizes = [planes.shape[1:] for planes in batch]
+payloads = [(folder / str(i)).read_bytes() for i in range(len(batch))]
+model = load(folder / "model")
+found = {}
+for backend, compiled in ((None, None), ("float32", False), ("float32", True), ("int8", False), ("int8", True)):
+    try:
+        engine = Engine(model, backend=backend, compiled=compiled)
+    except ModelMismatchError as e:
+        assert backend == "int8", e
+        found[f"{backend}, {compiled}"] = "not exact here"
+        continue
+    together = engine.encode(batch)
+    alone = [engine.encode([planes])[0] for planes in batch]
+    back = engine.decode(payloads, sizes)
+    back_alone = [engine.decode([p], [s])[0] for p, s in zip(payloads, sizes)]
+    found[f"{backend}, {compiled}"] = [
+        digest(together), digest(alone), digest(p.tobytes() for p in back), digest(p.tobytes() for p in back_alone)
+    ]
+print(json.dumps({"threads": torch.get_num_threads(), "found": found}))
+"""
+
+
+def images():  # type: ignore[no-untyped-def]
+    return [scene(3, 9, 14, 1), noise(3, 1, 1, 2), noise(3, 5, 3, 3)]
+
+
+def digest(parts) -> str:  # type: ignore[no-untyped-def]
+    h = hashlib.sha256()
+    for part in parts:
+        h.update(len(part).to_bytes(8, "little") + part)
+    return h.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    """What each case's process printed; this process wrote the model and the payloads that they decode."""
+    folder: Path = tmp_path_factory.mktemp("machines")
+    model = tiny_weights(3, seed=11, spread=1.0)
+    (folder / "model").write_bytes(model.to_bytes())
+    for i, payload in enumerate(Engine(model, backend="float32", compiled=False).encode(images())):
+        (folder / str(i)).write_bytes(payload)
+    path = os.pathsep.join(str(p) for p in (Path(__file__).parents[1], Path(__file__).parents[1] / "codecs"))
+    kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
+
+    written = digest((folder / str(i)).read_bytes() for i in range(len(images())))
+
+    def child(case: dict[str, str]) -> dict:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, str(folder)],
+            env=kept | {"PYTHONPATH": path} | case, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout) | {"payloads": written}
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(CASES, pool.map(child, CASES.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_payloads_and_decoded_pixels_are_the_same(name: str, reports: dict[str, dict]) -> None:
+    report = reports[name]
+    pixels = digest(planes.tobytes() for planes in images())
+    forms = {form: found for form, found in report["found"].items() if found != "not exact here"}
+    assert {"None, None", "float32, False", "float32, True"} <= set(forms)
+    for form, found in forms.items():
+        assert found == [report["payloads"], report["payloads"], pixels, pixels], form
+
+
+def test_thread_counts_are_those_asked_for(reports: dict[str, dict]) -> None:
+    assert reports["default"]["threads"] == 1
+    assert reports["two threads"]["threads"] == 2

@@ -1,0 +1,54 @@
+"""The wheel holds all it needs: installed elsewhere, it codes an image without the checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+ROUND_TRIP = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import pixcodecs
+import pixzip
+from pixzip import codec, library
+
+target = Path(sys.argv[1]).resolve()
+for package in (pixzip, pixcodecs):
+    assert Path(package.__file__).resolve().is_relative_to(target), package.__file__
+    assert Path(package.__file__).with_name("py.typed").exists(), package.__file__
+image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+files = codec.compress([image], lambda channels: library.resolve(library.DEFAULT, channels))
+(again,) = codec.decompress(files, library.by_id)
+assert np.array_equal(again, image)
+print(*sorted(p.name for p in library.WEIGHTS.iterdir()))
+"""
+
+
+def _run(command: list[str], cwd: Path, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_installed_wheel_round_trips_an_image_without_the_checkout(tmp_path: Path) -> None:
+    source, wheels, target, elsewhere = (tmp_path / name for name in ("source", "wheels", "target", "elsewhere"))
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for folder in ("pixzip", "codecs"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=ignore)
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    elsewhere.mkdir()
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    _run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(wheels), str(source)], tmp_path)
+    (wheel,) = wheels.glob("pixzip-*.whl")
+    _run([*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], tmp_path)
+
+    env = {**os.environ, "PYTHONPATH": str(target)}
+    output = _run([sys.executable, "-c", ROUND_TRIP, str(target)], elsewhere, env)
+
+    assert output.split() == sorted(p.name for p in (ROOT / "pixzip" / "weights").iterdir())
