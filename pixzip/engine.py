@@ -7,6 +7,7 @@ the decoder, the measure of the model's own bits and the known answer all see th
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from pixcodecs import entropy
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.exact import gemm
-from pixzip.exact.layers import Layers
 from pixzip.exact.frequencies import BINS
+from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import Step
 from pixzip.exact.wavefront import TensorWavefront, Wavefront
 from pixzip.exact.weights import IntegerWeights
@@ -49,7 +50,7 @@ class _Known(Coder):
 
     def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         values = self.values[step.address, channel].astype(np.int32)
-        symbols = values % BINS if stage else values // BINS
+        symbols: NDArray[np.int32] = values % BINS if stage else values // BINS
         self.use(step, symbols, freqs)
         return symbols
 
@@ -132,7 +133,9 @@ def known_answer_pattern(channels: int) -> Planes:
         noise.append(state >> 16 & 255)
     y, x = np.mgrid[:24, :32]
     ramp = x * 5 + y * 3
-    pattern = np.stack([np.where(y < 8, ramp + 9 * c, np.where(x < 16, 255 * (x // 4 % 2), 0)) for c in range(channels)])
+    pattern = np.stack(
+        [np.where(y < 8, ramp + 9 * c, np.where(x < 16, 255 * (x // 4 % 2), 0)) for c in range(channels)]
+    )
     rough = np.array(noise).reshape(channels, 24, 32)
     return np.where((y >= 16) & (x >= 8), rough, pattern).astype(np.uint8)
 
@@ -140,7 +143,9 @@ def known_answer_pattern(channels: int) -> Planes:
 class Engine:
     """One model on one device, ready to code."""
 
-    def __init__(self, weights: IntegerWeights, device: str = "cpu", backend: str | None = None, compiled: bool | None = None) -> None:
+    def __init__(
+        self, weights: IntegerWeights, device: str = "cpu", backend: str | None = None, compiled: bool | None = None
+    ) -> None:
         """
         Args:
             device: "cpu" or "cuda".
@@ -205,3 +210,14 @@ class Engine:
         coder = _Measure(wave, images)
         run(wave, coder, progress)
         return coder.bits.tolist()
+
+
+def with_known_answer(weights: IntegerWeights) -> IntegerWeights:
+    """The same weights with the known answer that every machine must reproduce.
+
+    It is computed by tensor operations in float32, the plainest form, and confirmed by this machine's fastest.
+    """
+    answer = Engine(replace(weights, known_answer=""), backend="float32", compiled=False).known_answer()
+    sealed = replace(weights, known_answer=answer)
+    Engine(sealed)
+    return sealed

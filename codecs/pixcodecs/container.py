@@ -142,7 +142,9 @@ def unpack(data: bytes, max_pixels: int | None = MAX_PIXELS) -> tuple[Header, by
 def read_header(data: bytes) -> tuple[Header, int]:
     """Parse and verify the header alone; also returns where the payload starts."""
     if data[: len(SIGNATURE)] != SIGNATURE[: len(data)] or not data:
-        raise BitstreamError(f"not a pixzip file: starts with {data[:4].hex() or 'nothing'}, expected {SIGNATURE.hex()}")
+        raise BitstreamError(
+            f"not a pixzip file: starts with {data[:4].hex() or 'nothing'}, expected {SIGNATURE.hex()}"
+        )
     fixed = len(SIGNATURE) + 3
     if len(data) < fixed + MODEL_ID_BYTES:
         raise BitstreamError(f"file ends inside its header, after {len(data)} bytes")

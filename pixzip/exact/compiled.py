@@ -14,6 +14,7 @@ from pixzip.exact.schedule import BACK, RING, Schedule, Step
 from pixzip.exact.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront
 from pixzip.models.context import MASK_A, MASK_B
 
+
 class _CompiledSchedule(Schedule):
     def __init__(self, sizes: list[tuple[int, int]]) -> None:
         super().__init__(sizes)

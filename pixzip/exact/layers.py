@@ -47,7 +47,9 @@ class Layers:
             (
                 self._steps(weights, f"known.{i}") if i else np.zeros((0, weights.config.head_width), np.float32),
                 np.ascontiguousarray(self._steps(weights, f"out.{i}").T),
-                ((weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << FRACTION)).astype(np.float32),
+                ((weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << FRACTION)).astype(
+                    np.float32
+                ),
                 np.array([2.0 ** (FRACTION - s) for s in shifts[i]], np.float32),
             )
             for i in range(c)

@@ -99,7 +99,9 @@ class TensorWavefront(Wavefront):
             before = self.known[:, :channel].to(arithmetic.activation_dtype)
             z = arithmetic.linear(z, before, layers.known[channel - 1])
         a = arithmetic.activate(z, torch.empty(z.shape, dtype=arithmetic.activation_dtype, device=z.device))
-        return arithmetic.outputs(arithmetic.linear(layers.out_bias[channel], a, layers.out[channel]), layers.shifts[channel])
+        return arithmetic.outputs(
+            arithmetic.linear(layers.out_bias[channel], a, layers.out[channel]), layers.shifts[channel]
+        )
 
     def bin_freqs(self, channel: int) -> Rows:
         out = self._head(channel)

@@ -107,7 +107,8 @@ def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
 def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
     """(K, N) int64 weights in units of 2^-FRACTION."""
     exponent = weights.tensors[f"{name}.exponent"].astype(np.int64)
-    return weights.tensors[f"{name}.weight"].astype(np.int64) << (FRACTION - exponent)
+    values: NDArray[np.int64] = weights.tensors[f"{name}.weight"].astype(np.int64) << (FRACTION - exponent)
+    return values
 
 
 def check(weights: IntegerWeights) -> None:
@@ -142,7 +143,8 @@ def check(weights: IntegerWeights) -> None:
             raise ModelMismatchError(f"{name} can reach {bound.max()}, expected less than {EXACT}")
 
     def biased(name: str) -> NDArray[np.int64]:
-        return np.abs(t[f"{name}.bias"].astype(np.int64))
+        bias: NDArray[np.int64] = t[f"{name}.bias"].astype(np.int64)
+        return np.abs(bias)
 
     residual = magnitude("input", 128) + biased("input")
     ensure("input", residual)

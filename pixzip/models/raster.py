@@ -137,4 +137,4 @@ def masked_residual(r: Tensor, weight: Tensor, raster: Raster, quantise: bool) -
     Returns:
         (P, C).
     """
-    return _MaskedResidual.apply(r, weight, raster, quantise)  # type: ignore[no-any-return]
+    return _MaskedResidual.apply(r, weight, raster, quantise)  # type: ignore[no-any-return, no-untyped-call]

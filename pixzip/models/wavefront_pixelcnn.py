@@ -54,9 +54,7 @@ class WavefrontPixelCNN(nn.Module):
         self.hidden = nn.Parameter(torch.randn(w, c * hw) / math.sqrt(w))
         self.hidden_bias = nn.Parameter(torch.zeros(c * hw))
         self.known = nn.ParameterList(nn.Parameter(torch.randn(i, hw) * 0.5) for i in range(1, c))
-        self.out = nn.ParameterList(
-            nn.Parameter(torch.randn(hw, 3 * k + i) * (0.1 / math.sqrt(hw))) for i in range(c)
-        )
+        self.out = nn.ParameterList(nn.Parameter(torch.randn(hw, 3 * k + i) * (0.1 / math.sqrt(hw))) for i in range(c))
         start = torch.cat([torch.zeros(2 * k), torch.linspace(-1.0, 2.5, k)])
         self.out_bias = nn.ParameterList(nn.Parameter(torch.cat([start, torch.ones(i)])) for i in range(c))
 
@@ -71,7 +69,7 @@ class WavefrontPixelCNN(nn.Module):
         Returns:
             (N, C, H, W) float32 bits.
         """
-        n, c, h, w = planes.shape
+        n, _, h, w = planes.shape
         k, hw = self.config.n_mix, self.config.head_width
         centre = med(planes)
         inside = validity(h, w, MASK_A, planes.device)

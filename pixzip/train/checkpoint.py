@@ -11,7 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
-def save(path: Path, model: nn.Module, ema: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], meta: Any) -> None:
+def save(
+    path: Path, model: nn.Module, ema: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], meta: Any
+) -> None:
     """Write model, averaged weights, optimiser state and `meta` (anything JSON holds)."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in ema.items()}

@@ -29,6 +29,7 @@ class Augmentation:
 
 def read_images(paths: Sequence[Path], channels: int) -> Iterator[tuple[str, Picture]]:
     """Yield (name, (H, W, C) uint8) for every image below `paths`; what Pillow cannot open is passed over."""
+    sources: Iterator[tuple[str, bytes]]
     for path in paths:
         if path.is_dir():
             files = sorted(p for p in path.rglob("*") if p.is_file())
@@ -110,7 +111,7 @@ class Crops:
     @property
     def megapixels(self) -> float:
         """Megapixels that crops are drawn from."""
-        return sum(p.shape[0] * p.shape[1] for p in self.pictures) / 1e6
+        return sum(p.size for p in self.pictures) / len(self.order) / 1e6
 
     def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """(n, C, crop, crop) float32 in coding order, flipped and transposed at random."""

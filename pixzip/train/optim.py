@@ -22,7 +22,7 @@ def orthogonalise(g: Tensor, iterations: int = 5) -> Tensor:
     """(B, M, N) -> the nearest semi-orthogonal matrices, approximately; quintic Newton-Schulz of [1]."""
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = g.shape[1] > g.shape[2]
-    x = g.mT if tall else g
+    x: Tensor = g.mT if tall else g
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(iterations):
         gram = x @ x.mT
@@ -45,6 +45,8 @@ class Muon(torch.optim.Optimizer):
             for shape, params in shapes.items():
                 updates = []
                 for p in params:
+                    if p.grad is None:
+                        raise ValueError("a parameter has no gradient")
                     state: dict[str, Any] = self.state[p]
                     momentum = state.setdefault("momentum", torch.zeros_like(p))
                     momentum.lerp_(p.grad, 1 - group["momentum"])
