@@ -101,14 +101,15 @@ class _Decode(Coder):
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
     """Code every sub-pixel of a batch: step by step, channel by channel, bins before places."""
     schedule = wave.schedule
-    for step in schedule:
-        wave.begin(step)
-        for channel in range(wave.layers.config.channels):
-            bins = coder.code(step, channel, 0, wave.bin_freqs(channel))
-            places = coder.code(step, channel, 1, wave.place_freqs(channel, bins))
-            wave.store(channel, bins, places)
-        if progress:
-            progress(step.t + 1, schedule.steps)
+    with wave.coding():
+        for step in schedule:
+            wave.begin(step)
+            for channel in range(wave.layers.config.channels):
+                bins = coder.code(step, channel, 0, wave.bin_freqs(channel))
+                places = coder.code(step, channel, 1, wave.place_freqs(channel, bins))
+                wave.store(channel, bins, places)
+            if progress:
+                progress(step.t + 1, schedule.steps)
 
 
 def wavefront(layers: Layers, sizes: list[tuple[int, int]], compiled: bool | None = None) -> Wavefront:

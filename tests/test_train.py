@@ -46,7 +46,6 @@ def folder(path: Path, channels: int) -> Path:
     return path
 
 
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_short_run_learns_and_its_export_codes_an_image_losslessly(channels: int, tmp_path: Path) -> None:
     config = replace(TINY, model=replace(TINY.model, channels=channels), order=ORDERS[channels])
@@ -86,9 +85,10 @@ def test_a_stopped_run_goes_on_to_exactly_the_same_weights(tmp_path: Path) -> No
     for name in ("model.safetensors", "log.jsonl"):
         assert (tmp_path / "whole" / name).exists()
         assert (tmp_path / "parts" / name).exists()
-    with safe_open(tmp_path / "whole/checkpoint.safetensors", "pt") as a, safe_open(
-        tmp_path / "parts/checkpoint.safetensors", "pt"
-    ) as b:
+    with (
+        safe_open(tmp_path / "whole/checkpoint.safetensors", "pt") as a,
+        safe_open(tmp_path / "parts/checkpoint.safetensors", "pt") as b,
+    ):
         assert set(a.keys()) == set(b.keys())
         assert all(torch.equal(a.get_tensor(k), b.get_tensor(k)) for k in a.keys())  # noqa: SIM118 (not a dict)
 

@@ -1,7 +1,10 @@
 """The wavefront on a CPU: compiled kernels around torch's products."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +16,9 @@ from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import BACK, RING, Schedule, Step
 from pixzip.exact.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront
 from pixzip.models.context import MASK_A, MASK_B
+
+#: A thread is not worth waking for fewer rows.
+_ROWS_PER_THREAD = 32
 
 
 class _CompiledSchedule(Schedule):
@@ -76,9 +82,20 @@ class CompiledWavefront(Wavefront):
         self._weights, self._means, self._scales = (np.zeros((most, k), np.int32) for _ in range(3))
         self._bin_rows, self._freqs = np.zeros((most, BINS + 1), np.int32), np.zeros((most, BINS), np.float32)
         self._cache: dict[int, _Views] = {}
+        self._parts = 1
 
     def make_schedule(self, sizes: list[tuple[int, int]]) -> Schedule:
         return _CompiledSchedule(sizes)
+
+    @contextlib.contextmanager
+    def coding(self) -> Iterator[None]:
+        before = numba.get_num_threads()
+        self._threads = min(torch.get_num_threads(), before) if kernels.THREADS else 1
+        numba.set_num_threads(self._threads)
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before)
 
     def _views(self, m: int) -> _Views:
         if m not in self._cache:
@@ -96,16 +113,16 @@ class CompiledWavefront(Wavefront):
         layers, arithmetic = self.layers, self.layers.arithmetic
         m = step.address.size
         self._address, self._now = step.address, self._views(m)
-        v = self._now
+        v, self._parts = self._now, min(self._threads, max(1, m // _ROWS_PER_THREAD))
         kernels.features(
-            self._buffer, self._inside, step.address, step.image, self.schedule.offsets,
+            self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets,
             WEST, NORTH, NORTH_WEST, v.centre, v.feats_array,
         )  # fmt: skip
         v.stream.copy_(layers.input_bias)
         arithmetic.accumulate(v.stream, v.feats, layers.input)
         for ring, block in zip(self._rings, layers.blocks, strict=True):
             self._activate(v.stream_array, ring[step.first : step.first + m])
-            kernels.gather(ring, step.taps, v.gathered_array)
+            kernels.gather(self._parts, ring, step.taps, v.gathered_array)
             arithmetic.accumulate(v.stream, v.gathered, block)
         self._activate(v.stream_array, v.trunk_array)
         v.hidden.copy_(layers.hidden_bias)
@@ -114,15 +131,17 @@ class CompiledWavefront(Wavefront):
 
     def bin_freqs(self, channel: int) -> Rows:
         layers, v = self.layers, self._now
-        kernels.mixtures(
-            self._hidden_array, v.known, v.centre, channel, *layers.heads[channel], layers.exp2, *v.mixture
-        )
-        kernels.bin_rows(*v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, v.freqs)
+        kernels.bins(
+            self._parts, self._hidden_array, v.known, v.centre, channel, *layers.heads[channel], layers.exp2,
+            *v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, v.freqs,
+        )  # fmt: skip
         return v.freqs
 
     def place_freqs(self, channel: int, bins: Symbols) -> Rows:
         layers, v = self.layers, self._now
-        kernels.place_rows(*v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, bins, v.freqs)
+        kernels.places(
+            self._parts, *v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, bins, v.freqs
+        )
         return v.freqs
 
     def store(self, channel: int, bins: Symbols, places: Symbols) -> None:

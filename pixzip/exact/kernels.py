@@ -5,8 +5,10 @@ hundred operations a step become nine calls (numba).  Everything is an integer, 
 so the results are those of the tensor operations, bit for bit; tests hold them against each other.
 """
 
+from importlib import import_module
+
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 from pixzip.exact import tables as T
 
@@ -16,13 +18,29 @@ _WEIGHT_TOTAL, _FACTOR_LIMIT = T.WEIGHT_TOTAL, T.FACTOR_LIMIT
 _SCALE_ZERO, _N_SCALES = T.SCALE_ZERO, T.N_SCALES
 _LIMIT, _RECIPROCAL_BITS, _CDF_TOTAL = T.LOGISTIC_LIMIT, T.RECIPROCAL_BITS, T.CDF_TOTAL
 
+
+def _threads_are_cheap() -> bool:
+    """Whether numba will run threads by OpenMP or TBB; its own pool takes longer to wake than a kernel to run."""
+    for pool in ("omppool", "tbbpool"):
+        try:
+            import_module(f"numba.np.ufunc.{pool}")
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+THREADS = _threads_are_cheap()
+
 compiled = njit(cache=True, nogil=True, error_model="numpy")
+#: For `prange`; a kernel wakes the threads in microseconds.
+threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
 #: Sums of floats in any order and with fused products: only where every partial sum is an exact integer.
 any_order = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 
 
 @compiled
-def diagonal(t, first, count, base, pitch, first_row, places, most, back, rise, image, address, taps):  # type: ignore[no-untyped-def]
+def diagonal(t, first, count, base, pitch, first_row, places, most, back, rise, image, address, taps):
     """What `Schedule.step` computes, into (M,) `image`, (M,) `address` and (M, T) `taps`."""
     ring, rows = places.shape
     zero_row = ring * most
@@ -45,8 +63,7 @@ def diagonal(t, first, count, base, pitch, first_row, places, most, back, rise, 
 
 
 @compiled
-def features(pixels, inside, address, image, offsets, west, north, north_west, centre, out):  # type: ignore[no-untyped-def]
-    """MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
+def _features(pixels, inside, address, image, offsets, west, north, north_west, centre, out):
     channels = pixels.shape[1]
     taps = offsets.shape[1]
     for i in range(address.shape[0]):
@@ -69,7 +86,7 @@ def features(pixels, inside, address, image, offsets, west, north, north_west, c
 
 
 @compiled
-def activate_float32(stream, out):  # type: ignore[no-untyped-def]
+def activate_float32(stream, out):
     """floor(clamp(stream, 0, 127)) of (M, C) float32 into (M, C) of any type."""
     for i in range(stream.shape[0]):
         for j in range(stream.shape[1]):
@@ -80,7 +97,7 @@ def activate_float32(stream, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def activate_int32(stream, out):  # type: ignore[no-untyped-def]
+def activate_int32(stream, out):
     """clamp(stream >> 10, 0, 127) of (M, C) int32 into (M, C) of any type."""
     for i in range(stream.shape[0]):
         for j in range(stream.shape[1]):
@@ -88,8 +105,7 @@ def activate_int32(stream, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def gather(ring, taps, out):  # type: ignore[no-untyped-def]
-    """Rows of the ring, (R, C) int8, at (M, T) places into (M, T C) of any type."""
+def _gather(ring, taps, out):
     width = ring.shape[1]
     for i in range(taps.shape[0]):
         for k in range(taps.shape[1]):
@@ -99,7 +115,7 @@ def gather(ring, taps, out):  # type: ignore[no-untyped-def]
 
 
 @any_order
-def mixtures(hidden, known, centre, channel, known_weight, out_weight, out_bias, step, exp2, weights, means, scales):  # type: ignore[no-untyped-def]
+def _mixtures(hidden, known, centre, channel, known_weight, out_weight, out_bias, step, exp2, weights, means, scales):
     """One channel's head and `Frequencies.mixture`.
 
     `hidden` is the (M, C W) float32 stream in activation steps, `known` and `centre` (M, C) int32.  The float32
@@ -146,7 +162,7 @@ def mixtures(hidden, known, centre, channel, known_weight, out_weight, out_bias,
 
 
 @compiled
-def _cumulative(weights, means, scales, i, value, log2_stride, logistic, reciprocal, reach, row):  # type: ignore[no-untyped-def]
+def _cumulative(weights, means, scales, i, value, log2_stride, logistic, reciprocal, reach, row):
     """row[e] = frequency below value + e 2^log2_stride, 1 <= e <= 15; (17,) int32.
 
     A component is evaluated only where it is neither 0 nor saturated: within `reach` of its mean.
@@ -171,7 +187,7 @@ def _cumulative(weights, means, scales, i, value, log2_stride, logistic, recipro
 
 
 @compiled
-def bin_rows(weights, means, scales, logistic, reciprocal, reach, rows, freqs):  # type: ignore[no-untyped-def]
+def _bin_rows(weights, means, scales, logistic, reciprocal, reach, rows, freqs):
     """(M, 17) int32 cumulative and (M, 16) float32 frequencies of the bins."""
     for i in range(weights.shape[0]):
         row = rows[i]
@@ -182,8 +198,7 @@ def bin_rows(weights, means, scales, logistic, reciprocal, reach, rows, freqs): 
 
 
 @compiled
-def place_rows(weights, means, scales, logistic, reciprocal, reach, rows, bins, freqs):  # type: ignore[no-untyped-def]
-    """(M, 16) float32 frequencies of the values of each pixel's bin."""
+def _place_rows(weights, means, scales, logistic, reciprocal, reach, rows, bins, freqs):
     row = np.empty(17, np.int32)
     for i in range(weights.shape[0]):
         b = bins[i]
@@ -194,9 +209,70 @@ def place_rows(weights, means, scales, logistic, reciprocal, reach, rows, bins, 
 
 
 @compiled
-def store(bins, places, channel, address, centre, known, pixels):  # type: ignore[no-untyped-def]
+def store(bins, places, channel, address, centre, known, pixels):
     """Write a channel's values into the padded buffer and their residuals into `known`."""
     for i in range(bins.shape[0]):
         value = bins[i] * 16 + places[i]
         pixels[address[i], channel] = value
         known[i, channel] = max(-127, min(127, value - centre[i, channel]))
+
+
+@threaded
+def features(parts, pixels, inside, address, image, offsets, west, north, north_west, centre, out):
+    """MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
+    m = address.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _features(pixels, inside, address[i:j], image[i:j], offsets, west, north, north_west, centre[i:j], out[i:j])
+
+
+@threaded
+def gather(parts, ring, taps, out):
+    """Rows of the ring, (R, C) int8, at (M, T) places into (M, T C) of any type."""
+    m = taps.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _gather(ring, taps[i:j], out[i:j])
+
+
+@threaded
+def bins(
+    parts,
+    hidden,
+    known,
+    centre,
+    channel,
+    known_weight,
+    out_weight,
+    out_bias,
+    step,
+    exp2,
+    weights,
+    means,
+    scales,
+    logistic,
+    reciprocal,
+    reach,
+    rows,
+    freqs,
+):
+    """`_mixtures`, then `_bin_rows`."""
+    m = freqs.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        w, mu, s = weights[i:j], means[i:j], scales[i:j]
+        _mixtures(
+            hidden[i:j], known[i:j], centre[i:j], channel, known_weight, out_weight, out_bias, step, exp2, w, mu, s
+        )
+        _bin_rows(w, mu, s, logistic, reciprocal, reach, rows[i:j], freqs[i:j])
+
+
+@threaded
+def places(parts, weights, means, scales, logistic, reciprocal, reach, rows, chosen, freqs):
+    """(M, 16) float32 frequencies of the values of each pixel's bin."""
+    m = freqs.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _place_rows(
+            weights[i:j], means[i:j], scales[i:j], logistic, reciprocal, reach, rows[i:j], chosen[i:j], freqs[i:j]
+        )

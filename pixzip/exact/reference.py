@@ -30,7 +30,7 @@ class Reference:
         self.pixels = np.zeros((height, width, config.channels), np.int64)
         self.features = [np.zeros((height, width, config.width), np.int64) for _ in range(config.blocks)]
         names = [name.removesuffix(".weight") for name in weights.tensors if name.endswith(".weight")]
-        self.matrix = {name: scaled(weights, name) for name in names}
+        self.matrix: dict[str, Integers] = {name: scaled(weights, name) for name in names}
         self.table = {n: weights.tensors[f"table.{n}"].astype(np.int64) for n in ("exp2", "logistic", "reciprocal")}
 
     def _bias(self, name: str) -> Integers:
@@ -54,7 +54,7 @@ class Reference:
                 taps.append(np.clip(self.pixels[y + dy, x + dx] - self.centre, -127, 127))
             else:
                 taps.append(np.zeros_like(self.centre))
-        inputs = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
+        inputs: Integers = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
         stream: Integers = self._bias("input") + (inputs @ self.matrix["input"])
         for i, features in enumerate(self.features):
             features[y, x] = activate(stream)

@@ -5,6 +5,7 @@ step can see, in the encoder as in the decoder.  `TensorWavefront` runs anywhere
 `compiled.CompiledWavefront` is the same computation for CPUs.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from pixzip.exact.frequencies import BINS
 from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import Schedule, Step
-from pixzip.models.context import MASK_A
+from pixzip.models.context import MASK_A, MASK_B
 
 WEST, NORTH, NORTH_WEST = (MASK_A.index(tap) for tap in ((0, -1), (-1, 0), (-1, -1)))
 
@@ -36,6 +37,10 @@ class Wavefront(ABC):
     def make_schedule(self, sizes: list[tuple[int, int]]) -> Schedule:
         """Which pixels are coded together."""
         return Schedule(sizes)
+
+    def coding(self) -> contextlib.AbstractContextManager[None]:
+        """What must be in force while steps are coded."""
+        return contextlib.nullcontext()
 
     @abstractmethod
     def begin(self, step: Step) -> None:
@@ -84,7 +89,9 @@ class TensorWavefront(Wavefront):
         m = step.address.size
         for ring, block in zip(self.rings, layers.blocks, strict=True):
             arithmetic.activate(stream, ring[step.first : step.first + m])
-            stream = arithmetic.linear(stream, ring.index_select(0, rows).view(m, -1), block)
+            stream = arithmetic.linear(
+                stream, ring.index_select(0, rows).view(m, len(MASK_B) * layers.config.width), block
+            )
         trunk = arithmetic.activate(stream, torch.empty_like(stream, dtype=arithmetic.activation_dtype))
         self.hidden = arithmetic.linear(layers.hidden_bias, trunk, layers.hidden)
         self.centre, self.known = med, torch.zeros_like(med)

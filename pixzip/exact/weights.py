@@ -136,7 +136,8 @@ def check(weights: IntegerWeights) -> None:
             raise ModelMismatchError(f"{name} contains -128")
 
     def magnitude(name: str, top: int) -> NDArray[np.int64]:
-        return top * np.abs(scaled(weights, name)).sum(0)
+        bound: NDArray[np.int64] = top * np.abs(scaled(weights, name)).sum(0)
+        return bound
 
     def ensure(name: str, bound: NDArray[np.int64]) -> None:
         if bound.max() >= EXACT:
@@ -144,7 +145,7 @@ def check(weights: IntegerWeights) -> None:
 
     def biased(name: str) -> NDArray[np.int64]:
         bias: NDArray[np.int64] = t[f"{name}.bias"].astype(np.int64)
-        return np.abs(bias)
+        return np.abs(bias) + (1 << (FRACTION - 1))  # what rounds to nearest is added to the bias
 
     residual = magnitude("input", 128) + biased("input")
     ensure("input", residual)
@@ -188,13 +189,13 @@ def load(path: Path) -> IntegerWeights:
         raise ModelMismatchError(f"{path} has architecture {architecture!r}, expected one of {sorted(ARCHITECTURES)}")
     try:
         sizes = json.loads(meta["config"])
-        if not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
+        if not isinstance(sizes, dict) or not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
             raise ValueError(f"sizes {sizes}")
         config = Config(**sizes)
         order = tuple(int(i) for i in json.loads(meta["order"]))
         if config.channels not in (1, 3):
             raise ValueError(f"{config.channels} channels")
-    except (KeyError, TypeError, ValueError) as e:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
     weights = IntegerWeights(architecture, config, order, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
     check(weights)

@@ -18,7 +18,7 @@ from torch import nn
 
 from pixzip.engine import with_known_answer
 from pixzip.exact.export import export
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.weights import IntegerWeights, load
 from pixzip.models.registry import Config, WavefrontPixelCNN
 from pixzip.train import checkpoint
 from pixzip.train.data import Augmentation, Crops, Picture, read_images, split_held_out
@@ -218,7 +218,6 @@ def train(
             save()
             last_save = now
         report(status)
-    weights = integer_weights()
     if not (out / "model.safetensors").exists():
-        (out / "model.safetensors").write_bytes(weights.to_bytes())
-    return weights
+        (out / "model.safetensors").write_bytes(integer_weights().to_bytes())
+    return load(out / "model.safetensors")
