@@ -76,6 +76,8 @@ def resolve(name_or_path: str, channels: int) -> IntegerWeights:
         name = name_or_path if channels == 3 else f"{name_or_path}-grey"
         if name_or_path in shipped and channels == load(shipped[name_or_path]).config.channels:
             name = name_or_path
+        if channels == 1 and name not in shipped:
+            name = f"{DEFAULT}-grey"  # one grey model serves all names
         if name not in shipped:
             raise ModelMismatchError(f"model {name_or_path} has no weights for {kind} images: pass --model PATH")
         weights = load(shipped[name])

@@ -16,6 +16,7 @@ from torch import Tensor
 from pixzip.engine import Engine, Planes
 from pixzip.exact import gemm, parallel, reference, weights
 from pixzip.exact.tables import CDF_TOTAL
+from pixzip.exact.weights import FRACTION
 from tests.support import captured, noise, scene, tiny_weights, two_stages
 
 IMAGES = {
@@ -107,12 +108,12 @@ class Saturating(gemm.Float32):
     name = "saturating"
 
     def linear(self, stream: Tensor, a: Tensor, matrix: gemm.Matrix) -> Tensor:
-        w = matrix.values * 1024
+        w = matrix.values * (1 << FRACTION)
         terms = (a[:, :, None].double() + 128) * w[None].double()
         if terms.shape[1] % 2:
             terms = torch.nn.functional.pad(terms, (0, 0, 0, 1))
         pairs = (terms[:, 0::2] + terms[:, 1::2]).clamp(-(1 << 15), (1 << 15) - 1)
-        return stream + ((pairs.sum(1) - 128 * w.double().sum(0)) / 1024).float()
+        return stream + ((pairs.sum(1) - 128 * w.double().sum(0)) / (1 << FRACTION)).float()
 
 
 def test_self_test_rejects_a_saturating_backend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 from numba import njit, prange
 
 from pixzip.exact import tables as T
+from pixzip.exact.weights import FRACTION
 
 _LOWEST = -16 * T.MEAN_MARGIN
 _HIGHEST = 16 * (255 + T.MEAN_MARGIN)
+_FRACTION = FRACTION
 _WEIGHT_TOTAL, _FACTOR_LIMIT = T.WEIGHT_TOTAL, T.FACTOR_LIMIT
 _SCALE_ZERO, _N_SCALES = T.SCALE_ZERO, T.N_SCALES
 _LIMIT, _RECIPROCAL_BITS, _CDF_TOTAL = T.LOGISTIC_LIMIT, T.RECIPROCAL_BITS, T.CDF_TOTAL
@@ -98,10 +100,10 @@ def activate_float32(stream, out):
 
 @compiled
 def activate_int32(stream, out):
-    """clamp(stream >> 10, 0, 127) of (M, C) int32 into (M, C) of any type."""
+    """clamp(stream >> FRACTION, 0, 127) of (M, C) int32 into (M, C) of any type."""
     for i in range(stream.shape[0]):
         for j in range(stream.shape[1]):
-            out[i, j] = max(0, min(127, stream[i, j] >> 10))
+            out[i, j] = max(0, min(127, stream[i, j] >> _FRACTION))
 
 
 @compiled

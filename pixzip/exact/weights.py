@@ -25,7 +25,7 @@ from pixzip.models.context import MASK_A, MASK_B
 from pixzip.models.registry import ARCHITECTURES, Config
 
 #: Fractional bits of the residual stream and the biases, in activation steps.
-FRACTION = 10
+FRACTION = 9
 ACTIVATION_MAX = 127
 #: float32 holds every integer up to here; all sums stay below.
 EXACT = 1 << 24

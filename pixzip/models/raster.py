@@ -18,7 +18,7 @@ from pixzip.models.context import MASK_B
 STEP = 32
 LIMIT = 127 / STEP
 #: Weights are int8 times 2^-s, s at most this.
-WEIGHT_BITS = 10
+WEIGHT_BITS = 9
 
 
 def round_through(x: Tensor, steps: int) -> Tensor:

@@ -48,7 +48,7 @@ class TrainConfig:
     #: One image in this many is held out.
     held_out_one_in: int = 50
     eval_images: int = 24
-    evals: int = 10
+    evals: int = 20
     checkpoint_s: float = 120.0
 
 
