@@ -247,6 +247,7 @@ def models(as_json: bool) -> None:
             "channels": m.weights.config.channels,
             "architecture": m.weights.architecture,
             "bytes": m.path.stat().st_size,
+            "multiply_adds_per_pixel": m.weights.multiply_adds,
         }
         for m in library.list_models()
     ]
@@ -254,4 +255,7 @@ def models(as_json: bool) -> None:
         click.echo(json.dumps(rows))
     for row in [] if as_json else rows:
         kind = "RGB" if row["channels"] == 3 else "grey"
-        click.echo(f"{row['name']:<16}{row['model_id']}  {kind:<5}{row['bytes']:>9} bytes  {row['architecture']}")
+        click.echo(
+            f"{row['name']:<16}{row['model_id']}  {kind:<5}{row['bytes']:>9} bytes"
+            f"{row['multiply_adds_per_pixel']:>10} multiply-adds/pixel  {row['architecture']}"
+        )

@@ -49,3 +49,30 @@ def export(model: WavefrontPixelCNN, architecture: str, order: tuple[int, ...], 
     weights = IntegerWeights(architecture, model.config, order, tensors, notes=notes)
     check(weights)
     return weights
+
+
+def training_view(weights: IntegerWeights) -> WavefrontPixelCNN:
+    """The inverse of `export`: a model whose quantised training view has exactly these weights."""
+    model = WavefrontPixelCNN(weights.config)
+    model.quantise = True
+    t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
+
+    def matrix(parameter: Tensor, name: str) -> None:
+        parameter.copy_(t[f"{name}.weight"] * torch.exp2(-t[f"{name}.exponent"].float()))
+
+    def bias(parameter: Tensor, name: str) -> None:
+        parameter.copy_(t[f"{name}.bias"].double() / (STEP << FRACTION))
+
+    with torch.no_grad():
+        matrix(model.input, "input")
+        bias(model.input_bias, "input")
+        for i, block in enumerate(model.block):
+            matrix(block, f"block.{i}")
+        matrix(model.hidden, "hidden")
+        bias(model.hidden_bias, "hidden")
+        for i, known in enumerate(model.known, 1):
+            matrix(known, f"known.{i}")
+        for i, (out, out_bias) in enumerate(zip(model.out, model.out_bias, strict=True)):
+            matrix(out, f"out.{i}")
+            bias(out_bias, f"out.{i}")
+    return model

@@ -71,6 +71,11 @@ class IntegerWeights:
         """The first bytes of the digest: what a file names its model by."""
         return self.digest[:MODEL_ID_BYTES]
 
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds a pixel: every weight is used once."""
+        return sum(int(a.size) for name, a in self.tensors.items() if name.endswith(".weight"))
+
     def to_bytes(self) -> bytes:
         """The weights file."""
         meta = {
