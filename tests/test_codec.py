@@ -180,8 +180,11 @@ def test_models_are_found_by_name_and_channels(shipped: Path) -> None:
     assert library.resolve("base-grey", 1).digest == WEIGHTS[1].digest
     assert library.resolve(str(shipped / "fast.safetensors"), 3).digest != WEIGHTS[3].digest
     assert [m.name for m in library.list_models()] == ["base", "base-grey", "fast"]
+    assert library.resolve("fast", 1).digest == WEIGHTS[1].digest
+    (shipped / "base-grey.safetensors").unlink()
     with pytest.raises(ModelMismatchError, match="fast has no weights for grey images"):
         library.resolve("fast", 1)
+    (shipped / "base-grey.safetensors").write_bytes(WEIGHTS[1].to_bytes())
     with pytest.raises(ModelMismatchError, match="is for RGB images, this one is grey"):
         library.resolve(str(shipped / "fast.safetensors"), 1)
     with pytest.raises(ModelMismatchError, match="no model 'slow': shipped are base, base-grey, fast"):

@@ -114,4 +114,4 @@ def test_payloads_and_decoded_pixels_are_the_same(name: str, reports: dict[str, 
 
 def test_thread_counts_are_those_asked_for(reports: dict[str, dict]) -> None:
     assert reports["default"]["threads"] == 1
-    assert reports["two threads"]["threads"] == 2
+    assert reports["two threads"]["threads"] == min(2, len(os.sched_getaffinity(0)))
