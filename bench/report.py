@@ -86,10 +86,11 @@ def plot(result: dict[str, Any], out: Path) -> None:
     figure = Figure(figsize=(4.4 * len(sets), 3.6), layout="constrained")
     axes = figure.subplots(1, len(sets), squeeze=False)
     for axis, (name, of) in zip(axes[0], sets.items(), strict=True):
-        for codec, r in of["codecs"].items():
+        for i, (codec, r) in enumerate(of["codecs"].items()):
             ours = codec.startswith("pixzip")
+            offset = (6, 4) if i % 2 else (6, -11)  # neighbours' names must not overlap
             axis.plot(r["decode_mps"], r["bpsp"], "o" if ours else "s", color="C3" if ours else "C7")
-            axis.annotate(codec, (r["decode_mps"], r["bpsp"]), (6, 4), textcoords="offset points", fontsize=8)
+            axis.annotate(codec, (r["decode_mps"], r["bpsp"]), offset, textcoords="offset points", fontsize=8)
         axis.set(xscale="log", xlabel="decoding, megapixels/s", title=name)
         axis.margins(x=0.35, y=0.15)
         axis.grid(alpha=0.3)
