@@ -1,7 +1,7 @@
 """Muon [1] for hidden matrices, AdamW for the rest.
 
-Muon orthogonalises the momentum of a matrix before it is applied.  At equal time on two CPU cores it
-reached 6 % fewer bits than AdamW in a four-minute run of `base` (`docs/experiments.md`).
+Muon orthogonalises the momentum of a matrix before it is applied.  In four-minute runs on one
+CPU core its best setting needed 6 % fewer bits than AdamW's (`docs/experiments.md`, with caveats).
 
 Unlike ``torch.optim.Muon`` the Newton-Schulz iteration runs in float32, on all matrices of one shape at
 once: bfloat16 is emulated on CPUs without it and took a fifth of a step.
