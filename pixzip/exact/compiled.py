@@ -89,13 +89,16 @@ class CompiledWavefront(Wavefront):
 
     @contextlib.contextmanager
     def coding(self) -> Iterator[None]:
+        wanted = torch.get_num_threads()
         before = numba.get_num_threads()
-        self._threads = min(torch.get_num_threads(), before) if kernels.THREADS else 1
+        self._threads = min(wanted, before) if kernels.THREADS else 1
         numba.set_num_threads(self._threads)
+        torch.set_num_threads(wanted)  # numba's pool, when it starts, sets OpenMP's number for torch too
         try:
             yield
         finally:
             numba.set_num_threads(before)
+            torch.set_num_threads(wanted)
 
     def _views(self, m: int) -> _Views:
         if m not in self._cache:
