@@ -17,7 +17,8 @@ START, END = "<!-- models:start -->", "<!-- models:end -->"
 def row(model: library.Model) -> list[str]:
     """One model: what it is, and the last line of its training log."""
     config = model.weights.config
-    sizes = f"{config.width} channels, {config.blocks} blocks, {config.n_mix} logistics"
+    mixing = f" of 1 + {config.mixing} layers" if config.mixing else ""
+    sizes = f"{config.width} channels, {config.blocks} blocks{mixing}, {config.n_mix} logistics"
     log = ROOT / "docs" / "training" / f"{model.name}.jsonl"
     last = json.loads(log.read_text().splitlines()[-1])
     figures = [f"{last[name]:.3f}" for name in ("training", "held_out", "gap")]

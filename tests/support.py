@@ -12,14 +12,17 @@ from pixzip.exact.schedule import Step
 from pixzip.exact.weights import IntegerWeights
 from pixzip.models.registry import Config, WavefrontPixelCNN
 
-ARCHITECTURE = "wavefront-pixelcnn-1"
 ORDERS = {1: (0,), 3: (1, 0, 2)}
 
 
 def tiny_model(channels: int, seed: int = 0, spread: float = 0.0) -> WavefrontPixelCNN:
-    """An untrained model of odd sizes; `spread` scales every column of every weight by up to 2^(+-spread)."""
+    """An untrained model of odd sizes: architecture 1 for grey, 2 for RGB.
+
+    `spread` scales every column of every weight by up to 2^(+-spread).
+    """
     torch.manual_seed(seed)
-    model = WavefrontPixelCNN(Config(channels=channels, width=12, blocks=2, head_width=10, n_mix=3))
+    mixing = 2 if channels == 3 else 0
+    model = WavefrontPixelCNN(Config(channels, width=12, blocks=2, head_width=10, n_mix=3, mixing=mixing))
     with torch.no_grad():
         for p in model.parameters():
             p.mul_(torch.exp2((2 * torch.rand(p.shape[-1]) - 1) * spread))
@@ -31,7 +34,7 @@ def tiny_model(channels: int, seed: int = 0, spread: float = 0.0) -> WavefrontPi
 
 
 def tiny_weights(channels: int, seed: int = 0, spread: float = 0.0) -> IntegerWeights:
-    return export(tiny_model(channels, seed, spread), ARCHITECTURE, ORDERS[channels])
+    return export(tiny_model(channels, seed, spread), ORDERS[channels])
 
 
 def noise(channels: int, height: int, width: int, seed: int) -> Planes:

@@ -116,7 +116,7 @@ def test_no_file_is_implausibly_short() -> None:
         bias = np.zeros_like(tensors[f"out.{i}.bias"])
         bias[6:9] = -1000 << 12
         tensors |= {f"out.{i}.bias": bias, f"out.{i}.weight": np.zeros_like(tensors[f"out.{i}.weight"])}
-    sure = IntegerWeights(weights.architecture, weights.config, weights.order, tensors)
+    sure = IntegerWeights(weights.config, weights.order, tensors)
     x = np.zeros((60, 400, 3), np.uint8)
     (file,) = codec.compress([x], lambda channels: sure, verify=True)
     (row,) = codec.evaluate([x], lambda channels: sure)

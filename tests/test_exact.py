@@ -211,7 +211,7 @@ def test_weights_file_round_trips_and_its_id_covers_every_tensor(tmp_path: Path)
 def hostile_files() -> dict[str, bytes]:
     model = tiny_weights(1, seed=6)
     good, tensors = model.to_bytes(), model.tensors
-    meta = {"architecture": model.architecture, "config": json.dumps(dataclasses.asdict(model.config)), "order": "[0]"}
+    meta = {"architecture": model.architecture, "config": json.dumps(model.config.sizes), "order": "[0]"}
 
     def with_meta(**change: str) -> bytes:
         return bytes(save(dict(tensors), meta | change))

@@ -9,7 +9,7 @@ from pixzip.engine import Engine
 from pixzip.exact.export import export
 from pixzip.models import wavefront_pixelcnn
 from pixzip.models.context import MASK_A, MASK_B, med, shifted, validity
-from tests.support import ARCHITECTURE, ORDERS, scene, tiny_model
+from tests.support import ORDERS, scene, tiny_model
 
 HEIGHT, WIDTH = 7, 12
 PIXELS = [(0, 0), (0, 5), (3, 0), (3, 6), (3, 11), (6, 4), (6, 11)]
@@ -115,7 +115,7 @@ def test_training_view_and_integer_view_agree_within_half_a_percent(channels: in
             loss.backward()
             optimiser.step()
     assert after < 0.8 * before
-    (exact,) = Engine(export(model, ARCHITECTURE, ORDERS[channels]), backend="float32").nll_bits([planes])
+    (exact,) = Engine(export(model, ORDERS[channels]), backend="float32").nll_bits([planes])
     assert exact / planes.size == pytest.approx(after, rel=0.005)
 
 

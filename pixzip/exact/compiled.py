@@ -68,7 +68,10 @@ class CompiledWavefront(Wavefront):
         self._activate = kernels.activate_int32 if arithmetic.stream_dtype == torch.int32 else kernels.activate_float32
         self._buffer = np.zeros((s.buffer_pixels, c), np.uint8)
         self._inside = s.inside()
-        self._rings = [np.zeros((s.zero_row + 1, config.width), np.int8) for _ in layers.blocks]
+        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
+        self._rings = [
+            np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None for _, neighbours in layers.trunk
+        ]
 
         def tensor(columns: int, dtype: torch.dtype) -> Tensor:
             return torch.zeros(most, columns, dtype=dtype)
@@ -123,10 +126,14 @@ class CompiledWavefront(Wavefront):
         )  # fmt: skip
         v.stream.copy_(layers.input_bias)
         arithmetic.accumulate(v.stream, v.feats, layers.input)
-        for ring, block in zip(self._rings, layers.blocks, strict=True):
+        for ring, (matrix, _) in zip(self._rings, layers.trunk, strict=True):
+            if ring is None:
+                self._activate(v.stream_array, v.trunk_array)
+                arithmetic.accumulate(v.stream, v.trunk, matrix)
+                continue
             self._activate(v.stream_array, ring[step.first : step.first + m])
             kernels.gather(self._parts, ring, step.taps, v.gathered_array)
-            arithmetic.accumulate(v.stream, v.gathered, block)
+            arithmetic.accumulate(v.stream, v.gathered, matrix)
         self._activate(v.stream_array, v.trunk_array)
         v.hidden.copy_(layers.hidden_bias)
         arithmetic.accumulate(v.hidden, v.trunk, layers.hidden)

@@ -27,15 +27,15 @@ def _bias(bias: Tensor) -> NDArray[np.int32]:
     return scaled.to(torch.int32).cpu().numpy()
 
 
-def export(model: WavefrontPixelCNN, architecture: str, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
+def export(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
     """Quantise a model's weights as its training view does, and add the tables.
 
     Raises:
         ModelMismatchError: the weights are too large for exact sums.
     """
     tensors = _matrix("input", model.input) | {"input.bias": _bias(model.input_bias)}
-    for i, block in enumerate(model.block):
-        tensors |= _matrix(f"block.{i}", block)
+    for (name, _), layer in zip(model.config.layers, model.trunk, strict=True):
+        tensors |= _matrix(name, layer)
     tensors |= _matrix("hidden", model.hidden) | {"hidden.bias": _bias(model.hidden_bias)}
     for i, known in enumerate(model.known, 1):
         tensors |= _matrix(f"known.{i}", known)
@@ -46,7 +46,7 @@ def export(model: WavefrontPixelCNN, architecture: str, order: tuple[int, ...], 
         "table.logistic": tables.logistic_table(),
         "table.reciprocal": tables.reciprocal_table(),
     }
-    weights = IntegerWeights(architecture, model.config, order, tensors, notes=notes)
+    weights = IntegerWeights(model.config, order, tensors, notes=notes)
     check(weights)
     return weights
 
@@ -66,8 +66,8 @@ def training_view(weights: IntegerWeights) -> WavefrontPixelCNN:
     with torch.no_grad():
         matrix(model.input, "input")
         bias(model.input_bias, "input")
-        for i, block in enumerate(model.block):
-            matrix(block, f"block.{i}")
+        for (name, _), layer in zip(model.config.layers, model.trunk, strict=True):
+            matrix(layer, name)
         matrix(model.hidden, "hidden")
         bias(model.hidden_bias, "hidden")
         for i, known in enumerate(model.known, 1):

@@ -8,6 +8,7 @@ from pixzip.exact.frequencies import Frequencies
 from pixzip.exact.gemm import Arithmetic, Matrix
 from pixzip.exact.tables import LOGISTIC_LIMIT, RECIPROCAL_BITS
 from pixzip.exact.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+from pixzip.models.context import CENTRE
 
 
 class Layers:
@@ -30,7 +31,8 @@ class Layers:
         #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
         self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
         self.input, self.input_bias = matrix("input"), arithmetic.bias(t["input.bias"] + half)
-        self.blocks = [matrix(f"block.{i}") for i in range(weights.config.blocks)]
+        #: Each layer of the trunk, and whether it reads neighbours besides its own pixel.
+        self.trunk = [(matrix(name), taps != CENTRE) for name, taps in weights.config.layers]
         self.hidden, self.hidden_bias = matrix("hidden"), arithmetic.bias(t["hidden.bias"] + half)
         self.known = [matrix(f"known.{i}") for i in range(1, c)]
         self.out = [matrix(f"out.{i}") for i in range(c)]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pixzip.exact.frequencies import Frequencies
 from pixzip.exact.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
-from pixzip.models.context import MASK_A, MASK_B, med, shifted, validity
+from pixzip.models.context import MASK_A, med, shifted, validity
 
 
 class Heads(NamedTuple):
@@ -56,10 +56,10 @@ def heads(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Heads:
     taps = [(shifted(pixels, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
     inputs = torch.cat([*taps, centre - 128]).clamp(-127, 127)
     stream = bias("input") + rows(inputs) @ matrix("input")
-    for i in range(config.blocks):
+    for name, offsets in config.layers:
         maps = _activate(stream).T.reshape(-1, h, w)
-        seen = torch.cat([shifted(maps, dy, dx) for dy, dx in MASK_B])
-        stream = stream + rows(seen) @ matrix(f"block.{i}")
+        seen = torch.cat([shifted(maps, dy, dx) for dy, dx in offsets])
+        stream = stream + rows(seen) @ matrix(name)
     hidden = bias("hidden") + _activate(stream) @ matrix("hidden")
     middle, known = rows(centre), rows((pixels - centre).clamp(-127, 127))
     k, outputs = config.n_mix, []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixzip.exact import tables as T
 from pixzip.exact.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
-from pixzip.models.context import MASK_A, MASK_B
+from pixzip.models.context import MASK_A
 
 Integers = NDArray[np.int64]
 
@@ -28,7 +28,7 @@ class Reference:
         config = weights.config
         self.weights, self.height, self.width = weights, height, width
         self.pixels = np.zeros((height, width, config.channels), np.int64)
-        self.features = [np.zeros((height, width, config.width), np.int64) for _ in range(config.blocks)]
+        self.features = [np.zeros((height, width, config.width), np.int64) for _ in config.layers]
         names = [name.removesuffix(".weight") for name in weights.tensors if name.endswith(".weight")]
         self.matrix: dict[str, Integers] = {name: scaled(weights, name) for name in names}
         self.table = {n: weights.tensors[f"table.{n}"].astype(np.int64) for n in ("exp2", "logistic", "reciprocal")}
@@ -56,10 +56,10 @@ class Reference:
                 taps.append(np.zeros_like(self.centre))
         inputs: Integers = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
         stream: Integers = self._bias("input") + (inputs @ self.matrix["input"])
-        for i, features in enumerate(self.features):
+        for features, (name, offsets) in zip(self.features, self.weights.config.layers, strict=True):
             features[y, x] = activate(stream)
-            seen = [self._at(features, y + dy, x + dx) for dy, dx in MASK_B]
-            stream = stream + np.concatenate(seen) @ self.matrix[f"block.{i}"]
+            seen = [self._at(features, y + dy, x + dx) for dy, dx in offsets]
+            stream = stream + np.concatenate(seen) @ self.matrix[name]
         self.hidden: Integers = self._bias("hidden") + activate(stream) @ self.matrix["hidden"]
         self.known = np.zeros(0, np.int64)
 

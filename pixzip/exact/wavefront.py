@@ -73,26 +73,33 @@ class TensorWavefront(Wavefront):
         self.device = device
         self.buffer = torch.zeros(s.buffer_pixels, config.channels, dtype=torch.uint8, device=device)
         self.inside = torch.from_numpy(s.inside()).to(device, torch.float32)
-        self.rings = [torch.zeros(s.zero_row + 1, config.width, dtype=dtype, device=device) for _ in layers.blocks]
+        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
+        self.rings = [
+            torch.zeros(s.zero_row + 1, config.width, dtype=dtype, device=device) if neighbours else None
+            for _, neighbours in layers.trunk
+        ]
 
     def begin(self, step: Step) -> None:
         layers, arithmetic = self.layers, self.layers.arithmetic
         taps = torch.from_numpy(step.address[:, None] + self.schedule.offsets[step.image]).to(self.device)
-        seen = self.buffer[taps].to(torch.float32)  # MTC
-        west, north, north_west = seen[:, WEST], seen[:, NORTH], seen[:, NORTH_WEST]
+        around = self.buffer[taps].to(torch.float32)  # MTC
+        west, north, north_west = around[:, WEST], around[:, NORTH], around[:, NORTH_WEST]
         low, high = torch.minimum(west, north), torch.maximum(west, north)
         med = (west + north - north_west).clamp_(low, high)
-        differences = (seen - med[:, None]) * self.inside[taps][:, :, None]
+        differences = (around - med[:, None]) * self.inside[taps][:, :, None]
         feats = torch.cat([differences.flatten(1), med - 128], 1).clamp_(-127, 127).to(arithmetic.activation_dtype)
         stream = arithmetic.linear(layers.input_bias, feats, layers.input)
         rows = torch.from_numpy(step.taps).to(self.device).flatten()
         m = step.address.size
-        for ring, block in zip(self.rings, layers.blocks, strict=True):
+        trunk = torch.empty_like(stream, dtype=arithmetic.activation_dtype)
+        for ring, (matrix, _) in zip(self.rings, layers.trunk, strict=True):
+            if ring is None:
+                stream = arithmetic.linear(stream, arithmetic.activate(stream, trunk), matrix)
+                continue
             arithmetic.activate(stream, ring[step.first : step.first + m])
-            stream = arithmetic.linear(
-                stream, ring.index_select(0, rows).view(m, len(MASK_B) * layers.config.width), block
-            )
-        trunk = arithmetic.activate(stream, torch.empty_like(stream, dtype=arithmetic.activation_dtype))
+            seen = ring.index_select(0, rows).view(m, len(MASK_B) * layers.config.width)
+            stream = arithmetic.linear(stream, seen, matrix)
+        arithmetic.activate(stream, trunk)
         self.hidden = arithmetic.linear(layers.hidden_bias, trunk, layers.hidden)
         self.centre, self.known = med, torch.zeros_like(med)
         self.address = torch.from_numpy(step.address).to(self.device)

@@ -8,7 +8,7 @@ dtypes and bounds are checked before anything is computed.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pixzip.exact import tables
-from pixzip.models.context import MASK_A, MASK_B
+from pixzip.models.context import MASK_A
 from pixzip.models.registry import ARCHITECTURES, Config
 
 #: Fractional bits of the residual stream and the biases, in activation steps.
@@ -39,7 +39,6 @@ class IntegerWeights:
     """One model, exactly.
 
     Attributes:
-        architecture: its wire name in the registry.
         config: its sizes.
         order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
         tensors: name -> integer array; `expected_tensors` lists them.
@@ -47,17 +46,21 @@ class IntegerWeights:
         notes: free text about training, no part of the hash.
     """
 
-    architecture: str
     config: Config
     order: tuple[int, ...]
     tensors: dict[str, NDArray[Any]]
     known_answer: str = ""
     notes: str = ""
 
+    @property
+    def architecture(self) -> str:
+        """Wire name in the registry."""
+        return self.config.architecture
+
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
-        head = {"architecture": self.architecture, "config": asdict(self.config), "order": list(self.order)}
+        head = {"architecture": self.architecture, "config": self.config.sizes, "order": list(self.order)}
         h = hashlib.sha256(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
         for name in sorted(self.tensors):
             a = np.ascontiguousarray(self.tensors[name])
@@ -80,7 +83,7 @@ class IntegerWeights:
         """The weights file."""
         meta = {
             "architecture": self.architecture,
-            "config": json.dumps(asdict(self.config), sort_keys=True),
+            "config": json.dumps(self.config.sizes, sort_keys=True),
             "order": json.dumps(list(self.order)),
             "known_answer": self.known_answer,
             "notes": self.notes,
@@ -96,8 +99,8 @@ def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
         return {f"{name}.weight": ("int8", (n_in, n_out)), f"{name}.exponent": ("int8", (n_out,))}
 
     out = matrix("input", (len(MASK_A) + 1) * c, w) | {"input.bias": ("int32", (w,))}
-    for i in range(config.blocks):
-        out |= matrix(f"block.{i}", len(MASK_B) * w, w)
+    for name, taps in config.layers:
+        out |= matrix(name, len(taps) * w, w)
     out |= matrix("hidden", w, c * hw) | {"hidden.bias": ("int32", (c * hw,))}
     for i in range(c):
         if i:
@@ -154,11 +157,11 @@ def check(weights: IntegerWeights) -> None:
 
     residual = magnitude("input", 128) + biased("input")
     ensure("input", residual)
-    for i in range(config.blocks):
-        w = scaled(weights, f"block.{i}")
+    for name, _ in config.layers:
+        w = scaled(weights, name)
         # activations are never negative: one sign of the weights bounds each end
         residual = residual + ACTIVATION_MAX * np.maximum(w.clip(0).sum(0), (-w).clip(0).sum(0))
-        ensure(f"block.{i}", residual)
+        ensure(name, residual)
     hidden = (magnitude("hidden", ACTIVATION_MAX) + biased("hidden")).reshape(config.channels, -1)
     for i in range(config.channels):
         ensure(f"hidden.{i}", hidden[i] + (magnitude(f"known.{i}", ACTIVATION_MAX) if i else 0))
@@ -197,11 +200,13 @@ def load(path: Path) -> IntegerWeights:
         if not isinstance(sizes, dict) or not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
             raise ValueError(f"sizes {sizes}")
         config = Config(**sizes)
+        if config.architecture != architecture:
+            raise ValueError(f"sizes are those of {config.architecture}")
         order = tuple(int(i) for i in json.loads(meta["order"]))
         if config.channels not in (1, 3):
             raise ValueError(f"{config.channels} channels")
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
-    weights = IntegerWeights(architecture, config, order, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
+    weights = IntegerWeights(config, order, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
     check(weights)
     return weights

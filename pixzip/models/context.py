@@ -25,6 +25,9 @@ MASK_A: tuple[tuple[int, int], ...] = (
 #: Deeper layers, read features: the centre and its four causal neighbours.
 MASK_B: tuple[tuple[int, int], ...] = ((0, 0), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 
+#: A 1x1 layer, reads features of its own pixel alone.
+CENTRE: tuple[tuple[int, int], ...] = ((0, 0),)
+
 
 def shifted(planes: Tensor, dy: int, dx: int) -> Tensor:
     """``out[..., y, x] = planes[..., y + dy, x + dx]``, zero where that lies outside; (..., H, W)."""

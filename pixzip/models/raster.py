@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pixzip.models.context import MASK_B
-
 #: Activations are multiples of 1/32, at most 127/32.
 STEP = 32
 LIMIT = 127 / STEP
@@ -49,8 +47,10 @@ class Raster:
     def __init__(self, n: int, h: int, w: int) -> None:
         self.n, self.h, self.w = n, h, w
         self.pitch = w + 1
-        #: How far back in the matrix each tap of mask B lies.
-        self.shifts = [-dy * self.pitch - dx for dy, dx in MASK_B]
+
+    def shifts(self, taps: tuple[tuple[int, int], ...]) -> list[int]:
+        """How far back in the matrix each tap lies."""
+        return [-dy * self.pitch - dx for dy, dx in taps]
 
     def clear_outside(self, x: Tensor) -> None:
         """Zero, in place, the rows of a (P, C) matrix that are no pixels."""
@@ -83,16 +83,17 @@ class _MaskedResidual(torch.autograd.Function):
     """r + conv(activate(r)): saves the activation alone and never materialises the taps."""
 
     @staticmethod
-    def forward(ctx: Any, r: Tensor, weight: Tensor, raster: Raster, quantise: bool) -> Tensor:
+    def forward(ctx: Any, r: Tensor, weight: Tensor, raster: Raster, shifts: list[int], quantise: bool) -> Tensor:
         rows, width = r.shape
-        lead = max(raster.shifts)
+        lead = max(shifts)
         padded = r.new_empty(lead + rows, width)
         padded[:lead] = 0
         a = padded[lead:]
         torch.clamp(r, 0, LIMIT, out=a)
         if quantise:
             a.mul_(STEP).add_(0.5).floor_().div_(STEP)
-        raster.clear_outside(a)
+        if lead:  # what only the pixel itself reads may be anything outside
+            raster.clear_outside(a)
         device = r.device.type
         ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else r.dtype
         ctx.chunk = _CHUNK_ROWS if device == "cpu" else rows
@@ -101,18 +102,18 @@ class _MaskedResidual(torch.autograd.Function):
         with torch.autocast(device, enabled=False):
             for start in range(0, rows, ctx.chunk):
                 part = out[start : start + ctx.chunk]
-                for shift, w in zip(raster.shifts, taps, strict=True):
+                for shift, w in zip(shifts, taps, strict=True):
                     at = lead - shift + start
                     _accumulate(part, padded[at : at + part.shape[0]], w, ctx.dtype)
         ctx.save_for_backward(padded, weight)
-        ctx.raster = raster
+        ctx.shifts = shifts
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         padded, weight = ctx.saved_tensors
         (grad,) = grads
-        shifts = ctx.raster.shifts
+        shifts = ctx.shifts
         rows, width = grad.shape
         lead = max(shifts)
         grad_a = torch.zeros_like(padded)
@@ -125,16 +126,19 @@ class _MaskedResidual(torch.autograd.Function):
                 _accumulate(grad_a[tap], part, w, ctx.dtype)
                 _accumulate(g, padded[tap].t(), part, ctx.dtype)
         grad_r = torch.ops.aten.hardtanh_backward(grad_a[lead:], padded[lead:], 0, LIMIT).add_(grad)
-        return grad_r, grad_w, None, None
+        return grad_r, grad_w, None, None, None
 
 
-def masked_residual(r: Tensor, weight: Tensor, raster: Raster, quantise: bool) -> Tensor:
-    """One block: ``r + conv(activate(r), weight)`` with the taps of mask B.
+def masked_residual(
+    r: Tensor, weight: Tensor, raster: Raster, taps: tuple[tuple[int, int], ...], quantise: bool
+) -> Tensor:
+    """One layer: ``r + conv(activate(r), weight)``.
 
     Args:
         r: (P, C) residual stream.
-        weight: (5 C, C), tap by tap.
+        weight: (T C, C), tap by tap.
+        taps: offsets (dy, dx) of the T taps.
     Returns:
         (P, C).
     """
-    return _MaskedResidual.apply(r, weight, raster, quantise)  # type: ignore[no-any-return, no-untyped-call]
+    return _MaskedResidual.apply(r, weight, raster, raster.shifts(taps), quantise)  # type: ignore[no-any-return, no-untyped-call]

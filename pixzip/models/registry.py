@@ -2,6 +2,9 @@
 
 from pixzip.models.wavefront_pixelcnn import Config, WavefrontPixelCNN
 
-ARCHITECTURES: dict[str, type[WavefrontPixelCNN]] = {"wavefront-pixelcnn-1": WavefrontPixelCNN}
+ARCHITECTURES: dict[str, type[WavefrontPixelCNN]] = {
+    "wavefront-pixelcnn-1": WavefrontPixelCNN,  # no 1x1 layers
+    "wavefront-pixelcnn-2": WavefrontPixelCNN,
+}
 
 __all__ = ["ARCHITECTURES", "Config", "WavefrontPixelCNN"]

@@ -9,19 +9,20 @@ This module is the training view.  Activations are clamped to [0, 127/32]; with 
 rounded to multiples of 1/32 and every weight to an int8 times a power of two, which `pixzip.exact`
 repeats in integers.
 
-Unlike [1], a block is one clamped ReLU and one convolution, and the channels share the trunk.
+Unlike [1], a layer of the trunk is one clamped ReLU and one convolution added to the stream (a block is a masked
+convolution and then `mixing` 1x1 layers of the same kind), and the channels share the trunk.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
 [2] Salimans et al., PixelCNN++, 2017 (arXiv 1701.05517).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
-from pixzip.models.context import MASK_A, MASK_B, med, shifted, validity
+from pixzip.models.context import CENTRE, MASK_A, MASK_B, med, shifted, validity
 from pixzip.models.mixture import nll_bits
 from pixzip.models.raster import Raster, activate, fake_quantise_weight, masked_residual, round_through
 
@@ -35,6 +36,24 @@ class Config:
     blocks: int = 8
     head_width: int = 32
     n_mix: int = 4
+    #: 1x1 layers after each masked convolution.
+    mixing: int = 0
+
+    @property
+    def architecture(self) -> str:
+        """Wire name: a decoder that knows only the first has no 1x1 layers."""
+        return "wavefront-pixelcnn-2" if self.mixing else "wavefront-pixelcnn-1"
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The fields that the architecture has, as weights files hold and hash them."""
+        return {name: size for name, size in asdict(self).items() if name != "mixing" or size}
+
+    @property
+    def layers(self) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
+        """Name and taps of every layer of the trunk, in order."""
+        mixing = [[(f"mix.{i}.{j}", CENTRE) for j in range(self.mixing)] for i in range(self.blocks)]
+        return [layer for i in range(self.blocks) for layer in [(f"block.{i}", MASK_B), *mixing[i]]]
 
 
 class WavefrontPixelCNN(nn.Module):
@@ -45,12 +64,11 @@ class WavefrontPixelCNN(nn.Module):
         c, w, hw, k = config.channels, config.width, config.head_width, config.n_mix
         self.config = config
         self.quantise = False
-        n_in, fan = (len(MASK_A) + 1) * c, len(MASK_B) * w
+        n_in, taps = (len(MASK_A) + 1) * c, [taps for _, taps in config.layers]
         self.input = nn.Parameter(torch.randn(n_in, w) * (1.5 / math.sqrt(n_in)))
         self.input_bias = nn.Parameter(torch.rand(w) * 0.5)
-        self.block = nn.ParameterList(
-            nn.Parameter(torch.randn(fan, w) / math.sqrt(fan * config.blocks)) for _ in range(config.blocks)
-        )
+        fans = [len(t) * w for t in taps]
+        self.trunk = nn.ParameterList(nn.Parameter(torch.randn(f, w) / math.sqrt(f * len(fans))) for f in fans)
         self.hidden = nn.Parameter(torch.randn(w, c * hw) / math.sqrt(w))
         self.hidden_bias = nn.Parameter(torch.zeros(c * hw))
         self.known = nn.ParameterList(nn.Parameter(torch.randn(i, hw) * 0.5) for i in range(1, c))
@@ -73,12 +91,12 @@ class WavefrontPixelCNN(nn.Module):
         k, hw = self.config.n_mix, self.config.head_width
         centre = med(planes)
         inside = validity(h, w, MASK_A, planes.device)
-        taps = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
+        seen = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
         raster = Raster(n, h, w)
-        x = raster.flatten(torch.cat([*taps, centre - 128], 1).clamp(-127, 127) / 32)
+        x = raster.flatten(torch.cat([*seen, centre - 128], 1).clamp(-127, 127) / 32)
         r = torch.addmm(self.input_bias, x, self.weight(self.input))
-        for block in self.block:
-            r = masked_residual(r, self.weight(block), raster, self.quantise)
+        for layer, (_, taps) in zip(self.trunk, self.config.layers, strict=True):
+            r = masked_residual(r, self.weight(layer), raster, taps, self.quantise)
         hidden = torch.addmm(self.hidden_bias, activate(r, self.quantise), self.weight(self.hidden))
         value, mid = raster.flatten(planes), raster.flatten(centre)
         known = (value - mid).clamp(-127, 127)

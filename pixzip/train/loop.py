@@ -24,8 +24,6 @@ from pixzip.train import checkpoint
 from pixzip.train.data import Augmentation, Crops, Picture, read_images, split_held_out
 from pixzip.train.optim import Muon
 
-ARCHITECTURE = "wavefront-pixelcnn-1"
-
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -39,6 +37,8 @@ class TrainConfig:
     soft_chroma: float = 0.15
     muon_lr: float = 3e-3
     adam_lr: float = 2e-3
+    #: Share of Muon's learning rate by which its matrices shrink each step.
+    weight_decay: float = 0.1
     warmup_steps: int = 100
     #: Share of the run after which weights and activations are quantised.
     quantise_from: float = 0.75
@@ -125,11 +125,11 @@ def train(
     seen = crops.pictures[:: max(1, len(crops.pictures) // config.eval_images)][: config.eval_images]
 
     model = WavefrontPixelCNN(config.model).to(target)
-    hidden = [p for n, p in model.named_parameters() if n.startswith(("input", "block", "hidden")) and p.ndim == 2]
+    hidden = [p for n, p in model.named_parameters() if n.startswith(("input", "trunk", "hidden")) and p.ndim == 2]
     chosen = {id(p) for p in hidden}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimisers: list[torch.optim.Optimizer] = [
-        Muon(hidden, lr=config.muon_lr),
+        Muon(hidden, lr=config.muon_lr, weight_decay=config.weight_decay),
         torch.optim.AdamW(others, lr=config.adam_lr, betas=(0.9, 0.99), weight_decay=0.0),
     ]
     peaks = [config.muon_lr, config.adam_lr]
@@ -158,7 +158,7 @@ def train(
 
     def integer_weights() -> IntegerWeights:
         averaged.load_state_dict(ema)
-        return with_known_answer(export(averaged, ARCHITECTURE, config.order, notes=json.dumps(description)))
+        return with_known_answer(export(averaged, config.order, notes=json.dumps(description)))
 
     mean_bits, started, last_save = math.nan, time.monotonic(), time.monotonic()
     first_step = status.step

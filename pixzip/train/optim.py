@@ -31,10 +31,10 @@ def orthogonalise(g: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, scaled to the update size of AdamW."""
+    """Nesterov momentum, orthogonalised, scaled to the update size of AdamW; decoupled weight decay."""
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -54,4 +54,4 @@ class Muon(torch.optim.Optimizer):
                 update = orthogonalise(torch.stack(updates))
                 size = -group["lr"] * 0.2 * math.sqrt(max(shape))
                 for p, u in zip(params, update, strict=True):
-                    p.add_(u, alpha=size)
+                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(u, alpha=size)
