@@ -23,9 +23,9 @@ from pixzip.exact.wavefront import TensorWavefront, Wavefront
 from pixzip.exact.weights import IntegerWeights
 
 try:
-    from pixzip.exact.compiled import CompiledWavefront
+    from pixzip.exact.compiled import compiled_wavefront
 except ImportError:  # numba does not exist for this interpreter
-    CompiledWavefront = None  # type: ignore[assignment, misc]
+    compiled_wavefront = None  # type: ignore[assignment]
 
 Planes = NDArray[np.uint8]
 #: Called with (steps done, steps in all).
@@ -94,8 +94,10 @@ class _Decode(Coder):
         self.decoders = [entropy.Decoder(p) for p in payloads]
 
     def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        if len(step.segments) == 1:
+            return self.decoders[step.segments[0][0]].decode(freqs)
         parts = [self.decoders[image].decode(freqs[part]) for image, part in step.segments]
-        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int32), *parts])
+        return np.concatenate([np.zeros(0, np.int32), *parts])
 
 
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
@@ -118,11 +120,11 @@ def wavefront(layers: Layers, sizes: list[tuple[int, int]], compiled: bool | Non
     Raises:
         ValueError: compiled kernels are asked for where there are none.
     """
-    possible = CompiledWavefront is not None and layers.arithmetic.device.type == "cpu"
+    possible = compiled_wavefront is not None and layers.arithmetic.device.type == "cpu"
     if compiled and not possible:
         raise ValueError("compiled kernels need numba and a CPU")
     if possible if compiled is None else compiled:
-        return CompiledWavefront(layers, sizes)
+        return compiled_wavefront(layers, sizes)
     return TensorWavefront(layers, sizes)
 
 

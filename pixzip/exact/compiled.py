@@ -1,17 +1,21 @@
-"""The wavefront on a CPU: compiled kernels around torch's products."""
+"""The wavefront on a CPU, compiled."""
 
 import contextlib
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import scipy.linalg.blas  # noqa: F401 (numba's products are SciPy's)
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from pixzip.exact import kernels
 from pixzip.exact.frequencies import BINS
+from pixzip.exact.gemm import Float32
 from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import BACK, RING, Schedule, Step
 from pixzip.exact.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront
@@ -21,36 +25,36 @@ from pixzip.models.context import MASK_A, MASK_B
 _ROWS_PER_THREAD = 32
 
 
+#: Taps of mask A that lie side by side: the first's number, and how many they are.
+_RUNS = np.array(
+    [(MASK_A.index((dy, dx)), sum(row == dy for row, _ in MASK_A)) for dy, dx in MASK_A if (dy, dx - 1) not in MASK_A],
+    np.int64,
+)
+
+
 class _CompiledSchedule(Schedule):
     def __init__(self, sizes: list[tuple[int, int]]) -> None:
         super().__init__(sizes)
         self._back, self._rise = np.array(BACK, np.int64), np.array([dy for dy, _ in MASK_B], np.int64)
+        self._first, self._count = np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64)
         self._image, self._address = np.zeros(self.most, np.int64), np.zeros(self.most, np.int64)
         self._taps = np.zeros((self.most, len(MASK_B)), np.int64)
 
     def step(self, t: int) -> Step:
-        first, count, start = self._in_flight(t)
-        kernels.diagonal(
-            t, first, count, self.base, self.pitch, self.first_row, self._places, self.most,
-            self._back, self._rise, self._image, self._address, self._taps,
+        m = kernels.diagonal(
+            t, self.height, self.width, self.base, self.pitch, self.first_row, self._places, self.most,
+            self._back, self._rise, self._first, self._count, self._image, self._address, self._taps,
         )  # fmt: skip
-        m = int(start[-1] + count[-1])
-        image, address, taps = self._image[:m], self._address[:m], self._taps[:m]
-        return Step(t, self._segments(count, start), image, address, t % RING * self.most, taps)
+        if len(self.sizes) == 1:
+            segments = [(0, slice(0, m))] if m else []
+        else:
+            segments = self._segments(self._count, np.cumsum(self._count) - self._count)
+        return Step(t, segments, self._image[:m], self._address[:m], t % RING * self.most, self._taps[:m])
 
 
-class _Views(NamedTuple):
-    """The first rows of every buffer: making the views takes longer than a kernel does."""
+class _Heads(NamedTuple):
+    """The first rows of the heads' buffers: making the views takes longer than a kernel does."""
 
-    feats: Tensor
-    gathered: Tensor
-    trunk: Tensor
-    stream: Tensor
-    hidden: Tensor
-    feats_array: NDArray[Any]
-    gathered_array: NDArray[Any]
-    trunk_array: NDArray[Any]
-    stream_array: NDArray[Any]
     centre: Symbols
     known: Symbols
     mixture: tuple[Symbols, Symbols, Symbols]
@@ -59,32 +63,20 @@ class _Views(NamedTuple):
 
 
 class CompiledWavefront(Wavefront):
-    """Every buffer is allocated once."""
+    """Every buffer is allocated once; what runs the trunk is up to the subclass."""
 
     def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
         super().__init__(layers, sizes)
-        s, config, arithmetic = self.schedule, layers.config, layers.arithmetic
+        s, config = self.schedule, layers.config
         c, k, most = config.channels, config.n_mix, s.most
-        self._activate = kernels.activate_int32 if arithmetic.stream_dtype == torch.int32 else kernels.activate_float32
         self._buffer = np.zeros((s.buffer_pixels, c), np.uint8)
         self._inside = s.inside()
-        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
-        self._rings = [
-            np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None for _, neighbours in layers.trunk
-        ]
-
-        def tensor(columns: int, dtype: torch.dtype) -> Tensor:
-            return torch.zeros(most, columns, dtype=dtype)
-
-        activation, stream = arithmetic.activation_dtype, arithmetic.stream_dtype
-        self._feats = tensor((len(MASK_A) + 1) * c, activation)
-        self._gathered = tensor(len(MASK_B) * config.width, activation)
-        self._trunk, self._stream = tensor(config.width, activation), tensor(config.width, stream)
-        self._hidden = tensor(c * config.head_width, stream)
         self._centre, self._known = np.zeros((most, c), np.int32), np.zeros((most, c), np.int32)
         self._weights, self._means, self._scales = (np.zeros((most, k), np.int32) for _ in range(3))
         self._bin_rows, self._freqs = np.zeros((most, BINS + 1), np.int32), np.zeros((most, BINS), np.float32)
-        self._cache: dict[int, _Views] = {}
+        self._head_activations = np.zeros((most, config.head_width), np.float32)
+        self._outputs = [np.zeros((most, 3 * k + i), np.float32) for i in range(c)]
+        self._cache: dict[int, _Heads] = {}
         self._parts = 1
 
     def make_schedule(self, sizes: list[tuple[int, int]]) -> Schedule:
@@ -98,52 +90,31 @@ class CompiledWavefront(Wavefront):
         numba.set_num_threads(self._threads)
         torch.set_num_threads(wanted)  # numba's pool, when it starts, sets OpenMP's number for torch too
         try:
-            yield
+            with threadpool_limits(1, user_api="blas"):  # each of our threads multiplies its own rows
+                yield
         finally:
             numba.set_num_threads(before)
             torch.set_num_threads(wanted)
 
-    def _views(self, m: int) -> _Views:
-        if m not in self._cache:
-            feats, gathered, trunk = self._feats[:m], self._gathered[:m], self._trunk[:m]
-            stream, hidden = self._stream[:m], self._hidden[:m]
-            self._cache[m] = _Views(
-                feats, gathered, trunk, stream, hidden,
-                feats.numpy(), gathered.numpy(), trunk.numpy(), stream.numpy(),
-                self._centre[:m], self._known[:m], (self._weights[:m], self._means[:m], self._scales[:m]),
-                self._bin_rows[:m], self._freqs[:m],
-            )  # fmt: skip
-        return self._cache[m]
-
     def begin(self, step: Step) -> None:
-        layers, arithmetic = self.layers, self.layers.arithmetic
         m = step.address.size
-        self._address, self._now = step.address, self._views(m)
-        v, self._parts = self._now, min(self._threads, max(1, m // _ROWS_PER_THREAD))
-        kernels.features(
-            self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets,
-            WEST, NORTH, NORTH_WEST, v.centre, v.feats_array,
-        )  # fmt: skip
-        v.stream.copy_(layers.input_bias)
-        arithmetic.accumulate(v.stream, v.feats, layers.input)
-        for ring, (matrix, _) in zip(self._rings, layers.trunk, strict=True):
-            if ring is None:
-                self._activate(v.stream_array, v.trunk_array)
-                arithmetic.accumulate(v.stream, v.trunk, matrix)
-                continue
-            self._activate(v.stream_array, ring[step.first : step.first + m])
-            kernels.gather(self._parts, ring, step.taps, v.gathered_array)
-            arithmetic.accumulate(v.stream, v.gathered, matrix)
-        self._activate(v.stream_array, v.trunk_array)
-        v.hidden.copy_(layers.hidden_bias)
-        arithmetic.accumulate(v.hidden, v.trunk, layers.hidden)
-        self._hidden_array = arithmetic.in_steps(v.hidden).numpy()
+        if m not in self._cache:
+            mixture = self._weights[:m], self._means[:m], self._scales[:m]
+            self._cache[m] = _Heads(self._centre[:m], self._known[:m], mixture, self._bin_rows[:m], self._freqs[:m])
+        self._address, self._now = step.address, self._cache[m]
+        self._parts = min(self._threads, max(1, m // _ROWS_PER_THREAD))
+        self._hidden = self._trunk(step)
+
+    @abstractmethod
+    def _trunk(self, step: Step) -> NDArray[np.float32]:
+        """MED predictions into `_centre`; (M, C W) hidden layer of the heads, in activation steps."""
 
     def bin_freqs(self, channel: int) -> Rows:
         layers, v = self.layers, self._now
         kernels.bins(
-            self._parts, self._hidden_array, v.known, v.centre, channel, *layers.heads[channel], layers.exp2,
-            *v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, v.freqs,
+            self._parts, self._hidden, v.known, v.centre, channel, *layers.heads[channel],
+            self._head_activations, self._outputs[channel], layers.exp2, *v.mixture, layers.logistic,
+            layers.reciprocal, layers.reach, v.bin_rows, v.freqs,
         )  # fmt: skip
         return v.freqs
 
@@ -159,3 +130,102 @@ class CompiledWavefront(Wavefront):
 
     def pixels(self, image: int) -> NDArray[np.uint8]:
         return np.ascontiguousarray(self._buffer[self.schedule.window(image)].transpose(2, 0, 1))
+
+
+class FusedWavefront(CompiledWavefront):
+    """The trunk as one call a step; its products are those of BLAS, in float32."""
+
+    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
+        super().__init__(layers, sizes)
+        s, config = self.schedule, layers.config
+        c, w, most = config.channels, config.width, s.most
+        self._rings = np.zeros((config.blocks, s.zero_row + 1, w), np.int8)
+        columns = (len(MASK_A) + 1) * c, w, len(MASK_B) * w, w, w, c * config.head_width
+        self._feats, self._activations, self._seen, self._product, self._stream, self._heads_input = (
+            np.zeros((most, n), np.float32) for n in columns
+        )
+
+    def _trunk(self, step: Step) -> NDArray[np.float32]:
+        kernels.trunk(
+            self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets, _RUNS,
+            WEST, NORTH, NORTH_WEST, self._centre, self._feats, step.first, step.taps, self._rings,
+            self._activations, self._seen, self._product, self._stream, self._heads_input, *self.layers.fused,
+        )  # fmt: skip
+        return self._heads_input
+
+
+class _Views(NamedTuple):
+    """The first rows of the trunk's buffers."""
+
+    feats: Tensor
+    gathered: Tensor
+    trunk: Tensor
+    stream: Tensor
+    hidden: Tensor
+    feats_array: NDArray[Any]
+    gathered_array: NDArray[Any]
+    trunk_array: NDArray[Any]
+    stream_array: NDArray[Any]
+
+
+class ProductsWavefront(CompiledWavefront):
+    """The trunk as kernels around the backend's products."""
+
+    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
+        super().__init__(layers, sizes)
+        s, config, arithmetic = self.schedule, layers.config, layers.arithmetic
+        c, most = config.channels, s.most
+        self._activate = kernels.activate_int32 if arithmetic.stream_dtype == torch.int32 else kernels.activate_float32
+        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
+        self._rings = [
+            np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None for _, neighbours in layers.trunk
+        ]
+
+        def tensor(columns: int, dtype: torch.dtype) -> Tensor:
+            return torch.zeros(most, columns, dtype=dtype)
+
+        activation, stream = arithmetic.activation_dtype, arithmetic.stream_dtype
+        self._feats = tensor((len(MASK_A) + 1) * c, activation)
+        self._gathered = tensor(len(MASK_B) * config.width, activation)
+        self._trunk_input, self._stream = tensor(config.width, activation), tensor(config.width, stream)
+        self._heads_input = tensor(c * config.head_width, stream)
+        self._views_of: dict[int, _Views] = {}
+
+    def _views(self, m: int) -> _Views:
+        if m not in self._views_of:
+            feats, gathered, trunk = self._feats[:m], self._gathered[:m], self._trunk_input[:m]
+            stream, hidden = self._stream[:m], self._heads_input[:m]
+            self._views_of[m] = _Views(
+                feats, gathered, trunk, stream, hidden, feats.numpy(), gathered.numpy(), trunk.numpy(), stream.numpy()
+            )
+        return self._views_of[m]
+
+    def _trunk(self, step: Step) -> NDArray[np.float32]:
+        layers, arithmetic = self.layers, self.layers.arithmetic
+        m = step.address.size
+        v = self._views(m)
+        kernels.features(
+            self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets, _RUNS,
+            WEST, NORTH, NORTH_WEST, self._now.centre, v.feats_array,
+        )  # fmt: skip
+        v.stream.copy_(layers.input_bias)
+        arithmetic.accumulate(v.stream, v.feats, layers.input)
+        for ring, (matrix, _) in zip(self._rings, layers.trunk, strict=True):
+            if ring is None:
+                self._activate(v.stream_array, v.trunk_array)
+                arithmetic.accumulate(v.stream, v.trunk, matrix)
+                continue
+            self._activate(v.stream_array, ring[step.first : step.first + m])
+            kernels.gather(self._parts, ring, step.taps, v.gathered_array)
+            arithmetic.accumulate(v.stream, v.gathered, matrix)
+        self._activate(v.stream_array, v.trunk_array)
+        v.hidden.copy_(layers.hidden_bias)
+        arithmetic.accumulate(v.hidden, v.trunk, layers.hidden)
+        hidden: NDArray[np.float32] = arithmetic.in_steps(v.hidden).numpy()
+        return hidden
+
+
+def compiled_wavefront(layers: Layers, sizes: list[tuple[int, int]]) -> CompiledWavefront:
+    """The form for a CPU backend: fused where BLAS computes the same products."""
+    form = FusedWavefront if isinstance(layers.arithmetic, Float32) else ProductsWavefront
+    return form(layers, sizes)

@@ -28,11 +28,18 @@ def _bias(bias: Tensor) -> NDArray[np.int32]:
 
 
 def export(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
-    """Quantise a model's weights as its training view does, and add the tables.
+    """`quantised`, checked.
 
     Raises:
         ModelMismatchError: the weights are too large for exact sums.
     """
+    weights = quantised(model, order, notes)
+    check(weights)
+    return weights
+
+
+def quantised(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
+    """Quantise a model's weights as its training view does, and add the tables."""
     tensors = _matrix("input", model.input) | {"input.bias": _bias(model.input_bias)}
     for (name, _), layer in zip(model.config.layers, model.trunk, strict=True):
         tensors |= _matrix(name, layer)
@@ -46,9 +53,7 @@ def export(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") ->
         "table.logistic": tables.logistic_table(),
         "table.reciprocal": tables.reciprocal_table(),
     }
-    weights = IntegerWeights(model.config, order, tensors, notes=notes)
-    check(weights)
-    return weights
+    return IntegerWeights(model.config, order, tensors, notes=notes)
 
 
 def training_view(weights: IntegerWeights) -> WavefrontPixelCNN:

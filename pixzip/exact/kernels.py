@@ -1,7 +1,8 @@
 """Compiled CPU kernels: what `wavefront` and `frequencies` do, for the few hundred pixels of a step.
 
 At that size a CPU's time goes into the number of tensor operations, not into their size.  Here some four
-hundred operations a step become nine calls (numba).  Everything is an integer, or a float32 that holds one,
+hundred operations a step become fourteen calls (numba); `trunk` multiplies by BLAS, through SciPy.
+Everything is an integer, or a float32 that holds one,
 so the results are those of the tensor operations, bit for bit; tests hold them against each other.
 """
 
@@ -37,13 +38,17 @@ THREADS = _threads_are_cheap()
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 #: For `prange`; a kernel wakes the threads in microseconds.
 threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
-#: Sums of floats in any order and with fused products: only where every partial sum is an exact integer.
-any_order = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 
 
 @compiled
-def diagonal(t, first, count, base, pitch, first_row, places, most, back, rise, image, address, taps):
-    """What `Schedule.step` computes, into (M,) `image`, (M,) `address` and (M, T) `taps`."""
+def diagonal(t, height, width, base, pitch, first_row, places, most, back, rise, first, count, image, address, taps):
+    """What `Schedule.step` computes, into (N,) `first` and `count`, (M,) `image` and `address`, (M, T) `taps`.
+
+    Returns M.
+    """
+    for n in range(height.shape[0]):
+        first[n] = max(0, (t - width[n] + 2) // 2)
+        count[n] = max(0, min(height[n] - 1, t // 2) - first[n] + 1)
     ring, rows = places.shape
     zero_row = ring * most
     slot = t % ring
@@ -62,29 +67,39 @@ def diagonal(t, first, count, base, pitch, first_row, places, most, back, rise, 
             for k in range(back.shape[0]):
                 taps[m, k] = places[(t - back[k]) % ring, row + rise[k]]
             m += 1
+    return m
 
 
 @compiled
-def _features(pixels, inside, address, image, offsets, west, north, north_west, centre, out):
+def _features(pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out):
+    """`runs` is (R, 2): the taps of a row of the mask, as first tap and number, lie side by side in `pixels`."""
     channels = pixels.shape[1]
     taps = offsets.shape[1]
+    flat = pixels.reshape(-1)
+    repeated = np.empty(taps * channels, np.int32)  # the prediction beside each of a run's samples
     for i in range(address.shape[0]):
-        at, off = address[i], offsets[image[i]]
+        at, off, row = address[i], offsets[image[i]], out[i]
         for c in range(channels):
             w, n = np.int32(pixels[at + off[west], c]), np.int32(pixels[at + off[north], c])
             gradient = w + n - np.int32(pixels[at + off[north_west], c])
             med = max(min(w, n), min(max(w, n), gradient))
             centre[i, c] = med
-            out[i, taps * channels + c] = max(-127, med - 128)
-        for k in range(taps):
-            where = at + off[k]
-            if inside[where]:
+            row[taps * channels + c] = max(-127, med - 128)
+            for k in range(taps):
+                repeated[k * channels + c] = med
+        for r in range(runs.shape[0]):
+            first, length = runs[r, 0], runs[r, 1]
+            start, target = at + off[first], first * channels
+            if inside[start] and inside[start + length - 1]:
+                source = flat[start * channels : (start + length) * channels]
+                for j in range(length * channels):
+                    row[target + j] = max(np.int32(-127), min(np.int32(127), np.int32(source[j]) - repeated[j]))
+                continue
+            for k in range(length):
                 for c in range(channels):
-                    difference = np.int32(pixels[where, c]) - np.int32(centre[i, c])
-                    out[i, k * channels + c] = max(-127, min(127, difference))
-            else:
-                for c in range(channels):
-                    out[i, k * channels + c] = 0
+                    difference = np.int32(pixels[start + k, c]) - repeated[c]
+                    difference = max(np.int32(-127), min(np.int32(127), difference))
+                    row[target + k * channels + c] = difference if inside[start + k] else np.int32(0)
 
 
 @compiled
@@ -116,36 +131,44 @@ def _gather(ring, taps, out):
                 target[j] = source[j]
 
 
-@any_order
-def _mixtures(hidden, known, centre, channel, known_weight, out_weight, out_bias, step, exp2, weights, means, scales):
-    """One channel's head and `Frequencies.mixture`.
+@compiled
+def _outputs(hidden, known, channel, known_weight, out_weight, out_bias, step, activations, outputs):
+    """One channel's head: (M, 3 K + i) `outputs`, floats that hold integers.
 
-    `hidden` is the (M, C W) float32 stream in activation steps, `known` and `centre` (M, C) int32.  The float32
-    matrices are (i, W) and, transposed, (3 K + i, W); outputs are floored to integers after a product with
-    `step`.  The results are (M, K) int32 `weights`, `means`, `scales`.
+    `hidden` is the (M, C W) stream in activation steps, `known` (M, C) int32.  The matrices are (i, W) and
+    (W, 3 K + i); outputs are floored after a product with `step`.
     """
-    k = weights.shape[1]
-    outputs, width = out_weight.shape
-    a, out = np.empty(width, np.float32), np.empty(outputs, np.int32)
+    width = activations.shape[1]
     for i in range(hidden.shape[0]):
-        z = hidden[i, channel * width : (channel + 1) * width]
+        z, a = hidden[i, channel * width : (channel + 1) * width], activations[i]
         for j in range(width):
-            value = z[j]
-            for p in range(channel):
-                value += np.float32(known[i, p]) * known_weight[p, j]
-            value = value if value > np.float32(0) else np.float32(0)
-            a[j] = np.floor(value if value < np.float32(127) else np.float32(127))
-        for o in range(outputs):
-            total = np.float32(0)
+            a[j] = z[j]
+        for p in range(channel):
+            residual, row = np.float32(known[i, p]), known_weight[p]
             for j in range(width):
-                total += a[j] * out_weight[o, j]
-            out[o] = np.int32(np.floor((total + out_bias[o]) * step[o]))
+                a[j] += residual * row[j]
+        for j in range(width):
+            value = a[j] if a[j] > np.float32(0) else np.float32(0)
+            a[j] = np.floor(value if value < np.float32(127) else np.float32(127))
+    np.dot(activations, out_weight, outputs)
+    for i in range(hidden.shape[0]):
+        row = outputs[i]
+        for j in range(row.shape[0]):
+            row[j] = np.floor((row[j] + out_bias[j]) * step[j])
+
+
+@compiled
+def _mixtures(outputs, known, centre, channel, exp2, weights, means, scales):
+    """`Frequencies.mixture`: (M, 3 K + i) `outputs` to (M, K) int32 `weights`, `means`, `scales`."""
+    k = weights.shape[1]
+    for i in range(outputs.shape[0]):
+        out = outputs[i]
         largest = out[0]
         for j in range(1, k):
             largest = max(largest, out[j])
         whole = np.int32(0)
         for j in range(k):
-            weights[i, j] = exp2[min(255, largest - out[j])]
+            weights[i, j] = exp2[np.int32(min(np.float32(255), largest - out[j]))]
             whole += weights[i, j]
         rest = np.int32(_WEIGHT_TOTAL)
         for j in range(k):
@@ -154,13 +177,13 @@ def _mixtures(hidden, known, centre, channel, known_weight, out_weight, out_bias
         weights[i, 0] += rest
         middle = np.int32(0)
         for j in range(channel):
-            middle += max(-_FACTOR_LIMIT, min(_FACTOR_LIMIT, out[3 * k + j])) * known[i, j]
+            middle += max(-_FACTOR_LIMIT, min(_FACTOR_LIMIT, np.int32(out[3 * k + j]))) * known[i, j]
         if channel:
             middle = (middle + 2) >> 2
         middle += 16 * centre[i, channel]
         for j in range(k):
-            means[i, j] = max(_LOWEST, min(_HIGHEST, middle + out[k + j]))
-            scales[i, j] = max(0, min(_N_SCALES - 1, out[2 * k + j] + _SCALE_ZERO))
+            means[i, j] = max(_LOWEST, min(_HIGHEST, middle + np.int32(out[k + j])))
+            scales[i, j] = max(0, min(_N_SCALES - 1, np.int32(out[2 * k + j]) + _SCALE_ZERO))
 
 
 @compiled
@@ -180,7 +203,7 @@ def _cumulative(weights, means, scales, i, value, log2_stride, logistic, recipro
         z = (start + (first << shift)) * slope
         rise = slope << shift
         for e in range(first, last + 1):
-            row[e] += weight * logistic[min(2 * _LIMIT, max(0, (z >> _RECIPROCAL_BITS) + _LIMIT))]
+            row[e] += weight * np.int32(logistic[min(2 * _LIMIT, max(0, (z >> _RECIPROCAL_BITS) + _LIMIT))])
             z += rise
         for e in range(last + 1, 16):
             row[e] += weight * _CDF_TOTAL
@@ -220,12 +243,14 @@ def store(bins, places, channel, address, centre, known, pixels):
 
 
 @threaded
-def features(parts, pixels, inside, address, image, offsets, west, north, north_west, centre, out):
+def features(parts, pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out):
     """MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
     m = address.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
-        _features(pixels, inside, address[i:j], image[i:j], offsets, west, north, north_west, centre[i:j], out[i:j])
+        _features(
+            pixels, inside, address[i:j], image[i:j], offsets, runs, west, north, north_west, centre[i:j], out[i:j]
+        )  # fmt: skip
 
 
 @threaded
@@ -237,35 +262,93 @@ def gather(parts, ring, taps, out):
         _gather(ring, taps[i:j], out[i:j])
 
 
+@compiled
+def _activate_row(stream, i, out, o):
+    """floor(clamp(stream[i], 0, 127)) into out[o]."""
+    for j in range(stream.shape[1]):
+        value = stream[i, j]
+        value = value if value > np.float32(0) else np.float32(0)
+        value = value if value < np.float32(127) else np.float32(127)
+        out[o, j] = np.int32(value)
+
+
+@compiled
+def _masked_layer(stream, ring, first, taps, weight, seen, product):
+    """stream += conv(activate(stream)), whose neighbours were put into the ring by earlier steps."""
+    width = stream.shape[1]
+    for i in range(stream.shape[0]):
+        _activate_row(stream, i, ring, first + i)
+        for k in range(taps.shape[1]):
+            source, at = taps[i, k], k * width
+            for j in range(width):
+                seen[i, at + j] = ring[source, j]
+    np.dot(seen, weight, product)
+    for i in range(stream.shape[0]):
+        for j in range(width):
+            stream[i, j] += product[i, j]
+
+
+@compiled
+def _centre_layer(stream, weight, activations, product):
+    """stream += activate(stream) @ weight."""
+    for i in range(stream.shape[0]):
+        _activate_row(stream, i, activations, i)
+    np.dot(activations, weight, product)
+    for i in range(stream.shape[0]):
+        for j in range(stream.shape[1]):
+            stream[i, j] += product[i, j]
+
+
+@compiled
+def _linear(a, weight, bias, out):
+    """bias + a @ weight."""
+    np.dot(a, weight, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += bias[j]
+
+
+@threaded
+def trunk(
+    parts, pixels, inside, address, image, offsets, runs, west, north, north_west, centre, feats,
+    first, taps, rings, activations, seen, product, stream, hidden,
+    input_weight, input_bias, block_weight, mix_weight, hidden_weight, hidden_bias,
+):  # fmt: skip
+    """From pixels to the heads' hidden layer, all in float32 activation steps.
+
+    A pixel reads features of earlier steps and its own, so each part of the M pixels runs through all layers by
+    itself.  `rings` is (B, R, C) int8, `block_weight` (B, T C, C), `mix_weight` (B, mixing, C, C); `activations`,
+    `seen`, `product` and `stream` are (M, ...) scratch; the results are (M, C) `centre` and (M, C W) `hidden`.
+    """
+    m = address.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _features(
+            pixels, inside, address[i:j], image[i:j], offsets, runs, west, north, north_west, centre[i:j], feats[i:j]
+        )  # fmt: skip
+        s = stream[i:j]
+        _linear(feats[i:j], input_weight, input_bias, s)
+        for b in range(rings.shape[0]):
+            _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j])
+            for k in range(mix_weight.shape[1]):
+                _centre_layer(s, mix_weight[b, k], activations[i:j], product[i:j])
+        for row in range(i, j):
+            _activate_row(stream, row, activations, row)
+        _linear(activations[i:j], hidden_weight, hidden_bias, hidden[i:j])
+
+
 @threaded
 def bins(
-    parts,
-    hidden,
-    known,
-    centre,
-    channel,
-    known_weight,
-    out_weight,
-    out_bias,
-    step,
-    exp2,
-    weights,
-    means,
-    scales,
-    logistic,
-    reciprocal,
-    reach,
-    rows,
-    freqs,
-):
-    """`_mixtures`, then `_bin_rows`."""
+    parts, hidden, known, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
+    exp2, weights, means, scales, logistic, reciprocal, reach, rows, freqs,
+):  # fmt: skip
+    """One channel's head, its mixtures, and the (M, 16) float32 frequencies of the bins."""
     m = freqs.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
-        w, mu, s = weights[i:j], means[i:j], scales[i:j]
-        _mixtures(
-            hidden[i:j], known[i:j], centre[i:j], channel, known_weight, out_weight, out_bias, step, exp2, w, mu, s
-        )
+        w, mu, s, out = weights[i:j], means[i:j], scales[i:j], outputs[i:j]
+        _outputs(hidden[i:j], known[i:j], channel, known_weight, out_weight, out_bias, step, activations[i:j], out)
+        _mixtures(out, known[i:j], centre[i:j], channel, exp2, w, mu, s)
         _bin_rows(w, mu, s, logistic, reciprocal, reach, rows[i:j], freqs[i:j])
 
 

@@ -26,7 +26,7 @@ class Layers:
         self.arithmetic = arithmetic
         self.frequencies = Frequencies(weights, arithmetic.device)
         self.exp2 = weights.tensors["table.exp2"].astype(np.int32)
-        self.logistic = weights.tensors["table.logistic"].astype(np.int32)
+        self.logistic = weights.tensors["table.logistic"]
         self.reciprocal = weights.tensors["table.reciprocal"]
         #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
         self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
@@ -44,11 +44,20 @@ class Layers:
             for i in range(c)
         ]
 
-        #: For compiled kernels: known weights, transposed output weights, output biases, floor steps of each channel.
+        #: For compiled kernels: the trunk's operands of `kernels.trunk`.
+        self.fused = (
+            *self._affine(weights, "input"),
+            self._stack(weights, [f"block.{i}" for i in range(weights.config.blocks)]),
+            self._stack(weights, [name for name, taps in weights.config.layers if taps == CENTRE]).reshape(
+                weights.config.blocks, weights.config.mixing, weights.config.width, weights.config.width
+            ),
+            *self._affine(weights, "hidden"),
+        )
+        #: For compiled kernels: known weights, output weights, output biases, floor steps of each channel.
         self.heads = [
             (
                 self._steps(weights, f"known.{i}") if i else np.zeros((0, weights.config.head_width), np.float32),
-                np.ascontiguousarray(self._steps(weights, f"out.{i}").T),
+                self._steps(weights, f"out.{i}"),
                 ((weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << FRACTION)).astype(
                     np.float32
                 ),
@@ -61,6 +70,17 @@ class Layers:
     def _steps(weights: IntegerWeights, name: str) -> NDArray[np.float32]:
         """A matrix in activation steps, exactly."""
         return (scaled(weights, name) / (1 << FRACTION)).astype(np.float32)
+
+    @classmethod
+    def _stack(cls, weights: IntegerWeights, names: list[str]) -> NDArray[np.float32]:
+        width = weights.config.width
+        return np.stack([cls._steps(weights, name) for name in names]) if names else np.zeros((0, width), np.float32)
+
+    @classmethod
+    def _affine(cls, weights: IntegerWeights, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """A matrix and its bias, with what rounds to nearest, in activation steps."""
+        bias = weights.tensors[f"{name}.bias"] + (1 << (FRACTION - 1))
+        return cls._steps(weights, name), (bias / (1 << FRACTION)).astype(np.float32)
 
     @staticmethod
     def shapes(weights: IntegerWeights) -> list[tuple[int, int]]:

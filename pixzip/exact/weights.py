@@ -119,6 +119,29 @@ def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
     return values
 
 
+def _magnitude(weights: IntegerWeights, name: str, top: int) -> NDArray[np.int64]:
+    """(N,) the largest that each column's product with inputs of at most `top` can be."""
+    bound: NDArray[np.int64] = top * np.abs(scaled(weights, name)).sum(0)
+    return bound
+
+
+def _biased(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
+    bias: NDArray[np.int64] = weights.tensors[f"{name}.bias"].astype(np.int64)
+    return np.abs(bias) + (1 << (FRACTION - 1))  # what rounds to nearest is added to the bias
+
+
+def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
+    """Layer of the trunk -> the largest that the residual stream can be after it, in units of 2^-FRACTION."""
+    residual = _magnitude(weights, "input", 128) + _biased(weights, "input")
+    bounds = {"input": int(residual.max())}
+    for name, _ in weights.config.layers:
+        w = scaled(weights, name)
+        # activations are never negative: one sign of the weights bounds each end
+        residual = residual + ACTIVATION_MAX * np.maximum(w.clip(0).sum(0), (-w).clip(0).sum(0))
+        bounds[name] = int(residual.max())
+    return bounds
+
+
 def check(weights: IntegerWeights) -> None:
     """Refuse weights whose shapes, dtypes or bounds are not what exact arithmetic needs.
 
@@ -143,30 +166,18 @@ def check(weights: IntegerWeights) -> None:
         if name.endswith(".weight") and (t[name] == -128).any():
             raise ModelMismatchError(f"{name} contains -128")
 
-    def magnitude(name: str, top: int) -> NDArray[np.int64]:
-        bound: NDArray[np.int64] = top * np.abs(scaled(weights, name)).sum(0)
-        return bound
+    def ensure(name: str, bound: int) -> None:
+        if bound >= EXACT:
+            raise ModelMismatchError(f"{name} can reach {bound}, expected less than {EXACT}")
 
-    def ensure(name: str, bound: NDArray[np.int64]) -> None:
-        if bound.max() >= EXACT:
-            raise ModelMismatchError(f"{name} can reach {bound.max()}, expected less than {EXACT}")
-
-    def biased(name: str) -> NDArray[np.int64]:
-        bias: NDArray[np.int64] = t[f"{name}.bias"].astype(np.int64)
-        return np.abs(bias) + (1 << (FRACTION - 1))  # what rounds to nearest is added to the bias
-
-    residual = magnitude("input", 128) + biased("input")
-    ensure("input", residual)
-    for name, _ in config.layers:
-        w = scaled(weights, name)
-        # activations are never negative: one sign of the weights bounds each end
-        residual = residual + ACTIVATION_MAX * np.maximum(w.clip(0).sum(0), (-w).clip(0).sum(0))
-        ensure(name, residual)
-    hidden = (magnitude("hidden", ACTIVATION_MAX) + biased("hidden")).reshape(config.channels, -1)
+    for name, bound in stream_bounds(weights).items():
+        ensure(name, bound)
+    hidden = (_magnitude(weights, "hidden", ACTIVATION_MAX) + _biased(weights, "hidden")).reshape(config.channels, -1)
     for i in range(config.channels):
-        ensure(f"hidden.{i}", hidden[i] + (magnitude(f"known.{i}", ACTIVATION_MAX) if i else 0))
-        # four times: means keep two more fractional bits
-        ensure(f"out.{i}", 4 * (magnitude(f"out.{i}", ACTIVATION_MAX) + biased(f"out.{i}")))
+        known = _magnitude(weights, f"known.{i}", ACTIVATION_MAX) if i else 0
+        ensure(f"hidden.{i}", int((hidden[i] + known).max()))
+        out = _magnitude(weights, f"out.{i}", ACTIVATION_MAX) + _biased(weights, f"out.{i}")
+        ensure(f"out.{i}", 4 * int(out.max()))  # means keep two more fractional bits
     exp2, logistic, reciprocal = t["table.exp2"], t["table.logistic"], t["table.reciprocal"]
     if exp2[0] != tables.WEIGHT_TOTAL or (np.diff(exp2) > 0).any() or exp2.min() < 0:
         raise ModelMismatchError("table.exp2 does not fall from its total to no less than zero")

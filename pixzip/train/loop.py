@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from pixzip.engine import with_known_answer
-from pixzip.exact.export import export
-from pixzip.exact.weights import IntegerWeights, load
+from pixzip.exact.export import export, quantised
+from pixzip.exact.weights import EXACT, IntegerWeights, load, stream_bounds
 from pixzip.models.registry import Config, WavefrontPixelCNN
 from pixzip.train import checkpoint
 from pixzip.train.data import Augmentation, Crops, Picture, read_images, split_held_out
@@ -53,8 +53,8 @@ class TrainConfig:
 
 
 CONFIGS: dict[str, TrainConfig] = {
-    "base": TrainConfig(Config(width=64, blocks=8, head_width=32, n_mix=4)),
-    "fast": TrainConfig(Config(width=40, blocks=4, head_width=16, n_mix=3)),
+    "base": TrainConfig(Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1)),
+    "fast": TrainConfig(Config(width=40, blocks=2, head_width=16, n_mix=3, mixing=3)),
     "grey": TrainConfig(Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4), order=(0,)),
     "tiny": TrainConfig(Config(width=16, blocks=2, head_width=16, n_mix=2), megapixels=0.2, evals=2, eval_images=2),
 }
@@ -204,6 +204,7 @@ def train(
                     "held_out": round(status.held_out, 5),
                     "training": round(status.training, 5),
                     "gap": round(status.held_out - status.training, 5),
+                    "stream_bound": round(max(stream_bounds(quantised(averaged, config.order)).values()) / EXACT, 3),
                     "learning_rate": round(status.learning_rate, 7),
                     "megapixels_per_s": round(status.megapixels_per_s, 4),
                     "quantise": status.quantise,
