@@ -8,15 +8,20 @@ of PNG [1].  Files become pictures, and pictures files, in `pixzip.image`.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
+Samples = NDArray[np.unsignedinteger[Any]]
 
 MAX_DEPTH = 16
 MAX_PALETTE_DEPTH = 8
+
+
+def sample_dtype(depth: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """What holds samples of so many bits."""
+    return np.dtype(np.uint8 if depth <= 8 else np.uint16)
 
 
 class Layout(IntEnum):
@@ -81,9 +86,8 @@ class Picture:
         most = MAX_PALETTE_DEPTH if self.layout is Layout.PALETTE else MAX_DEPTH
         if not 1 <= self.depth <= most:
             raise ValueError(f"depth is {self.depth}, expected 1 to {most} for {self.layout.name}")
-        dtype = np.dtype(np.uint8 if self.depth <= 8 else np.uint16)
-        if x.dtype != dtype:
-            raise ValueError(f"samples are {x.dtype}, expected {dtype} for depth {self.depth}")
+        if x.dtype != sample_dtype(self.depth):
+            raise ValueError(f"samples are {x.dtype}, expected {sample_dtype(self.depth)} for depth {self.depth}")
         if x.ndim != 3 or x.shape[2] != channels or not x.size:
             raise ValueError(f"samples have shape {x.shape}, expected (H, W, {channels}) for {self.layout.name}")
         if not x.flags.c_contiguous:

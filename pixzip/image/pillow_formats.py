@@ -160,6 +160,8 @@ def write_bmp(picture: Picture) -> bytes:
 
 def write_webp(picture: Picture) -> bytes:
     """A lossless WebP file, the colours under transparent pixels included."""
+    if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
+        raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
     embedded, _ = from_chunks(picture.metadata, WEBP_METADATA)
     kept = {"icc_profile": embedded.icc, "exif": embedded.exif, "xmp": embedded.xmp}
     return _save(Image.fromarray(picture.samples), "WEBP", lossless=True, quality=100, exact=True, **kept)

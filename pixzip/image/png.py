@@ -10,13 +10,12 @@ import struct
 from itertools import groupby
 
 import imagecodecs
-import numpy as np
 import png
 from PIL import Image
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.loaded import Loaded, check_frames, check_size
-from pixzip.picture import NOT_METADATA, Chunk, Layout, Picture, Samples
+from pixzip.picture import NOT_METADATA, Chunk, Layout, Picture, Samples, sample_dtype
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = struct.Struct(">IIBBBBB")
@@ -117,7 +116,7 @@ def _around_palette(picture: Picture) -> tuple[list[Chunk], list[Chunk]]:
 def _idat(samples: Samples, depth: int) -> list[Chunk]:
     """The IDAT chunks of (H, W, C) samples."""
     if depth >= 8:
-        x = samples.astype(np.uint8 if depth == 8 else np.uint16, copy=False)
+        x = samples.astype(sample_dtype(depth), copy=False)
         coded = imagecodecs.png_encode(x[..., 0] if x.shape[2] == 1 else x)
     else:
         out = io.BytesIO()

@@ -8,11 +8,10 @@ import io
 import re
 
 import netpbmfile
-import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.loaded import Loaded, check_frames, check_size
-from pixzip.picture import Layout, Picture, Samples
+from pixzip.picture import Layout, Picture, sample_dtype
 
 _MOST_HEADER_BYTES = 4096
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
@@ -52,8 +51,7 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
             raise UnsupportedImageError(f"samples go up to {file.maxval}, expected 1, 3, 7, ... or 65535")
         values = file.asarray()
         black_is_one = file.magicnumber in ("P1", "P4")
-    dtype = np.uint8 if depth <= 8 else np.uint16
-    samples: Samples = values.reshape(file.height, file.width, layout.channels).astype(dtype)
+    samples = values.reshape(file.height, file.width, layout.channels).astype(sample_dtype(depth))
     if black_is_one:
         samples = 1 - samples
     return Loaded(Picture(samples, layout, depth), [])

@@ -11,7 +11,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.loaded import Loaded, check_frames, check_size
 from pixzip.image.metadata import Embedded, aspect, from_chunks, resolution, to_chunks
-from pixzip.picture import Chunk, Layout, Picture, Samples
+from pixzip.picture import Chunk, Layout, Picture, Samples, sample_dtype
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: The fields of `Embedded` that `write` keeps.
@@ -19,6 +19,8 @@ METADATA = frozenset({"icc", "xmp", "resolution"})
 
 _GREY = ("MINISBLACK", "MINISWHITE")
 _JPEG = 7
+#: None, CCITT, LZW, JPEG, Deflate, PackBits, Zstandard: none makes more of a segment than fits.
+_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, _JPEG, 8, 32946, 32773, 50000})
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex numbers"}
 _ALPHA = 2
@@ -50,11 +52,11 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
         page: Any = file.pages.first
         check_size(page.imagewidth, page.imagelength, max_pixels)
         layout, depth = _layout(page)
-        _check_segments(page, len(data), max_pixels)
+        _check_segments(page, data, max_pixels)
         palette = _palette(page) if layout is Layout.PALETTE else b""
         planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # SHWC, either S or C is 1
         samples = planes[0] if planes.shape[0] == 1 else planes[..., 0].transpose(1, 2, 0)  # HWC
-        samples = np.ascontiguousarray(samples, np.uint8 if depth <= 8 else np.uint16)
+        samples = np.ascontiguousarray(samples, sample_dtype(depth))
         if _kind(page) == "MINISWHITE":
             samples[..., 0] = 2**depth - 1 - samples[..., 0]
         metadata, dropped = _metadata(page, data)
@@ -88,15 +90,23 @@ def _layout(page: Any) -> tuple[Layout, int]:
     raise UnsupportedImageError(f"TIFF of {kind} with {page.samplesperpixel} channels is not supported")
 
 
-def _check_segments(page: Any, size: int, max_pixels: int | None) -> None:
-    """Refuse a file whose strips or tiles are not all there: tifffile fills the gaps."""
+def _check_segments(page: Any, data: bytes, max_pixels: int | None) -> None:
+    """Refuse strips or tiles that are not all there (tifffile fills the gaps), or that may decode to more."""
     expected = int(np.prod(page.chunked))
-    spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if len(spans) < expected or any(start < 1 or n < 1 or start + n > size for start, n in spans[:expected]):
+    spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))[:expected]
+    if len(spans) < expected or any(start < 1 or n < 1 or start + n > len(data) for start, n in spans):
         raise UnsupportedImageError("TIFF is damaged: strips or tiles are missing")
-    largest = max(_LARGEST_TILE, MAX_PIXELS if max_pixels is None else max_pixels)
-    if page.is_tiled and page.tilewidth * page.tilelength > largest:
-        raise UnsupportedImageError(f"TIFF has tiles of {page.tilewidth}x{page.tilelength} pixels")
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    if width * height > max(_LARGEST_TILE, MAX_PIXELS if max_pixels is None else max_pixels):
+        raise UnsupportedImageError(f"TIFF has tiles of {width}x{height} pixels")
+    if page.compression not in _COMPRESSIONS:
+        name = getattr(page.compression, "name", page.compression)
+        raise UnsupportedImageError(f"TIFF with compression {name} is not supported")
+    for start, n in spans if page.compression == _JPEG else ():
+        with Image.open(io.BytesIO(data[start : start + n]), formats=("JPEG",)) as part:
+            if part.width > width or part.height > height:
+                raise UnsupportedImageError(f"TIFF is damaged: a JPEG of {part.width}x{part.height} in {width}x{height}")
 
 
 def _palette(page: Any) -> bytes:
