@@ -48,6 +48,16 @@ _TECHNICAL = frozenset(
     | {"dpi"}  # JPEG's stands in jfif_density; every BMP and PCX has one, whether it means something or not
     | {"comment", "exif", "icc_profile", "xmp"}  # kept
 )
+#: JPEG segments that `Image.info` has the content of.
+_APPS = (
+    ("APP0", b"JF"),
+    ("APP1", b"Exif\0"),
+    ("APP1", b"http://ns.adobe.com/xap/1.0/\0"),
+    ("APP2", b"ICC_PROFILE\0"),
+    ("APP13", b"Photoshop 3.0\0"),
+    ("APP14", b"Adobe"),
+    ("COM", b""),
+)
 _JPEG_UNITS_PER_METRE = {1: 1 / 0.0254, 2: 100.0}
 
 
@@ -141,7 +151,11 @@ def _metadata(image: Image.Image) -> tuple[list[Chunk], list[str]]:
             dropped.append("comment")  # tEXt has no NUL
         else:
             chunks.append(Chunk(b"tEXt", b"Comment\0" + comment))
-    return chunks, sorted({*dropped, *(str(name) for name in info if name not in _TECHNICAL)})
+    dropped += [str(name) for name in info if name not in _TECHNICAL]
+    for app, data in getattr(image, "applist", []):
+        if not any(app == known and data.startswith(start) for known, start in _APPS):
+            dropped.append(app)
+    return chunks, sorted(set(dropped))
 
 
 def _bytes(value: Any) -> bytes:

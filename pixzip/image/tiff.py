@@ -1,6 +1,9 @@
 """TIFF files of one page <-> pictures, of any depth to 16 bits, by tifffile and imagecodecs."""
 
 import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,6 +43,32 @@ _STRUCTURE = frozenset(
 )
 
 
+class _Complaints(logging.Handler):
+    """tifffile goes on without a damaged tag, and says so to its log alone."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.first = self.first or " ".join(record.getMessage().split())
+
+
+@contextmanager
+def _errors_are_raised() -> Iterator[None]:
+    log, complaints = logging.getLogger("tifffile"), _Complaints()
+    level = log.level
+    log.addHandler(complaints)
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(complaints)
+    if complaints.first:
+        raise UnsupportedImageError(f"TIFF is damaged: {complaints.first}")
+
+
 def read(data: bytes, max_pixels: int | None) -> Loaded:
     """The picture in a TIFF file.
 
@@ -47,7 +76,7 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
         UnsupportedImageError: several pages, too large, damaged, or samples that a picture has no place for.
         Exception: whatever tifffile raises on a damaged file.
     """
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
+    with _errors_are_raised(), tifffile.TiffFile(io.BytesIO(data)) as file:
         check_frames(len(file.pages))
         page: Any = file.pages.first
         check_size(page.imagewidth, page.imagelength, max_pixels)
@@ -106,7 +135,9 @@ def _check_segments(page: Any, data: bytes, max_pixels: int | None) -> None:
     for start, n in spans if page.compression == _JPEG else ():
         with Image.open(io.BytesIO(data[start : start + n]), formats=("JPEG",)) as part:
             if part.width > width or part.height > height:
-                raise UnsupportedImageError(f"TIFF is damaged: a JPEG of {part.width}x{part.height} in {width}x{height}")
+                raise UnsupportedImageError(
+                    f"TIFF is damaged: a JPEG of {part.width}x{part.height} in {width}x{height}"
+                )
 
 
 def _palette(page: Any) -> bytes:
