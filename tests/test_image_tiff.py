@@ -176,3 +176,6 @@ def test_damage_that_tifffile_only_logs_is_an_error(caplog: pytest.LogCaptureFix
     data = saved(Image.fromarray(RGB.samples), "TIFF", compression="packbits")
     with caplog.at_level(logging.CRITICAL, "tifffile"), pytest.raises(UnsupportedImageError, match="TIFF is damaged"):
         image.load(data[:-3])
+    tags = [(51234, 4, 1, 1, True), (33723, 7, 4, b"iptc", True)]
+    data = written(np.zeros((4, 4), np.uint8), extratags=tags)  # tifffile takes a short IPTC for an offset
+    assert image.load(data).dropped == ["51234", "damaged tag 33723"]

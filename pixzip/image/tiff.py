@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,25 +49,36 @@ class _Complaints(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.first = ""
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.first = self.first or " ".join(record.getMessage().split())
+        self.messages.append(" ".join(record.getMessage().split()))
+
+    def damaged_tags(self) -> list[str]:
+        """The tags that tifffile could not read.
+
+        Raises:
+            UnsupportedImageError: it had other complaints, or one of the tags lays out the samples.
+        """
+        found = [(re.search(r"TiffTag (\d+) ", message), message) for message in self.messages]
+        for tag, message in found:
+            if tag is None or int(tag[1]) in _STRUCTURE:
+                raise UnsupportedImageError(f"TIFF is damaged: {message}")
+        return [f"damaged tag {tag[1]}" for tag, _ in found if tag]
 
 
 @contextmanager
-def _errors_are_raised() -> Iterator[None]:
+def _heard() -> Iterator[_Complaints]:
+    """Whatever tifffile logs as an error, at any level that the program has set."""
     log, complaints = logging.getLogger("tifffile"), _Complaints()
     level = log.level
     log.addHandler(complaints)
     log.setLevel(logging.ERROR)
     try:
-        yield
+        yield complaints
     finally:
         log.setLevel(level)
         log.removeHandler(complaints)
-    if complaints.first:
-        raise UnsupportedImageError(f"TIFF is damaged: {complaints.first}")
 
 
 def read(data: bytes, max_pixels: int | None) -> Loaded:
@@ -76,7 +88,7 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
         UnsupportedImageError: several pages, too large, damaged, or samples that a picture has no place for.
         Exception: whatever tifffile raises on a damaged file.
     """
-    with _errors_are_raised(), tifffile.TiffFile(io.BytesIO(data)) as file:
+    with _heard() as complaints, tifffile.TiffFile(io.BytesIO(data)) as file:
         check_frames(len(file.pages))
         page: Any = file.pages.first
         check_size(page.imagewidth, page.imagelength, max_pixels)
@@ -89,6 +101,7 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
         if _kind(page) == "MINISWHITE":
             samples[..., 0] = 2**depth - 1 - samples[..., 0]
         metadata, dropped = _metadata(page, data)
+        dropped += complaints.damaged_tags()
     return Loaded(Picture(samples, layout, depth, palette, metadata=tuple(metadata)), dropped)
 
 
