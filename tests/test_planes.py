@@ -1,0 +1,38 @@
+"""Arrays <-> planes in a coding order."""
+
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pixcodecs.container import PixelFormat
+
+from pixzip import planes
+
+
+def pixels(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_planes_round_trip(order: tuple[int, ...]) -> None:
+    x = pixels(5, 7, 3)
+    stacked = planes.to_planes(x, order)
+    assert stacked.shape == (3, 5, 7)
+    assert (stacked[0] == x[..., order[0]]).all()
+    assert (planes.from_planes(stacked, order) == x).all()
+
+
+def test_grey_planes_round_trip() -> None:
+    x = pixels(5, 7)
+    assert planes.pixel_format(x) is PixelFormat.GREY8
+    back = planes.from_planes(planes.to_planes(x, (0,)), (0,))
+    assert back.shape == x.shape
+    assert (back == x).all()
+
+
+@pytest.mark.parametrize("bad", [np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2), np.uint16), np.zeros(3, np.uint8)])
+def test_other_arrays_have_no_pixel_format(bad: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        planes.pixel_format(bad)
