@@ -76,7 +76,7 @@ def pixzip_codec(model: str, device: str = "cpu") -> Codec:
     return Codec(
         f"pixzip {Path(model).stem}",
         lambda p: pxz.compress([p], lambda channels: library.resolve(model, channels), device)[0],
-        lambda data: pxz.decompress([data], lambda model_id: library.by_id(model_id, extra), device)[0],
+        lambda data: pxz.as_array(pxz.decompress([data], lambda model_id: library.by_id(model_id, extra), device)[0]),
     )
 
 

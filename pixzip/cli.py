@@ -41,6 +41,21 @@ class _Group(click.Group):
             ctx.exit(EXIT_ERROR)
 
 
+class _Region(click.ParamType[tuple[int, ...]]):
+    """X,Y,W,H in pixels."""
+
+    name = "region"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            x, y, w, h = (int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not X,Y,W,H in whole pixels", param, ctx)
+        if min(x, y) < 0 or min(w, h) < 1:
+            self.fail(f"{value!r} has a negative corner or no pixels", param, ctx)
+        return x, y, w, h
+
+
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from importlib import metadata
@@ -64,14 +79,16 @@ def main() -> None:
 main.add_command(train)
 
 
-def _load_image(name: str, no_limit: bool) -> Any:
-    """Pixels of an input, with a warning for what will not be kept."""
+def _load_image(name: str, no_limit: bool, strip: bool = False) -> Any:
+    """The picture of an input, with a warning for what will not be kept."""
+    import dataclasses
+
     from pixzip import image
 
     loaded = image.load(files.read(name), None if no_limit else container.MAX_PIXELS)
-    if loaded.metadata:
-        click.echo(f"pixzip: {name}: warning: metadata is not kept: {', '.join(loaded.metadata)}", err=True)
-    return loaded.pixels
+    if loaded.dropped:
+        click.echo(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}", err=True)
+    return dataclasses.replace(loaded.picture, metadata=()) if strip else loaded.picture
 
 
 def _weights_for(model: str) -> Callable[[int], Any]:
@@ -87,26 +104,28 @@ def _weights_for(model: str) -> Callable[[int], Any]:
 @_device
 @_force
 @click.option("--verify", is_flag=True, help="Decode and compare before writing.")
+@click.option("--strip", is_flag=True, help="Leave out metadata (profiles, EXIF, texts).")
 @_no_limit
 def compress(
-    images: tuple[str, ...], out: str | None, model: str, device: str, force: bool, verify: bool, no_pixel_limit: bool
-) -> None:
+    images: tuple[str, ...], out: str | None, model: str, device: str, force: bool, verify: bool, strip: bool,
+    no_pixel_limit: bool,
+) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
     named = files.outputs(images, out, [files.pxz_name(name) for name in images])
     from pixzip import codec
 
     where = codec.resolve_device(device)
 
-    def work(pixels: list[Any]) -> list[bytes]:
+    def work(pictures: list[Any]) -> list[bytes]:
         with Bar("compressing") as bar:
-            return codec.compress(pixels, _weights_for(model), where, verify=verify, progress=bar)
+            return codec.compress(pictures, _weights_for(model), where, verify=verify, progress=bar)
 
     jobs = Jobs(work, lambda name, data: files.write(targets[name], data, force))
     targets = targets_of(jobs, images, named, force)
     for name in targets:
-        pixels = jobs.attempt(name, partial(_load_image, name, no_pixel_limit))
-        if pixels is not None:
-            jobs.add(name, pixels, pixels.shape[0] * pixels.shape[1])
+        picture = jobs.attempt(name, partial(_load_image, name, no_pixel_limit, strip))
+        if picture is not None:
+            jobs.add(name, picture, picture.pixels)
     jobs.exit()
 
 
@@ -116,32 +135,55 @@ def compress(
 @click.option("--model", "models", multiple=True, type=click.Path(path_type=Path), help="Weights file to use too.")
 @_device
 @_force
+@click.option("--region", type=_Region(), metavar="X,Y,W,H", help="Decode this part, and only the tiles it needs.")
+@click.option("--salvage", is_flag=True, help="Recover what is whole; damaged tiles become zeros.")
 @_no_limit
 def decompress(
-    inputs: tuple[str, ...], out: str | None, models: tuple[Path, ...], device: str, force: bool, no_pixel_limit: bool
-) -> None:
+    inputs: tuple[str, ...], out: str | None, models: tuple[Path, ...], device: str, force: bool,
+    region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool,
+) -> None:  # fmt: skip
     """Decompress to PNG, or to the lossless format that the output's suffix names."""
     named = files.outputs(inputs, out, [files.image_name(name) for name in inputs])
     from pixzip import codec, image, library
+    from pixzip.tiles import Window
 
     where = codec.resolve_device(device)
     limit = None if no_pixel_limit else container.MAX_PIXELS
+    window = Window(*region) if region else None
+    weights_for = lambda model_id: library.by_id(model_id, models)  # noqa: E731
 
-    def read(name: str) -> tuple[bytes, int]:
+    def read(name: str) -> tuple[Any, int]:
         data = files.read_pxz(name)
-        header, _ = codec.parse(data, limit)
-        image.check_suffix(suffix(name), header.pixel_format is container.PixelFormat.GREY8)
-        return data, header.width * header.height
+        header = container.read_header(data, limit) if salvage or window else codec.parse(data, limit)
+        transparent = any(kind is container.Extra.TRANSPARENCY for kind, _ in header.extras)
+        image.check_suffix(suffix(name), header.layout, header.depth, transparent)
+        return (name, data), window.pixels if window else header.width * header.height
 
     def suffix(name: str) -> str:
         return ".png" if targets[name] == files.STANDARD else Path(targets[name]).suffix
 
-    def work(data: list[bytes]) -> list[Any]:
+    def work(items: list[tuple[str, Any]]) -> list[Any]:
         with Bar("decompressing") as bar:
-            weights_for = lambda model_id: library.by_id(model_id, models)  # noqa: E731
-            return codec.decompress(data, weights_for, where, max_pixels=limit, progress=bar)
+            if not (salvage or window):
+                data = [file for _, file in items]
+                return codec.decompress(data, weights_for, where, max_pixels=limit, progress=bar)
+            return [part(name, data, bar) for name, data in items]
 
-    jobs = Jobs(work, lambda name, pixels: files.write(targets[name], image.write(pixels, suffix(name)), force))
+    def part(name: str, data: Any, bar: Bar) -> Any:
+        found = codec.recover(data, weights_for, where, region=window, salvage=salvage, max_pixels=limit, progress=bar)
+        for tile in found.damaged:
+            place = f"{tile.width}x{tile.height} pixels at {tile.x},{tile.y}"
+            click.echo(f"pixzip: {name}: damaged tile of {place}: zeros in its place", err=True)
+        jobs.failed |= bool(found.damaged)
+        return found.picture
+
+    def done(name: str, picture: Any) -> None:
+        files.write(targets[name], image.write(picture, suffix(name)), force)
+        lost = image.lost(picture, suffix(name))
+        if lost:
+            click.echo(f"pixzip: {name}: warning: {suffix(name)} does not hold {', '.join(lost)}", err=True)
+
+    jobs = Jobs(work, done)
     targets = targets_of(jobs, inputs, named, force)
     for name in targets:
         found = jobs.attempt(name, partial(read, name))
@@ -154,34 +196,15 @@ def decompress(
 @click.argument("file", metavar="FILE")
 @_as_json
 def info(file: str, as_json: bool) -> None:
-    """Describe a .pxz file, after checking its header and payload."""
-    data = files.read_pxz(file)
-    header, payload = container.unpack(data, None)
-    from pixzip import library
+    """Describe a .pxz file, after checking its header and blocks."""
+    from pixzip import describe
 
-    facts: dict[str, Any] = {
-        "file": file,
-        "format_version": header.version,
-        "width": header.width,
-        "height": header.height,
-        "channels": header.pixel_format.channels,
-        "mode": header.pixel_format.name,
-        "model_id": header.model_id.hex(),
-        "model": library.name_of(header.model_id),
-        "coder": header.coder.name,
-        "file_bytes": len(data),
-        "header_bytes": len(data) - len(payload),
-        "payload_bytes": len(payload),
-        "bpsp": 8 * len(data) / header.subpixels,
-        "payload_crc": f"{header.payload_crc:08x}",
-        "pixels_crc": f"{header.pixels_crc:08x}",
-    }
+    facts = {"file": file, **describe.facts(files.read_pxz(file))}
     if as_json:
         click.echo(json.dumps(facts))
         return
-    facts |= {"model": facts["model"] or "not shipped here", "bpsp": f"{facts['bpsp']:.4f}"}
-    for key, value in facts.items():
-        click.echo(f"{key.replace('_', ' '):<15}{value}")
+    for key, text in describe.lines(facts):
+        click.echo(f"{key:<15}{text}")
 
 
 @main.command("eval")
@@ -197,15 +220,15 @@ def evaluate(images: tuple[str, ...], model: str, device: str, as_json: bool, no
     where = codec.resolve_device(device)
     rows: list[dict[str, Any]] = []
 
-    def work(pixels: list[Any]) -> list[dict[str, Any]]:
+    def work(pictures: list[Any]) -> list[dict[str, Any]]:
         with Bar("evaluating") as bar:
-            return codec.evaluate(pixels, _weights_for(model), where, progress=bar)
+            return codec.evaluate(pictures, _weights_for(model), where, progress=bar)
 
     jobs = Jobs(work, lambda name, result: rows.append({"image": name, **result}))
     for name in images:
-        pixels = jobs.attempt(name, partial(_load_image, name, no_pixel_limit))
-        if pixels is not None:
-            jobs.add(name, pixels, pixels.shape[0] * pixels.shape[1])
+        picture = jobs.attempt(name, partial(_load_image, name, no_pixel_limit))
+        if picture is not None:
+            jobs.add(name, picture, picture.pixels)
     jobs.flush()
     total = _total(rows)
     if as_json:

@@ -80,7 +80,7 @@ class Jobs:
 
     def add(self, name: str, item: Any, pixels: int) -> None:
         """Queue an input, and code what is queued when that makes a full batch."""
-        from pixzip.codec import BATCH_PIXELS
+        from pixzip.tiles import BATCH_PIXELS
 
         if self._pixels + pixels > BATCH_PIXELS:
             self.flush()

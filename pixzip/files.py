@@ -1,17 +1,16 @@
 """Inputs and outputs of the command line: paths, standard streams, atomic writes."""
 
+import mmap
 import os
 import secrets
 import sys
 from pathlib import Path
-from typing import BinaryIO
 
 from pixcodecs import container
 from pixcodecs.errors import PixzipError
 
 STANDARD = "-"
 SUFFIX = ".pxz"
-_CHUNK = 1 << 20
 
 
 def read(name: str) -> bytes:
@@ -23,29 +22,23 @@ def read(name: str) -> bytes:
     return sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
 
 
-def read_pxz(name: str) -> bytes:
-    """A whole `.pxz` input, but no more of a foreign or overlong one than tells so.
+def read_pxz(name: str) -> container.Buffer:
+    """A `.pxz` input: a file as a map, of which only what is used is read.
 
     Raises:
-        BitstreamError: the header is not that of a `.pxz` file.
+        BitstreamError: standard input does not start as a `.pxz` file does.
         OSError: it cannot be read.
     """
     if name == STANDARD:
-        return _read_pxz(sys.stdin.buffer)
+        start = sys.stdin.buffer.read(len(container.SIGNATURE))
+        if start != container.SIGNATURE:
+            container.read_header(start)  # says what is wrong, without reading the rest
+        return start + sys.stdin.buffer.read()
     with Path(name).open("rb") as stream:
-        return _read_pxz(stream)
-
-
-def _read_pxz(stream: BinaryIO) -> bytes:
-    data = bytearray(stream.read(64))
-    header, start = container.read_header(bytes(data))
-    end = start + header.payload_bytes + 1  # one byte more shows that a file is too long
-    while len(data) < end:
-        chunk = stream.read(min(_CHUNK, end - len(data)))
-        if not chunk:
-            break
-        data += chunk
-    return bytes(data)
+        try:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        except (ValueError, OSError):  # an empty file, or one that is no file
+            return stream.read()
 
 
 def pxz_name(name: str) -> str:

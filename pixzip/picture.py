@@ -7,11 +7,11 @@ of PNG [1].  Files become pictures, and pictures files, in `pixzip.image`.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pixcodecs.container import Layout as Layout
 
 Samples = NDArray[np.unsignedinteger[Any]]
 
@@ -22,20 +22,6 @@ MAX_PALETTE_DEPTH = 8
 def sample_dtype(depth: int) -> np.dtype[np.unsignedinteger[Any]]:
     """What holds samples of so many bits."""
     return np.dtype(np.uint8 if depth <= 8 else np.uint16)
-
-
-class Layout(IntEnum):
-    """What the channels are."""
-
-    GREY = 0
-    RGB = 1
-    GREY_ALPHA = 2
-    RGBA = 3
-    PALETTE = 4
-
-    @property
-    def channels(self) -> int:
-        return (1, 3, 2, 4, 1)[self]
 
 
 class Chunk(NamedTuple):
@@ -126,3 +112,8 @@ class Picture:
     @property
     def width(self) -> int:
         return int(self.samples.shape[1])
+
+    @property
+    def pixels(self) -> int:
+        """How many they are."""
+        return self.height * self.width

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from pixzip import cli_jobs, image
+from pixzip import cli_jobs, codec, image
 from pixzip.cli import main
 
 
@@ -60,9 +60,9 @@ def test_a_bar_appears_on_a_terminal_and_after_a_while(
 def test_train_then_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
-    (tmp_path / "rgb.png").write_bytes(image.write(pixels(seed=9)))
+    (tmp_path / "rgb.png").write_bytes(image.write(codec.as_picture(pixels(seed=9))))
     for i in range(3):
-        (tmp_path / "data" / f"{i}.png").write_bytes(image.write(pixels(seed=i)))
+        (tmp_path / "data" / f"{i}.png").write_bytes(image.write(codec.as_picture(pixels(seed=i))))
     run(
         0,
         *("train", "--data", "data", "--data", "rgb.png", "--config", "tiny", "-o", "run"),

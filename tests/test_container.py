@@ -3,185 +3,185 @@
 import dataclasses
 import struct
 import tracemalloc
+import zlib
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pixcodecs import container
-from pixcodecs.container import Header, PixelFormat, crc32, pack, read_header, unpack
-from pixcodecs.errors import BitstreamError, UnsupportedImageError
+from pixcodecs import coding, container
+from pixcodecs.container import Extra, Header, Layout, Tile, crc32, pack_header, read_header
+from pixcodecs.errors import BitstreamError
 
 SIDES = st.one_of(st.sampled_from([1, 127, 128, 16383, 16384, 65535]), st.integers(1, container.MAX_SIDE))
-HEADERS = st.builds(
-    Header,
-    width=SIDES,
-    height=SIDES,
-    pixel_format=st.sampled_from(PixelFormat),
-    model_id=st.binary(min_size=8, max_size=8),
-    pixels_crc=st.integers(0, 2**32 - 1),
-)
-SAMPLE = Header(300, 5, PixelFormat.RGB8, b"model-id", 0xDEADBEEF)
-PAYLOAD = bytes(range(100, 140))
+CRC = st.integers(0, 2**32 - 1)
 
 
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def forged(
-    *, version: int = 1, reference: int = 1, layout: int = 0x11, width: bytes = b"\x05", height: bytes = b"\x07",
-    length: bytes = b"\x04", payload: bytes = b"abcd",
-) -> bytes:  # fmt: skip
-    """A file whose checksums are right, whatever it says."""
-    head = b"\x89PX" + bytes([version, reference, layout]) + b"model-id" + width + height + length
-    head += struct.pack("<II", 0, crc32(payload))
-    return head + struct.pack("<H", crc32(head) & 0xFFFF) + payload
+@st.composite
+def headers(draw: st.DrawFn) -> tuple[Header, bytes]:
+    """A header and the blocks that belong to it."""
+    width, height = draw(SIDES), draw(SIDES)
+    across, down = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    tile_width = max(container.MIN_TILE, -(-width // across)) if width > container.MIN_TILE else width
+    tile_height = max(container.MIN_TILE, -(-height // down)) if height > container.MIN_TILE else height
+    windows = list(container.windows(width, height, tile_width, tile_height))
+    if len(windows) == 1:
+        tile_width, tile_height = width, height
+    elif min(tile_width, tile_height) < container.MIN_TILE:
+        tile_width, tile_height, windows = width, height, [(0, 0, width, height)]
+    blocks = [draw(st.binary(min_size=1, max_size=20)) for _ in windows]
+    layout = draw(st.sampled_from(Layout))
+    depth = draw(st.integers(1, 8 if layout is Layout.PALETTE else 16))
+    extras = draw(st.lists(st.tuples(st.sampled_from(Extra), st.binary(max_size=300)), max_size=3))
+    models = draw(st.lists(st.binary(min_size=8, max_size=8), max_size=3))
+    tiles = tuple(Tile(len(b), crc32(b), draw(CRC)) for b in blocks)
+    header = Header(width, height, layout, depth, tuple(models), tuple(extras), tile_width, tile_height, tiles)
+    return header, b"".join(blocks)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(HEADERS, st.binary(max_size=300))
-def test_pack_and_unpack_round_trip(header: Header, payload: bytes) -> None:
-    data = pack(header, payload)
-    found, found_payload = unpack(data, max_pixels=None)
-    assert found_payload == payload
-    assert found == dataclasses.replace(header, payload_bytes=len(payload), payload_crc=crc32(payload))
-    assert read_header(data)[1] == len(data) - len(payload)
-    assert found.subpixels == header.width * header.height * header.pixel_format.channels
+@given(headers())
+def test_headers_and_blocks_round_trip(case: tuple[Header, bytes]) -> None:
+    header, blocks = case
+    head = pack_header(header)
+    data = head + blocks
+    found = read_header(data, None)
+    assert found == dataclasses.replace(header, size_bytes=len(head))
+    container.check_length(data, found)
+    whole = b"".join(container.block(data, found, i) for i in range(len(found.tiles)))
+    assert whole == blocks
+    covered = sum(w * h for _, _, w, h in found.windows)
+    assert covered == header.width * header.height
 
 
-def test_bytes_are_those_of_the_specification() -> None:
-    head = bytes.fromhex("895058 01 01 11") + b"model-id" + bytes.fromhex("ac02 05 28 efbeadde")
-    head += struct.pack("<I", crc32(PAYLOAD))
-    assert pack(SAMPLE, PAYLOAD) == head + struct.pack("<H", crc32(head) & 0xFFFF) + PAYLOAD
+ONE = (b"\x00abcdef",)
+FOUR = (b"\x00ab", b"\x01c", b"\x02def", b"\x03")
 
 
-def test_forged_files_are_well_formed() -> None:
-    assert unpack(forged())[0].width == 5  # else the refusals below would prove nothing
+def sample(blocks: tuple[bytes, ...], **changes: object) -> bytes:
+    """A file of 40 x 35 pixels, one tile or four."""
+    side = (40, 35) if len(blocks) == 1 else (20, 18)
+    tiles = tuple(Tile(len(b), crc32(b), 7) for b in blocks)
+    extras = ((Extra.PALETTE, bytes(range(9))), (Extra.CHUNK, b"tEXthello"))
+    header = Header(40, 35, Layout.PALETTE, 4, (b"model-id",), extras, *side, tiles)
+    return pack_header(dataclasses.replace(header, **changes)) + b"".join(blocks)  # type: ignore[arg-type]
 
 
-def test_every_truncation_is_rejected() -> None:
-    data = pack(SAMPLE, PAYLOAD)
+def read(data: bytes) -> list[bytes]:
+    header = read_header(data)
+    container.check_length(data, header)
+    return [container.block(data, header, i) for i in range(len(header.tiles))]
+
+
+@pytest.mark.parametrize("blocks", [ONE, FOUR])
+def test_every_truncation_is_rejected(blocks: tuple[bytes, ...]) -> None:
+    data = sample(blocks)
+    assert read(data) == list(blocks)
     for n in range(len(data)):
         with pytest.raises(BitstreamError):
-            unpack(data[:n])
+            read(data[:n])
+    with pytest.raises(BitstreamError):
+        read(data + b"\0")
 
 
-def test_every_flipped_byte_is_rejected_in_every_way() -> None:
-    data = pack(SAMPLE, PAYLOAD)
+@pytest.mark.parametrize("blocks", [ONE, FOUR])
+def test_every_flipped_byte_is_rejected_in_every_way(blocks: tuple[bytes, ...]) -> None:
+    data = sample(blocks)
     for i in range(len(data)):
         for flip in range(1, 256):
             damaged = bytearray(data)
             damaged[i] ^= flip
             with pytest.raises(BitstreamError):
-                unpack(bytes(damaged))
+                read(bytes(damaged))
 
 
-def test_appended_bytes_are_rejected() -> None:
-    data = pack(SAMPLE, PAYLOAD)
-    for tail in (b"\0", b"\xff", b"\0" * 4, data):
-        with pytest.raises(BitstreamError, match="too long"):
-            unpack(data + tail)
+def test_bytes_are_those_of_the_specification() -> None:
+    head = bytes.fromhex("895058 02 09 ac02 05 01") + b"model-id" + struct.pack("<II", crc32(b"\x00xy"), 0xDEADBEEF)
+    header = Header(300, 5, Layout.RGB, 8, (b"model-id",), (), 300, 5, (Tile(3, crc32(b"\x00xy"), 0xDEADBEEF),))
+    assert pack_header(header) == head + struct.pack("<I", crc32(head))
 
 
-def test_removed_and_swapped_bytes_are_rejected() -> None:
-    data = pack(SAMPLE, PAYLOAD)
-    for i in range(len(data) - 1):
-        swapped = data[:i] + data[i + 1 : i + 2] + data[i : i + 1] + data[i + 2 :]
-        for damaged in (data[:i] + data[i + 1 :], data[:i] + b"\0" + data[i:], swapped):
-            if damaged != data:
-                with pytest.raises(BitstreamError):
-                    unpack(damaged)
+def forged(body: bytes) -> bytes:
+    """A file whose header's checksum is right, whatever it says."""
+    head = b"\x89PX\x02" + body
+    return head + struct.pack("<I", crc32(head))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n" + bytes(60), b"RIFF" + bytes(60), bytes(64)])
-def test_foreign_files_are_rejected(data: bytes) -> None:
-    with pytest.raises(BitstreamError, match="not a pixzip file"):
-        unpack(data)
+TABLE = struct.pack("<II", 0, 0)
+DEFLATED = coding.deflate(b"\x09\x00")
+BODIES = {
+    "layout 5": b"\x05\x04\x04" + TABLE,
+    "depth 8 written out": b"\x80\x04\x04\x08" + TABLE,
+    "depth 0": b"\x80\x04\x04\x00" + TABLE,
+    "depth 17": b"\x80\x04\x04\x11" + TABLE,
+    "palette of 9 bits": b"\x84\x04\x04\x09" + TABLE,
+    "width 0": b"\x00\x00\x04" + TABLE,
+    "width 65536": b"\x00\x80\x80\x04\x04" + TABLE,
+    "a long form of 4": b"\x00\x84\x00\x04" + TABLE,
+    "six bytes of width": b"\x00\xff\xff\xff\xff\xff\x01\x04" + TABLE,
+    "tiles of 15": b"\x40\x14\x14\x0f\x10" + (b"\x00" + TABLE) * 4,
+    "one tile written out": b"\x40\x14\x14\x14\x14\x00" + TABLE,
+    "unknown model reference": b"\x08\x04\x04\x02model-id" + TABLE,
+    "extras that do not inflate": b"\x20\x04\x04\x03abc" + TABLE,
+    "extras that go on": b"\x20\x04\x04" + bytes([len(DEFLATED) + 1]) + DEFLATED + b"x" + TABLE,
+    "unknown extra": b"\x20\x04\x04" + bytes([len(DEFLATED)]) + DEFLATED + TABLE,
+}
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"version": 2}, "format version 2"),
-        ({"version": 0}, "format version 0"),
-        ({"reference": 0}, "model reference 0"),
-        ({"reference": 2}, "model embedded in the file"),
-        ({"reference": 3}, "stack of many images"),
-        ({"reference": 255}, "model reference 255"),
-        ({"layout": 0x01}, "payload coder 0"),
-        ({"layout": 0x21}, "payload coder 2"),
-        ({"layout": 0x12}, "pixel format 2"),
-        ({"layout": 0x1F}, "pixel format 15"),
-    ],
-)
-def test_unknown_types_are_refused_by_name(fields: dict[str, int], message: str) -> None:
-    with pytest.raises(BitstreamError, match=message):
-        unpack(forged(**fields))  # type: ignore[arg-type]
+def test_forged_files_are_well_formed() -> None:
+    assert read_header(forged(b"\x00\x04\x04" + TABLE)).width == 4  # else the refusals below would prove nothing
 
 
-@pytest.mark.parametrize("field", ["width", "height", "length"])
-@pytest.mark.parametrize(
-    ("raw", "message"),
-    [(b"\x84\x00", "shortest form"), (b"\x80\x00", "shortest form"), (b"\x84\x80\x80\x80\x00", "shortest form"),
-     (b"\x84\x80\x80\x80\x80\x00", "longer than five"), (b"\xff" * 12, "longer than five")],
-)  # fmt: skip
-def test_numbers_that_are_not_in_their_shortest_form_are_rejected(field: str, raw: bytes, message: str) -> None:
-    with pytest.raises(BitstreamError, match=message):
-        unpack(forged(**{field: raw}))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("side", [0, 65536, 2**35 - 1])
-@pytest.mark.parametrize("field", ["width", "height"])
-def test_sides_out_of_range_are_rejected(field: str, side: int) -> None:
-    with pytest.raises(BitstreamError, match="sides must be 1 to 65535"):
-        unpack(forged(**{field: varint(side)}))  # type: ignore[arg-type]
-
-
-def test_a_file_that_declares_huge_sizes_allocates_nothing() -> None:
-    huge = varint(65535)
-    cases = [forged(width=huge, height=huge), forged(length=varint(2**35 - 1))]
-    tracemalloc.start()
-    try:
-        for data in cases:
-            with pytest.raises(BitstreamError):
-                unpack(data)
-        assert tracemalloc.get_traced_memory()[1] < 100_000
-    finally:
-        tracemalloc.stop()
-
-
-def test_pixel_limit_is_inclusive_and_can_be_lifted() -> None:
-    data = forged(width=varint(1000), height=varint(50))
-    assert unpack(data, max_pixels=50_000)[0].width == 1000
-    with pytest.raises(BitstreamError, match="50000 pixels, more than the limit of 49999"):
-        unpack(data, max_pixels=49_999)
-    assert unpack(forged(width=varint(65535), height=varint(65535)), max_pixels=None)[0].height == 65535
-
-
-def test_overhead_is_at_most_32_bytes_below_16384_pixels_a_side() -> None:
-    assert len(pack(dataclasses.replace(SAMPLE, width=1, height=1), b"")) == 27
-    payload = bytes(2**21)  # four bytes of length
-    assert len(pack(dataclasses.replace(SAMPLE, width=16383, height=16383), payload)) - len(payload) <= 32
-
-
-@pytest.mark.parametrize("change", [{"width": 0}, {"height": 65536}, {"model_id": b"short"}])
-def test_pack_refuses_what_the_format_cannot_hold(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"expected|must be"):
-        pack(dataclasses.replace(SAMPLE, **change), b"")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("width", "height"), [(0, 1), (1, 0), (65536, 1), (1, 65536)])
-def test_check_shape_refuses_sides_out_of_range(width: int, height: int) -> None:
-    with pytest.raises(UnsupportedImageError):
-        container.check_shape(width, height)
-    container.check_shape(65535, 65535)
-
-
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(st.binary(max_size=80))
-def test_arbitrary_bytes_after_a_good_start_end_in_bitstream_error(tail: bytes) -> None:
+@pytest.mark.parametrize("name", BODIES)
+def test_headers_outside_the_format_are_rejected(name: str) -> None:
     with pytest.raises(BitstreamError):
-        unpack(b"\x89PX\x01\x01\x11" + tail)
+        read_header(forged(BODIES[name]))
+
+
+def test_pixel_limit_is_checked_first_and_can_be_lifted() -> None:
+    data = forged(b"\x00\xff\xff\x03\xff\xff\x03" + TABLE)
+    with pytest.raises(BitstreamError, match="more than the limit"):
+        read_header(data)
+    assert read_header(data, None).width == 65535
+
+
+def test_hostile_declarations_allocate_little() -> None:
+    bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
+    big = bomb.compress(b"\x03" + coding.varint(256 << 20) + bytes(256 << 20)) + bomb.flush()
+    hostile = [
+        b"\x89PX\x02\x40\xff\xff\x03\xff\xff\x03\x10\x10" + b"\x00" * 64,  # sixteen million tiles
+        b"\x89PX\x02\x20\x04\x04\xff\xff\xff\xff\x0f",  # extras of four gigabytes
+    ]
+    tracemalloc.start()
+    for data in hostile:
+        with pytest.raises(BitstreamError):
+            read_header(data, None)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    with pytest.raises(BitstreamError, match="inflate to more"):
+        read_header(forged(b"\x20\x04\x04" + coding.varint(len(big)) + big + TABLE))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * container.MAX_EXTRAS_BYTES
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 0}, {"height": 65536}, {"depth": 17}, {"models": (b"short",)}, {"models": (b"model-id",) * 4},
+        {"tiles": ()}, {"tile_width": 8, "tile_height": 8},
+    ],
+)  # fmt: skip
+def test_fields_outside_the_format_are_a_callers_bug(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"expected|must be"):
+        sample(ONE, **changes)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(1, 16), st.integers(0, 40), st.integers(0, 2**31))
+def test_bits_round_trip(depth: int, count: int, seed: int) -> None:
+    values = np.random.default_rng(seed).integers(0, 1 << depth, count).astype(np.uint8 if depth <= 8 else np.uint16)
+    data = coding.pack_bits(values, depth)
+    assert len(data) == -(-count * depth // 8)
+    assert np.array_equal(coding.unpack_bits(data, count, depth), values)
+    with pytest.raises(BitstreamError):
+        coding.unpack_bits(data + b"\0", count, depth)

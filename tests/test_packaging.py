@@ -24,7 +24,7 @@ for package in (pixzip, pixcodecs):
 image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 files = codec.compress([image], lambda channels: library.resolve(library.DEFAULT, channels))
 (again,) = codec.decompress(files, library.by_id)
-assert np.array_equal(again, image)
+assert np.array_equal(codec.as_array(again), image)
 print(*sorted(p.name for p in library.WEIGHTS.iterdir()))
 """
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pixcodecs import container
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip import codec, library
@@ -97,5 +96,5 @@ def test_base_beats_lossless_webp_on_the_example() -> None:
     Image.fromarray(image).save(buffer, "WEBP", lossless=True, quality=100, method=6)
     (data,) = codec.compress([image], lambda c: library.resolve("base", c))
     assert len(data) < len(buffer.getvalue())
-    header, _ = container.unpack(data)
+    header = codec.parse(data)
     assert (header.width, header.height) == (384, 256)

@@ -1,193 +1,266 @@
-"""The `.pxz` container, version 1: `docs/format.md` specifies it byte by byte.
+"""The `.pxz` container: `docs/format.md` specifies it byte by byte.
 
-Nothing is allocated from a declared size before the header's own checksum, the file's length and the
-payload's checksum have been verified.
+A file is a header, which ends with the table of its tiles, and a block for each tile.  Version 2 is written;
+version 1, one tile and one model, is still read.  Files are any buffer: bytes, or an `mmap`, of which only
+what is needed is read.  Nothing is allocated from a declared size: what a file does not have, it does not get.
 """
 
+import mmap
 import struct
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
-from pixcodecs.errors import BitstreamError, UnsupportedImageError
+from pixcodecs import container_v1
+from pixcodecs.coding import Reader, deflate, inflate, varint
+from pixcodecs.container_v1 import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, SIGNATURE, check_shape, crc32
+from pixcodecs.errors import BitstreamError
 
-SIGNATURE = b"\x89PX"
-VERSION = 1
-MODEL_ID_BYTES = 8
-MAX_SIDE = 65535
-#: Pixels a decoder accepts without being told otherwise; twice this is Pillow's own hard limit.
-MAX_PIXELS = 89_478_485
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "SIGNATURE", "check_shape", "crc32"]
+
+Buffer = bytes | mmap.mmap
+
+VERSION = 2
+MAX_DEPTH = 16
+#: The shortest side of a tile, but for an image that is smaller: a bound for the table's length.
+MIN_TILE = 16
+MAX_MODELS = 3
+#: What a reader inflates of the extras, at most.
+MAX_EXTRAS_BYTES = 64 << 20
+_DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
+_MODEL_BY_ID = 1
 
 
-class PixelFormat(IntEnum):
-    """Wire ids of pixel formats."""
+class Layout(IntEnum):
+    """Wire ids of what an image's channels are."""
 
-    GREY8 = 0
-    RGB8 = 1
+    GREY = 0
+    RGB = 1
+    GREY_ALPHA = 2
+    RGBA = 3
+    PALETTE = 4
 
     @property
     def channels(self) -> int:
-        return {PixelFormat.GREY8: 1, PixelFormat.RGB8: 3}[self]
+        return (1, 3, 2, 4, 1)[self]
 
 
-class ModelReference(IntEnum):
-    """Wire ids of the ways a file names its model."""
+class Extra(IntEnum):
+    """Wire ids of the extras, which are what a file holds besides samples."""
 
-    ID = 1
-
-
-class Coder(IntEnum):
-    """Wire ids of payload coders."""
-
-    RANGE = 1
+    PALETTE = 1
+    TRANSPARENCY = 2
+    CHUNK = 3
 
 
-_LATER = {2: "a model embedded in the file", 3: "a stack of many images"}
+class Tile(NamedTuple):
+    """One entry of the table."""
+
+    size_bytes: int
+    block_crc: int
+    samples_crc: int
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself; `payload_bytes` and the checksums are filled in by `pack`."""
+    """What a file says of itself.
+
+    Attributes:
+        models: ids that the blocks refer to by position.
+        extras: (id, body) in order; palette and transparency as in `Picture`, a chunk as its type and body.
+        tile_width, tile_height: of all tiles but those at the right and lower edge, which may be smaller.
+        tiles: in raster order.
+        size_bytes: where the first block starts.
+    """
 
     width: int
     height: int
-    pixel_format: PixelFormat
-    model_id: bytes
-    pixels_crc: int
-    payload_bytes: int = 0
-    payload_crc: int = 0
+    layout: Layout
+    depth: int
+    models: tuple[bytes, ...]
+    extras: tuple[tuple[int, bytes], ...]
+    tile_width: int
+    tile_height: int
+    tiles: tuple[Tile, ...] = ()
     version: int = VERSION
-    reference: ModelReference = ModelReference.ID
-    coder: Coder = Coder.RANGE
+    size_bytes: int = 0
 
     @property
     def subpixels(self) -> int:
-        return self.width * self.height * self.pixel_format.channels
+        return self.width * self.height * self.layout.channels
+
+    @property
+    def file_bytes(self) -> int:
+        """The length of the whole file."""
+        return self.size_bytes + sum(t.size_bytes for t in self.tiles)
+
+    @property
+    def windows(self) -> list[tuple[int, int, int, int]]:
+        """(x, y, width, height) of each tile, in raster order."""
+        return list(windows(self.width, self.height, self.tile_width, self.tile_height))
 
 
-def crc32(data: bytes | memoryview) -> int:
-    """CRC-32 of ISO 3309, as in PNG and gzip."""
-    return zlib.crc32(data)
+def windows(width: int, height: int, tile_width: int, tile_height: int) -> Iterator[tuple[int, int, int, int]]:
+    """(x, y, width, height) of each tile, in raster order."""
+    for y in range(0, height, tile_height):
+        for x in range(0, width, tile_width):
+            yield x, y, min(tile_width, width - x), min(tile_height, height - y)
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_varint(data: bytes, at: int, name: str) -> tuple[int, int]:
-    value = 0
-    for i in range(5):
-        if at + i >= len(data):
-            raise BitstreamError(f"file ends inside its header, at the {name}")
-        byte = data[at + i]
-        value |= (byte & 0x7F) << 7 * i
-        if byte < 0x80:
-            if i and not byte:
-                raise BitstreamError(f"header damaged: the {name} is not in its shortest form")
-            return value, at + i + 1
-    raise BitstreamError(f"header damaged: the {name} is longer than five bytes")
-
-
-def pack(header: Header, payload: bytes) -> bytes:
-    """One file: header, checksums, payload.
+def pack_header(header: Header) -> bytes:
+    """The header of version 2, table and checksum included.
 
     Raises:
         ValueError: a field does not fit the format.
     """
+    _check_fields(header)
+    tiled = len(header.tiles) > 1
+    flags = header.layout | len(header.models) << 3
+    flags |= (_DEPTH_FOLLOWS if header.depth != 8 else 0) | (_TILED if tiled else 0) | (_EXTRAS if header.extras else 0)
+    out = bytearray(SIGNATURE + bytes([VERSION, flags]))
+    out += varint(header.width) + varint(header.height)
+    if header.depth != 8:
+        out.append(header.depth)
+    if tiled:
+        out += varint(header.tile_width) + varint(header.tile_height)
+    for model in header.models:
+        out += bytes([_MODEL_BY_ID]) + model
+    if header.extras:
+        body = deflate(b"".join(bytes([kind]) + varint(len(data)) + data for kind, data in header.extras))
+        out += varint(len(body)) + body
+    for tile in header.tiles:
+        out += (varint(tile.size_bytes) if tiled else b"") + struct.pack("<II", tile.block_crc, tile.samples_crc)
+    return bytes(out) + struct.pack("<I", crc32(bytes(out)))
+
+
+def _check_fields(header: Header) -> None:
     if not (1 <= header.width <= MAX_SIDE and 1 <= header.height <= MAX_SIDE):
         raise ValueError(f"image is {header.width}x{header.height}, sides must be 1 to {MAX_SIDE}")
-    if len(header.model_id) != MODEL_ID_BYTES:
-        raise ValueError(f"model id has {len(header.model_id)} bytes, expected {MODEL_ID_BYTES}")
-    head = (
-        SIGNATURE
-        + bytes([VERSION, header.reference, header.coder << 4 | header.pixel_format])
-        + header.model_id
-        + _varint(header.width)
-        + _varint(header.height)
-        + _varint(len(payload))
-        + struct.pack("<II", header.pixels_crc, crc32(payload))
-    )
-    return head + struct.pack("<H", crc32(head) & 0xFFFF) + payload
+    if not 1 <= header.depth <= MAX_DEPTH:
+        raise ValueError(f"depth is {header.depth}, expected 1 to {MAX_DEPTH}")
+    if len(header.models) > MAX_MODELS or any(len(m) != MODEL_ID_BYTES for m in header.models):
+        raise ValueError(f"models are {header.models}, expected at most {MAX_MODELS} ids of {MODEL_ID_BYTES} bytes")
+    count = len(header.windows)
+    if len(header.tiles) != count:
+        raise ValueError(f"table has {len(header.tiles)} tiles, expected {count}")
+    if count > 1 and min(header.tile_width, header.tile_height) < MIN_TILE:
+        raise ValueError(f"tiles are {header.tile_width}x{header.tile_height}, sides must be {MIN_TILE} or more")
 
 
-def unpack(data: bytes, max_pixels: int | None = MAX_PIXELS) -> tuple[Header, bytes]:
-    """Parse and verify a file; the inverse of `pack`.
+def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
+    """Parse and verify a header of any version.
 
     Args:
-        data: the whole file.
-        max_pixels: refuse larger images; None lifts the limit.
+        data: a file, or its beginning.
+        max_pixels: refuse larger images before their table is read; None lifts the limit.
     Raises:
-        BitstreamError: whatever is wrong with the file.
+        BitstreamError: whatever is wrong with it.
     """
-    header, at = read_header(data)
-    pixels = header.width * header.height
-    if max_pixels is not None and pixels > max_pixels:
+    start = data[: len(SIGNATURE) + 1]
+    if start[: len(SIGNATURE)] != SIGNATURE[: len(start)] or not start:
         raise BitstreamError(
-            f"image has {pixels} pixels, more than the limit of {max_pixels}: lift it if you trust the file"
+            f"not a pixzip file: starts with {start[:4].hex() or 'nothing'}, expected {SIGNATURE.hex()}"
         )
-    payload = data[at:]
-    if len(payload) != header.payload_bytes:
-        kind = "truncated" if len(payload) < header.payload_bytes else "too long"
-        raise BitstreamError(f"file is {kind}: payload has {len(payload)} bytes, expected {header.payload_bytes}")
-    if crc32(payload) != header.payload_crc:
-        raise BitstreamError("payload damaged: its checksum does not match")
-    return header, payload
-
-
-def read_header(data: bytes) -> tuple[Header, int]:
-    """Parse and verify the header alone; also returns where the payload starts."""
-    if data[: len(SIGNATURE)] != SIGNATURE[: len(data)] or not data:
-        raise BitstreamError(
-            f"not a pixzip file: starts with {data[:4].hex() or 'nothing'}, expected {SIGNATURE.hex()}"
-        )
-    fixed = len(SIGNATURE) + 3
-    if len(data) < fixed + MODEL_ID_BYTES:
-        raise BitstreamError(f"file ends inside its header, after {len(data)} bytes")
-    version, reference, layout = data[len(SIGNATURE) : fixed]
+    if len(start) <= len(SIGNATURE):
+        raise BitstreamError(f"file ends inside its header, after {len(start)} bytes")
+    version = start[len(SIGNATURE)]
+    if version == container_v1.VERSION:
+        return _from_v1(*container_v1.read_header(data[: container_v1.HEADER_BYTES]), max_pixels)
     if version != VERSION:
-        raise BitstreamError(f"file has format version {version}, this program reads version {VERSION}")
-    model_id = data[fixed : fixed + MODEL_ID_BYTES]
-    width, at = _read_varint(data, fixed + MODEL_ID_BYTES, "width")
-    height, at = _read_varint(data, at, "height")
-    payload_bytes, at = _read_varint(data, at, "payload length")
-    if len(data) < at + 10:
-        raise BitstreamError("file ends inside its header, at the checksums")
-    pixels_crc, payload_crc, head_crc = struct.unpack_from("<IIH", data, at)
-    if crc32(data[: at + 8]) & 0xFFFF != head_crc:
-        raise BitstreamError("header damaged: its checksum does not match")
-    if reference not in ModelReference.__members__.values():
-        raise BitstreamError(f"model reference {reference} ({_LATER.get(reference, 'unknown')}) is not supported here")
-    if layout >> 4 not in Coder.__members__.values():
-        raise BitstreamError(f"payload coder {layout >> 4} is unknown to this version")
-    if layout & 15 not in PixelFormat.__members__.values():
-        raise BitstreamError(f"pixel format {layout & 15} is unknown to this version")
+        raise BitstreamError(f"file has format version {version}, this program reads versions 1 and {VERSION}")
+    return _read_v2(Reader(data, len(start)), max_pixels)
+
+
+def _from_v1(old: container_v1.Header, size_bytes: int, max_pixels: int | None) -> Header:
+    sides = old.width, old.height
+    _check_pixels(*sides, max_pixels)
+    layout = {container_v1.PixelFormat.GREY8: Layout.GREY, container_v1.PixelFormat.RGB8: Layout.RGB}[old.pixel_format]
+    tile = Tile(old.payload_bytes, old.payload_crc, old.pixels_crc)
+    return Header(*sides, layout, 8, (old.model_id,), (), *sides, (tile,), old.version, size_bytes)
+
+
+def _read_v2(reader: Reader, max_pixels: int | None) -> Header:
+    flags = reader.byte("layout")
+    width, height = reader.varint("width"), reader.varint("height")
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise BitstreamError(f"header declares {width}x{height} pixels, sides must be 1 to {MAX_SIDE}")
-    header = Header(
-        width=width,
-        height=height,
-        pixel_format=PixelFormat(layout & 15),
-        model_id=model_id,
-        pixels_crc=pixels_crc,
-        payload_bytes=payload_bytes,
-        payload_crc=payload_crc,
-        version=version,
-        reference=ModelReference(reference),
-        coder=Coder(layout >> 4),
-    )
-    return header, at + 10
+    _check_pixels(width, height, max_pixels)
+    if flags & 7 not in Layout.__members__.values():
+        raise BitstreamError(f"layout {flags & 7} is unknown to this version")
+    layout = Layout(flags & 7)
+    depth = reader.byte("depth") if flags & _DEPTH_FOLLOWS else 8
+    deepest = 8 if layout is Layout.PALETTE else MAX_DEPTH
+    if not 1 <= depth <= deepest or (flags & _DEPTH_FOLLOWS and depth == 8):
+        raise BitstreamError(f"header declares {depth} bits a sample for {layout.name}")
+    tile_width, tile_height = width, height
+    if flags & _TILED:
+        tile_width, tile_height = reader.varint("tile width"), reader.varint("tile height")
+        if min(tile_width, tile_height) < MIN_TILE or (tile_width >= width and tile_height >= height):
+            raise BitstreamError(f"header declares tiles of {tile_width}x{tile_height} for {width}x{height} pixels")
+    models = tuple(_read_model(reader) for _ in range(flags >> 3 & 3))
+    packed = reader.take(reader.varint("extras' length"), "extras") if flags & _EXTRAS else b""
+    tiles: list[Tile] = []
+    for _ in range(-(-width // tile_width) * -(-height // tile_height)):
+        size = reader.varint("length of a tile") if flags & _TILED else 0
+        tiles.append(Tile(size, *struct.unpack("<II", reader.take(8, "table of tiles"))))
+    expected = crc32(reader.data[: reader.at])
+    if struct.unpack("<I", reader.take(4, "checksum"))[0] != expected:
+        raise BitstreamError("header damaged: its checksum does not match")
+    if not flags & _TILED:
+        tiles = [tiles[0]._replace(size_bytes=len(reader.data) - reader.at)]
+    extras = _parse_extras(packed) if packed else ()
+    sides = width, height, layout, depth, models, extras, tile_width, tile_height
+    return Header(*sides, tuple(tiles), VERSION, reader.at)
 
 
-def check_shape(width: int, height: int) -> None:
-    """Refuse what the format cannot hold.
+def _check_pixels(width: int, height: int, max_pixels: int | None) -> None:
+    if max_pixels is not None and width * height > max_pixels:
+        raise BitstreamError(
+            f"image has {width * height} pixels, more than the limit of {max_pixels}: lift it if you trust the file"
+        )
+
+
+def _read_model(reader: Reader) -> bytes:
+    reference = reader.byte("model reference")
+    if reference != _MODEL_BY_ID:
+        raise BitstreamError(f"model reference {reference} is unknown to this version")
+    return reader.take(MODEL_ID_BYTES, "model id")
+
+
+def _parse_extras(packed: bytes) -> tuple[tuple[Extra, bytes], ...]:
+    reader = Reader(inflate(packed, MAX_EXTRAS_BYTES, "extras"))
+    extras = []
+    while reader.at < len(reader.data):
+        kind = reader.byte("extras")
+        if kind not in Extra.__members__.values():
+            raise BitstreamError(f"extra {kind} is unknown to this version")
+        extras.append((Extra(kind), reader.take(reader.varint("length of an extra"), "extras")))
+    return tuple(extras)
+
+
+def check_length(data: Buffer, header: Header) -> None:
+    """
+    Raises:
+        BitstreamError: the file is not as long as its header says.
+    """
+    if len(data) != header.file_bytes:
+        kind = "truncated" if len(data) < header.file_bytes else "too long"
+        raise BitstreamError(f"file is {kind}: it has {len(data)} bytes, expected {header.file_bytes}")
+
+
+def block(data: Buffer, header: Header, tile: int) -> bytes:
+    """The block of a tile.
 
     Raises:
-        UnsupportedImageError: a side is zero or above `MAX_SIDE`.
+        BitstreamError: it is not whole, or its checksum does not match.
     """
-    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise UnsupportedImageError(f"image is {width}x{height} pixels, sides must be 1 to {MAX_SIDE}")
+    start = header.size_bytes + sum(t.size_bytes for t in header.tiles[:tile])
+    found = data[start : start + header.tiles[tile].size_bytes]
+    where = f" of tile {tile}" if len(header.tiles) > 1 else ""
+    if len(found) != header.tiles[tile].size_bytes:
+        expected = header.tiles[tile].size_bytes
+        raise BitstreamError(f"file is truncated: block{where} has {len(found)} bytes, expected {expected}")
+    if crc32(found) != header.tiles[tile].block_crc:
+        raise BitstreamError(f"block{where} damaged: its checksum does not match")
+    return found

@@ -1,0 +1,115 @@
+"""Pieces of byte formats: variable-length integers, deflate, bits."""
+
+import mmap
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixcodecs.errors import BitstreamError
+
+
+class Reader:
+    """Reads a buffer from front to back."""
+
+    def __init__(self, data: bytes | mmap.mmap, at: int = 0) -> None:
+        self.data, self.at = data, at
+
+    def take(self, n: int, name: str) -> bytes:
+        """The next n bytes.
+
+        Raises:
+            BitstreamError: there are fewer.
+        """
+        found = self.data[self.at : self.at + n]
+        if len(found) < n:
+            raise BitstreamError(f"file ends too early, at the {name}")
+        self.at += n
+        return found
+
+    def byte(self, name: str) -> int:
+        return self.take(1, name)[0]
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        found = self.data[self.at :]
+        self.at = len(self.data)
+        return found
+
+    def varint(self, name: str) -> int:
+        """Seven bits a byte, lowest first; at most five bytes, in its shortest form."""
+        value = 0
+        for i in range(5):
+            byte = self.byte(name)
+            value |= (byte & 0x7F) << 7 * i
+            if byte < 0x80:
+                if i and not byte:
+                    raise BitstreamError(f"header damaged: the {name} is not in its shortest form")
+                return value
+        raise BitstreamError(f"header damaged: the {name} is longer than five bytes")
+
+
+def varint(value: int) -> bytes:
+    """The inverse of `Reader.varint`."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def deflate(data: bytes) -> bytes:
+    """A raw deflate stream (RFC 1951)."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return coder.compress(data) + coder.flush()
+
+
+def inflate(data: bytes, limit: int, name: str) -> bytes:
+    """The inverse of `deflate`.
+
+    Raises:
+        BitstreamError: the stream is damaged, goes on after its end, or gives more than `limit` bytes.
+    """
+    coder = zlib.decompressobj(-15)
+    try:
+        out = coder.decompress(data, limit + 1)
+    except zlib.error as e:
+        raise BitstreamError(f"{name} damaged: {e}") from None
+    if len(out) > limit:
+        raise BitstreamError(f"{name} inflate to more than {limit} bytes")
+    if not coder.eof or coder.unused_data:
+        raise BitstreamError(f"{name} damaged: the deflate stream does not end where it should")
+    return out
+
+
+def pack_bits(values: NDArray[np.unsignedinteger[Any]], depth: int) -> bytes:
+    """Samples of `depth` bits, the highest bit first, one after another; zero bits fill the last byte."""
+    if depth == 8:
+        return values.astype(np.uint8).tobytes()
+    if depth == 16:
+        return values.astype(">u2").tobytes()
+    bits = values.reshape(-1, 1) >> np.arange(depth - 1, -1, -1, dtype=values.dtype) & 1
+    return np.packbits(bits.astype(np.uint8)).tobytes()
+
+
+def unpack_bits(data: bytes, count: int, depth: int) -> NDArray[np.unsignedinteger[Any]]:
+    """The inverse of `pack_bits`: (count,) uint8, or uint16 above 8 bits.
+
+    Raises:
+        BitstreamError: the length is another.
+    """
+    expected = -(-count * depth // 8)
+    if len(data) != expected:
+        raise BitstreamError(f"raw samples take {len(data)} bytes, expected {expected}")
+    dtype = np.uint8 if depth <= 8 else np.uint16
+    if depth == 8:
+        return np.frombuffer(data, np.uint8)
+    if depth == 16:
+        return np.frombuffer(data, ">u2").astype(dtype)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * depth).reshape(count, depth)
+    if int.from_bytes(data[-1:], "big") & (1 << 8 * expected - count * depth) - 1:
+        raise BitstreamError("raw samples damaged: bits after the last are not zero")
+    weights = (1 << np.arange(depth - 1, -1, -1)).astype(np.uint32)
+    return (bits @ weights).astype(dtype)

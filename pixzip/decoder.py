@@ -1,0 +1,215 @@
+"""Files to pictures, whole or in part."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pixcodecs import blocks, container
+from pixcodecs.blocks import Samples
+from pixcodecs.container import MAX_PIXELS, Buffer, Extra, Header
+from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
+
+from pixzip import foreign, machines, rounds
+from pixzip.engine import Progress
+from pixzip.exact.weights import IntegerWeights
+from pixzip.machines import Payload, Share
+from pixzip.picture import Chunk, Picture
+from pixzip.tiles import Window, batches
+
+
+class Decoded(NamedTuple):
+    """A picture, or the wanted part of one, and where it could not be recovered."""
+
+    picture: Picture
+    damaged: tuple[Window, ...] = ()
+
+
+def decompress(
+    files: Sequence[Buffer],
+    weights_for: Callable[[bytes], IntegerWeights],
+    device: str = "cpu",
+    *,
+    max_pixels: int | None = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> list[Picture]:
+    """The picture of each file: the inverse of `compress`.
+
+    Args:
+        weights_for: model id -> model, such as `library.by_id`.
+        max_pixels: refuse larger images; None lifts the limit.
+        progress: called with (pixels done, pixels in all).
+    Raises:
+        BitstreamError: a file is damaged, truncated, foreign or hostile.
+        ModelMismatchError: a file's model is missing, or does not run exactly here.
+    """
+    share = Share(progress, sum(h.width * h.height for h in (parse(f, max_pixels) for f in files)))
+    return [d.picture for d in decode_files(files, weights_for, device, max_pixels=max_pixels, share=share)]
+
+
+def recover(
+    file: Buffer,
+    weights_for: Callable[[bytes], IntegerWeights],
+    device: str = "cpu",
+    *,
+    region: Window | None = None,
+    salvage: bool = False,
+    max_pixels: int | None = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Decoded:
+    """Part of a picture, reading and decoding only the tiles it needs, or what is left of a damaged one.
+
+    Args:
+        region: what is wanted; None takes all.
+        salvage: fill damaged tiles with zeros and name them, where they would be an error otherwise.
+    Raises:
+        PixzipError: the region is not inside the image.
+        BitstreamError, ModelMismatchError: see `decompress`; with `salvage` when nothing at all can be read.
+    """
+    header = container.read_header(file, max_pixels)
+    share = Share(progress, region.pixels if region else header.width * header.height)
+    (found,) = decode_files(
+        [file], weights_for, device, max_pixels=max_pixels, region=region, salvage=salvage, share=share
+    )
+    return found
+
+
+def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
+    """Header of a file, whose length and checksums are verified as far as can be without decoding.
+
+    Raises:
+        BitstreamError: whatever is wrong.
+    """
+    header = container.read_header(file, max_pixels)
+    container.check_length(file, header)
+    for i in range(len(header.tiles)):
+        container.block(file, header, i)
+    return header
+
+
+def little_endian(samples: Samples) -> bytes:
+    """What checksums of samples are taken of."""
+    return samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _picture(header: Header, samples: Samples) -> Picture:
+    palette = b"".join(body for kind, body in header.extras if kind is Extra.PALETTE)
+    transparency = b"".join(body for kind, body in header.extras if kind is Extra.TRANSPARENCY)
+    chunks = tuple(Chunk(body[:4], body[4:]) for kind, body in header.extras if kind is Extra.CHUNK)
+    try:
+        return Picture(samples, header.layout, header.depth, palette, transparency, chunks)
+    except ValueError as e:
+        raise BitstreamError(f"file contradicts itself: {e}") from None
+
+
+def decode_files(
+    files: Sequence[Buffer],
+    weights_for: Callable[[bytes], IntegerWeights],
+    device: str,
+    *,
+    max_pixels: int | None = None,
+    region: Window | None = None,
+    salvage: bool = False,
+    share: Share,
+) -> list[Decoded]:
+    """What `decompress` and `recover` do."""
+    openings = [_Opening(file, max_pixels, region, salvage) for file in files]
+    ids = dict.fromkeys(model for o in openings for model in o.header.models)
+    models = {model: weights_for(model) for model in ids}
+    for model, weights in models.items():
+        if weights.model_id != model:
+            raise ModelMismatchError(f"file needs model {model.hex()}, this is {weights.model_id.hex()}")
+    jobs = [(o, i) for o in openings for i in o.wanted]
+    for batch in batches(jobs, lambda job: job[0].windows[job[1]].pixels):
+        report = share.part(sum(o.windows[i].pixels for o, i in batch))
+        try:
+            _decode_tiles(batch, models, device, report)
+        except BitstreamError:
+            if not salvage:
+                raise
+            for job in batch:  # one of them is damaged: each by itself
+                try:
+                    _decode_tiles([job], models, device, report)
+                except BitstreamError:
+                    job[0].damaged.append(job[0].windows[job[1]])
+        report(1, 1)
+    return [o.result() for o in openings]
+
+
+class _Opening:
+    """One file on its way to a picture."""
+
+    def __init__(self, file: Buffer, max_pixels: int | None, region: Window | None, salvage: bool) -> None:
+        self.file, self.header = file, container.read_header(file, max_pixels)
+        if not salvage:
+            container.check_length(file, self.header)
+        self.windows = [Window(*w) for w in self.header.windows]
+        self.region = region or Window(0, 0, self.header.width, self.header.height)
+        x, y, w, h = self.region
+        if min(x, y) < 0 or min(w, h) < 1 or x + w > self.header.width or y + h > self.header.height:
+            size = f"{self.header.width}x{self.header.height}"
+            raise PixzipError(f"region {x},{y},{w},{h} is not inside the image of {size} pixels")
+        self.damaged: list[Window] = []
+        self.blocks: dict[int, bytes] = {}
+        for i, window in enumerate(self.windows):
+            if window.overlap(self.region):
+                try:
+                    self.blocks[i] = container.block(file, self.header, i)
+                except BitstreamError:
+                    if not salvage:
+                        raise
+                    self.damaged.append(window)
+        if not self.blocks:
+            raise BitstreamError("no tile of the file is whole: nothing can be recovered")
+        self.wanted = list(self.blocks)
+        self._samples: Samples | None = None
+
+    def block(self, i: int) -> bytes:
+        return self.blocks[i] if self.header.version > 1 else blocks.model(0, self.blocks[i])
+
+    def store(self, i: int, samples: Samples) -> None:
+        """Check a tile's samples and keep the part of them that is wanted."""
+        if container.crc32(little_endian(np.ascontiguousarray(samples))) != self.header.tiles[i].samples_crc:
+            raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
+        if self._samples is None:
+            shape = self.region.height, self.region.width, self.header.layout.channels
+            self._samples = np.zeros(shape, blocks.dtype(self.header.depth))
+        part = self.windows[i].overlap(self.region)
+        assert part is not None
+        source = part._replace(x=part.x - self.windows[i].x, y=part.y - self.windows[i].y)
+        target = part._replace(x=part.x - self.region.x, y=part.y - self.region.y)
+        self._samples[target.slices] = samples[source.slices]
+
+    def result(self) -> Decoded:
+        if self._samples is None:
+            raise BitstreamError("no tile of the file decodes: nothing can be recovered")
+        return Decoded(_picture(self.header, self._samples), tuple(sorted(self.damaged, key=lambda w: (w.y, w.x))))
+
+
+_Job = tuple[_Opening, int]
+
+
+def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, IntegerWeights], device: str, report: Progress) -> None:
+    decodings = []
+    for opening, i in batch:
+        shape = opening.windows[i].height, opening.windows[i].width, opening.header.layout.channels
+        decoding = blocks.decode(opening.block(i), shape, opening.header.depth, foreign.DECODERS)
+        decodings.append(_named(decoding, opening.header))
+    solved = rounds.drive(decodings, lambda asked: machines.decode(asked, models, device, report))
+    for (opening, i), samples in zip(batch, solved, strict=True):
+        opening.store(i, samples)
+
+
+def _named(decoding: blocks.Decoding, header: Header) -> Generator[Payload, Samples, Samples]:
+    """A decoding whose requests name models by their ids."""
+    answer: Samples | None = None
+    while True:
+        try:
+            asked = decoding.send(answer)  # type: ignore[arg-type]
+        except StopIteration as stop:
+            samples: Samples = stop.value
+            return samples
+        if asked.model >= len(header.models):
+            raise BitstreamError(f"block asks for model {asked.model} of {len(header.models)}")
+        payload = Payload(header.models[asked.model], asked.payload, asked.shape)
+        payload.check()
+        answer = yield payload

@@ -1,0 +1,110 @@
+"""Blocks that another codec makes: lossless WebP and PNG, without the parts of their files that say nothing.
+
+libwebp's and libpng's encoders vary between versions, so what they write is not part of the format's promise
+of equal bytes; what they read is.
+"""
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+from pixcodecs.blocks import ForeignDecoder, Kind, Samples, Shape
+from pixcodecs.errors import BitstreamError
+
+WEBP_MAX_SIDE = 16383
+_PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def webp(samples: Samples, *, thorough: bool = True) -> bytes | None:
+    """The bitstream of a lossless WebP file, `VP8L`; None where the image is too large for one.
+
+    Grey is written as equal R, G and B, which costs nothing.
+
+    Args:
+        samples: (H, W, C) uint8.
+        thorough: libwebp's smallest, or its fastest.
+    """
+    h, w, c = samples.shape
+    if max(h, w) > WEBP_MAX_SIDE:
+        return None
+    colours = np.repeat(samples[..., :1], 3, 2) if c <= 2 else samples[..., :3]
+    image = np.concatenate([colours, samples[..., -1:]], 2) if c in (2, 4) else colours
+    out = io.BytesIO()
+    effort = {"quality": 100, "method": 6} if thorough else {"quality": 0, "method": 0}
+    Image.fromarray(np.ascontiguousarray(image)).save(out, "WEBP", lossless=True, exact=True, **effort)
+    data = out.getvalue()
+    at = 12
+    while data[at : at + 4] != b"VP8L":
+        at += 8 + (int.from_bytes(data[at + 4 : at + 8], "little") + 1 & ~1)
+    return data[at + 8 : at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")]
+
+
+def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
+    """The inverse of `webp`.
+
+    Raises:
+        BitstreamError: the bitstream is damaged, or of another shape.
+    """
+    h, w, c = shape
+    bits = int.from_bytes(body[1:5], "little")
+    if depth > 8 or body[:1] != b"\x2f" or (bits & 0x3FFF, bits >> 14 & 0x3FFF) != (w - 1, h - 1):
+        raise BitstreamError(f"WebP block is not one of {w}x{h} pixels of at most 8 bits")
+    chunk = b"VP8L" + struct.pack("<I", len(body)) + body + b"\0" * (len(body) & 1)
+    file = io.BytesIO(b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk)
+    try:
+        with Image.open(file, formats=["WEBP"]) as image:
+            pixels = np.asarray(image.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError) as e:
+        raise BitstreamError(f"WebP block damaged: {e}") from None
+    if pixels.shape[:2] != (h, w):
+        raise BitstreamError(f"WebP block has {pixels.shape[1]}x{pixels.shape[0]} pixels, expected {w}x{h}")
+    found = pixels[..., {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[c]]
+    if found.max() >> depth:
+        raise BitstreamError(f"WebP block has samples above {depth} bits")
+    return np.ascontiguousarray(found)
+
+
+def png(samples: Samples) -> bytes:
+    """The zlib stream of a PNG file of (H, W, C) uint8 or uint16 samples."""
+    squeezed = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    data = bytes(imagecodecs.png_encode(squeezed, level=9))
+    at, body = len(_PNG_SIGNATURE), b""
+    while at < len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"IDAT":
+            body += data[at + 8 : at + 8 + length]
+        at += 12 + length
+    return body
+
+
+def from_png(body: bytes, shape: Shape, depth: int) -> Samples:
+    """The inverse of `png`.
+
+    Raises:
+        BitstreamError: the stream is damaged, or of another shape.
+    """
+    h, w, c = shape
+    if depth not in (8, 16):
+        raise BitstreamError(f"PNG block has samples of {depth} bits")
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", w, h, depth, _PNG_COLOUR_TYPES[c], 0, 0, 0)
+    expected = h * (1 + w * c * depth // 8)
+    try:
+        inflater = zlib.decompressobj()
+        if len(inflater.decompress(body, expected + 1)) != expected or not inflater.eof:
+            raise BitstreamError("PNG block damaged: it holds another number of samples")
+        data = _PNG_SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+        found: Samples = np.asarray(imagecodecs.png_decode(data)).reshape(shape)
+    except (zlib.error, ValueError, imagecodecs.PngError) as e:
+        raise BitstreamError(f"PNG block damaged: {e}") from None
+    return found
+
+
+DECODERS: dict[Kind, ForeignDecoder] = {Kind.WEBP: from_webp, Kind.PNG: from_png}

@@ -1,0 +1,130 @@
+"""Models on devices: engines made once, and many payloads coded by several models."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from pixcodecs.blocks import Samples
+from pixcodecs.errors import BitstreamError, PixzipError
+
+from pixzip.engine import Engine, Progress
+from pixzip.exact.weights import IntegerWeights
+from pixzip.planes import from_planes, to_planes
+
+#: No sub-pixel can cost less, whatever the model.  Its two rows of frequencies (bins, then places) give each
+#: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's own
+#: rounding can only take from the likeliest value, but for one part in 2^24 a row.
+MIN_SUBPIXEL_BITS = 0.0003
+
+
+def resolve_device(name: str = "auto") -> str:
+    """The device's name for PyTorch: "auto" takes CUDA where there is a device.
+
+    Raises:
+        PixzipError: CUDA is asked for where there is none.
+    """
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device is {name!r}, expected auto, cpu or cuda")
+    if name == "cpu":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise PixzipError("device cuda asked for, but there is no CUDA device here: use --device cpu")
+    return "cpu"
+
+
+class _ByDigest:
+    """Weights as a key: equal where their digests are."""
+
+    def __init__(self, weights: IntegerWeights) -> None:
+        self.weights = weights
+
+    def __hash__(self) -> int:
+        return hash(self.weights.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByDigest) and other.weights.digest == self.weights.digest
+
+
+@lru_cache(maxsize=4)
+def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
+    return Engine(key.weights, device)
+
+
+def engine(weights: IntegerWeights, device: str) -> Engine:
+    """The engine of a model on a device, made once."""
+    return _engine(_ByDigest(weights), weights.known_answer, device)
+
+
+class Payload(NamedTuple):
+    """What a model coded."""
+
+    model_id: bytes
+    payload: bytes
+    shape: tuple[int, int, int]
+
+    def check(self) -> None:
+        """
+        Raises:
+            BitstreamError: it is too short for its shape, whatever the model.
+        """
+        least = math.prod(self.shape) * MIN_SUBPIXEL_BITS - 64
+        if 8 * len(self.payload) < least:
+            found, size = len(self.payload), f"{self.shape[1]}x{self.shape[0]}"
+            raise BitstreamError(f"payload has {found} bytes, {size} pixels take at least {math.ceil(least / 8)}")
+
+
+def encode(
+    asked: Sequence[Samples], models: dict[int, IntegerWeights], device: str, report: Progress | None = None
+) -> list[bytes]:
+    """The payload of each (H, W, C) array, coded by the model of C channels."""
+    answers = [b""] * len(asked)
+    for channels in sorted({s.shape[2] for s in asked}):
+        chosen = [i for i, s in enumerate(asked) if s.shape[2] == channels]
+        weights = models[channels]
+        planes = [to_planes(asked[i], weights.order) for i in chosen]
+        for i, payload in zip(chosen, engine(weights, device).encode(planes, report), strict=True):
+            answers[i] = payload
+    return answers
+
+
+def decode(
+    asked: Sequence[Payload], models: dict[bytes, IntegerWeights], device: str, report: Progress | None = None
+) -> list[Samples]:
+    """The (H, W, C) samples of each payload."""
+    answers: dict[int, Samples] = {}
+    for model_id in dict.fromkeys(a.model_id for a in asked):
+        chosen = [i for i, a in enumerate(asked) if a.model_id == model_id]
+        weights = models[model_id]
+        for i in chosen:
+            if asked[i].shape[2] != weights.config.channels:
+                found = f"{asked[i].shape[2]} channels, its model {weights.config.channels}"
+                raise BitstreamError(f"file has {found}: one is wrong")
+        sizes = [asked[i].shape[:2] for i in chosen]
+        decoded = engine(weights, device).decode([asked[i].payload for i in chosen], sizes, report)
+        answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
+    return [answers[i] for i in range(len(asked))]
+
+
+class Share:
+    """Turns the progress of parts into one, in pixels."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self.total, self.done = progress, total, 0
+        self._shown = 0
+
+    def show(self, done: int) -> None:
+        """Never goes back: a part may be coded in several rounds."""
+        if self._progress and done > self._shown:
+            self._shown = done
+            self._progress(done, self.total)
+
+    def part(self, pixels: int) -> Progress:
+        """The progress callback of the next part."""
+        start = self.done
+        self.done += pixels
+        return lambda done, total: self.show(start + pixels * done // total)

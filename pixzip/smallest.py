@@ -1,0 +1,142 @@
+"""Finding the smallest block for the samples of a tile.
+
+Every kind that fits is tried and the smallest kept, so a file is never larger than the best of the learned
+model, lossless WebP, PNG at 16 bits, and no compression at all.  What a learned model shall code is asked for
+by `yield`, so that many tiles become one batch.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pixcodecs import blocks
+from pixcodecs.blocks import Kind, Samples
+
+from pixzip import foreign
+
+
+class Coded(NamedTuple):
+    """A block and the positions of the models that it needs."""
+
+    block: bytes
+    models: frozenset[int] = frozenset()
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.block) + 9 * len(self.models)
+
+
+#: Yields (H, W, C) uint8 for the model of C channels, is sent the payload.
+Coding = Generator[Samples, bytes, Coded]
+
+#: Pixels looked at to tell photographs from graphics.
+_SAMPLED = 1 << 15
+
+
+def _smallest(candidates: list[Coded]) -> Coded:
+    return min(candidates, key=lambda c: c.size_bytes)
+
+
+class Search:
+    """Encoders of blocks for one image."""
+
+    def __init__(self, models: Mapping[int, int], *, models_only: bool = False) -> None:
+        """
+        Args:
+            models: channels -> position of the model that codes so many, where there is one.
+            models_only: let a model code whatever it can, be it the smallest or not.
+        """
+        self.models = models
+        self.models_only = models_only
+
+    def encode(self, samples: Samples, depth: int) -> Coding:
+        """The smallest block found for (H, W, C) samples of `depth` bits."""
+        if self.models_only and depth == 8 and samples.shape[2] in self.models:
+            return (yield from self._model(samples))
+        if (samples == samples[0, 0]).all():
+            return Coded(blocks.constant(samples, depth))
+        if samples.shape[2] in (2, 4):
+            return (yield from self._with_alpha(samples, depth))
+        if depth > 8:
+            return (yield from self._deep(samples, depth))
+        return (yield from self._shallow(samples, depth))
+
+    def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
+        """One block for an image of several tiles, where that is smaller than theirs: WebP looks further back."""
+        total = sum(tile.size_bytes + 10 for tile in tiles)
+        if (
+            depth > 8
+            or self.models_only
+            or not any(Kind(tile.block[0]) in (Kind.WEBP, Kind.CONSTANT) for tile in tiles)
+        ):
+            return None
+        return next((c for c in _webp(samples, total) if c.size_bytes < total), None)
+
+    def _with_alpha(self, samples: Samples, depth: int) -> Coding:
+        colour = yield from self.encode(np.ascontiguousarray(samples[..., :-1]), depth)
+        opacity = yield from self.encode(np.ascontiguousarray(samples[..., -1:]), depth)
+        split = Coded(blocks.alpha(colour.block, opacity.block), colour.models | opacity.models)
+        if depth <= 8:
+            return _smallest([split, *_webp(samples, split.size_bytes)])
+        return _smallest([split, *_png(samples, depth)])
+
+    def _deep(self, samples: Samples, depth: int) -> Coding:
+        candidates = [Coded(blocks.raw(samples, depth)), *_png(samples, depth)]
+        used = blocks.used_levels(samples, depth)
+        top = int(samples.max()).bit_length()
+        ranked, rank_depth = blocks.ranks(samples, used)
+        if rank_depth < top:  # levels are left out everywhere: what remains takes fewer bits
+            inner = yield from self.encode(ranked, rank_depth)
+            candidates.append(Coded(blocks.levels(used, rank_depth, inner.block), inner.models))
+        if top < depth:
+            inner = yield from self.encode(samples.astype(blocks.dtype(top)), top)
+            candidates.append(Coded(blocks.narrow(top, inner.block), inner.models))
+        else:
+            shift = depth - 8
+            high = yield from self.encode((samples >> shift).astype(np.uint8), 8)
+            low = yield from self.encode((samples & (1 << shift) - 1).astype(np.uint8), shift)
+            candidates.append(Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models))
+        return _smallest(candidates)
+
+    def _shallow(self, samples: Samples, depth: int) -> Coding:
+        candidates = [Coded(blocks.raw(samples, depth))]
+        if depth == 8 and samples.shape[2] in self.models:
+            candidates.append((yield from self._model(samples)))
+            used = blocks.used_levels(samples, depth)
+            extent = [np.ptp(np.flatnonzero(channel)) + 1 for channel in used]
+            if used.sum() < 0.8 * sum(extent):  # gaps: code ranks among the levels
+                ranked, _ = blocks.ranks(samples, used)
+                inner = yield from self._model(ranked)
+                candidates.append(Coded(blocks.levels(used, 8, inner.block), inner.models))
+        return _smallest([*candidates, *_webp(samples, _smallest(candidates).size_bytes)])
+
+    def _model(self, samples: Samples) -> Coding:
+        position = self.models[samples.shape[2]]
+        payload = yield samples
+        return Coded(blocks.model(position, payload), frozenset([position]))
+
+
+def _png(samples: Samples, depth: int) -> list[Coded]:
+    return [Coded(blocks.foreign(Kind.PNG, foreign.png(samples)))] if depth == 16 else []
+
+
+def _webp(samples: Samples, best: int) -> list[Coded]:
+    """A WebP block, unless the samples are a photograph that something else has coded far better already."""
+    if _photographic(samples):
+        quick = foreign.webp(samples, thorough=False)
+        if quick is None or len(quick) > 1.1 * best:
+            return []
+    body = foreign.webp(samples)
+    return [] if body is None else [Coded(blocks.foreign(Kind.WEBP, body))]
+
+
+def _photographic(samples: Samples) -> bool:
+    """Whether samples look like a photograph's: many colours, or in grey many different neighbourhoods."""
+    h, w, c = samples.shape
+    if h * w < 4096:
+        return False
+    if c == 1 and w > 2:
+        samples = np.concatenate([samples[:, :-2], samples[:, 1:-1], samples[:, 2:]], 2)
+    pixels = samples.reshape(-1, samples.shape[2])
+    pixels = pixels[:: max(1, len(pixels) // _SAMPLED)]
+    return len(np.unique(pixels, axis=0)) > 0.2 * len(pixels)

@@ -1,0 +1,66 @@
+"""Tiles: a large image is coded as independent parts.
+
+A tile costs a little rate, for its first row and column have no neighbours, and gives parts that are decoded
+alone, in any order, and as rows of one batch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+#: Sides of a tile. An image up to `WHOLE_PIXELS` is one tile.
+TILE_SIDE = 1024
+WHOLE_PIXELS = 1 << 20
+#: Pixels of tiles that are coded together.
+BATCH_PIXELS = 16 << 20
+
+T = TypeVar("T")
+
+
+class Window(NamedTuple):
+    """Part of an image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def overlap(self, other: "Window") -> "Window | None":
+        """The part that both have."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Window(x, y, right - x, bottom - y) if x < right and y < bottom else None
+
+
+def tile_sides(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the tiles of an image.
+
+    Tiles of one image are of nearly equal size: the wavefront is slowest on slivers.
+    """
+    if width * height <= WHOLE_PIXELS:
+        return width, height
+    columns, rows = -(-width // TILE_SIDE), -(-height // TILE_SIDE)
+    return -(-width // columns), -(-height // rows)
+
+
+def batches(items: Sequence[T], pixels: Callable[[T], int], limit: int = BATCH_PIXELS) -> Iterator[list[T]]:
+    """Consecutive items with at most `limit` pixels together, or one alone."""
+    batch: list[T] = []
+    total = 0
+    for item in items:
+        if batch and total + pixels(item) > limit:
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += pixels(item)
+    if batch:
+        yield batch
