@@ -49,8 +49,12 @@ class Search:
         self.models = models
         self.models_only = models_only
 
-    def encode(self, samples: Samples, depth: int) -> Coding:
-        """The smallest block found for (H, W, C) samples of `depth` bits."""
+    def encode(self, samples: Samples, depth: int, *, webp: bool = True) -> Coding:
+        """The smallest block found for (H, W, C) samples of `depth` bits.
+
+        Args:
+            webp: try WebP, which takes longest.
+        """
         if self.models_only and depth == 8 and samples.shape[2] in self.models:
             return (yield from self._model(samples))
         if (samples == samples[0, 0]).all():
@@ -59,7 +63,7 @@ class Search:
             return (yield from self._with_alpha(samples, depth))
         if depth > 8:
             return (yield from self._deep(samples, depth))
-        return (yield from self._shallow(samples, depth))
+        return (yield from self._shallow(samples, depth, webp))
 
     def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
         """One block for an image of several tiles, where that is smaller than theirs: WebP looks further back."""
@@ -73,7 +77,8 @@ class Search:
         return next((c for c in _webp(samples, total) if c.size_bytes < total), None)
 
     def _with_alpha(self, samples: Samples, depth: int) -> Coding:
-        colour = yield from self.encode(np.ascontiguousarray(samples[..., :-1]), depth)
+        # WebP knows alpha: as a part of what the two blocks become, it could hardly gain
+        colour = yield from self.encode(np.ascontiguousarray(samples[..., :-1]), depth, webp=False)
         opacity = yield from self.encode(np.ascontiguousarray(samples[..., -1:]), depth)
         split = Coded(blocks.alpha(colour.block, opacity.block), colour.models | opacity.models)
         if depth <= 8:
@@ -98,7 +103,7 @@ class Search:
             candidates.append(Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models))
         return _smallest(candidates)
 
-    def _shallow(self, samples: Samples, depth: int) -> Coding:
+    def _shallow(self, samples: Samples, depth: int, webp: bool) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth))]
         if depth == 8 and samples.shape[2] in self.models:
             candidates.append((yield from self._model(samples)))
@@ -108,7 +113,7 @@ class Search:
                 ranked, _ = blocks.ranks(samples, used)
                 inner = yield from self._model(ranked)
                 candidates.append(Coded(blocks.levels(used, 8, inner.block), inner.models))
-        return _smallest([*candidates, *_webp(samples, _smallest(candidates).size_bytes)])
+        return _smallest([*candidates, *(_webp(samples, _smallest(candidates).size_bytes) if webp else [])])
 
     def _model(self, samples: Samples) -> Coding:
         position = self.models[samples.shape[2]]

@@ -21,8 +21,8 @@ def tiny_model(channels: int, seed: int = 0, spread: float = 0.0) -> WavefrontPi
     `spread` scales every column of every weight by up to 2^(+-spread).
     """
     torch.manual_seed(seed)
-    mixing = 2 if channels == 3 else 0
-    model = WavefrontPixelCNN(Config(channels, width=12, blocks=2, head_width=10, n_mix=3, mixing=mixing))
+    second = {"mixing": 2, "finer": 2} if channels == 3 else {}
+    model = WavefrontPixelCNN(Config(channels, width=12, blocks=2, head_width=10, n_mix=3, **second))
     with torch.no_grad():
         for p in model.parameters():
             p.mul_(torch.exp2((2 * torch.rand(p.shape[-1]) - 1) * spread))

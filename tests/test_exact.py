@@ -153,7 +153,7 @@ TAMPERINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "weight of -128": ("hidden.weight", lambda a: a.__setitem__((0, 0), -128)),
     "negative exponent": ("input.exponent", lambda a: a.__setitem__(0, -1)),
     "exponent above the fraction": ("out.2.exponent", lambda a: a.__setitem__(0, 11)),
-    "weights beyond the bound": ("block.0.exponent", lambda a: a.fill(0)),
+    "weights beyond the bound": ("block.1.exponent", lambda a: a.fill(0)),
     "bias at the end of int32": ("input.bias", lambda a: a.__setitem__(0, -(1 << 31))),
     "bias that means cannot hold": ("out.0.bias", lambda a: a.__setitem__(4, 1 << 22)),
     "hidden bias": ("hidden.bias", lambda a: a.__setitem__(11, 1 << 24)),

@@ -61,7 +61,7 @@ def test_a_wrong_known_answer_refuses_the_engine(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_training_view_and_integer_view_agree_within_half_a_percent(name: str) -> None:
     weights = library.load(library.shipped_paths()[name])
-    planes = to_planes(crop(weights.config.channels), weights.order)
+    planes = to_planes(codec.as_picture(crop(weights.config.channels)).samples, weights.order)
     (integer_bits,) = Engine(weights).nll_bits([planes])
     with torch.no_grad():
         training_bits = float(training_view(weights)(torch.from_numpy(planes[None]).float()).double().sum())

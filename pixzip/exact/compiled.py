@@ -149,7 +149,8 @@ class FusedWavefront(CompiledWavefront):
         kernels.trunk(
             self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets, _RUNS,
             WEST, NORTH, NORTH_WEST, self._centre, self._feats, step.first, step.taps, self._rings,
-            self._activations, self._seen, self._product, self._stream, self._heads_input, *self.layers.fused,
+            self._activations, self._seen, self._product, self._stream, self._heads_input,
+            self.layers.config.finer, *self.layers.fused,
         )  # fmt: skip
         return self._heads_input
 
@@ -178,7 +179,8 @@ class ProductsWavefront(CompiledWavefront):
         self._activate = kernels.activate_int32 if arithmetic.stream_dtype == torch.int32 else kernels.activate_float32
         #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
         self._rings = [
-            np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None for _, neighbours in layers.trunk
+            np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None
+            for _, neighbours, _ in layers.trunk
         ]
 
         def tensor(columns: int, dtype: torch.dtype) -> Tensor:
@@ -210,15 +212,15 @@ class ProductsWavefront(CompiledWavefront):
         )  # fmt: skip
         v.stream.copy_(layers.input_bias)
         arithmetic.accumulate(v.stream, v.feats, layers.input)
-        for ring, (matrix, _) in zip(self._rings, layers.trunk, strict=True):
+        for ring, (matrix, _, finer) in zip(self._rings, layers.trunk, strict=True):
             if ring is None:
-                self._activate(v.stream_array, v.trunk_array)
+                self._activate(v.stream_array, v.trunk_array, finer)
                 arithmetic.accumulate(v.stream, v.trunk, matrix)
                 continue
-            self._activate(v.stream_array, ring[step.first : step.first + m])
+            self._activate(v.stream_array, ring[step.first : step.first + m], finer)
             kernels.gather(self._parts, ring, step.taps, v.gathered_array)
             arithmetic.accumulate(v.stream, v.gathered, matrix)
-        self._activate(v.stream_array, v.trunk_array)
+        self._activate(v.stream_array, v.trunk_array, 0)
         v.hidden.copy_(layers.hidden_bias)
         arithmetic.accumulate(v.hidden, v.trunk, layers.hidden)
         hidden: NDArray[np.float32] = arithmetic.in_steps(v.hidden).numpy()

@@ -13,12 +13,12 @@ from pixzip.models.raster import STEP, weight_exponents
 from pixzip.models.wavefront_pixelcnn import WavefrontPixelCNN
 
 
-def _matrix(name: str, weight: Tensor) -> dict[str, NDArray[Any]]:
-    exponent = weight_exponents(weight)
+def _matrix(name: str, weight: Tensor, finer: int = 0) -> dict[str, NDArray[Any]]:
+    exponent = weight_exponents(weight, finer)
     values = torch.floor(weight.detach() * torch.exp2(exponent) + 0.5).clamp(-127, 127)
     return {
         f"{name}.weight": values.to(torch.int8).cpu().numpy(),
-        f"{name}.exponent": exponent.to(torch.int8).cpu().numpy(),
+        f"{name}.exponent": (exponent + finer).to(torch.int8).cpu().numpy(),
     }
 
 
@@ -41,8 +41,8 @@ def export(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") ->
 def quantised(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
     """Quantise a model's weights as its training view does, and add the tables."""
     tensors = _matrix("input", model.input) | {"input.bias": _bias(model.input_bias)}
-    for (name, _), layer in zip(model.config.layers, model.trunk, strict=True):
-        tensors |= _matrix(name, layer)
+    for i, ((name, _), layer) in enumerate(zip(model.config.layers, model.trunk, strict=True)):
+        tensors |= _matrix(name, layer, 0 if i else model.config.finer)
     tensors |= _matrix("hidden", model.hidden) | {"hidden.bias": _bias(model.hidden_bias)}
     for i, known in enumerate(model.known, 1):
         tensors |= _matrix(f"known.{i}", known)
@@ -62,8 +62,8 @@ def training_view(weights: IntegerWeights) -> WavefrontPixelCNN:
     model.quantise = True
     t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
 
-    def matrix(parameter: Tensor, name: str) -> None:
-        parameter.copy_(t[f"{name}.weight"] * torch.exp2(-t[f"{name}.exponent"].float()))
+    def matrix(parameter: Tensor, name: str, finer: int = 0) -> None:
+        parameter.copy_(t[f"{name}.weight"] * torch.exp2(finer - t[f"{name}.exponent"].float()))
 
     def bias(parameter: Tensor, name: str) -> None:
         parameter.copy_(t[f"{name}.bias"].double() / (STEP << FRACTION))
@@ -71,8 +71,8 @@ def training_view(weights: IntegerWeights) -> WavefrontPixelCNN:
     with torch.no_grad():
         matrix(model.input, "input")
         bias(model.input_bias, "input")
-        for (name, _), layer in zip(model.config.layers, model.trunk, strict=True):
-            matrix(layer, name)
+        for i, ((name, _), layer) in enumerate(zip(model.config.layers, model.trunk, strict=True)):
+            matrix(layer, name, 0 if i else model.config.finer)
         matrix(model.hidden, "hidden")
         bias(model.hidden_bias, "hidden")
         for i, known in enumerate(model.known, 1):

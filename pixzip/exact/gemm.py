@@ -54,8 +54,11 @@ class Arithmetic(ABC):
         """`linear` in place."""
 
     @abstractmethod
-    def activate(self, stream: Tensor, out: Tensor) -> Tensor:
-        """clamp(stream >> FRACTION, 0, 127) into `out`."""
+    def activate(self, stream: Tensor, out: Tensor, finer: int = 0) -> Tensor:
+        """clamp(stream >> FRACTION, 0, 127) into `out`; `finer` activations have so many bits more.
+
+        Streams carry the half step that rounds to nearest; of what is finer, all but a finer half is taken off.
+        """
 
     @abstractmethod
     def in_steps(self, stream: Tensor) -> Tensor:
@@ -87,7 +90,9 @@ class Float32(Arithmetic):
     def accumulate(self, stream: Tensor, a: Tensor, matrix: Matrix) -> None:
         stream.addmm_(a, matrix.values)
 
-    def activate(self, stream: Tensor, out: Tensor) -> Tensor:
+    def activate(self, stream: Tensor, out: Tensor, finer: int = 0) -> Tensor:
+        if finer:
+            stream = stream * (1 << finer) - ((1 << finer) - 1) / 2
         return torch.clamp(stream, 0, ACTIVATION_MAX, out=out).floor_()
 
     def in_steps(self, stream: Tensor) -> Tensor:
@@ -131,8 +136,9 @@ class Int8(Arithmetic):
             a = padded
         return torch._int_mm(a, matrix.values)[:m, :n] << matrix.shift
 
-    def activate(self, stream: Tensor, out: Tensor) -> Tensor:
-        return out.copy_((stream >> FRACTION).clamp_(0, ACTIVATION_MAX))
+    def activate(self, stream: Tensor, out: Tensor, finer: int = 0) -> Tensor:
+        half, fine_half = 1 << (FRACTION - 1), 1 << (FRACTION - finer - 1)
+        return out.copy_(((stream - (half - fine_half)) >> (FRACTION - finer)).clamp_(0, ACTIVATION_MAX))
 
     def in_steps(self, stream: Tensor) -> Tensor:
         return stream.to(torch.float32) / (1 << FRACTION)

@@ -103,22 +103,31 @@ def _features(pixels, inside, address, image, offsets, runs, west, north, north_
 
 
 @compiled
-def activate_float32(stream, out):
-    """floor(clamp(stream, 0, 127)) of (M, C) float32 into (M, C) of any type."""
-    for i in range(stream.shape[0]):
-        for j in range(stream.shape[1]):
-            value = stream[i, j]
-            value = value if value > np.float32(0) else np.float32(0)
-            value = value if value < np.float32(127) else np.float32(127)
-            out[i, j] = np.int32(value)
+def _activate_row(stream, i, out, o, finer):
+    """`Float32.activate` of stream[i] into out[o]."""
+    scale, surplus = np.float32(1 << finer), np.float32(((1 << finer) - 1) / 2)
+    for j in range(stream.shape[1]):
+        value = stream[i, j] * scale - surplus
+        value = value if value > np.float32(0) else np.float32(0)
+        value = value if value < np.float32(127) else np.float32(127)
+        out[o, j] = np.int32(value)
 
 
 @compiled
-def activate_int32(stream, out):
-    """clamp(stream >> FRACTION, 0, 127) of (M, C) int32 into (M, C) of any type."""
+def activate_float32(stream, out, finer):
+    """`Float32.activate` of (M, C) float32 into (M, C) of any type."""
+    for i in range(stream.shape[0]):
+        _activate_row(stream, i, out, i, finer)
+
+
+@compiled
+def activate_int32(stream, out, finer):
+    """`Int8.activate` of (M, C) int32 into (M, C) of any type."""
+    shift = _FRACTION - finer
+    surplus = (1 << (_FRACTION - 1)) - (1 << (shift - 1))
     for i in range(stream.shape[0]):
         for j in range(stream.shape[1]):
-            out[i, j] = max(0, min(127, stream[i, j] >> _FRACTION))
+            out[i, j] = max(0, min(127, (stream[i, j] - surplus) >> shift))
 
 
 @compiled
@@ -263,21 +272,11 @@ def gather(parts, ring, taps, out):
 
 
 @compiled
-def _activate_row(stream, i, out, o):
-    """floor(clamp(stream[i], 0, 127)) into out[o]."""
-    for j in range(stream.shape[1]):
-        value = stream[i, j]
-        value = value if value > np.float32(0) else np.float32(0)
-        value = value if value < np.float32(127) else np.float32(127)
-        out[o, j] = np.int32(value)
-
-
-@compiled
-def _masked_layer(stream, ring, first, taps, weight, seen, product):
+def _masked_layer(stream, ring, first, taps, weight, seen, product, finer):
     """stream += conv(activate(stream)), whose neighbours were put into the ring by earlier steps."""
     width = stream.shape[1]
     for i in range(stream.shape[0]):
-        _activate_row(stream, i, ring, first + i)
+        _activate_row(stream, i, ring, first + i, finer)
         for k in range(taps.shape[1]):
             source, at = taps[i, k], k * width
             for j in range(width):
@@ -292,7 +291,7 @@ def _masked_layer(stream, ring, first, taps, weight, seen, product):
 def _centre_layer(stream, weight, activations, product):
     """stream += activate(stream) @ weight."""
     for i in range(stream.shape[0]):
-        _activate_row(stream, i, activations, i)
+        _activate_row(stream, i, activations, i, 0)
     np.dot(activations, weight, product)
     for i in range(stream.shape[0]):
         for j in range(stream.shape[1]):
@@ -311,7 +310,7 @@ def _linear(a, weight, bias, out):
 @threaded
 def trunk(
     parts, pixels, inside, address, image, offsets, runs, west, north, north_west, centre, feats,
-    first, taps, rings, activations, seen, product, stream, hidden,
+    first, taps, rings, activations, seen, product, stream, hidden, finer,
     input_weight, input_bias, block_weight, mix_weight, hidden_weight, hidden_bias,
 ):  # fmt: skip
     """From pixels to the heads' hidden layer, all in float32 activation steps.
@@ -329,11 +328,12 @@ def trunk(
         s = stream[i:j]
         _linear(feats[i:j], input_weight, input_bias, s)
         for b in range(rings.shape[0]):
-            _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j])
+            reads = 0 if b else finer
+            _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j], reads)
             for k in range(mix_weight.shape[1]):
                 _centre_layer(s, mix_weight[b, k], activations[i:j], product[i:j])
         for row in range(i, j):
-            _activate_row(stream, row, activations, row)
+            _activate_row(stream, row, activations, row, 0)
         _linear(activations[i:j], hidden_weight, hidden_bias, hidden[i:j])
 
 

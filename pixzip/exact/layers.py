@@ -31,8 +31,11 @@ class Layers:
         #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
         self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
         self.input, self.input_bias = matrix("input"), arithmetic.bias(t["input.bias"] + half)
-        #: Each layer of the trunk, and whether it reads neighbours besides its own pixel.
-        self.trunk = [(matrix(name), taps != CENTRE) for name, taps in weights.config.layers]
+        #: Each layer of the trunk, whether it reads neighbours besides its own pixel, and how much finer.
+        self.trunk = [
+            (matrix(name), taps != CENTRE, 0 if i else weights.config.finer)
+            for i, (name, taps) in enumerate(weights.config.layers)
+        ]
         self.hidden, self.hidden_bias = matrix("hidden"), arithmetic.bias(t["hidden.bias"] + half)
         self.known = [matrix(f"known.{i}") for i in range(1, c)]
         self.out = [matrix(f"out.{i}") for i in range(c)]

@@ -28,8 +28,8 @@ def _rounded(stream: Tensor, bits: int) -> Tensor:
     return torch.floor((stream + (1 << (bits - 1))) / (1 << bits))
 
 
-def _activate(stream: Tensor) -> Tensor:
-    return _rounded(stream, FRACTION).clamp(0, ACTIVATION_MAX)
+def _activate(stream: Tensor, finer: int = 0) -> Tensor:
+    return _rounded(stream, FRACTION - finer).clamp(0, ACTIVATION_MAX)
 
 
 def heads(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Heads:
@@ -56,8 +56,8 @@ def heads(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Heads:
     taps = [(shifted(pixels, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
     inputs = torch.cat([*taps, centre - 128]).clamp(-127, 127)
     stream = bias("input") + rows(inputs) @ matrix("input")
-    for name, offsets in config.layers:
-        maps = _activate(stream).T.reshape(-1, h, w)
+    for i, (name, offsets) in enumerate(config.layers):
+        maps = _activate(stream, 0 if i else config.finer).T.reshape(-1, h, w)
         seen = torch.cat([shifted(maps, dy, dx) for dy, dx in offsets])
         stream = stream + rows(seen) @ matrix(name)
     hidden = bias("hidden") + _activate(stream) @ matrix("hidden")

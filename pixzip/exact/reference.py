@@ -56,8 +56,9 @@ class Reference:
                 taps.append(np.zeros_like(self.centre))
         inputs: Integers = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
         stream: Integers = self._bias("input") + (inputs @ self.matrix["input"])
-        for features, (name, offsets) in zip(self.features, self.weights.config.layers, strict=True):
-            features[y, x] = activate(stream)
+        for i, (name, offsets) in enumerate(self.weights.config.layers):
+            features = self.features[i]
+            features[y, x] = activate(stream, 0 if i else self.weights.config.finer)
             seen = [self._at(features, y + dy, x + dx) for dy, dx in offsets]
             stream = stream + np.concatenate(seen) @ self.matrix[name]
         self.hidden: Integers = self._bias("hidden") + activate(stream) @ self.matrix["hidden"]
@@ -106,9 +107,9 @@ class Reference:
         self.known = np.append(self.known, np.clip(value - self.centre[channel], -127, 127))
 
 
-def activate(stream: Integers) -> Integers:
-    """Stream, in 2^-FRACTION of an activation step -> activations 0..127, rounded to nearest."""
-    activations: Integers = np.clip(round_shift(stream, FRACTION), 0, ACTIVATION_MAX)
+def activate(stream: Integers, finer: int = 0) -> Integers:
+    """Stream, in 2^-FRACTION of an activation step -> activations 0..127, rounded to nearest; finer by some bits."""
+    activations: Integers = np.clip(round_shift(stream, FRACTION - finer), 0, ACTIVATION_MAX)
     return activations
 
 

@@ -76,7 +76,7 @@ class TensorWavefront(Wavefront):
         #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
         self.rings = [
             torch.zeros(s.zero_row + 1, config.width, dtype=dtype, device=device) if neighbours else None
-            for _, neighbours in layers.trunk
+            for _, neighbours, _ in layers.trunk
         ]
 
     def begin(self, step: Step) -> None:
@@ -92,11 +92,11 @@ class TensorWavefront(Wavefront):
         rows = torch.from_numpy(step.taps).to(self.device).flatten()
         m = step.address.size
         trunk = torch.empty_like(stream, dtype=arithmetic.activation_dtype)
-        for ring, (matrix, _) in zip(self.rings, layers.trunk, strict=True):
+        for ring, (matrix, _, finer) in zip(self.rings, layers.trunk, strict=True):
             if ring is None:
-                stream = arithmetic.linear(stream, arithmetic.activate(stream, trunk), matrix)
+                stream = arithmetic.linear(stream, arithmetic.activate(stream, trunk, finer), matrix)
                 continue
-            arithmetic.activate(stream, ring[step.first : step.first + m])
+            arithmetic.activate(stream, ring[step.first : step.first + m], finer)
             seen = ring.index_select(0, rows).view(m, len(MASK_B) * layers.config.width)
             stream = arithmetic.linear(stream, seen, matrix)
         arithmetic.activate(stream, trunk)

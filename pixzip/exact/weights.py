@@ -32,6 +32,8 @@ EXACT = 1 << 24
 #: Right shifts that turn the head's outputs into logits, means, scales and factors.
 OUTPUT_SHIFTS = {"logits": FRACTION, "means": FRACTION - 2, "scales": FRACTION + 2, "factors": FRACTION - 1}
 MAX_FILE_BYTES = 64 << 20
+#: Bits by which the first layer of a trunk may read finer activations.
+MOST_FINER = 4
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,8 @@ def load(path: Path) -> IntegerWeights:
         if not isinstance(sizes, dict) or not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
             raise ValueError(f"sizes {sizes}")
         config = Config(**sizes)
+        if config.finer > MOST_FINER:
+            raise ValueError(f"first layer is finer by {config.finer} bits, expected at most {MOST_FINER}")
         if config.architecture != architecture:
             raise ValueError(f"sizes are those of {config.architecture}")
         order = tuple(int(i) for i in json.loads(meta["order"]))

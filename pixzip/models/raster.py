@@ -24,15 +24,19 @@ def round_through(x: Tensor, steps: int) -> Tensor:
     return x + (torch.floor(x * steps + 0.5) / steps - x).detach()
 
 
-def weight_exponents(w: Tensor) -> Tensor:
-    """(K, N) -> (N,) s, the largest with ``|w| 2^s <= 127`` in each column, within [0, WEIGHT_BITS]."""
+def weight_exponents(w: Tensor, finer: int = 0) -> Tensor:
+    """(K, N) -> (N,) s, the largest with ``|w| 2^s <= 127`` in each column, within [0, WEIGHT_BITS - finer]."""
     largest = w.detach().abs().amax(0).clamp(min=1e-12)
-    return torch.floor(torch.log2(127 / largest)).clamp(0, WEIGHT_BITS)
+    return torch.floor(torch.log2(127 / largest)).clamp(0, WEIGHT_BITS - finer)
 
 
-def fake_quantise_weight(w: Tensor) -> Tensor:
-    """The int8 weight that `pixzip.exact` will use, as a float; gradients pass straight through."""
-    scale = torch.exp2(weight_exponents(w))
+def fake_quantise_weight(w: Tensor, finer: int = 0) -> Tensor:
+    """The int8 weight that `pixzip.exact` will use, as a float; gradients pass straight through.
+
+    Args:
+        finer: bits by which the activations it multiplies are finer than 1 / STEP: it has that many fewer.
+    """
+    scale = torch.exp2(weight_exponents(w, finer))
     return w + (torch.floor(w * scale + 0.5).clamp(-127, 127) / scale - w).detach()
 
 
@@ -83,15 +87,19 @@ class _MaskedResidual(torch.autograd.Function):
     """r + conv(activate(r)): saves the activation alone and never materialises the taps."""
 
     @staticmethod
-    def forward(ctx: Any, r: Tensor, weight: Tensor, raster: Raster, shifts: list[int], quantise: bool) -> Tensor:
+    def forward(
+        ctx: Any, r: Tensor, weight: Tensor, raster: Raster, shifts: list[int], finer: int, quantise: bool
+    ) -> Tensor:
         rows, width = r.shape
+        step = STEP << finer
+        ctx.limit = 127 / step
         lead = max(shifts)
         padded = r.new_empty(lead + rows, width)
         padded[:lead] = 0
         a = padded[lead:]
-        torch.clamp(r, 0, LIMIT, out=a)
+        torch.clamp(r, 0, ctx.limit, out=a)
         if quantise:
-            a.mul_(STEP).add_(0.5).floor_().div_(STEP)
+            a.mul_(step).add_(0.5).floor_().div_(step)
         if lead:  # what only the pixel itself reads may be anything outside
             raster.clear_outside(a)
         device = r.device.type
@@ -110,7 +118,7 @@ class _MaskedResidual(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         padded, weight = ctx.saved_tensors
         (grad,) = grads
         shifts = ctx.shifts
@@ -125,12 +133,12 @@ class _MaskedResidual(torch.autograd.Function):
                 tap = slice(lead - shift + start, lead - shift + start + part.shape[0])
                 _accumulate(grad_a[tap], part, w, ctx.dtype)
                 _accumulate(g, padded[tap].t(), part, ctx.dtype)
-        grad_r = torch.ops.aten.hardtanh_backward(grad_a[lead:], padded[lead:], 0, LIMIT).add_(grad)
-        return grad_r, grad_w, None, None, None
+        grad_r = torch.ops.aten.hardtanh_backward(grad_a[lead:], padded[lead:], 0, ctx.limit).add_(grad)
+        return grad_r, grad_w, None, None, None, None
 
 
 def masked_residual(
-    r: Tensor, weight: Tensor, raster: Raster, taps: tuple[tuple[int, int], ...], quantise: bool
+    r: Tensor, weight: Tensor, raster: Raster, taps: tuple[tuple[int, int], ...], quantise: bool, finer: int = 0
 ) -> Tensor:
     """One layer: ``r + conv(activate(r), weight)``.
 
@@ -138,7 +146,8 @@ def masked_residual(
         r: (P, C) residual stream.
         weight: (T C, C), tap by tap.
         taps: offsets (dy, dx) of the T taps.
+        finer: bits by which its activations are finer than 1 / STEP, and their limit smaller.
     Returns:
         (P, C).
     """
-    return _MaskedResidual.apply(r, weight, raster, raster.shifts(taps), quantise)  # type: ignore[no-any-return, no-untyped-call]
+    return _MaskedResidual.apply(r, weight, raster, raster.shifts(taps), finer, quantise)  # type: ignore[no-any-return, no-untyped-call]

@@ -38,20 +38,22 @@ class Config:
     n_mix: int = 4
     #: 1x1 layers after each masked convolution.
     mixing: int = 0
+    #: Bits by which what the first layer of the trunk reads is finer: it sees differences of single grey levels.
+    finer: int = 0
 
     @property
     def architecture(self) -> str:
         """Wire name: a decoder that knows only the first has no 1x1 layers."""
-        return "wavefront-pixelcnn-2" if self.mixing else "wavefront-pixelcnn-1"
+        return "wavefront-pixelcnn-2" if self.mixing or self.finer else "wavefront-pixelcnn-1"
 
     @property
     def sizes(self) -> dict[str, int]:
         """The fields that the architecture has, as weights files hold and hash them."""
-        return {name: size for name, size in asdict(self).items() if name != "mixing" or size}
+        return {name: size for name, size in asdict(self).items() if size or name not in ("mixing", "finer")}
 
     @property
     def layers(self) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
-        """Name and taps of every layer of the trunk, in order."""
+        """Name and taps of every layer of the trunk, in order; the first reads `finer` activations."""
         mixing = [[(f"mix.{i}.{j}", CENTRE) for j in range(self.mixing)] for i in range(self.blocks)]
         return [layer for i in range(self.blocks) for layer in [(f"block.{i}", MASK_B), *mixing[i]]]
 
@@ -76,8 +78,8 @@ class WavefrontPixelCNN(nn.Module):
         start = torch.cat([torch.zeros(2 * k), torch.linspace(-1.0, 2.5, k)])
         self.out_bias = nn.ParameterList(nn.Parameter(torch.cat([start, torch.ones(i)])) for i in range(c))
 
-    def weight(self, w: Tensor) -> Tensor:
-        return fake_quantise_weight(w) if self.quantise else w
+    def weight(self, w: Tensor, finer: int = 0) -> Tensor:
+        return fake_quantise_weight(w, finer) if self.quantise else w
 
     def forward(self, planes: Tensor) -> Tensor:
         """Ideal code length of every sub-pixel.
@@ -95,8 +97,9 @@ class WavefrontPixelCNN(nn.Module):
         raster = Raster(n, h, w)
         x = raster.flatten(torch.cat([*seen, centre - 128], 1).clamp(-127, 127) / 32)
         r = torch.addmm(self.input_bias, x, self.weight(self.input))
-        for layer, (_, taps) in zip(self.trunk, self.config.layers, strict=True):
-            r = masked_residual(r, self.weight(layer), raster, taps, self.quantise)
+        for i, (layer, (_, taps)) in enumerate(zip(self.trunk, self.config.layers, strict=True)):
+            finer = 0 if i else self.config.finer
+            r = masked_residual(r, self.weight(layer, finer), raster, taps, self.quantise, finer)
         hidden = torch.addmm(self.hidden_bias, activate(r, self.quantise), self.weight(self.hidden))
         value, mid = raster.flatten(planes), raster.flatten(centre)
         known = (value - mid).clamp(-127, 127)

@@ -41,7 +41,7 @@ class TrainConfig:
     weight_decay: float = 0.1
     warmup_steps: int = 100
     #: Share of the run after which weights and activations are quantised.
-    quantise_from: float = 0.75
+    quantise_from: float = 0.6
     ema: float = 0.998
     clip: float = 1.0
     seed: int = 0
@@ -53,8 +53,8 @@ class TrainConfig:
 
 
 CONFIGS: dict[str, TrainConfig] = {
-    "base": TrainConfig(Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1)),
-    "fast": TrainConfig(Config(width=40, blocks=2, head_width=16, n_mix=3, mixing=3)),
+    "base": TrainConfig(Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2)),
+    "fast": TrainConfig(Config(width=40, blocks=2, head_width=16, n_mix=3, mixing=3, finer=2)),
     "grey": TrainConfig(Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4), order=(0,)),
     "tiny": TrainConfig(Config(width=16, blocks=2, head_width=16, n_mix=2), megapixels=0.2, evals=2, eval_images=2),
 }
