@@ -6,8 +6,7 @@ python bench/card.py
 import json
 
 import click
-from common import ROOT
-from report import table
+from common import ROOT, table
 
 from pixzip import library
 

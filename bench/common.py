@@ -185,3 +185,20 @@ def write(out: Path | None, result: dict[str, Any]) -> None:
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of two columns of text and others of figures."""
+    rule = ["---", "---", *["---:"] * (len(head) - 2)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+
+
+def origin(result: dict[str, Any]) -> str:
+    """One line: command, commit, machine."""
+    machine, versions = result["machine"], result["versions"]
+    commit = result["commit"][:12] + (" with changes" if result["uncommitted_changes"] else "")
+    return (
+        f"<sub>`{result['command']}` at {commit or 'an unknown commit'}; {machine['cpu']}, {machine['cores']} cores, "
+        f"{result['threads']} thread(s), {result['device']}; torch {versions['torch']}, libjxl {versions['libjxl']}, "
+        f"Pillow {versions['pillow']}</sub>"
+    )

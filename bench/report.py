@@ -9,28 +9,11 @@ from typing import Any
 
 import click
 import matplotlib as mpl
-from common import JXL, RESULTS, ROOT
+from common import JXL, RESULTS, ROOT, origin, table
 from matplotlib.figure import Figure
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 PLOT = Path("docs/rate-speed.svg")
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table of two columns of text and others of figures."""
-    rule = ["---", "---", *["---:"] * (len(head) - 2)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
-
-
-def origin(result: dict[str, Any]) -> str:
-    """One line: command, commit, machine."""
-    machine, versions = result["machine"], result["versions"]
-    commit = result["commit"][:12] + (" with changes" if result["uncommitted_changes"] else "")
-    return (
-        f"<sub>`{result['command']}` at {commit or 'an unknown commit'}; {machine['cpu']}, {machine['cores']} cores, "
-        f"{result['threads']} thread(s), {result['device']}; torch {versions['torch']}, libjxl {versions['libjxl']}, "
-        f"Pillow {versions['pillow']}</sub>"
-    )
 
 
 def rate_table(result: dict[str, Any]) -> str:

@@ -122,9 +122,9 @@ BODIES = {
     "tiles of 15": b"\x40\x14\x14\x0f\x10" + (b"\x00" + TABLE) * 4,
     "one tile written out": b"\x40\x14\x14\x14\x14\x00" + TABLE,
     "unknown model reference": b"\x08\x04\x04\x02model-id" + TABLE,
-    "extras that do not inflate": b"\x20\x04\x04\x03abc" + TABLE,
-    "extras that go on": b"\x20\x04\x04" + bytes([len(DEFLATED) + 1]) + DEFLATED + b"x" + TABLE,
-    "unknown extra": b"\x20\x04\x04" + bytes([len(DEFLATED)]) + DEFLATED + TABLE,
+    "extras that do not inflate": b"\x20\x04\x04\x07abc" + TABLE,
+    "extras that go on": b"\x20\x04\x04" + bytes([2 * len(DEFLATED) + 3]) + DEFLATED + b"x" + TABLE,
+    "unknown extra": b"\x20\x04\x04" + bytes([2 * len(DEFLATED) + 1]) + DEFLATED + TABLE,
 }
 
 
@@ -158,7 +158,7 @@ def test_hostile_declarations_allocate_little() -> None:
             read_header(data, None)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     with pytest.raises(BitstreamError, match="inflate to more"):
-        read_header(forged(b"\x20\x04\x04" + coding.varint(len(big)) + big + TABLE))
+        read_header(forged(b"\x20\x04\x04" + coding.varint(2 * len(big) + 1) + big + TABLE))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * container.MAX_EXTRAS_BYTES

@@ -127,8 +127,11 @@ def pack_header(header: Header) -> bytes:
     for model in header.models:
         out += bytes([_MODEL_BY_ID]) + model
     if header.extras:
-        body = deflate(b"".join(bytes([kind]) + varint(len(data)) + data for kind, data in header.extras))
-        out += varint(len(body)) + body
+        plain = b"".join(bytes([kind]) + varint(len(data)) + data for kind, data in header.extras)
+        packed = deflate(plain)
+        shorter = len(packed) < len(plain)
+        body = packed if shorter else plain
+        out += varint(len(body) << 1 | shorter) + body
     for tile in header.tiles:
         out += (varint(tile.size_bytes) if tiled else b"") + struct.pack("<II", tile.block_crc, tile.samples_crc)
     return bytes(out) + struct.pack("<I", crc32(bytes(out)))
@@ -199,7 +202,8 @@ def _read_v2(reader: Reader, max_pixels: int | None) -> Header:
         if min(tile_width, tile_height) < MIN_TILE or (tile_width >= width and tile_height >= height):
             raise BitstreamError(f"header declares tiles of {tile_width}x{tile_height} for {width}x{height} pixels")
     models = tuple(_read_model(reader) for _ in range(flags >> 3 & 3))
-    packed = reader.take(reader.varint("extras' length"), "extras") if flags & _EXTRAS else b""
+    extras_length = reader.varint("extras' length") if flags & _EXTRAS else 0
+    packed = reader.take(extras_length >> 1, "extras")
     tiles: list[Tile] = []
     for _ in range(-(-width // tile_width) * -(-height // tile_height)):
         size = reader.varint("length of a tile") if flags & _TILED else 0
@@ -209,7 +213,7 @@ def _read_v2(reader: Reader, max_pixels: int | None) -> Header:
         raise BitstreamError("header damaged: its checksum does not match")
     if not flags & _TILED:
         tiles = [tiles[0]._replace(size_bytes=len(reader.data) - reader.at)]
-    extras = _parse_extras(packed) if packed else ()
+    extras = _parse_extras(inflate(packed, MAX_EXTRAS_BYTES, "extras") if extras_length & 1 else packed)
     sides = width, height, layout, depth, models, extras, tile_width, tile_height
     return Header(*sides, tuple(tiles), VERSION, reader.at)
 
@@ -228,8 +232,8 @@ def _read_model(reader: Reader) -> bytes:
     return reader.take(MODEL_ID_BYTES, "model id")
 
 
-def _parse_extras(packed: bytes) -> tuple[tuple[Extra, bytes], ...]:
-    reader = Reader(inflate(packed, MAX_EXTRAS_BYTES, "extras"))
+def _parse_extras(data: bytes) -> tuple[tuple[Extra, bytes], ...]:
+    reader = Reader(data)
     extras = []
     while reader.at < len(reader.data):
         kind = reader.byte("extras")

@@ -1,0 +1,140 @@
+"""Every mode of picture: through the codec and back, with sizes beside what the format promises at most.
+
+python bench/pictures.py pngsuite.tar --out bench/results/pngsuite.json --page docs/pngsuite.md
+"""
+
+import dataclasses
+import tarfile
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from common import origin, provenance, set_threads, table, write
+from pixcodecs.errors import PixzipError
+
+from pixzip import codec, describe, foreign, image, library
+from pixzip.picture import Layout, Picture
+
+#: What a file may take beyond the best of the formats below.
+ALLOWED_BYTES = 24
+
+
+def promise(picture: Picture) -> tuple[str, int]:
+    """The format that the promise is about, and the most bytes that a file without metadata may have.
+
+    Up to 8 bits: the lossless WebP bitstream, without the 20 bytes of its file's headers, and for a palette that
+    of the indices and the deflated palette. Above: the PNG that pixzip writes.
+    """
+    bare = dataclasses.replace(picture, metadata=())
+    if picture.depth > 8:
+        return "PNG", len(image.write(bare)) + ALLOWED_BYTES
+    stream = foreign.webp(picture.samples)
+    if stream is None:
+        return "PNG", len(image.write(bare)) + ALLOWED_BYTES
+    extra = len(zlib.compress(picture.palette, 9)) if picture.layout is Layout.PALETTE else 0
+    return "WebP", len(stream) + extra + len(picture.transparency) + ALLOWED_BYTES
+
+
+def row(name: str, data: bytes, model: str) -> dict[str, Any]:
+    """What became of one file."""
+    try:
+        loaded = image.load(data, None)
+    except PixzipError as e:
+        return {"name": name, "refused": str(e)}
+    picture = loaded.picture
+    bare = dataclasses.replace(picture, metadata=())
+    start = time.perf_counter()
+    whole, small = codec.compress([picture, bare], lambda c: library.resolve(model, c))
+    encode_s = time.perf_counter() - start
+    (back,) = codec.decompress([whole], library.by_id)
+    again = image.load(image.write(back), None).picture
+    peer, most = promise(picture)
+    return {
+        "name": name,
+        "layout": picture.layout.name,
+        "depth": picture.depth,
+        "width": picture.width,
+        "height": picture.height,
+        "metadata": [chunk.type.decode("latin-1") for chunk in picture.metadata],
+        "dropped": loaded.dropped,
+        "same": back == picture and again == picture,
+        "source_bytes": len(data),
+        "file_bytes": len(whole),
+        "bare_bytes": len(small),
+        "peer": peer,
+        "most_bytes": most,
+        "blocks": describe.facts(small)["blocks"],
+        "encode_s": round(encode_s, 3),
+    }
+
+
+def page(result: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    head = ["file", "mode", "size", "source", "pxz", "pxz without metadata", "most allowed", "coded as", "back"]
+    rows = []
+    for r in result["files"]:
+        if "refused" in r:
+            rows.append([r["name"], f"refused: {r['refused']}".replace("|", "/"), *[""] * (len(head) - 2)])
+            continue
+        kinds = " ".join(f"{n} {kind}" if n > 1 else kind for kind, n in r["blocks"].items())
+        figures = [f"{r[k]:,}" for k in ("source_bytes", "file_bytes", "bare_bytes", "most_bytes")]
+        notes = "same" if r["same"] else "CHANGED"
+        notes += f"; not kept: {', '.join(r['dropped'])}" if r["dropped"] else ""
+        size = f"{r['width']} x {r['height']}"
+        rows.append(
+            [r["name"], f"{r['layout']} {r['depth']}", size, *figures[:3], f"{r['peer']} {figures[3]}", kinds, notes]
+        )
+    total = ", ".join(f"{count} {what}" for what, count in result["summary"].items())
+    return f"# {result['title']}\n\n{total}.\n\n{table(head, rows)}\n\n{origin(result)}\n"
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--model", default="base", show_default=True, help="Name or path.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
+@click.option("--page", "target", type=click.Path(path_type=Path), help="Markdown page.")
+def main(data: Path, model: str, threads: int, out: Path | None, target: Path | None) -> None:
+    """Every file of the tar DATA; exit code 1 if one came back changed or larger than promised."""
+    set_threads(threads)
+    result: dict[str, Any] = {
+        "benchmark": "pictures",
+        "title": f"Every file of {data.name}",
+        **provenance([data], [model], threads),
+        "device": "cpu",
+        "files": [],
+    }
+    with tarfile.open(data) as tar:
+        members = sorted((m for m in tar if m.isfile()), key=lambda m: m.name)
+        for member in members:
+            file = tar.extractfile(member)
+            assert file is not None
+            found = row(Path(member.name).name, file.read(), model)
+            result["files"].append(found)
+            click.echo(
+                f"{found['name']:30} {found.get('bare_bytes', 'refused')} {found.get('most_bytes', '')}", err=True
+            )
+    kept = [r for r in result["files"] if "refused" not in r]
+    larger = [r["name"] for r in kept if r["bare_bytes"] > r["most_bytes"]]
+    result["summary"] = {
+        "files": len(result["files"]),
+        "refused": len(result["files"]) - len(kept),
+        "came back as they were": sum(r["same"] for r in kept),
+        "larger than allowed": len(larger),
+        "bytes at the source": sum(r["source_bytes"] for r in kept),
+        "bytes of pxz": sum(r["file_bytes"] for r in kept),
+        "bytes allowed": sum(r["most_bytes"] for r in kept),
+        **{f"{kind} blocks": n for kind, n in sum((Counter(r["blocks"]) for r in kept), Counter[str]()).items()},
+    }
+    write(out, result)
+    if target:
+        target.write_text(page(result))
+    if larger or not all(r["same"] for r in kept):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
