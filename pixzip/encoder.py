@@ -41,13 +41,14 @@ def compress(
         models_only: let a model code whatever it can, be it the smallest or not: to measure models.
         progress: called with (pixels done, pixels in all), each pixel counted twice with `verify`.
     Raises:
-        UnsupportedImageError: an image's sides do not fit the format.
+        UnsupportedImageError: an image's sides or metadata do not fit the format.
         ModelMismatchError: no model for an image's colours, or it does not run exactly here.
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
     for picture in pictures:
         container.check_shape(picture.width, picture.height)
+        container.check_extras(_extras(picture))
     models = _models(pictures, weights_for)
     share = Share(progress, sum(p.pixels for p in pictures) * (1 + verify))
     plans = [_Plan(picture, models, models_only) for picture in pictures]
@@ -127,7 +128,7 @@ class _Plan:
             windows = [Window(0, 0, *sides)]
         used = frozenset[int]().union(*(c.models for c in coded))
         tiles = [
-            Tile(len(c.block), container.crc32(c.block), container.crc32(decoder.little_endian(self.samples(w))))
+            Tile(len(c.block), container.crc32(c.block), decoder.samples_crc(self.samples(w)))
             for c, w in zip(coded, windows, strict=True)
         ]
         p = self.picture

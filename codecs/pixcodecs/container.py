@@ -7,15 +7,17 @@ what is needed is read.  Nothing is allocated from a declared size: what a file 
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs import container_v1
 from pixcodecs.coding import Reader, deflate, inflate, varint
 from pixcodecs.container_v1 import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, SIGNATURE, check_shape, crc32
-from pixcodecs.errors import BitstreamError
+from pixcodecs.errors import BitstreamError, UnsupportedImageError
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "SIGNATURE", "check_shape", "crc32"]
 
@@ -28,6 +30,8 @@ MIN_TILE = 16
 MAX_MODELS = 3
 #: What a reader inflates of the extras, at most.
 MAX_EXTRAS_BYTES = 64 << 20
+#: How many extras a reader takes, at most: each costs far more memory than the two bytes it can be written in.
+MAX_EXTRAS = 1 << 16
 _DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
 _MODEL_BY_ID = 1
 
@@ -93,7 +97,12 @@ class Header:
     @property
     def file_bytes(self) -> int:
         """The length of the whole file."""
-        return self.size_bytes + sum(t.size_bytes for t in self.tiles)
+        return self.starts[-1]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each block starts, and where the last one ends."""
+        return list(accumulate((t.size_bytes for t in self.tiles), initial=self.size_bytes))
 
     @property
     def windows(self) -> list[tuple[int, int, int, int]]:
@@ -127,7 +136,7 @@ def pack_header(header: Header) -> bytes:
     for model in header.models:
         out += bytes([_MODEL_BY_ID]) + model
     if header.extras:
-        plain = b"".join(bytes([kind]) + varint(len(data)) + data for kind, data in header.extras)
+        plain = b"".join(_pack_extra(kind, data) for kind, data in header.extras)
         packed = deflate(plain)
         shorter = len(packed) < len(plain)
         body = packed if shorter else plain
@@ -135,6 +144,22 @@ def pack_header(header: Header) -> bytes:
     for tile in header.tiles:
         out += (varint(tile.size_bytes) if tiled else b"") + struct.pack("<II", tile.block_crc, tile.samples_crc)
     return bytes(out) + struct.pack("<I", crc32(bytes(out)))
+
+
+def check_extras(extras: Iterable[tuple[int, bytes]]) -> None:
+    """Refuse extras that no reader takes.
+
+    Raises:
+        UnsupportedImageError: they are too many or too large.
+    """
+    sizes = [len(_pack_extra(kind, body)) for kind, body in extras]
+    if len(sizes) > MAX_EXTRAS or sum(sizes) > MAX_EXTRAS_BYTES:
+        found, most = f"{len(sizes)} pieces of {sum(sizes)} bytes", f"{MAX_EXTRAS} of {MAX_EXTRAS_BYTES}"
+        raise UnsupportedImageError(f"image has metadata in {found}, a file holds at most {most}: --strip drops it")
+
+
+def _pack_extra(kind: int, body: bytes) -> bytes:
+    return bytes([kind]) + varint(len(body)) + body
 
 
 def _check_fields(header: Header) -> None:
@@ -234,11 +259,13 @@ def _read_model(reader: Reader) -> bytes:
 
 def _parse_extras(data: bytes) -> tuple[tuple[Extra, bytes], ...]:
     reader = Reader(data)
-    extras = []
+    extras: list[tuple[Extra, bytes]] = []
     while reader.at < len(reader.data):
         kind = reader.byte("extras")
         if kind not in Extra.__members__.values():
             raise BitstreamError(f"extra {kind} is unknown to this version")
+        if len(extras) == MAX_EXTRAS:
+            raise BitstreamError(f"file has more than {MAX_EXTRAS} extras")
         extras.append((Extra(kind), reader.take(reader.varint("length of an extra"), "extras")))
     return tuple(extras)
 
@@ -259,8 +286,7 @@ def block(data: Buffer, header: Header, tile: int) -> bytes:
     Raises:
         BitstreamError: it is not whole, or its checksum does not match.
     """
-    start = header.size_bytes + sum(t.size_bytes for t in header.tiles[:tile])
-    found = data[start : start + header.tiles[tile].size_bytes]
+    found = data[header.starts[tile] : header.starts[tile + 1]]
     where = f" of tile {tile}" if len(header.tiles) > 1 else ""
     if len(found) != header.tiles[tile].size_bytes:
         expected = header.tiles[tile].size_bytes
