@@ -54,18 +54,20 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
     if depth > 8 or body[:1] != b"\x2f" or (bits & 0x3FFF, bits >> 14 & 0x3FFF) != (w - 1, h - 1):
         raise BitstreamError(f"WebP block is not one of {w}x{h} pixels of at most 8 bits")
     chunk = b"VP8L" + struct.pack("<I", len(body)) + body + b"\0" * (len(body) & 1)
-    file = io.BytesIO(b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk)
     try:
-        with Image.open(file, formats=["WEBP"]) as image:
-            pixels = np.asarray(image.convert("RGBA"))
-    except (OSError, ValueError, SyntaxError) as e:
+        pixels = imagecodecs.webp_decode(b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk)
+    except (imagecodecs.WebpError, ValueError) as e:
         raise BitstreamError(f"WebP block damaged: {e}") from None
     if pixels.shape[:2] != (h, w):
         raise BitstreamError(f"WebP block has {pixels.shape[1]}x{pixels.shape[0]} pixels, expected {w}x{h}")
-    found = pixels[..., {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[c]]
-    if found.max() >> depth:
+    found: Samples = np.empty(shape, np.uint8)
+    if c in (2, 4):  # an encoder leaves out alpha that is opaque throughout
+        found[..., -1] = pixels[..., 3] if pixels.shape[2] == 4 else 255
+    for i in range(1 if c <= 2 else 3):
+        found[..., i] = pixels[..., i]
+    if depth < 8 and found.max() >> depth:
         raise BitstreamError(f"WebP block has samples above {depth} bits")
-    return np.ascontiguousarray(found)
+    return found
 
 
 def png(samples: Samples) -> bytes:

@@ -1,9 +1,12 @@
 """Blocks: every kind comes back, the smallest is kept, and damage of every kind is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pixcodecs import blocks
 from pixcodecs.blocks import Kind, ModelRequest, Samples
 from pixcodecs.coding import deflate, varint
@@ -159,3 +162,41 @@ def test_a_damaged_block_never_raises_anything_else(kind: str) -> None:
             except BitstreamError:
                 continue
             assert found.shape == shape
+
+
+PIXEL = b"\x01\x07"
+CONSTANTS = {
+    "constant": (PIXEL, 1, 8),
+    "alpha": (b"\x05\x02" + PIXEL + PIXEL, 2, 8),
+    "high and low": (b"\x06\x08\x02" + PIXEL + PIXEL, 1, 16),
+    "narrow": (b"\x07\x08" + PIXEL, 1, 16),
+    "levels": (blocks.levels(np.ones((1, 256), np.bool_), 8, PIXEL), 1, 8),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_a_constant_takes_no_memory_however_it_is_wrapped(name: str) -> None:
+    """A file of thirty bytes may declare ninety million pixels."""
+    block, channels, depth = CONSTANTS[name]
+    small = decode(block, (2, 3, channels), depth)
+    tracemalloc.start()
+    large = decode(block, (9000, 9000, channels), depth)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert large.shape == (9000, 9000, channels)
+    assert large.dtype == small.dtype
+    assert (small == 7 * (257 if name == "high and low" else 1)).all()
+    assert np.array_equal(large[5:7, 6:9], small)
+
+
+def test_webp_above_pillows_limit_of_pixels_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow refuses twice as many, and warns of more than these
+    samples = content("few levels", (8, 8, 3), 8, 7)
+    assert np.array_equal(decode(b"\x03" + (foreign.webp(samples) or b""), samples.shape, 8), samples)
+
+
+def test_webp_without_its_alpha_is_opaque() -> None:
+    for channels in (2, 4):
+        samples = content("opaque", (5, 6, channels), 8, 7)
+        assert np.array_equal(decode(b"\x03" + (foreign.webp(samples) or b""), samples.shape, 8), samples)

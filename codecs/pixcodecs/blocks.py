@@ -10,6 +10,7 @@ Samples are (H, W, C) arrays of `depth` bits, uint8 up to a depth of 8 and uint1
 
 from collections.abc import Callable, Generator, Mapping
 from enum import IntEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -157,7 +158,7 @@ def decode(
             first = reader.take(reader.varint("length of a block"), "block of colours")
             colour = yield from decode(first, (h, w, c - 1), depth, decoders, nesting + 1)
             opacity = yield from decode(reader.rest(), (h, w, 1), depth, decoders, nesting + 1)
-            return np.concatenate([colour, opacity], -1)
+            return _each(lambda a, b: np.concatenate([a, b], -1), colour, opacity)
         case Kind.HIGH_LOW:
             shift = reader.byte("shift")
             if not (depth > 8 and 1 <= shift <= 8 and depth - shift <= 8):
@@ -165,13 +166,13 @@ def decode(
             first = reader.take(reader.varint("length of a block"), "block of high bits")
             high = yield from decode(first, shape, depth - shift, decoders, nesting + 1)
             low = yield from decode(reader.rest(), shape, shift, decoders, nesting + 1)
-            return (high.astype(np.uint16) << np.uint16(shift)) | low
+            return _each(partial(_join, shift), high, low)
         case Kind.NARROW:
             less = reader.byte("depth")
             if not 1 <= less < depth:
                 raise BitstreamError(f"block narrows {depth} bits to {less}")
             inner = yield from decode(reader.rest(), shape, less, decoders, nesting + 1)
-            return inner.astype(dtype(depth))
+            return _each(lambda a: a.astype(dtype(depth), copy=False), inner)
         case Kind.LEVELS:
             size = -(-c * (1 << depth) // 8)
             table = inflate(reader.take(reader.varint("length of a table"), "table of levels"), size, "levels")
@@ -182,10 +183,25 @@ def decode(
             if not 1 <= less <= depth:
                 raise BitstreamError(f"ranks of {depth}-bit levels take {less} bits")
             inner = yield from decode(reader.rest(), shape, less, decoders, nesting + 1)
-            return _from_ranks(inner, used, depth)
+            return _each(partial(_from_ranks, used, depth), inner)
 
 
-def _from_ranks(ranked: Samples, used: NDArray[np.uint8], depth: int) -> Samples:
+def _each(function: Callable[..., Samples], *parts: Samples) -> Samples:
+    """`function` of samples, or of one pixel where all are the same: a constant takes no memory, however large."""
+    if any(part.strides[:2] != (0, 0) for part in parts):
+        return function(*parts)
+    pixel = function(*(part[:1, :1] for part in parts))
+    return np.broadcast_to(pixel[0, 0], (*parts[0].shape[:2], pixel.shape[2]))
+
+
+def _join(shift: int, high: Samples, low: Samples) -> Samples:
+    out = high.astype(np.uint16)
+    out <<= np.uint16(shift)
+    out |= low
+    return out
+
+
+def _from_ranks(used: NDArray[np.uint8], depth: int, ranked: Samples) -> Samples:
     out = np.empty(ranked.shape, dtype(depth))
     for i in range(ranked.shape[2]):
         table = np.flatnonzero(used[i]).astype(dtype(depth))
