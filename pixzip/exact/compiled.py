@@ -3,6 +3,7 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numba
@@ -10,7 +11,7 @@ import numpy as np
 import scipy.linalg.blas  # noqa: F401 (numba's products are SciPy's)
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from pixzip.exact import kernels
@@ -30,6 +31,12 @@ _RUNS = np.array(
     [(MASK_A.index((dy, dx)), sum(row == dy for row, _ in MASK_A)) for dy, dx in MASK_A if (dy, dx - 1) not in MASK_A],
     np.int64,
 )
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    """BLAS and its like in this process; looking for them takes longer than coding a small image."""
+    return ThreadpoolController()
 
 
 class _CompiledSchedule(Schedule):
@@ -90,7 +97,7 @@ class CompiledWavefront(Wavefront):
         numba.set_num_threads(self._threads)
         torch.set_num_threads(wanted)  # numba's pool, when it starts, sets OpenMP's number for torch too
         try:
-            with threadpool_limits(1, user_api="blas"):  # each of our threads multiplies its own rows
+            with _libraries().limit(limits=1, user_api="blas"):  # each of our threads multiplies its own rows
                 yield
         finally:
             numba.set_num_threads(before)
