@@ -1,5 +1,6 @@
 """Files to pictures, whole or in part."""
 
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
@@ -86,9 +87,14 @@ def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
     return header
 
 
-def little_endian(samples: Samples) -> bytes:
-    """What checksums of samples are taken of."""
-    return samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+def samples_crc(samples: Samples) -> int:
+    """CRC-32 of samples in raster order, those of 16 bits little-endian: a strip at a time, for samples that are
+    one pixel repeated take less memory than a copy."""
+    rows, crc = max(1, (1 << 20) // samples[0].size), 0
+    for y in range(0, len(samples), rows):
+        strip = samples[y : y + rows]
+        crc = zlib.crc32(np.ascontiguousarray(strip, strip.dtype.newbyteorder("<")).data, crc)
+    return crc
 
 
 def _picture(header: Header, samples: Samples) -> Picture:
@@ -121,16 +127,10 @@ def decode_files(
     jobs = [(o, i) for o in openings for i in o.wanted]
     for batch in batches(jobs, lambda job: job[0].windows[job[1]].pixels):
         report = share.part(sum(o.windows[i].pixels for o, i in batch))
-        try:
+        if salvage:
+            _salvage(batch, models, device, report)
+        else:
             _decode_tiles(batch, models, device, report)
-        except BitstreamError:
-            if not salvage:
-                raise
-            for job in batch:  # one of them is damaged: each by itself
-                try:
-                    _decode_tiles([job], models, device, report)
-                except BitstreamError:
-                    job[0].damaged.append(job[0].windows[job[1]])
         report(1, 1)
     return [o.result() for o in openings]
 
@@ -168,7 +168,7 @@ class _Opening:
 
     def store(self, i: int, samples: Samples) -> None:
         """Check a tile's samples and keep the part of them that is wanted."""
-        if container.crc32(little_endian(np.ascontiguousarray(samples))) != self.header.tiles[i].samples_crc:
+        if samples_crc(samples) != self.header.tiles[i].samples_crc:
             raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
         if self._samples is None:
             shape = self.region.height, self.region.width, self.header.layout.channels
@@ -197,6 +197,20 @@ def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, IntegerWeights], de
     solved = rounds.drive(decodings, lambda asked: machines.decode(asked, models, device, report))
     for (opening, i), samples in zip(batch, solved, strict=True):
         opening.store(i, samples)
+
+
+def _salvage(batch: Sequence[_Job], models: dict[bytes, IntegerWeights], device: str, report: Progress) -> None:
+    """Decode what can be decoded, and note the rest."""
+    try:
+        _decode_tiles(batch, models, device, report)
+    except BitstreamError:
+        if len(batch) == 1:
+            ((opening, i),) = batch
+            opening.damaged.append(opening.windows[i])
+            return
+        middle = len(batch) // 2  # halve it until the damaged tiles are alone
+        _salvage(batch[:middle], models, device, report)
+        _salvage(batch[middle:], models, device, report)
 
 
 def _named(decoding: blocks.Decoding, header: Header) -> Generator[Payload, Samples, Samples]:

@@ -14,7 +14,7 @@ from pixcodecs import blocks, container
 from pixcodecs.container import Header, Layout, Tile
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
-from pixzip import codec, library, machines, tiles
+from pixzip import codec, decoder, library, machines, tiles
 from pixzip.exact.weights import IntegerWeights
 from pixzip.picture import Chunk, Picture
 from pixzip.smallest import Search
@@ -328,3 +328,30 @@ def test_everything_a_picture_holds_comes_back() -> None:
         Picture(rng.integers(0, 256, (9, 8, 4)).astype(np.uint8), Layout.RGBA, 8),
     ]
     assert codec.decompress(codec.compress(pictures, weights_for), by_id) == pictures
+
+
+def test_a_short_payload_is_given_up_when_it_has_ended() -> None:
+    """Sixty thousand steps of zeros, of which the coder would never complain, once took seconds."""
+    block = blocks.model(0, bytes(8))
+    tile = Tile(len(block), container.crc32(block), 0)
+    header = Header(65535, 3, Layout.GREY, 8, (WEIGHTS[1].model_id,), (), 65535, 3, (tile,))
+    with pytest.raises(BitstreamError, match="ends before its last pixel"):
+        codec.decompress([container.pack_header(header) + block], by_id)
+
+
+def test_the_emptiest_images_are_not_taken_for_short_payloads() -> None:
+    """Far below half a bit a sub-pixel, alone and in a batch, where what symbols cost is counted."""
+    flat = [np.full((200, 300, 3), 99, np.uint8), np.zeros((90, 700), np.uint8), np.full((64, 64, 3), 255, np.uint8)]
+    files = codec.compress(flat, lambda channels: library.resolve("fast", channels), models_only=True)
+    assert all(8 * len(file) < 0.1 * x.size for file, x in zip(files, flat, strict=True))
+    back = codec.decompress(files, library.by_id)
+    assert all(np.array_equal(codec.as_array(b), x) for b, x in zip(back, flat, strict=True))
+
+
+def test_checksums_of_samples_are_those_of_their_little_endian_bytes() -> None:
+    rng = np.random.default_rng(5)
+    for dtype in (np.uint8, np.uint16):
+        x = rng.integers(0, 60000, (70, 40_000, 1)).astype(dtype)
+        assert decoder.samples_crc(x) == container.crc32(x.astype(x.dtype.newbyteorder("<")).tobytes())
+        pixel = np.broadcast_to(x[0, 0], (3, 5, 1))
+        assert decoder.samples_crc(pixel) == container.crc32(np.ascontiguousarray(pixel).tobytes())
