@@ -73,7 +73,9 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
 def png(samples: Samples) -> bytes:
     """The zlib stream of a PNG file of (H, W, C) uint8 or uint16 samples."""
     squeezed = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    data = bytes(imagecodecs.png_encode(squeezed, level=9))
+    filtered = samples.nbytes + len(samples)
+    room = filtered + filtered // 64 + 4096  # left to itself, imagecodecs forgets the filters of tall images
+    data = bytes(imagecodecs.png_encode(squeezed, level=9, out=room))
     at, body = len(_PNG_SIGNATURE), b""
     while at < len(data):
         length, name = struct.unpack_from(">I4s", data, at)

@@ -200,3 +200,9 @@ def test_webp_without_its_alpha_is_opaque() -> None:
     for channels in (2, 4):
         samples = content("opaque", (5, 6, channels), 8, 7)
         assert np.array_equal(decode(b"\x03" + (foreign.webp(samples) or b""), samples.shape, 8), samples)
+
+
+@pytest.mark.parametrize("shape", [(200, 1, 1), (5000, 1, 2), (65535, 1, 1), (1, 65535, 3), (3000, 2, 4)])
+def test_slivers_of_16_bits_become_png(shape: tuple[int, int, int]) -> None:
+    samples = content("noise", shape, 16, 9)
+    assert np.array_equal(foreign.from_png(foreign.png(samples), shape, 16), samples)
