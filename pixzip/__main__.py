@@ -1,6 +1,33 @@
-"""`python -m pixzip`."""
+"""`python -m pixzip`, and what the installed command calls: signals end it quietly from the first import on."""
 
-from pixzip.cli import main
+import os
+import signal
+from types import FrameType
+
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Die of the signal, as a shell expects.
+
+    Unlike an exception, which compiled code that calls back into Python would swallow, this always ends.
+    """
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)  # a progress bar hides it
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def main() -> None:
+    """Run the command line."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, _end)
+    from pixzip import cli
+
+    cli.main(prog_name="pixzip")
+
 
 if __name__ == "__main__":
-    main(prog_name="pixzip")
+    main()

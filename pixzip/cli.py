@@ -14,7 +14,7 @@ import click
 from pixcodecs import container
 
 from pixzip import files
-from pixzip.cli_jobs import EXIT_ERROR, FILE_ERRORS, Bar, Jobs, report, targets_of
+from pixzip.cli_jobs import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, Bar, Jobs, report, targets_of
 from pixzip.cli_train import train
 
 _device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -31,14 +31,18 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class _Group(click.Group):
-    """Turns errors into one line and exit code 2."""
+    """Turns errors into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # as `| head` does: nothing is wrong
+            ctx.exit(EXIT_PIPE)
         except FILE_ERRORS as e:
             report(None, e)
             ctx.exit(EXIT_ERROR)
+        finally:
+            files.settle_stdout()
 
 
 class _Region(click.ParamType[tuple[int, ...]]):
@@ -68,7 +72,21 @@ def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> 
         ctx.exit()
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_EPILOG = """\b
+Exit codes:
+  0    everything was done
+  1    pixzip itself failed: please report it
+  2    wrong usage, or an input or output with an error, each named in a line on standard error
+  141  the reader of standard output went away
+  129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM, as a shell reports it
+
+An output is there as a whole or not at all, whatever the exit code.
+"""
+
+
+@click.group(
+    cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show versions."
 )

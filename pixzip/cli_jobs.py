@@ -13,6 +13,8 @@ from pixcodecs.errors import PixzipError
 from pixzip import files
 
 EXIT_ERROR = 2
+#: As a shell reports a process that SIGPIPE ended.
+EXIT_PIPE = 141
 #: What goes wrong with one file and leaves the others alone.
 FILE_ERRORS = (PixzipError, OSError, MemoryError)
 #: A bar appears for what takes longer.
@@ -70,9 +72,15 @@ class Jobs:
         self.failed = False
 
     def attempt(self, name: str, action: Callable[[], Any]) -> Any:
-        """The action's result; None after reporting that it failed."""
+        """The action's result; None after reporting that it failed.
+
+        Raises:
+            BrokenPipeError: nobody reads the output any more, which ends all work.
+        """
         try:
             return action()
+        except BrokenPipeError:
+            raise
         except FILE_ERRORS as e:
             self.failed = True
             report(name, e)

@@ -1,10 +1,15 @@
 """Inputs and outputs of the command line: paths, standard streams, atomic writes."""
 
+import contextlib
 import mmap
 import os
 import secrets
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pixcodecs import container
 from pixcodecs.errors import PixzipError
@@ -19,7 +24,7 @@ def read(name: str) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    return sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
+    return _stdin().read() if name == STANDARD else Path(name).read_bytes()
 
 
 def read_pxz(name: str) -> container.Buffer:
@@ -30,10 +35,10 @@ def read_pxz(name: str) -> container.Buffer:
         OSError: it cannot be read.
     """
     if name == STANDARD:
-        start = sys.stdin.buffer.read(len(container.SIGNATURE))
+        start = _stdin().read(len(container.SIGNATURE))
         if start != container.SIGNATURE:
             container.read_header(start)  # says what is wrong, without reading the rest
-        return start + sys.stdin.buffer.read()
+        return start + _stdin().read()
     with Path(name).open("rb") as stream:
         try:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -83,6 +88,8 @@ def check_writable(target: str, force: bool) -> None:
         PixzipError: the target exists and is not to be overwritten, is no file, or its folder does not exist.
     """
     if target == STANDARD:
+        if not sys.stdout:
+            raise PixzipError("standard output is closed: -o FILE writes to a file")
         if sys.stdout.buffer.isatty():
             raise PixzipError("standard output is a terminal: -o FILE writes to a file")
         return
@@ -94,6 +101,8 @@ def check_writable(target: str, force: bool) -> None:
             raise PixzipError(f"{target} exists: -f overwrites it")
     elif not path.parent.is_dir():
         raise PixzipError(f"folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise PixzipError(f"folder {path.parent} is not writable")
 
 
 def write(target: str, data: bytes, force: bool) -> None:
@@ -110,6 +119,11 @@ def write(target: str, data: bytes, force: bool) -> None:
         return
     check_writable(target, force)
     path = Path(target)
+    with _signals_wait():
+        _replace(path, data, force)
+
+
+def _replace(path: Path, data: bytes, force: bool) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as f:
@@ -122,14 +136,50 @@ def write(target: str, data: bytes, force: bool) -> None:
         try:
             os.link(temporary, path)  # unlike a rename, never overwrites what has come meanwhile
         except FileExistsError:
-            raise PixzipError(f"{target} exists: -f overwrites it") from None
+            raise PixzipError(f"{path} exists: -f overwrites it") from None
         except OSError:  # a file system without links
-            check_writable(target, force)
+            check_writable(str(path), force)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Put off what would end the process until its temporary file is gone."""
+    held: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # no other may
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (None, signal.SIG_IGN)}
+    try:
+        for number in before:
+            signal.signal(number, lambda found, _: held.append(found))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in held[:1]:
+            signal.raise_signal(number)
+
+
+def settle_stdout() -> None:
+    """Drop what standard output no longer takes, which the interpreter would complain of once more at its end."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _stdin() -> BinaryIO:
+    if not sys.stdin:
+        raise PixzipError("standard input is closed")
+    return sys.stdin.buffer
+
+
 def is_terminal() -> bool:
     """Whether standard error is one."""
-    return sys.stderr.isatty()
+    return bool(sys.stderr) and sys.stderr.isatty()
