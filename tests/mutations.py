@@ -227,7 +227,9 @@ class _Fields:
         head += b"".join(b"\x01" + model for model in self.models)
         if self.flags & 0x20:
             packed = deflate(self.extras)
-            head += varint(len(packed)) + packed
+            deflated = len(packed) < len(self.extras)
+            head += varint(len(packed if deflated else self.extras) << 1 | deflated)
+            head += packed if deflated else self.extras
         for tile in tiles:
             head += varint(tile.size_bytes) if self.flags & 0x40 else b""
             head += struct.pack("<II", tile.block_crc, tile.samples_crc)

@@ -166,7 +166,7 @@ def test_hostile_declarations_allocate_little() -> None:
 
 def test_extras_without_end_are_refused_before_they_fill_memory() -> None:
     packed = coding.deflate(b"\x03\x00" * (container.MAX_EXTRAS_BYTES // 2))  # 64 kB that would be 33 million
-    data = forged(b"\x20\x04\x04" + coding.varint(len(packed)) + packed + TABLE)
+    data = forged(b"\x20\x04\x04" + coding.varint(2 * len(packed) + 1) + packed + TABLE)
     tracemalloc.start()
     with pytest.raises(BitstreamError, match="more than 65536 extras"):
         read_header(data)
