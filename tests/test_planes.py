@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pixcodecs.container import PixelFormat
 
 from pixzip import planes
 
@@ -25,14 +24,21 @@ def test_planes_round_trip(order: tuple[int, ...]) -> None:
 
 
 def test_grey_planes_round_trip() -> None:
-    x = pixels(5, 7)
-    assert planes.pixel_format(x) is PixelFormat.GREY8
+    x = pixels(5, 7, 1)
     back = planes.from_planes(planes.to_planes(x, (0,)), (0,))
     assert back.shape == x.shape
     assert (back == x).all()
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2), np.uint16), np.zeros(3, np.uint8)])
-def test_other_arrays_have_no_pixel_format(bad: NDArray[Any]) -> None:
+@pytest.mark.parametrize("bad", [np.zeros((2, 2, 3), np.uint16), np.zeros((2, 2), np.uint8), np.zeros(3, np.uint8)])
+def test_other_arrays_are_no_samples(bad: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        planes.pixel_format(bad)
+        planes.to_planes(bad, (0, 1, 2))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (0, 0, 1), (1, 2, 3)])
+def test_an_order_that_is_no_permutation_is_refused(order: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="permutation"):
+        planes.to_planes(pixels(2, 2, 3), order)
+    with pytest.raises(ValueError, match="permutation"):
+        planes.from_planes(np.zeros((3, 2, 2), np.uint8), order)
