@@ -3,6 +3,7 @@ milliseconds, where a new interpreter takes seconds."""
 
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ def warm_up() -> None:
 
 
 def _command(args: list[str], errors: str, file_bytes: int, paused: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
     if file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))

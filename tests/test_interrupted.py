@@ -208,6 +208,7 @@ def test_closed_standard_streams_are_one_line(place: Place, child_env: dict[str,
 def test_an_interrupt_while_importing_is_quiet(child_env: dict[str, str]) -> None:
     slow = (
         "import runpy, sys, os, signal, threading; sys.argv = ['pixzip', 'models']\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Late:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"

@@ -55,7 +55,7 @@ class TrainConfig:
 CONFIGS: dict[str, TrainConfig] = {
     "base": TrainConfig(Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2)),
     "fast": TrainConfig(Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2)),
-    "grey": TrainConfig(Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4), order=(0,)),
+    "grey": TrainConfig(Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4, mixing=1, finer=2), order=(0,)),
     "tiny": TrainConfig(Config(width=16, blocks=2, head_width=16, n_mix=2), megapixels=0.2, evals=2, eval_images=2),
 }
 
