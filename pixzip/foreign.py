@@ -7,6 +7,7 @@ of equal bytes; what they read is.
 import io
 import struct
 import zlib
+from enum import Enum
 
 import imagecodecs
 import numpy as np
@@ -19,14 +20,21 @@ _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def webp(samples: Samples, *, thorough: bool = True) -> bytes | None:
+class WebpEffort(Enum):
+    """libwebp's quality and method: some tens, ones and hundredths of a megapixel a second."""
+
+    LEAST = 0, 0
+    SOME = 50, 3
+    MOST = 100, 6
+
+
+def webp(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
     """The bitstream of a lossless WebP file, `VP8L`; None where the image is too large for one.
 
     Grey is written as equal R, G and B, which costs nothing.
 
     Args:
         samples: (H, W, C) uint8.
-        thorough: libwebp's smallest, or its fastest.
     """
     h, w, c = samples.shape
     if max(h, w) > WEBP_MAX_SIDE:
@@ -34,8 +42,10 @@ def webp(samples: Samples, *, thorough: bool = True) -> bytes | None:
     colours = np.repeat(samples[..., :1], 3, 2) if c <= 2 else samples[..., :3]
     image = np.concatenate([colours, samples[..., -1:]], 2) if c in (2, 4) else colours
     out = io.BytesIO()
-    effort = {"quality": 100, "method": 6} if thorough else {"quality": 0, "method": 0}
-    Image.fromarray(np.ascontiguousarray(image)).save(out, "WEBP", lossless=True, exact=True, **effort)
+    quality, method = effort.value
+    Image.fromarray(np.ascontiguousarray(image)).save(
+        out, "WEBP", lossless=True, exact=True, quality=quality, method=method
+    )
     data = out.getvalue()
     at = 12
     while data[at : at + 4] != b"VP8L":
