@@ -329,7 +329,7 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
                 return bytes([kind]) + rng.choice(donors)[1:]
             samples = np.frombuffer(rng.randbytes(h * w * c), np.uint8).reshape(shape) >> max(0, 8 - depth)
             if kind is Kind.WEBP:
-                return bytes([kind]) + (foreign.webp(samples, thorough=False) or b"")
+                return bytes([kind]) + (foreign.webp(samples, foreign.WebpEffort.LEAST) or b"")
             return bytes([kind]) + foreign.png(samples.astype(blocks.dtype(depth)))
         case Kind.ALPHA:
             return blocks.alpha(inner(max(1, c - 1), depth), inner(1, depth))
