@@ -1,4 +1,4 @@
-"""Every mode of picture: through the codec and back, with sizes beside what the format promises at most.
+"""Every mode of picture: through the codec and back, with sizes beside other formats' and what ours promises at most.
 
 python bench/pictures.py pngsuite.tar --out bench/results/pngsuite.json --page docs/pngsuite.md
 """
@@ -8,11 +8,16 @@ import tarfile
 import time
 import zlib
 from collections import Counter
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import click
-from common import origin, provenance, set_threads, table, write
+from common import provenance, set_threads, write
+from picture_page import groups, page
+from picture_peers import peer_sizes
+from pixcodecs import container
+from pixcodecs.container import Extra
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, describe, foreign, image, library
@@ -22,23 +27,29 @@ from pixzip.picture import Layout, Picture
 ALLOWED_BYTES = 24
 
 
-def promise(picture: Picture) -> tuple[str, int]:
+def promise(picture: Picture, stream: bytes | None) -> tuple[str, int]:
     """The format that the promise is about, and the most bytes that a file without metadata may have.
 
     Up to 8 bits: the lossless WebP bitstream, without the 20 bytes of its file's headers, and for a palette that
     of the indices and the deflated palette. Above: the PNG that pixzip writes.
+
+    Args:
+        stream: the WebP bitstream of the samples, None if there is none.
     """
-    bare = dataclasses.replace(picture, metadata=())
-    if picture.depth > 8:
-        return "PNG", len(image.write(bare)) + ALLOWED_BYTES
-    stream = foreign.webp(picture.samples)
     if stream is None:
-        return "PNG", len(image.write(bare)) + ALLOWED_BYTES
+        return "PNG", len(image.write(dataclasses.replace(picture, metadata=()))) + ALLOWED_BYTES
     extra = len(zlib.compress(picture.palette, 9)) if picture.layout is Layout.PALETTE else 0
     return "WebP", len(stream) + extra + len(picture.transparency) + ALLOWED_BYTES
 
 
-def row(name: str, data: bytes, model: str) -> dict[str, Any]:
+def without_metadata(file: bytes) -> bytes:
+    """The `.pxz` file of the same picture without its metadata, of which blocks know nothing."""
+    header = container.read_header(file, None)
+    extras = tuple((kind, body) for kind, body in header.extras if kind is not Extra.CHUNK)
+    return container.pack_header(dataclasses.replace(header, extras=extras)) + file[header.size_bytes :]
+
+
+def row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
     """What became of one file."""
     try:
         loaded = image.load(data, None)
@@ -47,11 +58,13 @@ def row(name: str, data: bytes, model: str) -> dict[str, Any]:
     picture = loaded.picture
     bare = dataclasses.replace(picture, metadata=())
     start = time.perf_counter()
-    whole, small = codec.compress([picture, bare], lambda c: library.resolve(model, c))
+    (whole,) = codec.compress([picture], lambda c: library.resolve(model, c))
     encode_s = time.perf_counter() - start
-    (back,) = codec.decompress([whole], library.by_id)
-    again = image.load(image.write(back), None).picture
-    peer, most = promise(picture)
+    small = without_metadata(whole)
+    back = codec.decompress([whole, small], library.by_id, max_pixels=None)
+    again = image.load(image.write(back[0]), None).picture
+    stream = foreign.webp(picture.samples) if picture.depth <= 8 else None
+    peer, most = promise(picture, stream)
     return {
         "name": name,
         "layout": picture.layout.name,
@@ -60,10 +73,11 @@ def row(name: str, data: bytes, model: str) -> dict[str, Any]:
         "height": picture.height,
         "metadata": [chunk.type.decode("latin-1") for chunk in picture.metadata],
         "dropped": loaded.dropped,
-        "same": back == picture and again == picture,
+        "same": back == [picture, bare] and again == picture,
         "source_bytes": len(data),
         "file_bytes": len(whole),
         "bare_bytes": len(small),
+        **peer_sizes(picture, data, stream, threads),
         "peer": peer,
         "most_bytes": most,
         "blocks": describe.facts(small)["blocks"],
@@ -71,48 +85,29 @@ def row(name: str, data: bytes, model: str) -> dict[str, Any]:
     }
 
 
-def page(result: dict[str, Any]) -> str:
-    """The table as Markdown."""
-    head = ["file", "mode", "size", "source", "pxz", "pxz without metadata", "most allowed", "coded as", "back"]
-    rows = []
-    for r in result["files"]:
-        if "refused" in r:
-            rows.append([r["name"], f"refused: {r['refused']}".replace("|", "/"), *[""] * (len(head) - 2)])
-            continue
-        kinds = " ".join(f"{n} {kind}" if n > 1 else kind for kind, n in r["blocks"].items())
-        figures = [f"{r[k]:,}" for k in ("source_bytes", "file_bytes", "bare_bytes", "most_bytes")]
-        notes = "same" if r["same"] else "CHANGED"
-        notes += f"; not kept: {', '.join(r['dropped'])}" if r["dropped"] else ""
-        size = f"{r['width']} x {r['height']}"
-        rows.append(
-            [r["name"], f"{r['layout']} {r['depth']}", size, *figures[:3], f"{r['peer']} {figures[3]}", kinds, notes]
-        )
-    total = ", ".join(f"{count} {what}" for what, count in result["summary"].items())
-    return f"# {result['title']}\n\n{total}.\n\n{table(head, rows)}\n\n{origin(result)}\n"
-
-
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--model", default="base", show_default=True, help="Name or path.")
 @click.option("--threads", default=2, show_default=True)
+@click.option("--only", default="*", show_default=True, metavar="PATTERN", help="Paths in DATA to take.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 @click.option("--page", "target", type=click.Path(path_type=Path), help="Markdown page.")
-def main(data: Path, model: str, threads: int, out: Path | None, target: Path | None) -> None:
+def main(data: Path, model: str, threads: int, only: str, out: Path | None, target: Path | None) -> None:
     """Every file of the tar DATA; exit code 1 if one came back changed or larger than promised."""
     set_threads(threads)
     result: dict[str, Any] = {
         "benchmark": "pictures",
-        "title": f"Every file of {data.name}",
+        "title": f"Every file of {data.name}" + (f" whose path is like {only}" if only != "*" else ""),
         **provenance([data], [model], threads),
         "device": "cpu",
         "files": [],
     }
     with tarfile.open(data) as tar:
-        members = sorted((m for m in tar if m.isfile()), key=lambda m: m.name)
+        members = sorted((m for m in tar if m.isfile() and fnmatchcase(m.name, only)), key=lambda m: m.name)
         for member in members:
             file = tar.extractfile(member)
             assert file is not None
-            found = row(Path(member.name).name, file.read(), model)
+            found = row(member.name, file.read(), model, threads)
             result["files"].append(found)
             click.echo(
                 f"{found['name']:30} {found.get('bare_bytes', 'refused')} {found.get('most_bytes', '')}", err=True
@@ -129,6 +124,7 @@ def main(data: Path, model: str, threads: int, out: Path | None, target: Path | 
         "bytes allowed": sum(r["most_bytes"] for r in kept),
         **{f"{kind} blocks": n for kind, n in sum((Counter(r["blocks"]) for r in kept), Counter[str]()).items()},
     }
+    result["groups"] = groups(kept)
     write(out, result)
     if target:
         target.write_text(page(result))
