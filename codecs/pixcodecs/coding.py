@@ -1,4 +1,4 @@
-"""Pieces of byte formats: variable-length integers, deflate, bits."""
+"""Pieces of byte formats: variable-length integers, checksums, deflate, bits."""
 
 import mmap
 import zlib
@@ -48,6 +48,11 @@ class Reader:
                     raise BitstreamError(f"header damaged: the {name} is not in its shortest form")
                 return value
         raise BitstreamError(f"header damaged: the {name} is longer than five bytes")
+
+
+def crc32(data: bytes | memoryview) -> int:
+    """CRC-32 of ISO 3309, as in PNG and gzip."""
+    return zlib.crc32(data)
 
 
 def varint(value: int) -> bytes:

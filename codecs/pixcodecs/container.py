@@ -15,14 +15,15 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs import container_v1
-from pixcodecs.coding import Reader, deflate, inflate, varint
-from pixcodecs.container_v1 import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, SIGNATURE, check_shape, crc32
+from pixcodecs.coding import Reader, crc32, deflate, inflate, varint
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
+from pixcodecs.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, check_shape
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "SIGNATURE", "check_shape", "crc32"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "check_shape", "crc32"]
 
 Buffer = bytes | mmap.mmap
 
+SIGNATURE = b"\x89PX"
 VERSION = 2
 MAX_DEPTH = 16
 #: The shortest side of a tile, but for an image that is smaller: a bound for the table's length.
@@ -193,19 +194,21 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
     if len(start) <= len(SIGNATURE):
         raise BitstreamError(f"file ends inside its header, after {len(start)} bytes")
     version = start[len(SIGNATURE)]
+    reader = Reader(data, len(start))
     if version == container_v1.VERSION:
-        return _from_v1(*container_v1.read_header(data[: container_v1.HEADER_BYTES]), max_pixels)
+        return _read_v1(reader, max_pixels)
     if version != VERSION:
         raise BitstreamError(f"file has format version {version}, this program reads versions 1 and {VERSION}")
-    return _read_v2(Reader(data, len(start)), max_pixels)
+    return _read_v2(reader, max_pixels)
 
 
-def _from_v1(old: container_v1.Header, size_bytes: int, max_pixels: int | None) -> Header:
+def _read_v1(reader: Reader, max_pixels: int | None) -> Header:
+    old = container_v1.read_header(reader)
     sides = old.width, old.height
     _check_pixels(*sides, max_pixels)
     layout = {container_v1.PixelFormat.GREY8: Layout.GREY, container_v1.PixelFormat.RGB8: Layout.RGB}[old.pixel_format]
     tile = Tile(old.payload_bytes, old.payload_crc, old.pixels_crc)
-    return Header(*sides, layout, 8, (old.model_id,), (), *sides, (tile,), old.version, size_bytes)
+    return Header(*sides, layout, 8, (old.model_id,), (), *sides, (tile,), container_v1.VERSION, reader.at)
 
 
 def _read_v2(reader: Reader, max_pixels: int | None) -> Header:
