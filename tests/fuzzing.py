@@ -23,7 +23,8 @@ from pixzip import codec, describe, library
 from pixzip.picture import Picture
 from pixzip.tiles import Window
 from tests import golden, mutations
-from tests.mutations import Mutation, Seed
+from tests.mutations import Mutation
+from tests.seeds import Seed, good_files
 
 #: Processor seconds of one file.
 LIMIT_S = 5.0
@@ -51,7 +52,7 @@ def decompress(data: bytes) -> Picture:
 
 
 def seeds() -> list[Seed]:
-    return mutations.seeds(decompress)
+    return good_files(decompress)
 
 
 def _compare(mutation: Mutation, found: Picture, region: Window, damaged: tuple[Window, ...] = ()) -> str:

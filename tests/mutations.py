@@ -6,33 +6,23 @@ what must still catch other pixels.
 """
 
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
 import numpy as np
 from pixcodecs import blocks, container
 from pixcodecs.blocks import Kind
-from pixcodecs.coding import deflate, varint
-from pixcodecs.container import Layout, Tile
+from pixcodecs.coding import varint
 
-from pixzip import codec, decoder, foreign
-from pixzip.picture import Picture
-from tests import golden
+from pixzip import foreign
+from tests.forging import Fields
+from tests.seeds import Seed
 
 #: Where numbers of the format begin, end and change their length.
 ENDS = [0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 1365, 16383, 16384, 65535, 65536, 2**31, 2**32 - 1, 2**35 - 1]
 #: Sides whose product is near the limit of pixels, or far beyond it.
 SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16383, 5461), (65535, 65535), (3000, 3)]
-
-
-class Seed(NamedTuple):
-    """A good file and what it holds."""
-
-    name: str
-    data: bytes
-    picture: Picture
 
 
 class Mutation(NamedTuple):
@@ -42,78 +32,6 @@ class Mutation(NamedTuple):
     how: str
     data: bytes
     header_forged: bool = False
-
-
-def seeds(decompress: Callable[[bytes], Picture]) -> list[Seed]:
-    """The good golden files, and files made of the blocks that these do not have."""
-    files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
-    return [Seed(name, data, decompress(data)) for name, data in (files | _more()).items()]
-
-
-def _more() -> dict[str, bytes]:
-    weights = {channels: golden.weights(channels) for channels in (1, 3)}
-
-    def by_model(samples: blocks.Samples) -> bytes:
-        (file,) = codec.compress([codec.as_picture(samples)], weights.__getitem__, models_only=True)
-        return container.block(file, container.read_header(file), 0)
-
-    def webp(samples: blocks.Samples) -> bytes:
-        return blocks.foreign(Kind.WEBP, foreign.webp(samples) or b"")
-
-    def file(layout: Layout, depth: int, samples: blocks.Samples, made: list[bytes], side: int = 0) -> bytes:
-        height, width, _ = samples.shape
-        sides = (side, side) if side else (width, height)
-        cut = [samples[y : y + h, x : x + w] for x, y, w, h in container.windows(width, height, *sides)]
-        table = [Tile(len(b), container.crc32(b), decoder.samples_crc(s)) for b, s in zip(made, cut, strict=True)]
-        ids = (weights[1].model_id, weights[3].model_id)
-        return container.pack_header(
-            container.Header(width, height, layout, depth, ids, (), *sides, tuple(table))
-        ) + b"".join(made)
-
-    grey, rgb, rgba = (golden.image((4, 5, c)) for c in (1, 3, 4))
-    grey_model, rgb_model = by_model(grey), blocks.model(1, by_model(rgb)[2:])
-    deep = grey.astype(np.uint16) << 4 | grey >> 4
-    gaps = (rgb // 40 * 40).astype(np.uint8)
-    used = blocks.used_levels(gaps, 8)
-    ranked, rank_depth = blocks.ranks(gaps, used)
-    wide = golden.image((20, 36, 3))
-    tiles = [wide[y : y + h, x : x + w] for x, y, w, h in container.windows(36, 20, 16, 16)]
-    flat = np.broadcast_to(tiles[5][:1, :1], tiles[5].shape)
-    wide[16:, 32:] = flat
-    by_kind = [blocks.raw(tiles[0], 8), webp(tiles[1]), blocks.model(1, by_model(tiles[2])[2:])]
-    by_kind += [blocks.foreign(Kind.PNG, foreign.png(t)) for t in tiles[3:5]] + [blocks.constant(flat, 8)]
-    return {
-        "alpha-of-model": file(
-            Layout.RGBA, 8, rgba, [blocks.alpha(blocks.model(1, by_model(rgba[..., :3])[2:]), webp(rgba[..., 3:]))]
-        ),
-        "alpha-of-constants": file(
-            Layout.GREY_ALPHA, 16, np.full((3, 4, 2), 9, np.uint16),
-            [blocks.alpha(blocks.constant(np.full((1, 1, 1), 9, np.uint16), 16), b"\x01\x00\x09")],
-        ),
-        "high-low": file(
-            Layout.GREY, 12, deep,
-            [blocks.high_low(4, grey_model, blocks.raw(grey >> 4, 4))],
-        ),
-        "high-low-of-constants": file(
-            Layout.RGB, 16, np.full((3, 4, 3), 0x0102, np.uint16), [blocks.high_low(8, b"\x01" * 4, b"\x01\2\2\2")]
-        ),
-        "narrow": file(Layout.RGB, 16, rgb.astype(np.uint16), [blocks.narrow(8, rgb_model)]),
-        "levels": file(
-            Layout.RGB, 8, gaps, [blocks.levels(used, rank_depth, blocks.raw(ranked, rank_depth))]
-        ),
-        "levels-of-model": file(
-            Layout.RGB, 8, gaps, [blocks.levels(used, 8, blocks.model(1, by_model(ranked)[2:]))]
-        ),
-        "png": file(Layout.GREY, 16, deep, [blocks.foreign(Kind.PNG, foreign.png(deep))]),
-        "nested": file(
-            Layout.GREY_ALPHA, 16, np.concatenate([deep, deep], -1),
-            [blocks.alpha(
-                blocks.narrow(12, blocks.high_low(4, webp(grey), blocks.raw(grey >> 4, 4))),
-                blocks.narrow(12, blocks.raw(deep, 12)),
-            )],
-        ),
-        "tiles-of-every-kind": file(Layout.RGB, 8, wide, by_kind, 16),
-    }  # fmt: skip
 
 
 def _span(rng: Random, size: int) -> tuple[int, int]:
@@ -181,61 +99,6 @@ def _damage(rng: Random, data: bytes, other: bytes) -> tuple[str, bytes]:
     return "+".join(sorted(set(names))), bytes(damaged)
 
 
-@dataclass
-class _Fields:
-    """A file taken apart; written without any check."""
-
-    version: int
-    flags: int
-    width: int
-    height: int
-    depth: int
-    tile_width: int
-    tile_height: int
-    models: list[bytes]
-    extras: bytes
-    tiles: list[Tile]
-    blocks: list[bytes]
-
-    @classmethod
-    def of(cls, data: bytes) -> "_Fields":
-        h = container.read_header(data)
-        extras = b"".join(bytes([kind]) + varint(len(body)) + body for kind, body in h.extras)
-        parts = [container.block(data, h, i) for i in range(len(h.tiles))]
-        flags = data[4] if h.version > 1 else int(h.layout is Layout.RGB)
-        sides = h.width, h.height, h.depth, h.tile_width, h.tile_height
-        return cls(h.version, flags, *sides, list(h.models), extras, list(h.tiles), parts)
-
-    def write(self) -> bytes:
-        """Every checksum but those of samples is right."""
-        tiles = [
-            t._replace(size_bytes=len(b), block_crc=container.crc32(b))
-            for t, b in zip(self.tiles, self.blocks, strict=False)
-        ]
-        tiles += self.tiles[len(tiles) :]
-        body = b"".join(self.blocks)
-        if self.version == 1:
-            head = b"\x89PX\x01\x01" + bytes([0x10 | self.flags & 15]) + b"".join(self.models)
-            head += varint(self.width) + varint(self.height) + varint(len(body))
-            head += struct.pack("<II", tiles[0].samples_crc, tiles[0].block_crc)
-            return head + struct.pack("<H", container.crc32(head) & 0xFFFF) + body
-        head = b"\x89PX\x02" + bytes([self.flags]) + varint(self.width) + varint(self.height)
-        if self.flags & 0x80:
-            head += bytes([self.depth & 255])
-        if self.flags & 0x40:
-            head += varint(self.tile_width) + varint(self.tile_height)
-        head += b"".join(b"\x01" + model for model in self.models)
-        if self.flags & 0x20:
-            packed = deflate(self.extras)
-            deflated = len(packed) < len(self.extras)
-            head += varint(len(packed if deflated else self.extras) << 1 | deflated)
-            head += packed if deflated else self.extras
-        for tile in tiles:
-            head += varint(tile.size_bytes) if self.flags & 0x40 else b""
-            head += struct.pack("<II", tile.block_crc, tile.samples_crc)
-        return head + struct.pack("<I", container.crc32(head)) + body
-
-
 def accident(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Bytes anywhere; no checksum is repaired."""
     how, data = _damage(rng, seed.data, other.data)
@@ -244,7 +107,7 @@ def accident(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 def block(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Bytes of a block, its checksum repaired."""
-    fields, donor = _Fields.of(seed.data), _Fields.of(other.data)
+    fields, donor = Fields.of(seed.data), Fields.of(other.data)
     i = rng.randrange(len(fields.blocks))
     how, fields.blocks[i] = _damage(rng, fields.blocks[i], rng.choice(donor.blocks))
     return Mutation(seed, f"block: {how}", fields.write())
@@ -261,7 +124,7 @@ def header(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Numbers of the header at the ends of their ranges, or another file's."""
-    f, donor = _Fields.of(seed.data), _Fields.of(other.data)
+    f, donor = Fields.of(seed.data), Fields.of(other.data)
     name = rng.choice(
         ("width", "height", "sides", "flags", "depth", "tile_width", "tile_height", "models", "extras", "tiles",
          "block", "swap blocks")
@@ -293,7 +156,7 @@ def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 def forged(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """A block of a random tree of kinds in place of a good one, at its picture's size or a huge one."""
-    f = _Fields.of(seed.data)
+    f = Fields.of(seed.data)
     if f.version == 1:
         return block(rng, seed, other)
     if huge := rng.random() < 0.005:
@@ -303,7 +166,7 @@ def forged(rng: Random, seed: Seed, other: Seed) -> Mutation:
     h = container.read_header(seed.data)
     i = rng.randrange(len(f.blocks))
     w, high = (f.width, f.height) if huge else h.windows[i][2:]
-    f.blocks[i] = _tree(rng, (high, w, h.layout.channels), h.depth, [b for b in _Fields.of(other.data).blocks if b])
+    f.blocks[i] = _tree(rng, (high, w, h.layout.channels), h.depth, [b for b in Fields.of(other.data).blocks if b])
     return Mutation(seed, "forged: huge" if huge else "forged", f.write(), header_forged=huge)
 
 
