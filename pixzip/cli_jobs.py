@@ -3,7 +3,8 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +22,29 @@ FILE_ERRORS = (PixzipError, OSError, MemoryError)
 DELAY_S = 1.0
 
 
+@cache  # what it says, it says but once
+def _say_compiling() -> None:
+    click.echo("pixzip: compiling kernels for this machine, once: some tens of seconds", err=True)
+
+
+def _compiling_is_said() -> AbstractContextManager[Any]:
+    """Name the reason for a long silence: kernels that are not in numba's cache, as on a machine's first run."""
+    try:
+        from numba.core import event
+    except ImportError:  # nothing is compiled, then
+        return nullcontext()
+
+    class Listener(event.Listener):
+        def on_start(self, event: Any) -> None:
+            _say_compiling()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    found: AbstractContextManager[Any] = event.install_listener("numba:compile", Listener())
+    return found
+
+
 class Bar:
     """Progress on standard error, if that is a terminal: `with Bar("decoding") as bar: work(progress=bar)`."""
 
@@ -30,8 +54,10 @@ class Bar:
         self._started = time.monotonic()
         self._progress: Any = None
         self._task: Any = None
+        self._compiling = _compiling_is_said() if self._wanted else nullcontext()
 
     def __enter__(self) -> Self:
+        self._compiling.__enter__()
         return self
 
     def __call__(self, done: int, total: int) -> None:
@@ -48,6 +74,7 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._compiling.__exit__(kind, error, at)
         if self._progress is not None:
             self._progress.stop()
 
