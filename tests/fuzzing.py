@@ -23,8 +23,7 @@ from pixzip import codec, describe, library
 from pixzip.picture import Picture
 from pixzip.tiles import Window
 from tests import golden, mutations
-from tests.mutations import Mutation
-from tests.seeds import Seed, good_files
+from tests.mutations import Mutation, Seed
 
 #: Processor seconds of one file.
 LIMIT_S = 5.0
@@ -52,7 +51,7 @@ def decompress(data: bytes) -> Picture:
 
 
 def seeds() -> list[Seed]:
-    return good_files(decompress)
+    return mutations.seeds(decompress)
 
 
 def _compare(mutation: Mutation, found: Picture, region: Window, damaged: tuple[Window, ...] = ()) -> str:

@@ -3,12 +3,15 @@
 ``python -m tests.golden`` makes the missing ones; it never replaces one.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from pixcodecs.container import Layout
 
-from pixzip import codec
+from pixzip import codec, tiles
 from pixzip.exact.weights import IntegerWeights, load
 from pixzip.picture import Chunk, Picture
 
@@ -21,15 +24,30 @@ SHAPES = {
     "grey-1x1": (1, 1),
     "grey-16x33": (16, 33),
 }
-#: name of a golden file -> how it was damaged, and a part of the message
-BAD = {
-    "bad-signature": (lambda d: b"\x88" + d[1:], "not a pixzip file"),
-    "bad-version": (lambda d: d[:3] + b"\x02" + d[4:], "header declares|damaged|too early"),
-    "bad-header": (lambda d: d[:8] + bytes([d[8] ^ 1]) + d[9:], "header damaged"),
-    "bad-payload": (lambda d: d[:-1] + bytes([d[-1] ^ 1]), "block damaged"),
-    "bad-truncated": (lambda d: d[:-4], "truncated"),
-    "bad-appended": (lambda d: d + b"\0", "too long"),
-    "bad-empty": (lambda d: b"", "not a pixzip file"),
+#: Files of version 2, as an encoder makes them: layout, depth, levels.
+PICTURES = {
+    "v2-rgb": (Layout.RGB, 8, 256),
+    "v2-grey": (Layout.GREY, 8, 256),
+    "v2-rgba": (Layout.RGBA, 8, 256),
+    "v2-grey-alpha": (Layout.GREY_ALPHA, 8, 7),
+    "v2-palette": (Layout.PALETTE, 4, 16),
+    "v2-palette1": (Layout.PALETTE, 1, 2),
+    "v2-palette2": (Layout.PALETTE, 2, 4),
+    "v2-palette8": (Layout.PALETTE, 8, 256),
+    "v2-bits": (Layout.GREY, 1, 2),
+    "v2-grey2": (Layout.GREY, 2, 4),
+    "v2-grey4": (Layout.GREY, 4, 16),
+    "v2-grey12": (Layout.GREY, 12, 4096),
+    "v2-grey16": (Layout.GREY, 16, 65536),
+    "v2-grey-key": (Layout.GREY, 8, 256),
+    "v2-grey-alpha12": (Layout.GREY_ALPHA, 12, 4096),
+    "v2-grey-alpha16": (Layout.GREY_ALPHA, 16, 65536),
+    "v2-rgb5": (Layout.RGB, 5, 32),
+    "v2-rgb16": (Layout.RGB, 16, 65536),
+    "v2-rgb-key": (Layout.RGB, 8, 200),
+    "v2-rgba16": (Layout.RGBA, 16, 65536),
+    "v2-constant": (Layout.RGBA, 16, 1),
+    "v2-tiles": (Layout.RGB, 8, 256),
 }
 
 
@@ -49,38 +67,44 @@ def image(shape: tuple[int, ...]) -> np.ndarray:
 
 def picture(name: str) -> Picture:
     """The picture that a golden file of version 2 holds."""
-    channels = {Layout.RGB: 3, Layout.RGBA: 4, Layout.GREY_ALPHA: 2}
     layout, depth, levels = PICTURES[name]
-    c = channels.get(layout, 1)
-    flat = image((18, 20, c)).astype(np.int64)
+    height, width = (34, 40) if name == "v2-tiles" else (18, 20)
+    flat = image((height, width, layout.channels)).astype(np.int64)
     samples = (flat * 257 if depth == 16 else flat) % levels
-    palette = bytes(range(3 * levels)) if layout is Layout.PALETTE else b""
-    metadata = (Chunk(b"tEXt", b"Title\0golden"), Chunk(b"pHYs", bytes(9))) if name == "v2-palette" else ()
-    return Picture(
-        np.ascontiguousarray(samples.astype(np.uint8 if depth <= 8 else np.uint16)), layout, depth, palette,
-        b"\x00\x80" if palette else b"", metadata,
-    )  # fmt: skip
+    palette, transparency, metadata = b"", b"", ()
+    if layout is Layout.PALETTE:
+        palette, transparency = bytes(i % 256 for i in range(3 * levels)), b"\x00\x80"
+        metadata = (Chunk(b"tEXt", b"Title\0golden"), Chunk(b"pHYs", bytes(9)))
+    elif name.endswith("-key"):
+        transparency = b"\x00\x09" * layout.channels
+    samples = np.ascontiguousarray(samples.astype(np.uint8 if depth <= 8 else np.uint16))
+    return Picture(samples, layout, depth, palette, transparency, metadata)
 
 
-PICTURES = {
-    "v2-rgb": (Layout.RGB, 8, 256),
-    "v2-grey": (Layout.GREY, 8, 256),
-    "v2-rgba": (Layout.RGBA, 8, 256),
-    "v2-grey-alpha": (Layout.GREY_ALPHA, 8, 7),
-    "v2-palette": (Layout.PALETTE, 4, 16),
-    "v2-bits": (Layout.GREY, 1, 2),
-    "v2-constant": (Layout.RGBA, 16, 1),
-    "v2-rgb16": (Layout.RGB, 16, 65536),
-    "v2-grey12": (Layout.GREY, 12, 4096),
-}
+def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Names of all golden files, and what makes one."""
+    from tests import golden_bad, golden_blocks
+
+    for name in PICTURES:
+        for suffix, models_only in (("", False), ("-model", True)):
+            yield f"{name}{suffix}", partial(_encoded, name, models_only)
+    for name, made in golden_blocks.BLOCKS.items():
+        yield name, made.file
+    for name, bad in golden_bad.BAD.items():
+        yield name, bad.make
+
+
+def _encoded(name: str, models_only: bool) -> bytes:
+    small = {"TILE_SIDE": 20, "WHOLE_PIXELS": 1} if name == "v2-tiles" else {"TILE_SIDE": tiles.TILE_SIDE}
+    with patch.multiple(tiles, **small):
+        return codec.compress([picture(name)], weights, models_only=models_only)[0]
 
 
 def main() -> None:
-    for name in PICTURES:
-        for suffix, models_only in (("", False), ("-model", True)):
-            path = FOLDER / f"{name}{suffix}.pxz"
-            if not path.exists():
-                path.write_bytes(codec.compress([picture(name)], weights, models_only=models_only)[0])
+    for name, make in _all():
+        path = FOLDER / f"{name}.pxz"
+        if not path.exists():
+            path.write_bytes(make())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ what must still catch other pixels.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -16,13 +16,22 @@ from pixcodecs.blocks import Kind
 from pixcodecs.coding import varint
 
 from pixzip import foreign
+from pixzip.picture import Picture
+from tests import golden
 from tests.forging import Fields
-from tests.seeds import Seed
 
 #: Where numbers of the format begin, end and change their length.
 ENDS = [0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 1365, 16383, 16384, 65535, 65536, 2**31, 2**32 - 1, 2**35 - 1]
 #: Sides whose product is near the limit of pixels, or far beyond it.
 SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16383, 5461), (65535, 65535), (3000, 3)]
+
+
+class Seed(NamedTuple):
+    """A good file and what it holds."""
+
+    name: str
+    data: bytes
+    picture: Picture
 
 
 class Mutation(NamedTuple):
@@ -32,6 +41,12 @@ class Mutation(NamedTuple):
     how: str
     data: bytes
     header_forged: bool = False
+
+
+def seeds(decompress: Callable[[bytes], Picture]) -> list[Seed]:
+    """The good golden files."""
+    files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
+    return [Seed(name, data, decompress(data)) for name, data in files.items()]
 
 
 def _span(rng: Random, size: int) -> tuple[int, int]:

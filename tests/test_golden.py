@@ -2,20 +2,31 @@
 
 import hashlib
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from pixcodecs.errors import BitstreamError
+from click.testing import CliRunner
+from pixcodecs import container
 
 from pixzip import codec, library
+from pixzip.cli import main
 from tests import golden
+from tests.golden_bad import BAD
+from tests.golden_blocks import BLOCKS
 
 EXTRA = [golden.FOLDER / f"model-{channels}.safetensors" for channels in (1, 3)]
 
 
+def weights_for(model_id: bytes) -> Any:
+    return library.by_id(model_id, EXTRA)
+
+
 def decoded(name: str) -> golden.Picture:
     data = (golden.FOLDER / f"{name}.pxz").read_bytes()
-    return codec.decompress([data], lambda model_id: library.by_id(model_id, EXTRA))[0]
+    return codec.decompress([data], weights_for)[0]
 
 
 @pytest.mark.parametrize("name", golden.SHAPES)
@@ -38,7 +49,48 @@ def test_encoding_by_models_gives_the_golden_bytes(name: str) -> None:
     assert data == (golden.FOLDER / f"{name}-model.pxz").read_bytes()
 
 
-@pytest.mark.parametrize("name", golden.BAD)
-def test_a_bad_golden_file_is_refused_with_its_message(name: str) -> None:
-    with pytest.raises(BitstreamError, match=golden.BAD[name][1]):
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_file_made_of_blocks_decodes_to_its_picture(name: str) -> None:
+    assert decoded(name) == BLOCKS[name].picture
+
+
+def test_the_tiled_file_has_tiles() -> None:
+    header = container.read_header((golden.FOLDER / "v2-tiles-model.pxz").read_bytes())
+    assert header.windows == [(0, 0, 20, 17), (20, 0, 20, 17), (0, 17, 20, 17), (20, 17, 20, 17)]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_refused_with_its_message(name: str) -> None:
+    bad = BAD[name]
+    with pytest.raises(bad.error, match=re.escape(bad.message)) as found:
         decoded(name)
+    assert found.type is bad.error
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_salvaged_of_a_bad_file_is_said(name: str) -> None:
+    bad = BAD[name]
+    data = (golden.FOLDER / f"{name}.pxz").read_bytes()
+    if bad.salvaged is None:
+        assert codec.recover(data, weights_for, salvage=True).picture.samples.size
+        return
+    with pytest.raises(bad.error, match=re.escape(bad.salvaged)) as found:
+        codec.recover(data, weights_for, salvage=True)
+    assert found.type is bad.error
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_command_line_refuses_a_bad_file_in_one_line(name: str, tmp_path: Path) -> None:
+    bad, file, out = BAD[name], golden.FOLDER / f"{name}.pxz", tmp_path / "out.png"
+    models = [argument for path in EXTRA for argument in ("--model", str(path))]
+    found = CliRunner().invoke(main, ["decompress", str(file), "-o", str(out), *models])
+    assert found.exit_code == 2
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"pixzip: {file}: ")
+    assert bad.message in line
+    assert not [*tmp_path.iterdir()]
+
+
+def test_every_golden_file_is_known_and_there() -> None:
+    versions = [*golden.SHAPES, *(f"{name}{suffix}" for name in golden.PICTURES for suffix in ("", "-model"))]
+    assert {p.stem for p in golden.FOLDER.glob("*.pxz")} == {*versions, *BLOCKS, *BAD}
