@@ -18,6 +18,7 @@ from pixzip import files
 )  # fmt: skip
 @click.option("--config", "name", required=True, metavar="NAME", help="base, fast, grey or tiny.")
 @click.option("-o", "--output", "out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--init", "init", metavar="base|fast|PATH", help="Model to start from: one of the config's sizes.")
 @click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")
 @click.option("--batch", type=click.IntRange(min=1), help="Crops a step.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights and crops.")
@@ -27,6 +28,7 @@ def train(
     data: tuple[Path, ...],
     name: str,
     out: Path,
+    init: str | None,
     megapixels: float | None,
     batch: int | None,
     seed: int | None,
@@ -36,6 +38,7 @@ def train(
     """Train a model, or go on training it, and export it to DIR/model.safetensors."""
     import torch
 
+    from pixzip import library
     from pixzip.codec import resolve_device
     from pixzip.train import loop
 
@@ -44,12 +47,13 @@ def train(
     given = {"megapixels": megapixels, "batch": batch, "seed": seed}
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     config = dataclasses.replace(loop.CONFIGS[name], **changes)
+    start = library.resolve(init, config.model.channels) if init else None
     where = resolve_device(device)
     if threads:
         torch.set_num_threads(threads)
     try:
         with _Display(config.megapixels) as display:
-            weights = loop.train(data, config, out, where, report=display)
+            weights = loop.train(data, config, out, where, display, start)
     except (ValueError, FloatingPointError) as e:
         raise PixzipError(str(e)) from e
     click.echo(f"{out / 'model.safetensors'}: model {weights.model_id.hex()}", err=True)

@@ -224,6 +224,6 @@ def _named(decoding: blocks.Decoding, header: Header) -> Generator[Payload, Samp
             return samples
         if asked.model >= len(header.models):
             raise BitstreamError(f"block asks for model {asked.model} of {len(header.models)}")
-        payload = Payload(header.models[asked.model], asked.payload, asked.shape)
+        payload = Payload(header.models[asked.model], asked.payload, asked.shape, asked.precision)
         payload.check()
         answer = yield payload

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pixcodecs import entropy
+from pixcodecs.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.exact import gemm
@@ -21,13 +22,13 @@ from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import Step
 from pixzip.exact.wavefront import TensorWavefront, Wavefront
 from pixzip.exact.weights import IntegerWeights
+from pixzip.planes import Planes
 
 try:
     from pixzip.exact.compiled import compiled_wavefront
 except ImportError:  # numba does not exist for this interpreter
     compiled_wavefront = None  # type: ignore[assignment]
 
-Planes = NDArray[np.uint8]
 #: Called with (steps done, steps in all).
 Progress = Callable[[int, int], None]
 
@@ -47,21 +48,22 @@ class Coder(ABC):
     """Turns frequencies into symbols, by looking them up or by decoding them."""
 
     @abstractmethod
-    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        """(M, 16) frequencies of stage 0 (bins) or 1 (places) -> (M,) symbols."""
+    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        """(M, 16) frequencies of a digit, counted from the highest -> (M,) symbols."""
 
 
 class _Known(Coder):
     """Symbols come from images that are there."""
 
     def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
-        self.values = np.zeros((wave.schedule.buffer_pixels, wave.layers.config.channels), np.uint8)
+        self.shifts = range(4 * wave.digits - 4, -1, -4)
+        self.values = np.zeros((wave.schedule.buffer_pixels, wave.layers.config.channels), wave.dtype)
         for i, planes in enumerate(images):
             self.values[wave.schedule.window(i)] = planes.transpose(1, 2, 0)
 
-    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         values = self.values[step.address, channel].astype(np.int32)
-        symbols: NDArray[np.int32] = values % BINS if stage else values // BINS
+        symbols: NDArray[np.int32] = values >> self.shifts[digit] & BINS - 1
         self.use(step, symbols, freqs)
         return symbols
 
@@ -105,7 +107,7 @@ class _Decode(Coder):
         #: most a sixteenth likelier than its frequency says: 0.09 of at least 4 bits where that counts.
         self.left = {i: 8.25 * len(p) + 128 for i, p in enumerate(payloads) if 8 * len(p) < SHORT_BITS * subpixels[i]}
 
-    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         if len(step.segments) == 1:
             return self._decode(step.segments[0][0], freqs)
         parts = [self._decode(image, freqs[part]) for image, part in step.segments]
@@ -121,20 +123,26 @@ class _Decode(Coder):
 
 
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
-    """Code every sub-pixel of a batch: step by step, channel by channel, bins before places."""
+    """Code every sub-pixel of a batch: step by step, channel by channel, digit by digit."""
     schedule = wave.schedule
     with wave.coding():
         for step in schedule:
             wave.begin(step)
             for channel in range(wave.layers.config.channels):
-                bins = coder.code(step, channel, 0, wave.bin_freqs(channel))
-                places = coder.code(step, channel, 1, wave.place_freqs(channel, bins))
-                wave.store(channel, bins, places)
+                digits: list[NDArray[np.int32]] = []
+                for i in range(wave.digits):
+                    digits.append(coder.code(step, channel, i, wave.freqs(channel, digits)))
+                wave.store(channel, digits)
             if progress:
                 progress(step.t + 1, schedule.steps)
 
 
-def wavefront(layers: Layers, sizes: list[tuple[int, int]], compiled: bool | None = None) -> Wavefront:
+def wavefront(
+    layers: Layers,
+    sizes: list[tuple[int, int]],
+    compiled: bool | None = None,
+    precisions: Sequence[Precision] | None = None,
+) -> Wavefront:
     """The fastest form for the layers' device; `compiled` overrules.
 
     Raises:
@@ -144,8 +152,8 @@ def wavefront(layers: Layers, sizes: list[tuple[int, int]], compiled: bool | Non
     if compiled and not possible:
         raise ValueError("compiled kernels need numba and a CPU")
     if possible if compiled is None else compiled:
-        return compiled_wavefront(layers, sizes)
-    return TensorWavefront(layers, sizes)
+        return compiled_wavefront(layers, sizes, precisions)
+    return TensorWavefront(layers, sizes, precisions)
 
 
 def known_answer_pattern(channels: int) -> Planes:
@@ -194,8 +202,8 @@ class Engine:
                 f"(backend {arithmetic.name} on {device}): nothing was coded"
             )
 
-    def _wave(self, sizes: list[tuple[int, int]]) -> Wavefront:
-        return wavefront(self.layers, sizes, self.compiled)
+    def _wave(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
+        return wavefront(self.layers, sizes, self.compiled, precisions)
 
     def known_answer(self) -> str:
         """Hex SHA-256 of the frequencies of `known_answer_pattern`."""
@@ -205,31 +213,53 @@ class Engine:
         run(wave, coder)
         return coder.hash.hexdigest()
 
-    def encode(self, images: Sequence[Planes], progress: Progress | None = None) -> list[bytes]:
-        """(C, H, W) uint8 images in coding order -> a payload each."""
-        wave = self._wave([planes.shape[1:] for planes in images])
+    def encode(
+        self,
+        images: Sequence[Planes],
+        progress: Progress | None = None,
+        precisions: Sequence[Precision] | None = None,
+    ) -> list[bytes]:
+        """(C, H, W) images in coding order -> a payload each.
+
+        Args:
+            precisions: of each image, of equally many digits; None for uint8.
+        """
+        wave = self._wave([planes.shape[1:] for planes in images], precisions)
         coder = _Encode(wave, images)
         run(wave, coder, progress)
         return [e.finish() for e in coder.encoders]
 
     def decode(
-        self, payloads: Sequence[bytes], sizes: list[tuple[int, int]], progress: Progress | None = None
+        self,
+        payloads: Sequence[bytes],
+        sizes: list[tuple[int, int]],
+        progress: Progress | None = None,
+        precisions: Sequence[Precision] | None = None,
     ) -> list[Planes]:
-        """Payloads and their (height, width) -> (C, H, W) uint8 images in coding order.
+        """Payloads and their (height, width) -> (C, H, W) images in coding order; see `encode`.
 
         Raises:
-            BitstreamError: a payload ends before its last pixel, or goes on after it.
+            BitstreamError: a payload ends before its last pixel, goes on after it, or holds samples too large.
         """
-        wave = self._wave(sizes)
+        wave = self._wave(sizes, precisions)
         coder = _Decode(payloads, [h * w * self.weights.config.channels for h, w in sizes])
         run(wave, coder, progress)
         for decoder in coder.decoders:
             decoder.check_exhausted()
-        return [wave.pixels(i) for i in range(len(sizes))]
+        planes = [wave.pixels(i) for i in range(len(sizes))]
+        for found, precision in zip(planes, wave.precisions, strict=True):
+            if precision.depth % 4 and int(found.max()) >> precision.depth:
+                raise BitstreamError(f"payload damaged: a sample of {found.max()} in {precision.depth} bits")
+        return planes
 
-    def nll_bits(self, images: Sequence[Planes], progress: Progress | None = None) -> list[float]:
-        """The model's own bits for each image: the sum of -log2 of its frequencies."""
-        wave = self._wave([planes.shape[1:] for planes in images])
+    def nll_bits(
+        self,
+        images: Sequence[Planes],
+        progress: Progress | None = None,
+        precisions: Sequence[Precision] | None = None,
+    ) -> list[float]:
+        """The model's own bits for each image: the sum of -log2 of its frequencies; see `encode`."""
+        wave = self._wave([planes.shape[1:] for planes in images], precisions)
         coder = _Measure(wave, images)
         run(wave, coder, progress)
         return coder.bits.tolist()

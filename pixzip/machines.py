@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from pixcodecs.blocks import Samples
+from pixcodecs.blocks import Precision, Samples
 from pixcodecs.errors import BitstreamError, PixzipError
 
 from pixzip.engine import Engine, Progress
@@ -60,12 +60,20 @@ def engine(weights: IntegerWeights, device: str) -> Engine:
     return _engine(_ByDigest(weights), weights.known_answer, device)
 
 
+class Ask(NamedTuple):
+    """What a model shall code: (H, W, C) samples."""
+
+    samples: Samples
+    precision: Precision = Precision()
+
+
 class Payload(NamedTuple):
     """What a model coded."""
 
     model_id: bytes
     payload: bytes
     shape: tuple[int, int, int]
+    precision: Precision = Precision()
 
     def check(self) -> None:
         """
@@ -79,15 +87,16 @@ class Payload(NamedTuple):
 
 
 def encode(
-    asked: Sequence[Samples], models: dict[int, IntegerWeights], device: str, report: Progress | None = None
+    asked: Sequence[Ask], models: dict[int, IntegerWeights], device: str, report: Progress | None = None
 ) -> list[bytes]:
-    """The payload of each (H, W, C) array, coded by the model of C channels."""
+    """The payload of each array, coded by the model of its channels."""
     answers = [b""] * len(asked)
-    for channels in sorted({s.shape[2] for s in asked}):
-        chosen = [i for i, s in enumerate(asked) if s.shape[2] == channels]
-        weights = models[channels]
-        planes = [to_planes(asked[i], weights.order) for i in chosen]
-        for i, payload in zip(chosen, engine(weights, device).encode(planes, report), strict=True):
+    for kind in sorted({(a.samples.shape[2], a.precision.digits) for a in asked}):
+        chosen = [i for i, a in enumerate(asked) if (a.samples.shape[2], a.precision.digits) == kind]
+        weights = models[kind[0]]
+        planes = [to_planes(asked[i].samples, weights.order) for i in chosen]
+        payloads = engine(weights, device).encode(planes, report, [asked[i].precision for i in chosen])
+        for i, payload in zip(chosen, payloads, strict=True):
             answers[i] = payload
     return answers
 
@@ -97,15 +106,16 @@ def decode(
 ) -> list[Samples]:
     """The (H, W, C) samples of each payload."""
     answers: dict[int, Samples] = {}
-    for model_id in dict.fromkeys(a.model_id for a in asked):
-        chosen = [i for i, a in enumerate(asked) if a.model_id == model_id]
-        weights = models[model_id]
+    for kind in dict.fromkeys((a.model_id, a.precision.digits) for a in asked):
+        chosen = [i for i, a in enumerate(asked) if (a.model_id, a.precision.digits) == kind]
+        weights = models[kind[0]]
         for i in chosen:
             if asked[i].shape[2] != weights.config.channels:
                 found = f"{asked[i].shape[2]} channels, its model {weights.config.channels}"
                 raise BitstreamError(f"file has {found}: one is wrong")
-        sizes = [asked[i].shape[:2] for i in chosen]
-        decoded = engine(weights, device).decode([asked[i].payload for i in chosen], sizes, report)
+        sizes, precisions = [asked[i].shape[:2] for i in chosen], [asked[i].precision for i in chosen]
+        payloads = [asked[i].payload for i in chosen]
+        decoded = engine(weights, device).decode(payloads, sizes, report, precisions)
         answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
     return [answers[i] for i in range(len(asked))]
 

@@ -1,4 +1,4 @@
-"""A `Picture`: what an image file holds, whatever its format.
+"""A `Picture`: what an image file holds, whatever its format; and its `Frame`, which is all but the samples.
 
 Samples stand as the file has them, neither scaled nor converted; the words for everything else are those
 of PNG [1].  Files become pictures, and pictures files, in `pixzip.image`.
@@ -35,14 +35,13 @@ class Chunk(NamedTuple):
 NOT_METADATA = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One still image.
+@dataclass(frozen=True)
+class Frame:
+    """All that a picture is but its samples.
 
     Args:
-        samples: (H, W, C) uint8 for depths to 8, uint16 above; C-contiguous; values below 2**depth.
-            Of a palette they are indices, which, as in some files, may point behind its end.
-        layout: what the C channels are.
+        width, height: in pixels.
+        layout: what the channels are.
         depth: 1 to 16 bits a sample, 1 to 8 of a palette.
         palette: R, G, B of every entry, in the file's order; of `Layout.PALETTE` alone.
         transparency: the body of PNG's tRNS: the alpha of the first entries of a palette, or the one
@@ -52,7 +51,8 @@ class Picture:
         ValueError: the fields contradict each other.
     """
 
-    samples: Samples
+    width: int
+    height: int
     layout: Layout
     depth: int
     palette: bytes = b""
@@ -60,26 +60,16 @@ class Picture:
     metadata: tuple[Chunk, ...] = ()
 
     def __post_init__(self) -> None:
-        self._check_samples()
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"size is {self.width}x{self.height}, expected at least one pixel")
+        most = MAX_PALETTE_DEPTH if self.layout is Layout.PALETTE else MAX_DEPTH
+        if not 1 <= self.depth <= most:
+            raise ValueError(f"depth is {self.depth}, expected 1 to {most} for {self.layout.name}")
         self._check_colours()
         for chunk in self.metadata:
             name = chunk.type
             if len(name) != 4 or not name.isalpha() or name[:1].isupper() or name in NOT_METADATA:
                 raise ValueError(f"metadata has a chunk {name!r}, expected ancillary chunks")
-
-    def _check_samples(self) -> None:
-        x, channels = self.samples, self.layout.channels
-        most = MAX_PALETTE_DEPTH if self.layout is Layout.PALETTE else MAX_DEPTH
-        if not 1 <= self.depth <= most:
-            raise ValueError(f"depth is {self.depth}, expected 1 to {most} for {self.layout.name}")
-        if x.dtype != sample_dtype(self.depth):
-            raise ValueError(f"samples are {x.dtype}, expected {sample_dtype(self.depth)} for depth {self.depth}")
-        if x.ndim != 3 or x.shape[2] != channels or not x.size:
-            raise ValueError(f"samples have shape {x.shape}, expected (H, W, {channels}) for {self.layout.name}")
-        if not x.flags.c_contiguous:
-            raise ValueError("samples are not C-contiguous")
-        if self.depth not in (8, 16) and int(x.max()) >> self.depth:
-            raise ValueError(f"samples go up to {x.max()}, expected less than 2**{self.depth}")
 
     def _check_colours(self) -> None:
         entries, rest = divmod(len(self.palette), 3)
@@ -94,6 +84,61 @@ class Picture:
         if size not in expected_sizes:
             raise ValueError(f"transparency has {size} bytes, expected {' or '.join(map(str, expected_sizes))}")
 
+    def check_rows(self, rows: Samples) -> None:
+        """
+        Args:
+            rows: (N, W, C), any number of the picture's rows, as `Picture` has its samples.
+        Raises:
+            ValueError: they are none of such a picture.
+        """
+        channels = self.layout.channels
+        if rows.dtype != self.dtype:
+            raise ValueError(f"samples are {rows.dtype}, expected {self.dtype} for depth {self.depth}")
+        if rows.ndim != 3 or rows.shape[2] != channels:
+            raise ValueError(f"samples have shape {rows.shape}, expected (H, W, {channels}) for {self.layout.name}")
+        if rows.shape[1] != self.width:
+            raise ValueError(f"rows are {rows.shape[1]} pixels wide, expected {self.width}")
+        if not rows.flags.c_contiguous:
+            raise ValueError("samples are not C-contiguous")
+        if self.depth not in (8, 16) and rows.size and int(rows.max()) >> self.depth:
+            raise ValueError(f"samples go up to {rows.max()}, expected less than 2**{self.depth}")
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
+        """What holds its samples."""
+        return sample_dtype(self.depth)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One still image.
+
+    Args:
+        samples: (H, W, C) uint8 for depths to 8, uint16 above; C-contiguous; values below 2**depth.
+            Of a palette they are indices, which, as in some files, may point behind its end.
+        layout, depth, palette, transparency, metadata: as in `Frame`.
+    Raises:
+        ValueError: the fields contradict each other.
+    """
+
+    samples: Samples
+    layout: Layout
+    depth: int
+    palette: bytes = b""
+    transparency: bytes = b""
+    metadata: tuple[Chunk, ...] = ()
+
+    def __post_init__(self) -> None:
+        x = self.samples
+        if x.ndim != 3 or not x.size:
+            raise ValueError(f"samples have shape {x.shape}, expected (H, W, {self.layout.channels})")
+        self.frame.check_rows(x)
+
+    @property
+    def frame(self) -> Frame:
+        """All but the samples."""
+        return Frame(self.width, self.height, *self._fields())
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Picture):
             return NotImplemented
@@ -102,7 +147,7 @@ class Picture:
     def __hash__(self) -> int:
         return hash((self._fields(), self.samples.tobytes()))
 
-    def _fields(self) -> tuple[object, ...]:
+    def _fields(self) -> tuple[Layout, int, bytes, bytes, tuple[Chunk, ...]]:
         return self.layout, self.depth, self.palette, self.transparency, self.metadata
 
     @property

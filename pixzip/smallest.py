@@ -5,15 +5,18 @@ model, lossless WebP, PNG at 16 bits, and no compression at all.  What a learned
 by `yield`, so that many tiles become one batch.
 """
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pixcodecs import blocks
-from pixcodecs.blocks import Kind, Samples
+from pixcodecs.blocks import Kind, Precision, Samples
 
 from pixzip import foreign
 from pixzip.foreign import WebpEffort
+from pixzip.machines import Ask
 
 
 class Coded(NamedTuple):
@@ -27,13 +30,17 @@ class Coded(NamedTuple):
         return len(self.block) + 9 * len(self.models)
 
 
-#: Yields (H, W, C) uint8 for the model of C channels, is sent the payload.
-Coding = Generator[Samples, bytes, Coded]
+#: Yields what the model of as many channels shall code, is sent the payload.
+Coding = Generator[Ask, bytes, Coded]
 
 #: Of a photograph: an effort of WebP, and how much larger than the best its block may be for the next one to be tried.
-_HOPES = ((WebpEffort.LEAST, 1.1), (WebpEffort.SOME, 1.03))
+_HOPES = ((WebpEffort.LEAST, 1.15), (WebpEffort.SOME, 1.06))
 #: Pixels looked at to tell photographs from graphics.
 _SAMPLED = 1 << 15
+#: The side of the part that tells how many samples wide a grey level is best.
+_TRIAL_SIDE = 128
+#: Samples a level, from which on a level that does not occur is taken for one that never does.
+_SURE = 64
 
 
 def _smallest(candidates: list[Coded]) -> Coded:
@@ -58,8 +65,8 @@ class Search:
         Args:
             webp: try WebP, which takes longest.
         """
-        if self.models_only and depth == 8 and samples.shape[2] in self.models:
-            return (yield from self._model(samples))
+        if self.models_only and depth >= 8 and samples.shape[2] in self.models:
+            return (yield from self._model(samples) if depth == 8 else self._deep_model(samples, depth))
         if (samples == samples[0, 0]).all():
             return Coded(blocks.constant(samples, depth))
         if samples.shape[2] in (2, 4):
@@ -96,15 +103,46 @@ class Search:
         if rank_depth < top:  # levels are left out everywhere: what remains takes fewer bits
             inner = yield from self.encode(ranked, rank_depth)
             candidates.append(Coded(blocks.levels(used, rank_depth, inner.block), inner.models))
+            if used.sum() * _SURE < samples.size:
+                return _smallest(candidates)
         if top < depth:
             inner = yield from self.encode(samples.astype(blocks.dtype(top)), top)
             candidates.append(Coded(blocks.narrow(top, inner.block), inner.models))
         else:
-            shift = depth - 8
-            high = yield from self.encode((samples >> shift).astype(np.uint8), 8)
-            low = yield from self.encode((samples & (1 << shift) - 1).astype(np.uint8), shift)
-            candidates.append(Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models))
+            if samples.shape[2] in self.models:
+                candidates.append((yield from self._deep_model(samples, depth)))
+            if not self.models_only and Kind(_smallest(candidates).block[0]) is not Kind.DEEP_MODEL:
+                candidates.append((yield from self._split(samples, depth)))
         return _smallest(candidates)
+
+    def _split(self, samples: Samples, depth: int) -> Coding:
+        """High and low bits as pictures of their own: for what is no photograph."""
+        shift = depth - 8
+        high = yield from self.encode((samples >> shift).astype(np.uint8), 8)
+        low = yield from self.encode((samples & (1 << shift) - 1).astype(np.uint8), shift)
+        return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
+
+    def _deep_model(self, samples: Samples, depth: int) -> Coding:
+        position = self.models[samples.shape[2]]
+        precision = Precision(depth, (yield from self._unit(samples, depth)))
+        payload = yield Ask(samples, precision)
+        return Coded(blocks.deep_model(position, precision, payload), frozenset([position]))
+
+    def _unit(self, samples: Samples, depth: int) -> Generator[Ask, bytes, int]:
+        """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise."""
+        h, w, _ = samples.shape
+        y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
+        part = np.ascontiguousarray(samples[y : y + _TRIAL_SIDE, x : x + _TRIAL_SIDE])
+        noise = float(np.abs(_med_residuals(part)).mean())
+        unit = min(depth - 8, max(0, round(math.log2(max(noise, 1))) - 2))
+        sizes = {unit: len((yield Ask(part, Precision(depth, unit))))}
+        for direction in (-1, 1):
+            while 0 <= (tried := unit + direction) <= depth - 8 and tried not in sizes:
+                sizes[tried] = len((yield Ask(part, Precision(depth, tried))))
+                if sizes[tried] >= sizes[unit]:
+                    break
+                unit = tried
+        return unit
 
     def _shallow(self, samples: Samples, depth: int, webp: bool) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth))]
@@ -120,7 +158,7 @@ class Search:
 
     def _model(self, samples: Samples) -> Coding:
         position = self.models[samples.shape[2]]
-        payload = yield samples
+        payload = yield Ask(samples)
         return Coded(blocks.model(position, payload), frozenset([position]))
 
 
@@ -139,10 +177,18 @@ def _webp(samples: Samples, best: int) -> list[Coded]:
     return [] if body is None else [Coded(blocks.foreign(Kind.WEBP, body))]
 
 
+def _med_residuals(samples: Samples) -> NDArray[np.int64]:
+    """What the MED prediction leaves of (H, W, C) samples, without the first row and column."""
+    x = samples.astype(np.int64)
+    west, north, north_west = x[1:, :-1], x[:-1, 1:], x[:-1, :-1]
+    med = np.clip(west + north - north_west, np.minimum(west, north), np.maximum(west, north))
+    return x[1:, 1:] - med if med.size else np.zeros((1, 1, 1), np.int64)
+
+
 def _photographic(samples: Samples) -> bool:
     """Whether samples look like a photograph's: many colours, or in grey many different neighbourhoods."""
     h, w, c = samples.shape
-    if h * w < 4096:
+    if h * w < 1 << 14:
         return False
     if c == 1 and w > 2:
         samples = np.concatenate([samples[:, :-2], samples[:, 1:-1], samples[:, 2:]], 2)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from pixcodecs import blocks, container
-from pixcodecs.blocks import Kind, Samples
+from pixcodecs.blocks import Kind, Precision, Samples
 from pixcodecs.coding import crc32
 from pixcodecs.container import Layout, Tile
 
-from pixzip import codec, decoder, foreign
+from pixzip import codec, decoder, foreign, machines
 from pixzip.picture import Picture
 from tests import golden
 
@@ -46,6 +46,13 @@ def _model(samples: Samples) -> bytes:
     return blocks.model(0 if samples.shape[2] == 1 else 1, payload)
 
 
+def _deep_model(samples: Samples, depth: int, unit: int) -> bytes:
+    """A block of more than 8 bits, and with what unit."""
+    channels, precision = samples.shape[2], Precision(depth, unit)
+    (payload,) = machines.encode([machines.Ask(samples, precision)], {channels: golden.weights(channels)}, "cpu")
+    return blocks.deep_model(0 if channels == 1 else 1, precision, payload)
+
+
 def _webp(samples: Samples) -> bytes:
     return blocks.foreign(Kind.WEBP, foreign.webp(samples) or b"")
 
@@ -57,6 +64,7 @@ def _png(samples: Samples) -> bytes:
 def _all() -> dict[str, Made]:
     grey, rgb, rgba = (golden.image((4, 5, c)) for c in (1, 3, 4))
     deep = grey.astype(np.uint16) << 4 | grey >> 4
+    word16 = rgb.astype(np.uint16) * 257 ^ 0x5A
     gaps = (rgb // 40 * 40).astype(np.uint8)
     used = blocks.used_levels(gaps, 8)
     ranked, rank_depth = blocks.ranks(gaps, used)
@@ -83,6 +91,11 @@ def _all() -> dict[str, Made]:
         ),
         "v2-levels-of-model": Made(Layout.RGB, 8, gaps, lambda: [blocks.levels(used, 8, _model(ranked))]),
         "v2-png": Made(Layout.GREY, 16, deep, lambda: [_png(deep)]),
+        "v2-deep-12": Made(Layout.GREY, 12, deep, lambda: [_deep_model(deep, 12, 3)]),
+        "v2-deep-16": Made(Layout.RGB, 16, word16, lambda: [_deep_model(word16, 16, 6)]),
+        "v2-deep-narrow": Made(
+            Layout.RGB, 16, word16 >> 6, lambda: [blocks.narrow(10, _deep_model(word16 >> 6, 10, 0))]
+        ),
         "v2-nested": Made(
             Layout.GREY_ALPHA, 16, np.concatenate([deep, deep], -1),
             lambda: [blocks.alpha(

@@ -202,6 +202,9 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
             return bytes([Kind.CONSTANT]) + rng.randbytes(-(-c * depth // 8))
         case Kind.MODEL:
             return bytes([kind, rng.choice((0, 0, 1, 2))]) + rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
+        case Kind.DEEP_MODEL:
+            payload = rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
+            return bytes([kind, rng.choice((0, 0, 1, 2)), rng.randrange(max(2, depth - 6))]) + payload
         case Kind.WEBP | Kind.PNG:
             if h * w > 1 << 16 or rng.random() < 0.3:
                 return bytes([kind]) + rng.choice(donors)[1:]

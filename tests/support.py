@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs.blocks import Precision
 
 from pixzip.engine import Coder, Engine, Planes, run, wavefront
 from pixzip.exact.export import export
@@ -56,28 +57,30 @@ def scene(channels: int, height: int, width: int, seed: int) -> Planes:
 
 
 class Capture(Coder):
-    """Codes known images and keeps both stages' rows of every sub-pixel, placed by the documented order."""
+    """Codes known images and keeps the rows of every digit of every sub-pixel, placed by the documented order."""
 
-    def __init__(self, images: Sequence[Planes]) -> None:
-        self.images = images
-        self.rows = [np.zeros((*planes.shape, 2, 16), np.int64) for planes in images]
+    def __init__(self, images: Sequence[Planes], digits: int = 2) -> None:
+        self.images, self.digits = images, digits
+        self.rows = [np.zeros((*planes.shape, digits, 16), np.int64) for planes in images]
 
-    def code(self, step: Step, channel: int, stage: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         symbols = np.zeros(len(freqs), np.int32)
         for image, part in step.segments:
             _, height, width = self.images[image].shape
             y = np.array([y for y in range(height) if 0 <= step.t - 2 * y < width])
             x = step.t - 2 * y
-            self.rows[image][channel, y, x, stage] = freqs[part]
+            self.rows[image][channel, y, x, digit] = freqs[part]
             values = self.images[image][channel, y, x].astype(np.int32)
-            symbols[part] = values % 16 if stage else values // 16
+            symbols[part] = values // 16 ** (self.digits - 1 - digit) % 16
         return symbols
 
 
-def captured(engine: Engine, images: Sequence[Planes], compiled: bool | None) -> list[NDArray[np.int64]]:
-    """(C, H, W, 2, 16) frequencies of each image's bins and of the places in its true bins."""
-    coder = Capture(images)
-    run(wavefront(engine.layers, [planes.shape[1:] for planes in images], compiled), coder)
+def captured(
+    engine: Engine, images: Sequence[Planes], compiled: bool | None, precisions: Sequence[Precision] | None = None
+) -> list[NDArray[np.int64]]:
+    """(C, H, W, D, 16) frequencies of each image's digits, each after the true ones before it."""
+    coder = Capture(images, precisions[0].digits if precisions else 2)
+    run(wavefront(engine.layers, [planes.shape[1:] for planes in images], compiled, precisions), coder)
     return coder.rows
 
 

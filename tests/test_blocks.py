@@ -9,26 +9,30 @@ from hypothesis import strategies as st
 from PIL import Image
 from pixcodecs import blocks
 from pixcodecs.blocks import Kind, ModelRequest, Samples
-from pixcodecs.coding import deflate, varint
+from pixcodecs.coding import deflate, pack_bits, unpack_bits, varint
 from pixcodecs.errors import BitstreamError
 
 from pixzip import foreign
+from pixzip.machines import Ask
 from pixzip.rounds import drive
 from pixzip.smallest import Coded, Search
 
 SHAPES = [(1, 1), (1, 9), (8, 1), (5, 7), (33, 18)]
 
 
-def identity(asked: list[Samples]) -> list[bytes]:
-    """A model that codes nothing: its payload is the samples."""
-    return [s.tobytes() for s in asked]
+def identity(asked: list[Ask]) -> list[bytes]:
+    """A model that codes nothing: its payload is the samples, packed."""
+    return [pack_bits(a.samples, a.precision.depth) for a in asked]
 
 
 def inverse(asked: list[ModelRequest]) -> list[Samples]:
-    sizes = [int(np.prod(a.shape)) for a in asked]
-    return [
-        np.resize(np.frombuffer(a.payload + b"\0", np.uint8)[:n], a.shape) for a, n in zip(asked, sizes, strict=True)
-    ]
+    found = []
+    for a in asked:
+        size, depth = int(np.prod(a.shape)), a.precision.depth
+        whole = a.payload[: -(-size * depth // 8) - 1].ljust(-(-size * depth // 8), b"\0")  # damage may have any length
+        exact = len(a.payload) == len(whole)
+        found.append(unpack_bits(a.payload if exact else whole, size, depth).reshape(a.shape))
+    return found
 
 
 def encode(samples: Samples, depth: int) -> Coded:

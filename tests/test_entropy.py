@@ -94,17 +94,17 @@ def test_a_payload_is_decoded_by_nothing_but_the_specification(channels: int) ->
         states = []
         for y, x in step:
             own.begin(y, x)
-            states.append((own.centre, own.hidden, own.known))
+            states.append((own.centre, own.hidden, own.known, own.fine))
         for channel in range(channels):
             tables = []
-            for own.centre, own.hidden, own.known in states:
+            for own.centre, own.hidden, own.known, own.fine in states:
                 tables.append(np.diff(own.cumulative(channel)))
             bins = [decoder.decode(reference.bin_freqs(table).tolist()) for table in tables]
             for i, (y, x) in enumerate(step):
                 place = decoder.decode(reference.place_freqs(tables[i], bins[i]).tolist())
-                own.centre, own.hidden, own.known = states[i]
+                own.centre, own.hidden, own.known, own.fine = states[i]
                 own.store(y, x, channel, 16 * bins[i] + place)
-                states[i] = own.centre, own.hidden, own.known
+                states[i] = own.centre, own.hidden, own.known, own.fine
     assert np.array_equal(own.pixels.transpose(2, 0, 1), planes)
 
 

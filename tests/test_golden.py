@@ -54,6 +54,11 @@ def test_a_file_made_of_blocks_decodes_to_its_picture(name: str) -> None:
     assert decoded(name) == BLOCKS[name].picture
 
 
+@pytest.mark.parametrize("name", ["v2-deep-12", "v2-deep-16", "v2-deep-narrow"])
+def test_encoding_of_more_than_8_bits_gives_the_golden_bytes(name: str) -> None:
+    assert BLOCKS[name].file() == (golden.FOLDER / f"{name}.pxz").read_bytes()
+
+
 def test_the_tiled_file_has_tiles() -> None:
     header = container.read_header((golden.FOLDER / "v2-tiles-model.pxz").read_bytes())
     assert header.windows == [(0, 0, 20, 17), (20, 0, 20, 17), (0, 17, 20, 17), (20, 17, 20, 17)]

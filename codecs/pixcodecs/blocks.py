@@ -35,14 +35,28 @@ class Kind(IntEnum):
     HIGH_LOW = 6
     NARROW = 7
     LEVELS = 8
+    DEEP_MODEL = 9
+
+
+class Precision(NamedTuple):
+    """How samples of `depth` bits meet a model whose grey levels are 2^unit samples wide."""
+
+    depth: int = 8
+    unit: int = 0
+
+    @property
+    def digits(self) -> int:
+        """Symbols that a sample is coded in, of 4 bits each."""
+        return -(-self.depth // 4)
 
 
 class ModelRequest(NamedTuple):
-    """A payload that a learned model shall decode into (H, W, C) uint8."""
+    """A payload that a learned model shall decode into (H, W, C) samples."""
 
     model: int  # position among the header's models
     payload: bytes
     shape: Shape
+    precision: Precision = Precision()
 
 
 #: (body, shape, depth) -> samples
@@ -71,6 +85,11 @@ def constant(samples: Samples, depth: int) -> bytes:
 def model(position: int, payload: bytes) -> bytes:
     """A block that a learned model coded."""
     return bytes([Kind.MODEL, position]) + payload
+
+
+def deep_model(position: int, precision: Precision, payload: bytes) -> bytes:
+    """A block of more than 8 bits that a learned model coded."""
+    return bytes([Kind.DEEP_MODEL, position, precision.unit]) + payload
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
@@ -148,6 +167,13 @@ def decode(
             if depth != 8 or c not in (1, 3):
                 raise BitstreamError(f"a model codes 1 or 3 channels of 8 bits, block has {c} of {depth}")
             return (yield ModelRequest(reader.byte("position of a model"), reader.rest(), shape))
+        case Kind.DEEP_MODEL:
+            if depth <= 8 or c not in (1, 3):
+                raise BitstreamError(f"a model codes 1 or 3 channels of 9 to 16 bits, block has {c} of {depth}")
+            position, unit = reader.byte("position of a model"), reader.byte("unit")
+            if unit > depth - 8:
+                raise BitstreamError(f"block has grey levels of 2^{unit} samples at {depth} bits")
+            return (yield ModelRequest(position, reader.rest(), shape, Precision(depth, unit)))
         case Kind.WEBP | Kind.PNG:
             if kind not in decoders:
                 raise BitstreamError(f"block is {kind.name}, which is not supported here")

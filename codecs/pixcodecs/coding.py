@@ -65,10 +65,15 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def deflate(data: bytes) -> bytes:
-    """A raw deflate stream (RFC 1951)."""
-    coder = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return coder.compress(data) + coder.flush()
+def deflate(*parts: bytes) -> bytes:
+    """A raw deflate stream (RFC 1951) of all parts: each in blocks of its own, or not, whichever is shorter."""
+
+    def stream(*pieces: bytes) -> bytes:
+        coder = zlib.compressobj(9, zlib.DEFLATED, -15)
+        start = b"".join(coder.compress(piece) + coder.flush(zlib.Z_BLOCK) for piece in pieces[:-1])
+        return start + coder.compress(pieces[-1]) + coder.flush()
+
+    return min(stream(b"".join(parts)), stream(*parts), key=len)
 
 
 def inflate(data: bytes, limit: int, name: str) -> bytes:

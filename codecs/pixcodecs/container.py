@@ -137,8 +137,8 @@ def pack_header(header: Header) -> bytes:
     for model in header.models:
         out += bytes([_MODEL_BY_ID]) + model
     if header.extras:
-        plain = b"".join(_pack_extra(kind, data) for kind, data in header.extras)
-        packed = deflate(plain)
+        parts = [_pack_extra(kind, data) for kind, data in header.extras]
+        plain, packed = b"".join(parts), deflate(*parts)
         shorter = len(packed) < len(plain)
         body = packed if shorter else plain
         out += varint(len(body) << 1 | shorter) + body

@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,15 +11,16 @@ import numpy as np
 import scipy.linalg.blas  # noqa: F401 (numba's products are SciPy's)
 import torch
 from numpy.typing import NDArray
+from pixcodecs.blocks import Precision, Samples
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from pixzip.exact import kernels
+from pixzip.exact import kernels, kernels_heads
 from pixzip.exact.frequencies import BINS
 from pixzip.exact.gemm import Float32
 from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import BACK, RING, Schedule, Step
-from pixzip.exact.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront
+from pixzip.exact.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront, joined
 from pixzip.models.context import MASK_A, MASK_B
 
 #: A thread is not worth waking for fewer rows.
@@ -64,6 +65,9 @@ class _Heads(NamedTuple):
 
     centre: Symbols
     known: Symbols
+    fine: Symbols
+    units: Symbols
+    tops: Symbols
     mixture: tuple[Symbols, Symbols, Symbols]
     bin_rows: Symbols
     freqs: Rows
@@ -72,13 +76,20 @@ class _Heads(NamedTuple):
 class CompiledWavefront(Wavefront):
     """Every buffer is allocated once; what runs the trunk is up to the subclass."""
 
-    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
-        super().__init__(layers, sizes)
+    def __init__(
+        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
+    ) -> None:
+        super().__init__(layers, sizes, precisions)
         s, config = self.schedule, layers.config
         c, k, most = config.channels, config.n_mix, s.most
-        self._buffer = np.zeros((s.buffer_pixels, c), np.uint8)
+        self._buffer = np.zeros((s.buffer_pixels, c), self.dtype)
         self._inside = s.inside()
-        self._centre, self._known = np.zeros((most, c), np.int32), np.zeros((most, c), np.int32)
+        self._centre, self._known, self._fine = (np.zeros((most, c), np.int32) for _ in range(3))
+        self._units, self._tops = np.zeros(most, np.int32), np.full(most, 255, np.int32)
+        #: Of each image; none of 8 bits.
+        self._unit_of = self.of_images("unit") if self.deep else np.zeros(0, np.int64)
+        self._level_of = self.of_images("depth")[: len(self._unit_of)] - 8
+        self._top_of = (1 << self.of_images("depth")) - 1
         self._weights, self._means, self._scales = (np.zeros((most, k), np.int32) for _ in range(3))
         self._bin_rows, self._freqs = np.zeros((most, BINS + 1), np.int32), np.zeros((most, BINS), np.float32)
         self._head_activations = np.zeros((most, config.head_width), np.float32)
@@ -107,7 +118,13 @@ class CompiledWavefront(Wavefront):
         m = step.address.size
         if m not in self._cache:
             mixture = self._weights[:m], self._means[:m], self._scales[:m]
-            self._cache[m] = _Heads(self._centre[:m], self._known[:m], mixture, self._bin_rows[:m], self._freqs[:m])
+            residuals = self._known[:m], self._fine[:m]
+            precision = self._units[:m], self._tops[:m]
+            self._cache[m] = _Heads(
+                self._centre[:m], *residuals, *precision, mixture, self._bin_rows[:m], self._freqs[:m]
+            )
+        if self.deep:
+            self._units[:m], self._tops[:m] = self._unit_of[step.image], self._top_of[step.image]
         self._address, self._now = step.address, self._cache[m]
         self._parts = min(self._threads, max(1, m // _ROWS_PER_THREAD))
         self._hidden = self._trunk(step)
@@ -116,34 +133,59 @@ class CompiledWavefront(Wavefront):
     def _trunk(self, step: Step) -> NDArray[np.float32]:
         """MED predictions into `_centre`; (M, C W) hidden layer of the heads, in activation steps."""
 
-    def bin_freqs(self, channel: int) -> Rows:
+    def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
+        if self.deep:
+            return self._digit_freqs(channel, before)
         layers, v = self.layers, self._now
-        kernels.bins(
-            self._parts, self._hidden, v.known, v.centre, channel, *layers.heads[channel],
-            self._head_activations, self._outputs[channel], layers.exp2, *v.mixture, layers.logistic,
-            layers.reciprocal, layers.reach, v.bin_rows, v.freqs,
-        )  # fmt: skip
+        if before:
+            kernels_heads.places(
+                self._parts, *v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, before[0],
+                v.freqs,
+            )  # fmt: skip
+        else:
+            kernels_heads.bins(
+                self._parts, self._hidden, v.known, v.centre, channel, *layers.heads[channel],
+                self._head_activations, self._outputs[channel], layers.exp2, v.units, v.tops, *v.mixture,
+                layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, v.freqs,
+            )  # fmt: skip
         return v.freqs
 
-    def place_freqs(self, channel: int, bins: Symbols) -> Rows:
+    def _digit_freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         layers, v = self.layers, self._now
-        kernels.places(
-            self._parts, *v.mixture, layers.logistic, layers.reciprocal, layers.reach, v.bin_rows, bins, v.freqs
+        if before:
+            prefix = joined(before)
+        else:
+            prefix = np.zeros(len(v.centre), np.int32)
+            kernels_heads.mixtures(
+                self._parts, self._hidden, v.known, v.fine, v.centre, channel, *layers.heads[channel],
+                self._head_activations, self._outputs[channel], layers.exp2, v.units, v.tops, *v.mixture,
+            )  # fmt: skip
+        shift = 4 * (self.digits - 1 - len(before))
+        kernels_heads.digits(
+            self._parts, *v.mixture, v.units, v.tops, prefix, shift, layers.logistic, layers.reciprocal, v.freqs
         )
         return v.freqs
 
-    def store(self, channel: int, bins: Symbols, places: Symbols) -> None:
-        kernels.store(bins, places, channel, self._address, self._now.centre, self._now.known, self._buffer)
+    def store(self, channel: int, digits: Sequence[Symbols]) -> None:
+        v = self._now
+        if self.deep:
+            kernels_heads.deep_store(
+                joined(digits), channel, self._address, v.centre, v.units, v.known, v.fine, self._buffer
+            )
+        else:
+            kernels_heads.store(digits[0], digits[1], channel, self._address, v.centre, v.known, self._buffer)
 
-    def pixels(self, image: int) -> NDArray[np.uint8]:
+    def pixels(self, image: int) -> Samples:
         return np.ascontiguousarray(self._buffer[self.schedule.window(image)].transpose(2, 0, 1))
 
 
 class FusedWavefront(CompiledWavefront):
     """The trunk as one call a step; its products are those of BLAS, in float32."""
 
-    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
-        super().__init__(layers, sizes)
+    def __init__(
+        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
+    ) -> None:
+        super().__init__(layers, sizes, precisions)
         s, config = self.schedule, layers.config
         c, w, most = config.channels, config.width, s.most
         self._rings = np.zeros((config.blocks, s.zero_row + 1, w), np.int8)
@@ -155,8 +197,8 @@ class FusedWavefront(CompiledWavefront):
     def _trunk(self, step: Step) -> NDArray[np.float32]:
         kernels.trunk(
             self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets, _RUNS,
-            WEST, NORTH, NORTH_WEST, self._centre, self._feats, step.first, step.taps, self._rings,
-            self._activations, self._seen, self._product, self._stream, self._heads_input,
+            self._unit_of, self._level_of, WEST, NORTH, NORTH_WEST, self._centre, self._feats, step.first,
+            step.taps, self._rings, self._activations, self._seen, self._product, self._stream, self._heads_input,
             self.layers.config.finer, *self.layers.fused,
         )  # fmt: skip
         return self._heads_input
@@ -179,8 +221,10 @@ class _Views(NamedTuple):
 class ProductsWavefront(CompiledWavefront):
     """The trunk as kernels around the backend's products."""
 
-    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
-        super().__init__(layers, sizes)
+    def __init__(
+        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
+    ) -> None:
+        super().__init__(layers, sizes, precisions)
         s, config, arithmetic = self.schedule, layers.config, layers.arithmetic
         c, most = config.channels, s.most
         self._activate = kernels.activate_int32 if arithmetic.stream_dtype == torch.int32 else kernels.activate_float32
@@ -215,7 +259,7 @@ class ProductsWavefront(CompiledWavefront):
         v = self._views(m)
         kernels.features(
             self._parts, self._buffer, self._inside, step.address, step.image, self.schedule.offsets, _RUNS,
-            WEST, NORTH, NORTH_WEST, self._now.centre, v.feats_array,
+            self._unit_of, self._level_of, WEST, NORTH, NORTH_WEST, self._now.centre, v.feats_array,
         )  # fmt: skip
         v.stream.copy_(layers.input_bias)
         arithmetic.accumulate(v.stream, v.feats, layers.input)
@@ -234,7 +278,9 @@ class ProductsWavefront(CompiledWavefront):
         return hidden
 
 
-def compiled_wavefront(layers: Layers, sizes: list[tuple[int, int]]) -> CompiledWavefront:
+def compiled_wavefront(
+    layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
+) -> CompiledWavefront:
     """The form for a CPU backend: fused where BLAS computes the same products."""
     form = FusedWavefront if isinstance(layers.arithmetic, Float32) else ProductsWavefront
-    return form(layers, sizes)
+    return form(layers, sizes, precisions)

@@ -44,6 +44,15 @@ class Frequencies:
         self.bins = torch.arange(16, 256, 16, device=device, dtype=torch.float32)  # (15,)
         self.places = torch.arange(1, 16, device=device, dtype=torch.float32)
 
+    def weights(self, logits: Tensor) -> Tensor:
+        """(M, K) logits -> (M, K) weights, rows sum to WEIGHT_TOTAL."""
+        gap = (logits.amax(1, keepdim=True) - logits).clamp_(max=255).long()
+        e = self.exp2[gap]
+        # exact: the quotient is below 2^10 and never nearer than 2^-12 under an integer
+        weights = torch.floor(e * T.WEIGHT_TOTAL / e.sum(1, keepdim=True))
+        weights[:, 0] += T.WEIGHT_TOTAL - weights.sum(1)
+        return weights
+
     def mixture(self, out: Tensor, centre: Tensor, known: Tensor) -> Mixture:
         """Integer parameters of the mixtures of one channel.
 
@@ -53,12 +62,7 @@ class Frequencies:
             known: (M, i) residuals of the channels coded before, -127..127.
         """
         k = self.n_mix
-        logits = out[:, :k]
-        gap = (logits.amax(1, keepdim=True) - logits).clamp_(max=255).long()
-        e = self.exp2[gap]
-        # exact: the quotient is below 2^10 and never nearer than 2^-12 under an integer
-        weights = torch.floor(e * T.WEIGHT_TOTAL / e.sum(1, keepdim=True))
-        weights[:, 0] += T.WEIGHT_TOTAL - weights.sum(1)
+        weights = self.weights(out[:, :k])
         middle = centre * 16
         if known.shape[1]:
             factors = out[:, 3 * k :].clamp(-T.FACTOR_LIMIT, T.FACTOR_LIMIT)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pixzip.exact.deep import DeepFrequencies
 from pixzip.exact.frequencies import Frequencies
 from pixzip.exact.gemm import Arithmetic, Matrix
 from pixzip.exact.tables import LOGISTIC_LIMIT, RECIPROCAL_BITS
@@ -25,6 +26,7 @@ class Layers:
         self.config = weights.config
         self.arithmetic = arithmetic
         self.frequencies = Frequencies(weights, arithmetic.device)
+        self.deep_frequencies = DeepFrequencies(weights, self.frequencies)
         self.exp2 = weights.tensors["table.exp2"].astype(np.int32)
         self.logistic = weights.tensors["table.logistic"]
         self.reciprocal = weights.tensors["table.reciprocal"]

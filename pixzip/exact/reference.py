@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from pixcodecs.blocks import Precision
 
 from pixzip.exact import tables as T
 from pixzip.exact.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
@@ -16,16 +17,22 @@ from pixzip.models.context import MASK_A
 Integers = NDArray[np.int64]
 
 TOTAL = 1 << 20
+#: The smallest frequency of a digit of more than 8 bits, and the whole of the CDF that they come from.
+FLOOR = 16
+CDF_FULL = 1024 * 16380 * 256
 
 
 class Reference:
     """The integer model of one image, visited pixel by pixel in any order that respects the taps.
 
-    For every pixel: `begin`, then for every channel `cumulative` and `store`.
+    For every pixel: `begin`, then for every channel `cumulative`, or of more than 8 bits `digit_freqs`, and `store`.
     """
 
-    def __init__(self, weights: IntegerWeights, height: int, width: int) -> None:
+    def __init__(
+        self, weights: IntegerWeights, height: int, width: int, precision: Precision = Precision()  # noqa: B008
+    ) -> None:  # fmt: skip
         config = weights.config
+        self.unit, self.depth = precision.unit, precision.depth
         self.weights, self.height, self.width = weights, height, width
         self.pixels = np.zeros((height, width, config.channels), np.int64)
         self.features = [np.zeros((height, width, config.width), np.int64) for _ in config.layers]
@@ -51,10 +58,10 @@ class Reference:
         taps: list[Integers] = []
         for dy, dx in MASK_A:
             if y + dy >= 0 and 0 <= x + dx < self.width:
-                taps.append(np.clip(self.pixels[y + dy, x + dx] - self.centre, -127, 127))
+                taps.append(np.clip(self._levels(self.pixels[y + dy, x + dx] - self.centre), -127, 127))
             else:
                 taps.append(np.zeros_like(self.centre))
-        inputs: Integers = np.concatenate([*taps, np.clip(self.centre - 128, -127, 127)])
+        inputs: Integers = np.concatenate([*taps, np.clip((self.centre >> self.depth - 8) - 128, -127, 127)])
         stream: Integers = self._bias("input") + (inputs @ self.matrix["input"])
         for i, (name, offsets) in enumerate(self.weights.config.layers):
             features = self.features[i]
@@ -62,7 +69,11 @@ class Reference:
             seen = [self._at(features, y + dy, x + dx) for dy, dx in offsets]
             stream = stream + np.concatenate(seen) @ self.matrix[name]
         self.hidden: Integers = self._bias("hidden") + activate(stream) @ self.matrix["hidden"]
-        self.known = np.zeros(0, np.int64)
+        self.known = self.fine = np.zeros(0, np.int64)
+
+    def _levels(self, difference: Integers) -> Integers:
+        """Samples in grey levels of the model, rounded to nearest, halves up."""
+        return (difference + (1 << self.unit >> 1)) >> self.unit
 
     def outputs(self, channel: int) -> Integers:
         """(3 K + channel,) logits, means, scales, factors of the pixel begun, once the channels before are stored."""
@@ -75,7 +86,7 @@ class Reference:
         return np.array([round_shift(v, OUTPUT_SHIFTS[kind]) for v, kind in zip(stream, kinds, strict=True)])
 
     def mixture(self, channel: int) -> tuple[Integers, Integers, Integers]:
-        """(K,) weights, means and scale numbers."""
+        """(K,) weights, means in 1/16 sample, and scale numbers."""
         k = self.weights.config.n_mix
         logits, means, scales, factors = np.split(self.outputs(channel), [k, 2 * k, 3 * k])
         e = self.table["exp2"][np.minimum(logits.max() - logits, 255)]
@@ -83,8 +94,9 @@ class Reference:
         weights[0] += T.WEIGHT_TOTAL - weights.sum()
         middle = 16 * self.centre[channel]
         if channel:
-            middle += (np.clip(factors, -T.FACTOR_LIMIT, T.FACTOR_LIMIT) @ self.known + 2) >> 2
-        means = np.clip(means + middle, -16 * T.MEAN_MARGIN, 16 * (255 + T.MEAN_MARGIN))
+            middle += (np.clip(factors, -T.FACTOR_LIMIT, T.FACTOR_LIMIT) @ self.fine + 2) >> 2
+        margin = 16 * T.MEAN_MARGIN << self.unit
+        means = np.clip((means << self.unit) + middle, -margin, 16 * ((1 << self.depth) - 1) + margin)
         return weights, means, np.clip(scales + T.SCALE_ZERO, 0, T.N_SCALES - 1)
 
     def cumulative(self, channel: int) -> Integers:
@@ -101,10 +113,33 @@ class Reference:
         row[256] = TOTAL
         return row
 
+    def share_below(self, channel: int, sample: int) -> int:
+        """The mixture's CDF below a sample of more than 8 bits, out of CDF_FULL."""
+        if sample <= 0 or sample >= 1 << self.depth:
+            return CDF_FULL if sample > 0 else 0
+        total = 0
+        for weight, mean, scale in zip(*self.mixture(channel), strict=True):
+            z = (16 * sample - 8 - int(mean)) * int(self.table["reciprocal"][scale]) >> self.unit
+            z = max(-T.LOGISTIC_LIMIT << 8, min(T.LOGISTIC_LIMIT << 8, z))
+            entry, between = (z >> 8) + T.LOGISTIC_LIMIT, z & 255
+            here, beyond = (int(self.table["logistic"][min(entry + i, 2 * T.LOGISTIC_LIMIT)]) for i in (0, 1))
+            total += int(weight) * (256 * here + between * (beyond - here))
+        return total
+
+    def digit_freqs(self, channel: int, prefix: int, place: int) -> Integers:
+        """(16,) frequencies of the digit worth 16^place, after the digits before it, `prefix`; their sum is 2^20."""
+        edges = [(16 * prefix + e) * 16**place for e in range(17)]
+        below = [self.share_below(channel, sample) for sample in edges]
+        span, spare = below[16] - below[0], TOTAL - 16 * FLOOR
+        shares = [(b - below[0]) * spare // span if span else e * spare // 16 for e, b in enumerate(below)]
+        return np.diff(shares) + FLOOR
+
     def store(self, y: int, x: int, channel: int, value: int) -> None:
         """Make a value known to the channels and pixels that follow."""
         self.pixels[y, x, channel] = value
-        self.known = np.append(self.known, np.clip(value - self.centre[channel], -127, 127))
+        residual, most = value - self.centre[channel], 127 << self.unit
+        self.known = np.append(self.known, np.clip(self._levels(residual), -127, 127))
+        self.fine = np.append(self.fine, np.clip(residual, -most, most))
 
 
 def activate(stream: Integers, finer: int = 0) -> Integers:

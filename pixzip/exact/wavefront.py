@@ -7,13 +7,16 @@ step can see, in the encoder as in the decoder.  `TensorWavefront` runs anywhere
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs.blocks import Precision, Samples, dtype
 from torch import Tensor
 
-from pixzip.exact.frequencies import BINS
+from pixzip.exact.deep import common_digits
+from pixzip.exact.frequencies import BINS, Mixture
 from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import Schedule, Step
 from pixzip.models.context import MASK_A, MASK_B
@@ -27,12 +30,25 @@ Rows = NDArray[np.float32]
 class Wavefront(ABC):
     """The state of a batch of images being coded.
 
-    For every step of `schedule`: `begin`, then for every channel `bin_freqs`, `place_freqs`, `store`.
+    A sample is coded in digits of 4 bits, the highest first.  For every step of `schedule`: `begin`, then for every
+    channel `freqs` for each digit, and `store`.
     """
 
-    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
+    ) -> None:
+        """
+        Args:
+            precisions: of each image, of equally many digits; None for 8 bits.
+        Raises:
+            ValueError: the numbers of digits differ.
+        """
         self.layers = layers
         self.schedule = self.make_schedule(sizes)
+        self.precisions = list(precisions or [Precision()] * len(sizes))
+        self.digits = common_digits(self.precisions)
+        self.deep = self.digits > 2
+        self.dtype = dtype(max(p.depth for p in self.precisions))
 
     def make_schedule(self, sizes: list[tuple[int, int]]) -> Schedule:
         """Which pixels are coded together."""
@@ -47,31 +63,51 @@ class Wavefront(ABC):
         """Run the trunk for the step's pixels."""
 
     @abstractmethod
-    def bin_freqs(self, channel: int) -> Rows:
-        """(M, 16) frequencies of the values' bins, sums 2^20."""
+    def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
+        """(M, 16) frequencies of the samples' next digit.
+
+        Of 8 bits the first digit, the bin, has sums of 2^20, and the second, the place, sums that are the bins'
+        frequencies; of more, every digit has sums of 2^20.
+
+        Args:
+            before: (M,) digits already coded.
+        """
 
     @abstractmethod
-    def place_freqs(self, channel: int, bins: Symbols) -> Rows:
-        """(M, 16) frequencies of the values within (M,) bins; sums are the bins' frequencies."""
+    def store(self, channel: int, digits: Sequence[Symbols]) -> None:
+        """Make a channel's samples known to what follows."""
 
     @abstractmethod
-    def store(self, channel: int, bins: Symbols, places: Symbols) -> None:
-        """Make a channel's values known to what follows."""
-
-    @abstractmethod
-    def pixels(self, image: int) -> NDArray[np.uint8]:
+    def pixels(self, image: int) -> Samples:
         """(C, H, W) what was stored."""
+
+    def of_images(self, field: str) -> NDArray[np.int64]:
+        """(N,) `depth` or `unit` of each image."""
+        return np.array([getattr(p, field) for p in self.precisions], np.int64)
+
+
+def joined(digits: Sequence[Symbols]) -> Symbols:
+    """(M,) samples, or their beginnings, from their digits."""
+    value = digits[0]
+    for digit in digits[1:]:
+        value = value * BINS + digit
+    return value
 
 
 class TensorWavefront(Wavefront):
     """Tensor operations only."""
 
-    def __init__(self, layers: Layers, sizes: list[tuple[int, int]]) -> None:
-        super().__init__(layers, sizes)
+    def __init__(
+        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
+    ) -> None:
+        super().__init__(layers, sizes, precisions)
         device, dtype = layers.arithmetic.device, layers.arithmetic.activation_dtype
         s, config = self.schedule, layers.config
         self.device = device
-        self.buffer = torch.zeros(s.buffer_pixels, config.channels, dtype=torch.uint8, device=device)
+        stored = torch.int32 if self.deep else torch.uint8
+        self.buffer = torch.zeros(s.buffer_pixels, config.channels, dtype=stored, device=device)
+        self.unit_of = torch.from_numpy(self.of_images("unit")).to(device)
+        self.depth_of = torch.from_numpy(self.of_images("depth")).to(device)
         self.inside = torch.from_numpy(s.inside()).to(device, torch.float32)
         #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
         self.rings = [
@@ -87,7 +123,14 @@ class TensorWavefront(Wavefront):
         low, high = torch.minimum(west, north), torch.maximum(west, north)
         med = (west + north - north_west).clamp_(low, high)
         differences = (around - med[:, None]) * self.inside[taps][:, :, None]
-        feats = torch.cat([differences.flatten(1), med - 128], 1).clamp_(-127, 127).to(arithmetic.activation_dtype)
+        level = med
+        if self.deep:
+            image = torch.from_numpy(step.image).to(self.device)
+            self.units, self.tops = self.unit_of[image], (1 << self.depth_of[image]) - 1
+            self.grain = torch.exp2(-self.units.float())[:, None]  # (M, 1), exact
+            differences = torch.floor(differences * self.grain[:, None] + 0.5)
+            level = torch.floor(med * torch.exp2(8 - self.depth_of[image].float())[:, None])
+        feats = torch.cat([differences.flatten(1), level - 128], 1).clamp_(-127, 127).to(arithmetic.activation_dtype)
         stream = arithmetic.linear(layers.input_bias, feats, layers.input)
         rows = torch.from_numpy(step.taps).to(self.device).flatten()
         m = step.address.size
@@ -101,7 +144,7 @@ class TensorWavefront(Wavefront):
             stream = arithmetic.linear(stream, seen, matrix)
         arithmetic.activate(stream, trunk)
         self.hidden = arithmetic.linear(layers.hidden_bias, trunk, layers.hidden)
-        self.centre, self.known = med, torch.zeros_like(med)
+        self.centre, self.known, self.fine = med, torch.zeros_like(med), torch.zeros_like(med)
         self.address = torch.from_numpy(step.address).to(self.device)
 
     def _head(self, channel: int) -> Tensor:
@@ -117,21 +160,41 @@ class TensorWavefront(Wavefront):
             arithmetic.linear(layers.out_bias[channel], a, layers.out[channel]), layers.shifts[channel]
         )
 
-    def bin_freqs(self, channel: int) -> Rows:
-        out = self._head(channel)
-        self.mixture = self.layers.frequencies.mixture(out, self.centre[:, channel], self.known[:, :channel])
-        self.bin_rows = self.layers.frequencies.bin_rows(self.mixture)
-        return self.bin_rows.diff().cpu().numpy()
+    def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
+        rows = self._deep_rows(channel, before) if self.deep else self._rows(channel, before)
+        return rows.diff().to(torch.float32).cpu().numpy()
 
-    def place_freqs(self, channel: int, bins: Symbols) -> Rows:
-        on_device = torch.from_numpy(bins).to(self.device, torch.int64)
-        return self.layers.frequencies.place_rows(self.mixture, on_device, self.bin_rows).diff().cpu().numpy()
+    def _rows(self, channel: int, before: Sequence[Symbols]) -> Tensor:
+        tables = self.layers.frequencies
+        if before:
+            bins = torch.from_numpy(before[0]).to(self.device, torch.int64)
+            return tables.place_rows(self.mixture, bins, self.bin_rows)
+        self.mixture: Mixture = tables.mixture(self._head(channel), self.centre[:, channel], self.known[:, :channel])
+        self.bin_rows: Tensor = tables.bin_rows(self.mixture)
+        return self.bin_rows
 
-    def store(self, channel: int, bins: Symbols, places: Symbols) -> None:
-        values = torch.from_numpy(bins * BINS + places).to(self.device)
-        self.known[:, channel] = (values - self.centre[:, channel]).clamp_(-127, 127)
-        self.buffer[self.address, channel] = values.to(torch.uint8)
+    def _deep_rows(self, channel: int, before: Sequence[Symbols]) -> Tensor:
+        tables = self.layers.deep_frequencies
+        if before:
+            prefix = torch.from_numpy(joined(before)).to(self.device, torch.int64)
+        else:
+            prefix = torch.zeros_like(self.units)
+            self.deep_mixture = tables.mixture(
+                self._head(channel), self.centre[:, channel], self.fine[:, :channel], self.units, self.tops
+            )
+        return tables.rows(self.deep_mixture, prefix, self.digits - 1 - len(before))
 
-    def pixels(self, image: int) -> NDArray[np.uint8]:
+    def store(self, channel: int, digits: Sequence[Symbols]) -> None:
+        values = torch.from_numpy(joined(digits)).to(self.device)
+        residual = values - self.centre[:, channel]
+        if self.deep:
+            most = 127 / self.grain[:, 0]
+            self.fine[:, channel] = torch.minimum(torch.maximum(residual, -most), most)
+            residual = torch.floor(residual * self.grain[:, 0] + 0.5)
+        self.known[:, channel] = residual.clamp(-127, 127)
+        self.buffer[self.address, channel] = values.to(self.buffer.dtype)
+
+    def pixels(self, image: int) -> Samples:
         window = torch.from_numpy(self.schedule.window(image)).to(self.device)
-        return self.buffer[window].permute(2, 0, 1).contiguous().cpu().numpy()
+        found = self.buffer[window].permute(2, 0, 1).contiguous().cpu().numpy()
+        return found.astype(self.dtype, copy=False)

@@ -1,11 +1,14 @@
-"""What a reader of any format returns, and the check that it makes before it decodes."""
+"""What a reader of any format returns, the checks that it makes before it decodes, and the errors it raises."""
 
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from pixcodecs.container import check_shape
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.picture import Picture
+from pixzip.picture import Frame, Picture, Samples
 
 
 class Loaded(NamedTuple):
@@ -13,6 +16,33 @@ class Loaded(NamedTuple):
 
     picture: Picture
     dropped: list[str]
+
+
+class Opened(NamedTuple):
+    """As `Loaded`, with the samples still to come.
+
+    Attributes:
+        bands: (N, W, C), the rows from the first to the last, any number of them at a time.  What is wrong
+            with the file is raised before its last rows come, be it behind them.
+    """
+
+    frame: Frame
+    dropped: list[str]
+    bands: Generator[Samples, None, None]
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Makes one kind of error of those of all the libraries, and keeps their remarks to itself."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on metadata, which is kept as it is
+            yield
+    except (UnsupportedImageError, MemoryError):
+        raise
+    except Exception as e:  # noqa: BLE001 (libraries raise whatever their parsing runs into)
+        detail = " ".join(str(e).split()) or type(e).__name__
+        raise UnsupportedImageError(f"image cannot be decoded: {detail}") from None
 
 
 def check_size(width: int, height: int, max_pixels: int | None) -> None:

@@ -15,13 +15,16 @@ from PIL import Image
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.loaded import Loaded, check_frames, check_size
-from pixzip.picture import NOT_METADATA, Chunk, Layout, Picture, Samples, sample_dtype
+from pixzip.picture import NOT_METADATA, Chunk, Frame, Layout, Picture, Samples, sample_dtype
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEAD = struct.Struct(">IIBBBBB")
+#: The fields of IHDR.
+HEAD = struct.Struct(">IIBBBBB")
 _LAYOUTS = {0: Layout.GREY, 2: Layout.RGB, 3: Layout.PALETTE, 4: Layout.GREY_ALPHA, 6: Layout.RGBA}
-_COLOURS = {layout: colour for colour, layout in _LAYOUTS.items()}
+COLOURS = {layout: colour for colour, layout in _LAYOUTS.items()}
 _DEPTHS = {Layout.GREY: (1, 2, 4, 8, 16), Layout.PALETTE: (1, 2, 4, 8)}
+#: What is dropped of a file that goes on.
+MORE = "data after the end"
 _BEFORE_PALETTE = frozenset({b"cHRM", b"cICP", b"cLLI", b"gAMA", b"iCCP", b"mDCV", b"sBIT", b"sRGB"})
 _AFTER_PALETTE = frozenset({b"bKGD", b"hIST"})
 
@@ -35,30 +38,40 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
     """
     reader = png.Reader(bytes=data)
     chunks = [Chunk(bytes(kind), bytes(body)) for kind, body in reader.chunks()]
+    frame, coding, dropped = describe(chunks, max_pixels)
+    if reader.file.read(1):
+        dropped.append(MORE)
+    layout, depth = frame.layout, frame.depth
+    plain = HEAD.pack(frame.width, frame.height, depth, 0 if layout is Layout.PALETTE else COLOURS[layout], *coding)
+    idat = [c for c in chunks if c.type == b"IDAT"]
+    samples = imagecodecs.png_decode(join([Chunk(b"IHDR", plain), *idat, Chunk(b"IEND", b"")]))
+    if depth < 8:
+        samples //= 255 // (2**depth - 1)
+    samples = samples.reshape(frame.height, frame.width, layout.channels)
+    return Loaded(Picture(samples, layout, depth, frame.palette, frame.transparency, frame.metadata), sorted(dropped))
+
+
+def describe(chunks: list[Chunk], max_pixels: int | None) -> tuple[Frame, list[int], list[str]]:
+    """What a file's chunks say of the picture; the bodies of IDAT may be left out.
+
+    Returns:
+        The frame; the methods of compression, filtering and interlacing; what the frame has no place for.
+    Raises:
+        UnsupportedImageError: an animation, too large, or not as the standard has it.
+    """
     width, height, depth, colour, *coding = _header(chunks)
     layout = _LAYOUTS.get(colour)
     if layout is None or depth not in _DEPTHS.get(layout, (8, 16)):
         raise UnsupportedImageError(f"PNG has colour type {colour} with {depth} bits a sample: there is no such thing")
     check_size(width, height, max_pixels)
     check_frames(_frames(chunks))
-    dropped = ["data after the end"] if reader.file.read(1) else []
-    if any(c.type in (b"acTL", b"fcTL") for c in chunks):
-        dropped.append("animation control")
-
-    plain = _HEAD.pack(width, height, depth, 0 if layout is Layout.PALETTE else colour, *coding)
-    idat = [c for c in chunks if c.type == b"IDAT"]
-    samples = imagecodecs.png_decode(_join([Chunk(b"IHDR", plain), *idat, Chunk(b"IEND", b"")]))
-    if depth < 8:
-        samples //= 255 // (2**depth - 1)
+    dropped = ["animation control"] if any(c.type in (b"acTL", b"fcTL") for c in chunks) else []
     palette = _only(chunks, b"PLTE")
     metadata = [c for c in chunks if c.type[:1].islower() and c.type not in NOT_METADATA]
     if palette and layout is not Layout.PALETTE:  # a suggestion for screens of few colours, and its histogram
         palette, metadata = b"", [c for c in metadata if c.type != b"hIST"]
         dropped.append("suggested palette")
-    picture = Picture(
-        samples.reshape(height, width, layout.channels), layout, depth, palette, _only(chunks, b"tRNS"), tuple(metadata)
-    )
-    return Loaded(picture, dropped)
+    return Frame(width, height, layout, depth, palette, _only(chunks, b"tRNS"), tuple(metadata)), coding, dropped
 
 
 def _header(chunks: list[Chunk]) -> tuple[int, ...]:
@@ -72,9 +85,9 @@ def _header(chunks: list[Chunk]) -> tuple[int, ...]:
     types = [c.type for c in chunks]
     if types.count(b"IDAT") != len(types) - types[::-1].index(b"IDAT") - types.index(b"IDAT"):
         raise UnsupportedImageError("PNG has other chunks between its IDAT chunks")
-    if len(chunks[0].data) != _HEAD.size:
-        raise UnsupportedImageError(f"PNG has {len(chunks[0].data)} bytes of IHDR, expected {_HEAD.size}")
-    return _HEAD.unpack(chunks[0].data)
+    if len(chunks[0].data) != HEAD.size:
+        raise UnsupportedImageError(f"PNG has {len(chunks[0].data)} bytes of IHDR, expected {HEAD.size}")
+    return HEAD.unpack(chunks[0].data)
 
 
 def _frames(chunks: list[Chunk]) -> int:
@@ -93,20 +106,26 @@ def _only(chunks: list[Chunk], kind: bytes) -> bytes:
 
 def write(picture: Picture) -> bytes:
     """A PNG file; samples of a depth that PNG lacks are written as they are into the next one."""
-    layout = picture.layout
-    depth = next(d for d in _DEPTHS.get(layout, (8, 16)) if d >= picture.depth)
-    head = _HEAD.pack(picture.width, picture.height, depth, _COLOURS[layout], 0, 0, 0)
-    before, after = _around_palette(picture)
-    plte = [Chunk(b"PLTE", picture.palette)] if picture.palette else []
-    trns = [Chunk(b"tRNS", picture.transparency)] if picture.transparency else []
-    return _join(
-        [Chunk(b"IHDR", head), *before, *plte, *trns, *after, *_idat(picture.samples, depth), Chunk(b"IEND", b"")]
-    )
+    frame = picture.frame
+    return join([*before_samples(frame), *_idat(picture.samples, file_depth(frame)), Chunk(b"IEND", b"")])
 
 
-def _around_palette(picture: Picture) -> tuple[list[Chunk], list[Chunk]]:
+def file_depth(frame: Frame) -> int:
+    """The bits of a sample in a file."""
+    return next(d for d in _DEPTHS.get(frame.layout, (8, 16)) if d >= frame.depth)
+
+
+def before_samples(frame: Frame) -> list[Chunk]:
+    """All chunks before the first IDAT."""
+    head = HEAD.pack(frame.width, frame.height, file_depth(frame), COLOURS[frame.layout], 0, 0, 0)
+    before, after = _around_palette(frame.metadata)
+    plte = [Chunk(b"PLTE", frame.palette)] if frame.palette else []
+    trns = [Chunk(b"tRNS", frame.transparency)] if frame.transparency else []
+    return [Chunk(b"IHDR", head), *before, *plte, *trns, *after]
+
+
+def _around_palette(chunks: tuple[Chunk, ...]) -> tuple[list[Chunk], list[Chunk]]:
     """The metadata before and after PLTE and tRNS, in its own order wherever PNG allows that."""
-    chunks = picture.metadata
     last = max((i for i, c in enumerate(chunks) if c.type in _BEFORE_PALETTE), default=-1)
     before = [c for c in chunks[: last + 1] if c.type not in _AFTER_PALETTE]
     late = [c for c in chunks[: last + 1] if c.type in _AFTER_PALETTE]
@@ -127,7 +146,8 @@ def _idat(samples: Samples, depth: int) -> list[Chunk]:
     return [Chunk(bytes(kind), bytes(body)) for kind, body in png.Reader(bytes=coded).chunks() if kind == b"IDAT"]
 
 
-def _join(chunks: list[Chunk]) -> bytes:
+def join(chunks: list[Chunk]) -> bytes:
+    """The file of such chunks."""
     out = io.BytesIO()
     png.write_chunks(out, chunks)
     return out.getvalue()

@@ -1,17 +1,18 @@
-"""An image file -> a picture: finds the reader, and makes one kind of error of all of theirs."""
+"""An image file -> a picture, at once or by rows: finds the reader."""
 
 import logging
-import warnings
 from pathlib import Path
 
 from pixcodecs.container import MAX_PIXELS
-from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image import pillow_formats, png, pnm, tiff
-from pixzip.image.loaded import Loaded
+from pixzip.image import pillow_formats, png, png_rows, pnm, tiff, tiff_rows
+from pixzip.image.loaded import Loaded, one_error
+from pixzip.image.rows import RowReader
 
 for _name in ("imagecodecs", "tifffile"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # else their remarks go to standard error
+
+_LONGEST_SIGNATURE = 8
 
 
 def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
@@ -32,12 +33,35 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
         read = tiff.read
     elif pnm.is_pnm(data):
         read = pnm.read
+    with one_error():
+        return read(data, max_pixels)
+
+
+def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
+    """As `load`, but the rows come a few at a time, and only these are in memory.
+
+    Returns:
+        None for formats that have to be read at once.
+    Raises:
+        UnsupportedImageError: as `load`; what is wrong with the samples only `RowReader.read` may find.
+        OSError: the file cannot be read.
+    """
+    file = path.open("rb")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on metadata, which is kept as it is
-            return read(data, max_pixels)
-    except (UnsupportedImageError, MemoryError):
+        head = file.read(_LONGEST_SIGNATURE)
+        file.seek(0)
+        opened = None
+        with one_error():
+            if head.startswith(png.SIGNATURE):
+                opened = png_rows.open_rows(file, max_pixels)
+            elif head.startswith(tiff.SIGNATURES):
+                opened = tiff_rows.open_rows(file, max_pixels)
+            elif pnm.is_pnm(head):
+                opened = pnm.open_rows(file, max_pixels)
+    except BaseException:
+        file.close()
         raise
-    except Exception as e:  # noqa: BLE001 (libraries raise whatever their parsing runs into)
-        detail = " ".join(str(e).split()) or type(e).__name__
-        raise UnsupportedImageError(f"image cannot be decoded: {detail}") from None
+    if opened is None:
+        file.close()
+        return None
+    return RowReader(file, opened)

@@ -2,10 +2,11 @@
 
 import io
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -15,16 +16,16 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.loaded import Loaded, check_frames, check_size
 from pixzip.image.metadata import Embedded, aspect, from_chunks, resolution, to_chunks
-from pixzip.picture import Chunk, Layout, Picture, Samples, sample_dtype
+from pixzip.picture import Chunk, Frame, Layout, Picture
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: The fields of `Embedded` that `write` keeps.
 METADATA = frozenset({"icc", "xmp", "resolution"})
 
 _GREY = ("MINISBLACK", "MINISWHITE")
-_JPEG = 7
+JPEG = 7
 #: None, CCITT, LZW, JPEG, Deflate, PackBits, Zstandard: none makes more of a segment than fits.
-_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, _JPEG, 8, 32946, 32773, 50000})
+_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000})
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex numbers"}
 _ALPHA = 2
@@ -68,7 +69,7 @@ class _Complaints(logging.Handler):
 
 
 @contextmanager
-def _heard() -> Iterator[_Complaints]:
+def heard() -> Iterator[_Complaints]:
     """Whatever tifffile logs as an error, at any level that the program has set."""
     log, complaints = logging.getLogger("tifffile"), _Complaints()
     level = log.level
@@ -88,21 +89,41 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
         UnsupportedImageError: several pages, too large, damaged, or samples that a picture has no place for.
         Exception: whatever tifffile raises on a damaged file.
     """
-    with _heard() as complaints, tifffile.TiffFile(io.BytesIO(data)) as file:
-        check_frames(len(file.pages))
-        page: Any = file.pages.first
-        check_size(page.imagewidth, page.imagelength, max_pixels)
-        layout, depth = _layout(page)
-        _check_segments(page, data, max_pixels)
-        palette = _palette(page) if layout is Layout.PALETTE else b""
+    source = io.BytesIO(data)
+    with heard() as complaints, tifffile.TiffFile(source) as file:
+        page, frame, dropped = describe(file, source, max_pixels)
+        layout, depth = frame.layout, frame.depth
         planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # SHWC, either S or C is 1
         samples = planes[0] if planes.shape[0] == 1 else planes[..., 0].transpose(1, 2, 0)  # HWC
-        samples = np.ascontiguousarray(samples, sample_dtype(depth))
-        if _kind(page) == "MINISWHITE":
+        samples = np.ascontiguousarray(samples, frame.dtype)
+        if white_is_zero(page):
             samples[..., 0] = 2**depth - 1 - samples[..., 0]
-        metadata, dropped = _metadata(page, data)
         dropped += complaints.damaged_tags()
-    return Loaded(Picture(samples, layout, depth, palette, metadata=tuple(metadata)), dropped)
+    return Loaded(Picture(samples, layout, depth, frame.palette, metadata=frame.metadata), dropped)
+
+
+def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) -> tuple[Any, Frame, list[str]]:
+    """The one page of a file, what it says of the picture, and what of it the frame has no place for.
+
+    Args:
+        source: what `file` was opened from.
+    Raises:
+        UnsupportedImageError: as `read`, but for damage to the samples.
+    """
+    check_frames(len(file.pages))
+    page: Any = file.pages.first
+    check_size(page.imagewidth, page.imagelength, max_pixels)
+    layout, depth = _layout(page)
+    _check_segments(page, source, max_pixels)
+    palette = _palette(page) if layout is Layout.PALETTE else b""
+    metadata, dropped = _metadata(page, source)
+    frame = Frame(page.imagewidth, page.imagelength, layout, depth, palette, metadata=tuple(metadata))
+    return page, frame, dropped
+
+
+def white_is_zero(page: Any) -> bool:
+    """Whether the first channel goes down where a picture's goes up."""
+    return _kind(page) == "MINISWHITE"
 
 
 def _kind(page: Any) -> str:
@@ -125,18 +146,19 @@ def _layout(page: Any) -> tuple[Layout, int]:
     colours = page.samplesperpixel - len(extras)
     if kind in _GREY and colours == 1:
         return (Layout.GREY_ALPHA if extras else Layout.GREY), depth
-    if (kind == "RGB" or (kind == "YCBCR" and page.compression == _JPEG)) and colours == 3:
+    if (kind == "RGB" or (kind == "YCBCR" and page.compression == JPEG)) and colours == 3:
         return (Layout.RGBA if extras else Layout.RGB), depth
     if kind == "PALETTE" and colours == 1 and not extras:
         return Layout.PALETTE, depth
     raise UnsupportedImageError(f"TIFF of {kind} with {page.samplesperpixel} channels is not supported")
 
 
-def _check_segments(page: Any, data: bytes, max_pixels: int | None) -> None:
+def _check_segments(page: Any, source: BinaryIO, max_pixels: int | None) -> None:
     """Refuse strips or tiles that are not all there (tifffile fills the gaps), or that may decode to more."""
     expected = int(np.prod(page.chunked))
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))[:expected]
-    if len(spans) < expected or any(start < 1 or n < 1 or start + n > len(data) for start, n in spans):
+    end = source.seek(0, os.SEEK_END)
+    if len(spans) < expected or any(start < 1 or n < 1 or start + n > end for start, n in spans):
         raise UnsupportedImageError("TIFF is damaged: strips or tiles are missing")
     width = page.tilewidth if page.is_tiled else page.imagewidth
     height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
@@ -145,8 +167,9 @@ def _check_segments(page: Any, data: bytes, max_pixels: int | None) -> None:
     if page.compression not in _COMPRESSIONS:
         name = getattr(page.compression, "name", page.compression)
         raise UnsupportedImageError(f"TIFF with compression {name} is not supported")
-    for start, n in spans if page.compression == _JPEG else ():
-        with Image.open(io.BytesIO(data[start : start + n]), formats=("JPEG",)) as part:
+    for start, n in spans if page.compression == JPEG else ():
+        source.seek(start)
+        with Image.open(io.BytesIO(source.read(n)), formats=("JPEG",)) as part:
             if part.width > width or part.height > height:
                 raise UnsupportedImageError(
                     f"TIFF is damaged: a JPEG of {part.width}x{part.height} in {width}x{height}"
@@ -163,9 +186,9 @@ def _palette(page: Any) -> bytes:
     return high.T.astype(np.uint8).tobytes()  # entries of R, G, B
 
 
-def _metadata(page: Any, data: bytes) -> tuple[list[Chunk], list[str]]:
+def _metadata(page: Any, source: BinaryIO) -> tuple[list[Chunk], list[str]]:
     tags = page.tags
-    exif, dropped = _exif(data) if any(t in tags for t in (*_EXIF_TAGS, _EXIF_IFD, _GPS_IFD)) else (b"", [])
+    exif, dropped = _exif(source) if any(t in tags for t in (*_EXIF_TAGS, _EXIF_IFD, _GPS_IFD)) else (b"", [])
     density = b""
     if 282 in tags and 283 in tags:
         (x, x_parts), (y, y_parts) = tags[282].value, tags[283].value
@@ -180,11 +203,12 @@ def _metadata(page: Any, data: bytes) -> tuple[list[Chunk], list[str]]:
     return chunks, sorted({*dropped, *lost, *(tag.name for tag in tags if tag.code not in known)})
 
 
-def _exif(data: bytes) -> tuple[bytes, list[str]]:
+def _exif(source: BinaryIO) -> tuple[bytes, list[str]]:
     """The tags that TIFF and EXIF share, as EXIF, or that they were lost."""
     found, kept = Image.Exif(), Image.Exif()
     try:
-        found.load(data)  # EXIF has the structure of a TIFF file
+        source.seek(0)
+        found.load_from_fp(source)  # EXIF has the structure of a TIFF file
         for tag in _EXIF_TAGS:
             if tag in found:
                 kept[tag] = found[tag]
@@ -198,33 +222,36 @@ def _exif(data: bytes) -> tuple[bytes, list[str]]:
 
 def write(picture: Picture) -> bytes:
     """A TIFF file of one page; palettes have 8 bits, and other depths that are no whole byte stay unpacked."""
-    layout, depth, samples = picture.layout, picture.depth, picture.samples
-    embedded, _ = from_chunks(picture.metadata, METADATA)
-    options: dict[str, Any] = {"photometric": "rgb" if layout in (Layout.RGB, Layout.RGBA) else "minisblack"}
+    out = io.BytesIO()
+    samples = picture.samples
+    tifffile.imwrite(out, samples[..., 0] if samples.shape[2] == 1 else samples, **options(picture.frame))
+    return out.getvalue()
+
+
+def options(frame: Frame) -> dict[str, Any]:
+    """What tifffile is told of a file to be written."""
+    layout, depth = frame.layout, frame.depth
+    embedded, _ = from_chunks(frame.metadata, METADATA)
+    chosen: dict[str, Any] = {"photometric": "rgb" if layout in (Layout.RGB, Layout.RGBA) else "minisblack"}
+    chosen |= {"metadata": None, "software": False}
     if layout is Layout.PALETTE:
         colours = np.zeros((256, 3), np.uint16)
-        colours[: len(picture.palette) // 3] = np.frombuffer(picture.palette, np.uint8).reshape(-1, 3)
-        options |= {"photometric": "palette", "colormap": colours.T * 257}
+        colours[: len(frame.palette) // 3] = np.frombuffer(frame.palette, np.uint8).reshape(-1, 3)
+        chosen |= {"photometric": "palette", "colormap": colours.T * 257}
         depth = 8
     if layout.channels > 1:
-        options["planarconfig"] = "contig"
+        chosen["planarconfig"] = "contig"
     if layout in (Layout.GREY_ALPHA, Layout.RGBA):
-        options["extrasamples"] = ["unassalpha"]
+        chosen["extrasamples"] = ["unassalpha"]
     if depth in (8, 16):
-        options |= {"compression": "zlib", "predictor": layout is not Layout.PALETTE}
+        chosen |= {"compression": "zlib", "predictor": layout is not Layout.PALETTE}
     else:
-        options["bitspersample"] = depth  # tifffile does not compress such samples
+        chosen["bitspersample"] = depth  # tifffile does not compress such samples
     if embedded.resolution:
         x, y = (int.from_bytes(embedded.resolution[i : i + 4]) for i in (0, 4))
-        options |= {"resolution": ((x, 100), (y, 100)), "resolutionunit": "centimeter"}
+        chosen |= {"resolution": ((x, 100), (y, 100)), "resolutionunit": "centimeter"}
     if embedded.icc:
-        options["iccprofile"] = embedded.icc
+        chosen["iccprofile"] = embedded.icc
     if embedded.xmp:
-        options["extratags"] = [(_XMP, 1, len(embedded.xmp), embedded.xmp, True)]
-    return _write(samples[..., 0] if layout.channels == 1 else samples, options)
-
-
-def _write(samples: Samples, options: dict[str, Any]) -> bytes:
-    out = io.BytesIO()
-    tifffile.imwrite(out, samples, metadata=None, software=False, **options)
-    return out.getvalue()
+        chosen["extratags"] = [(_XMP, 1, len(embedded.xmp), embedded.xmp, True)]
+    return chosen

@@ -1,14 +1,15 @@
-"""A picture -> an image file, without loss or not at all."""
+"""A picture -> an image file, at once or by rows, without loss or not at all."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image import pillow_formats, png, pnm, tiff
+from pixzip.image import pillow_formats, png, png_rows, pnm, tiff, tiff_rows
 from pixzip.image.metadata import from_chunks
-from pixzip.picture import MAX_DEPTH, MAX_PALETTE_DEPTH, Layout, Picture
+from pixzip.image.rows import RowWriter, Sink
+from pixzip.picture import MAX_DEPTH, MAX_PALETTE_DEPTH, Frame, Layout, Picture
 
 _ANY = range(1, MAX_DEPTH + 1)
 _PALETTE = range(1, MAX_PALETTE_DEPTH + 1)
@@ -16,28 +17,37 @@ _BYTE = (8,)
 
 
 class _Format(NamedTuple):
-    """A writer, the depths that it keeps of each layout, and the fields of `Embedded` that it keeps."""
+    """A writer, the depths that it keeps of each layout, and the fields of `Embedded` that it keeps.
+
+    `by_rows`, where there is one, writes the same picture by rows, `seekable` says whether it has to go back.
+    """
 
     write: Callable[[Picture], bytes]
     depths: dict[Layout, range | tuple[int, ...]]
     metadata: frozenset[str] = frozenset()
+    by_rows: Callable[[BinaryIO, Frame], Sink] | None = None
+    seekable: bool = False
+
+
+def _pnm(magic: str, depths: dict[Layout, range | tuple[int, ...]]) -> _Format:
+    return _Format(partial(pnm.write, magic=magic), depths, by_rows=partial(pnm.RowWriter, magic=magic))
 
 
 _TIFF = _Format(
     tiff.write,
     {layout: _PALETTE if layout is Layout.PALETTE else _ANY for layout in Layout},
     tiff.METADATA,
+    tiff_rows.RowWriter,
+    seekable=True,
 )
 _FORMATS = {
-    ".png": _Format(png.write, _TIFF.depths),
+    ".png": _Format(png.write, _TIFF.depths, by_rows=png_rows.RowWriter),
     ".tif": _TIFF,
     ".tiff": _TIFF,
     ".bmp": _Format(pillow_formats.write_bmp, {Layout.GREY: (1, 8), Layout.RGB: _BYTE, Layout.PALETTE: _PALETTE}),
-    ".ppm": _Format(partial(pnm.write, magic="P6"), {Layout.RGB: _ANY}),
-    ".pgm": _Format(partial(pnm.write, magic="P5"), {Layout.GREY: _ANY}),
-    ".pam": _Format(
-        partial(pnm.write, magic="P7"), {layout: _ANY for layout in Layout if layout is not Layout.PALETTE}
-    ),
+    ".ppm": _pnm("P6", {Layout.RGB: _ANY}),
+    ".pgm": _pnm("P5", {Layout.GREY: _ANY}),
+    ".pam": _pnm("P7", {layout: _ANY for layout in Layout if layout is not Layout.PALETTE}),
     ".webp": _Format(pillow_formats.write_webp, {Layout.RGB: _BYTE, Layout.RGBA: _BYTE}, pillow_formats.WEBP_METADATA),
 }
 _NAMES = {
@@ -63,6 +73,25 @@ def write(picture: Picture, suffix: str = ".png") -> bytes:
     return _FORMATS[suffix.lower()].write(picture)
 
 
+def create_rows(stream: BinaryIO, frame: Frame, suffix: str = ".png") -> RowWriter | None:
+    """As `write`, but the rows come a few at a time, and only these are in memory.
+
+    Args:
+        stream: takes the file, from its own start, and stays open.
+        frame: all that the picture is but its samples.
+        suffix: names the format.
+    Returns:
+        None for formats that have to be written at once, as is TIFF to a stream that cannot go back.
+    Raises:
+        UnsupportedImageError: the format is lossy or unknown, or cannot hold this picture.
+    """
+    check_suffix(suffix, frame.layout, frame.depth, bool(frame.transparency))
+    form = _FORMATS[suffix.lower()]
+    if form.by_rows is None or (form.seekable and not stream.seekable()):
+        return None
+    return RowWriter(frame, form.by_rows(stream, frame))
+
+
 def check_suffix(suffix: str, layout: Layout, depth: int, transparency: bool = False) -> None:
     """
     Args:
@@ -85,7 +114,7 @@ def check_suffix(suffix: str, layout: Layout, depth: int, transparency: bool = F
         raise UnsupportedImageError(f"{suffix} does not hold transparent colours of {_NAMES[layout]} images, .png does")
 
 
-def lost(picture: Picture, suffix: str) -> list[str]:
+def lost(picture: Picture | Frame, suffix: str) -> list[str]:
     """The types of the metadata chunks that a file of this format will not have, sorted.
 
     Raises:

@@ -25,6 +25,8 @@ class Augmentation:
     crop: int = 64
     #: Share of crops whose colour differences are halved and interpolated, as decoded JPEGs have them.
     soft_chroma: float = 0.15
+    #: Share of crops whose channels change places, and half of those their sign: for drawings, which are few.
+    recolour: float = 0.0
 
 
 def read_images(paths: Sequence[Path], channels: int) -> Iterator[tuple[str, Picture]]:
@@ -123,6 +125,9 @@ class Crops:
             crop = picture[y : y + side, x : x + side]
             if len(self.order) == 3 and rng.random() < self.augmentation.soft_chroma:
                 crop = np.floor(soften_chroma(crop.astype(np.float32), rng))
+            if self.augmentation.recolour and rng.random() < self.augmentation.recolour:
+                crop = crop[..., rng.permutation(len(self.order))]
+                crop = 255 - crop if rng.random() < 0.5 else crop
             flip_y, flip_x, transpose = rng.random(3) < 0.5
             crop = crop[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
             out[i] = (crop.transpose(2, 1, 0) if transpose else crop.transpose(2, 0, 1))[self.order]

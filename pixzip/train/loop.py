@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from pixzip.engine import with_known_answer
-from pixzip.exact.export import export, quantised
+from pixzip.exact.export import export, quantised, training_view
 from pixzip.exact.weights import EXACT, IntegerWeights, load, stream_bounds
 from pixzip.models.registry import Config, WavefrontPixelCNN
 from pixzip.train import checkpoint
@@ -35,6 +35,7 @@ class TrainConfig:
     batch: int = 4
     crop: int = 64
     soft_chroma: float = 0.15
+    recolour: float = 0.0
     muon_lr: float = 3e-3
     adam_lr: float = 2e-3
     #: Share of Muon's learning rate by which its matrices shrink each step.
@@ -56,6 +57,15 @@ CONFIGS: dict[str, TrainConfig] = {
     "base": TrainConfig(Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2)),
     "fast": TrainConfig(Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2)),
     "grey": TrainConfig(Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4, mixing=1, finer=2), order=(0,)),
+    "graphics": TrainConfig(
+        Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2), megapixels=100.0, soft_chroma=0.0, recolour=0.5
+    ),
+    "graphics-grey": TrainConfig(
+        Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4, mixing=1, finer=2),
+        order=(0,),
+        megapixels=60.0,
+        recolour=0.3,
+    ),
     "tiny": TrainConfig(Config(width=16, blocks=2, head_width=16, n_mix=2), megapixels=0.2, evals=2, eval_images=2),
 }
 
@@ -103,6 +113,7 @@ def train(
     out: Path,
     device: str = "cpu",
     report: Callable[[Status], None] = lambda status: None,
+    start: IntegerWeights | None = None,
 ) -> IntegerWeights:
     """Train, or go on training, and export.
 
@@ -111,8 +122,9 @@ def train(
     Args:
         data: tars, folders and images.
         report: called after every step.
+        start: a model whose weights a new run starts from, instead of random ones.
     Raises:
-        ValueError: too little data, or `out` holds a run of another config.
+        ValueError: too little data, `out` holds a run of another config, or `start` is a model of other sizes.
     """
     out.mkdir(parents=True, exist_ok=True)
     target = torch.device(device)
@@ -120,11 +132,15 @@ def train(
     images = list(read_images(data, config.model.channels))
     pictures, held_out = split_held_out(images, config.held_out_one_in)
     del images
-    crops = Crops(pictures, config.order, Augmentation(config.crop, config.soft_chroma))
+    crops = Crops(pictures, config.order, Augmentation(config.crop, config.soft_chroma, config.recolour))
     held_out = [p for p in held_out if min(p.shape[:2]) >= config.crop][: config.eval_images]
     seen = crops.pictures[:: max(1, len(crops.pictures) // config.eval_images)][: config.eval_images]
 
+    if start and (start.config, start.order) != (config.model, config.order):
+        raise ValueError(f"model {start.model_id.hex()} has the sizes {start.config}, the run {config.model}")
     model = WavefrontPixelCNN(config.model).to(target)
+    if start:
+        model.load_state_dict(training_view(start).state_dict())
     hidden = [p for n, p in model.named_parameters() if n.startswith(("input", "trunk", "hidden")) and p.ndim == 2]
     chosen = {id(p) for p in hidden}
     others = [p for p in model.parameters() if id(p) not in chosen]
