@@ -75,7 +75,9 @@ def pixzip_codec(model: str, device: str = "cpu") -> Codec:
     extra = [] if model in library.shipped_paths() else [Path(model)]
     return Codec(
         f"pixzip {Path(model).stem}",
-        lambda p: pxz.compress([p], lambda channels: library.resolve(model, channels), device)[0],
+        lambda p: pxz.compress(
+            [p], lambda channels: library.resolve(model, channels), device, graphics=library.graphics_beside(model)
+        )[0],
         lambda data: pxz.as_array(pxz.decompress([data], lambda model_id: library.by_id(model_id, extra), device)[0]),
     )
 

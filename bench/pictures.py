@@ -58,7 +58,7 @@ def row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
     picture = loaded.picture
     bare = dataclasses.replace(picture, metadata=())
     start = time.perf_counter()
-    (whole,) = codec.compress([picture], lambda c: library.resolve(model, c))
+    (whole,) = codec.compress([picture], lambda c: library.resolve(model, c), graphics=library.graphics_beside(model))
     encode_s = time.perf_counter() - start
     small = without_metadata(whole)
     back = codec.decompress([whole, small], library.by_id, max_pixels=None)

@@ -4,8 +4,6 @@ Errors are one line each on standard error and exit code 2.  A bad file among ma
 others are coded.  PyTorch is imported by the commands that need it.
 """
 
-import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,19 +13,9 @@ from pixcodecs import container
 
 from pixzip import files
 from pixzip.cli_jobs import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, Bar, Jobs, report, targets_of
+from pixzip.cli_options import device_option, force_option, load_image, model_option, no_limit_option, weights_for
+from pixzip.cli_report import evaluate, info, models
 from pixzip.cli_train import train
-
-_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-_force = click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
-_no_limit = click.option(
-    "--no-pixel-limit",
-    is_flag=True,
-    help=f"Take images of more than {container.MAX_PIXELS} pixels: trusted files only.",
-)
-_model = click.option(
-    "--model", default="base", show_default=True, metavar="base|fast|PATH", help="Shipped model or weights file."
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class _Group(click.Group):
@@ -94,54 +82,51 @@ def main() -> None:
     """Lossless image compression by a learned model, decoded bit for bit on any machine."""
 
 
-main.add_command(train)
-
-
-def _load_image(name: str, no_limit: bool, strip: bool = False) -> Any:
-    """The picture of an input, with a warning for what will not be kept."""
-    import dataclasses
-
-    from pixzip import image
-
-    loaded = image.load(files.read(name), None if no_limit else container.MAX_PIXELS)
-    if loaded.dropped:
-        click.echo(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}", err=True)
-    return dataclasses.replace(loaded.picture, metadata=()) if strip else loaded.picture
-
-
-def _weights_for(model: str) -> Callable[[int], Any]:
-    from pixzip import library
-
-    return lambda channels: library.resolve(model, channels)
+for _command in (info, evaluate, models, train):
+    main.add_command(_command)
 
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMG...")
 @click.option("-o", "--output", "out", help="Output file, folder for many inputs, or - (default: IMG.pxz).")
-@_model
-@_device
-@_force
+@model_option
+@device_option
+@force_option
 @click.option("--verify", is_flag=True, help="Decode and compare before writing.")
 @click.option("--strip", is_flag=True, help="Leave out metadata (profiles, EXIF, texts).")
-@_no_limit
+@no_limit_option
 def compress(
     images: tuple[str, ...], out: str | None, model: str, device: str, force: bool, verify: bool, strip: bool,
     no_pixel_limit: bool,
 ) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
     named = files.outputs(images, out, [files.pxz_name(name) for name in images])
-    from pixzip import codec
+    from pixzip import cli_large, codec, library
 
-    where = codec.resolve_device(device)
+    where, limit = codec.resolve_device(device), None if no_pixel_limit else container.MAX_PIXELS
 
     def work(pictures: list[Any]) -> list[bytes]:
         with Bar("compressing") as bar:
-            return codec.compress(pictures, _weights_for(model), where, verify=verify, progress=bar)
+            return codec.compress(
+                pictures,
+                weights_for(model),
+                where,
+                graphics=library.graphics_beside(model),
+                verify=verify,
+                progress=bar,
+            )
+
+    def read(name: str) -> Any:
+        rows = cli_large.reader(name, limit)
+        if rows is None:
+            return load_image(name, limit, strip)
+        options = {"strip": strip, "verify": verify, "force": force}
+        return cli_large.compress(name, rows, targets[name], model, where, **options)
 
     jobs = Jobs(work, lambda name, data: files.write(targets[name], data, force))
     targets = targets_of(jobs, images, named, force)
     for name in targets:
-        picture = jobs.attempt(name, partial(_load_image, name, no_pixel_limit, strip))
+        picture = jobs.attempt(name, partial(read, name))
         if picture is not None:
             jobs.add(name, picture, picture.pixels)
     jobs.exit()
@@ -150,31 +135,38 @@ def compress(
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE.pxz...")
 @click.option("-o", "--output", "out", help="Output image, folder for many inputs, or - (default: PNG beside FILE).")
-@click.option("--model", "models", multiple=True, type=click.Path(path_type=Path), help="Weights file to use too.")
-@_device
-@_force
+@click.option("--model", "extra", multiple=True, type=click.Path(path_type=Path), help="Weights file to use too.")
+@device_option
+@force_option
 @click.option("--region", type=_Region(), metavar="X,Y,W,H", help="Decode this part, and only the tiles it needs.")
 @click.option("--salvage", is_flag=True, help="Recover what is whole; damaged tiles become zeros.")
-@_no_limit
+@no_limit_option
 def decompress(
-    inputs: tuple[str, ...], out: str | None, models: tuple[Path, ...], device: str, force: bool,
+    inputs: tuple[str, ...], out: str | None, extra: tuple[Path, ...], device: str, force: bool,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool,
 ) -> None:  # fmt: skip
     """Decompress to PNG, or to the lossless format that the output's suffix names."""
     named = files.outputs(inputs, out, [files.image_name(name) for name in inputs])
-    from pixzip import codec, image, library
+    from pixzip import bands, cli_large, codec, image, library
     from pixzip.tiles import Window
 
     where = codec.resolve_device(device)
     limit = None if no_pixel_limit else container.MAX_PIXELS
     window = Window(*region) if region else None
-    weights_for = lambda model_id: library.by_id(model_id, models)  # noqa: E731
+    model_of = partial(library.by_id, extra=extra)
 
-    def read(name: str) -> tuple[Any, int]:
+    def read(name: str) -> tuple[Any, int] | None:
         data = files.read_pxz(name)
         header = container.read_header(data, limit) if salvage or window else codec.parse(data, limit)
         transparent = any(kind is container.Extra.TRANSPARENCY for kind, _ in header.extras)
         image.check_suffix(suffix(name), header.layout, header.depth, transparent)
+        if not (salvage or window) and header.width * header.height > bands.LARGE_PIXELS:
+            frame = cli_large.decompress(
+                data, targets[name], suffix(name), model_of, where, max_pixels=limit, force=force
+            )
+            if frame:
+                warn(name, frame)
+                return None
         return (name, data), window.pixels if window else header.width * header.height
 
     def suffix(name: str) -> str:
@@ -184,11 +176,11 @@ def decompress(
         with Bar("decompressing") as bar:
             if not (salvage or window):
                 data = [file for _, file in items]
-                return codec.decompress(data, weights_for, where, max_pixels=limit, progress=bar)
+                return codec.decompress(data, model_of, where, max_pixels=limit, progress=bar)
             return [part(name, data, bar) for name, data in items]
 
     def part(name: str, data: Any, bar: Bar) -> Any:
-        found = codec.recover(data, weights_for, where, region=window, salvage=salvage, max_pixels=limit, progress=bar)
+        found = codec.recover(data, model_of, where, region=window, salvage=salvage, max_pixels=limit, progress=bar)
         for tile in found.damaged:
             place = f"{tile.width}x{tile.height} pixels at {tile.x},{tile.y}"
             click.echo(f"pixzip: {name}: damaged tile of {place}: zeros in its place", err=True)
@@ -197,6 +189,9 @@ def decompress(
 
     def done(name: str, picture: Any) -> None:
         files.write(targets[name], image.write(picture, suffix(name)), force)
+        warn(name, picture)
+
+    def warn(name: str, picture: Any) -> None:
         lost = image.lost(picture, suffix(name))
         if lost:
             click.echo(f"pixzip: {name}: warning: {suffix(name)} does not hold {', '.join(lost)}", err=True)
@@ -208,95 +203,3 @@ def decompress(
         if found is not None:
             jobs.add(name, *found)
     jobs.exit()
-
-
-@main.command()
-@click.argument("file", metavar="FILE")
-@_as_json
-def info(file: str, as_json: bool) -> None:
-    """Describe a .pxz file, after checking its header and blocks."""
-    from pixzip import describe
-
-    facts = {"file": file, **describe.facts(files.read_pxz(file))}
-    if as_json:
-        click.echo(json.dumps(facts))
-        return
-    for key, text in describe.lines(facts):
-        click.echo(f"{key:<15}{text}")
-
-
-@main.command("eval")
-@click.argument("images", nargs=-1, required=True, metavar="IMG...")
-@_model
-@_device
-@_as_json
-@_no_limit
-def evaluate(images: tuple[str, ...], model: str, device: str, as_json: bool, no_pixel_limit: bool) -> None:
-    """Compare the model's own bits with a real file's; nothing is written."""
-    from pixzip import codec
-
-    where = codec.resolve_device(device)
-    rows: list[dict[str, Any]] = []
-
-    def work(pictures: list[Any]) -> list[dict[str, Any]]:
-        with Bar("evaluating") as bar:
-            return codec.evaluate(pictures, _weights_for(model), where, progress=bar)
-
-    jobs = Jobs(work, lambda name, result: rows.append({"image": name, **result}))
-    for name in images:
-        picture = jobs.attempt(name, partial(_load_image, name, no_pixel_limit))
-        if picture is not None:
-            jobs.add(name, picture, picture.pixels)
-    jobs.flush()
-    total = _total(rows)
-    if as_json:
-        click.echo(json.dumps({"images": rows, "total": total}))
-    elif rows:
-        click.echo(f"{'model bits':>14} {'file bits':>12} {'ratio':>8} {'bits/dim':>9} {'bpsp':>9}  image")
-        for row in [*rows, {"image": "total", **total}]:
-            click.echo(
-                f"{row['model_bits']:14.1f} {row['file_bits']:12d} {row['ratio']:8.5f}"
-                f" {row['bits_per_dim']:9.5f} {row['bpsp']:9.5f}  {row['image']}"
-            )
-    jobs.exit()
-
-
-def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    if not rows:
-        return {}
-    model_bits, file_bits = sum(r["model_bits"] for r in rows), sum(r["file_bits"] for r in rows)
-    subpixels = sum(r["width"] * r["height"] * r["channels"] for r in rows)
-    return {
-        "model_bits": model_bits,
-        "file_bits": file_bits,
-        "ratio": file_bits / model_bits,
-        "bits_per_dim": model_bits / subpixels,
-        "bpsp": file_bits / subpixels,
-    }
-
-
-@main.command()
-@_as_json
-def models(as_json: bool) -> None:
-    """List the shipped models."""
-    from pixzip import library
-
-    rows = [
-        {
-            "name": m.name,
-            "model_id": m.weights.model_id.hex(),
-            "channels": m.weights.config.channels,
-            "architecture": m.weights.architecture,
-            "bytes": m.path.stat().st_size,
-            "multiply_adds_per_pixel": m.weights.multiply_adds,
-        }
-        for m in library.list_models()
-    ]
-    if as_json:
-        click.echo(json.dumps(rows))
-    for row in [] if as_json else rows:
-        kind = "RGB" if row["channels"] == 3 else "grey"
-        click.echo(
-            f"{row['name']:<16}{row['model_id']}  {kind:<5}{row['bytes']:>9} bytes"
-            f"{row['multiply_adds_per_pixel']:>10} multiply-adds/pixel  {row['architecture']}"
-        )

@@ -2,7 +2,8 @@
 
 import zlib
 from collections.abc import Callable, Generator, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from pixcodecs import blocks, container
@@ -16,6 +17,8 @@ from pixzip.exact.weights import IntegerWeights
 from pixzip.machines import Payload, Share
 from pixzip.picture import Chunk, Picture
 from pixzip.tiles import Window, batches
+
+T = TypeVar("T")
 
 
 class Decoded(NamedTuple):
@@ -97,12 +100,17 @@ def samples_crc(samples: Samples) -> int:
     return crc
 
 
-def _picture(header: Header, samples: Samples) -> Picture:
+def framed(header: Header, make: Callable[..., T]) -> T:
+    """What `make` gives for a header's layout, depth, palette, transparency and metadata.
+
+    Raises:
+        BitstreamError: it raises ValueError, for the header contradicts itself.
+    """
     palette = b"".join(body for kind, body in header.extras if kind is Extra.PALETTE)
     transparency = b"".join(body for kind, body in header.extras if kind is Extra.TRANSPARENCY)
     chunks = tuple(Chunk(body[:4], body[4:]) for kind, body in header.extras if kind is Extra.CHUNK)
     try:
-        return Picture(samples, header.layout, header.depth, palette, transparency, chunks)
+        return make(header.layout, header.depth, palette, transparency, chunks)
     except ValueError as e:
         raise BitstreamError(f"file contradicts itself: {e}") from None
 
@@ -182,7 +190,8 @@ class _Opening:
     def result(self) -> Decoded:
         if self._samples is None:
             raise BitstreamError("no tile of the file decodes: nothing can be recovered")
-        return Decoded(_picture(self.header, self._samples), tuple(sorted(self.damaged, key=lambda w: (w.y, w.x))))
+        picture = framed(self.header, partial(Picture, self._samples))
+        return Decoded(picture, tuple(sorted(self.damaged, key=lambda w: (w.y, w.x))))
 
 
 _Job = tuple[_Opening, int]

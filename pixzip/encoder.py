@@ -1,42 +1,48 @@
 """Pictures to files: tiles, the smallest block for each, and what models code of many as one batch."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs import container
 from pixcodecs.blocks import Samples
-from pixcodecs.container import Extra, Header, Layout, Tile
+from pixcodecs.container import Extra, Header, Layout, Tile, crc32
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
 from pixzip import decoder, machines, rounds
 from pixzip.engine import Progress
 from pixzip.exact.weights import IntegerWeights
 from pixzip.machines import Share
-from pixzip.picture import Picture
-from pixzip.smallest import Coded, Search
-from pixzip.tiles import Window, batches, tile_sides
+from pixzip.picture import Frame, Picture
+from pixzip.smallest import Choice, Coded, Search
+from pixzip.tiles import BATCH_PIXELS, Window, batches, tile_sides
 
 Image = Picture | NDArray[Any]
+#: Number of channels, 1 or 3 -> model.
+ModelFor = Callable[[int], IntegerWeights]
+#: Channels -> models, the first for photographs.
+Models = dict[int, list[IntegerWeights]]
 
 
 def compress(
     images: Sequence[Image],
-    weights_for: Callable[[int], IntegerWeights],
+    weights_for: ModelFor,
     device: str = "cpu",
     *,
+    graphics: ModelFor | None = None,
     verify: bool = False,
     models_only: bool = False,
     progress: Progress | None = None,
 ) -> list[bytes]:
-    """A `.pxz` file for each image.
+    """A `.pxz` file for each image, all in memory; `bands` is for larger ones.
 
     Args:
-        images: pictures, or arrays as `Picture.of` takes them.
+        images: pictures, or arrays as `as_picture` takes them.
         weights_for: number of channels, 1 or 3 -> model.
         device: as `resolve_device` gives it.
+        graphics: the same for what looks like no photograph, and for alpha: tried there too.
         verify: decode the files again and compare.
         models_only: let a model code whatever it can, be it the smallest or not: to measure models.
         progress: called with (pixels done, pixels in all), each pixel counted twice with `verify`.
@@ -46,23 +52,19 @@ def compress(
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
-    for picture in pictures:
-        container.check_shape(picture.width, picture.height)
-        container.check_extras(_extras(picture))
-    models = _models(pictures, weights_for)
+    models = models_for([picture.frame for picture in pictures], weights_for, graphics)
     share = Share(progress, sum(p.pixels for p in pictures) * (1 + verify))
     plans = [_Plan(picture, models, models_only) for picture in pictures]
-    jobs = [(plan, i) for plan in plans for i in range(len(plan.windows))]
-    for batch in batches(jobs, lambda job: job[0].windows[job[1]].pixels):
-        report = share.part(sum(plan.windows[i].pixels for plan, i in batch))
-        codings = [plan.search.encode(plan.samples(plan.windows[i]), plan.picture.depth) for plan, i in batch]
-        solved = rounds.drive(codings, lambda asked: machines.encode(asked, models, device, report))  # noqa: B023 (used at once)
-        for (plan, i), coded in zip(batch, solved, strict=True):
+    jobs = [(plan, i) for plan in plans for i in range(len(plan.tiling.windows))]
+    for batch in batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels):
+        report = share.part(sum(plan.tiling.windows[i].pixels for plan, i in batch))
+        tiles = [(plan.tiling.search, plan.samples(i), plan.picture.depth) for plan, i in batch]
+        for (plan, i), coded in zip(batch, code_tiles(tiles, device, report), strict=True):
             plan.coded[i] = coded
         report(1, 1)
     files = [plan.file() for plan in plans]
     if verify:
-        by_id = {weights.model_id: weights for weights in models.values()}
+        by_id = {weights.model_id: weights for choices in models.values() for weights in choices}
         back = decoder.decode_files(files, by_id.__getitem__, device, share=share)
         if [found.picture for found in back] != pictures:
             raise PixzipError("verification failed: a file decodes to another picture; nothing was written")
@@ -87,59 +89,104 @@ def as_array(picture: Picture) -> NDArray[Any]:
     return picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
 
 
-def _models(pictures: Sequence[Picture], weights_for: Callable[[int], IntegerWeights]) -> dict[int, IntegerWeights]:
-    """Channels -> model, of all that the pictures can use."""
-    models = {c: weights_for(c) for c in sorted({_colours(p) for p in pictures})}
-    if 1 not in models and any(p.layout is Layout.RGBA for p in pictures):
+def models_for(
+    frames: Sequence[Frame], weights_for: ModelFor, graphics: ModelFor | None = None
+) -> Models:  # fmt: skip
+    """Channels -> models, of all that the pictures can use.
+
+    Raises:
+        UnsupportedImageError: a picture's sides or metadata do not fit the format.
+        ModelMismatchError: there is no model for a picture's colours.
+    """
+    for frame in frames:
+        container.check_shape(frame.width, frame.height)
+        container.check_extras(_extras(frame))
+    models = {c: [weights_for(c)] for c in sorted({_colours(f) for f in frames})}
+    if 1 not in models and any(f.layout is Layout.RGBA for f in frames):
         with contextlib.suppress(ModelMismatchError):  # a model for colours alone was asked for: alpha does without
-            models[1] = weights_for(1)
-    for channels, weights in models.items():
-        if weights.config.channels != channels:
-            raise ModelMismatchError(f"model {weights.model_id.hex()} is not for {channels} channels")
+            models[1] = [weights_for(1)]
+    for channels in models if graphics else ():
+        assert graphics is not None
+        models[channels].append(graphics(channels))
+    for channels, choices in models.items():
+        for weights in choices:
+            if weights.config.channels != channels:
+                raise ModelMismatchError(f"model {weights.model_id.hex()} is not for {channels} channels")
     return models
 
 
-def _colours(picture: Picture) -> int:
-    return 3 if picture.layout in (Layout.RGB, Layout.RGBA) else 1
+def _colours(frame: Frame) -> int:
+    return 3 if frame.layout in (Layout.RGB, Layout.RGBA) else 1
+
+
+def code_tiles(tiles: Sequence[tuple[Search, Samples, int]], device: str, report: Progress) -> list[Coded]:
+    """The block of each tile, given as a search, samples and their depth."""
+    codings = [search.encode(samples, depth) for search, samples, depth in tiles]
+    return rounds.drive(codings, lambda asked: machines.encode(asked, device, report))
+
+
+class Tiling:
+    """The tiles of one picture, and the header of its file.
+
+    Attributes:
+        windows: where the tiles are, in raster order.
+    """
+
+    def __init__(self, frame: Frame, models: Models, models_only: bool = False) -> None:
+        self.frame = frame
+        colours = [(_colours(frame), weights) for weights in models[_colours(frame)]]
+        # a file names three models at most, the likeliest first: alpha has one, and it is a drawing
+        alpha = [(1, models[1][-1])] if frame.layout is Layout.RGBA and 1 in models else []
+        listed = [*colours[:1], *alpha, *colours[1:]]
+        self._ids = [weights.model_id for _, weights in listed]
+        choices = [(channels, Choice(i, weights)) for i, (channels, weights) in enumerate(listed)]
+        by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
+        self.search = Search(by_channels, models_only=models_only)
+        self.sides = tile_sides(frame.width, frame.height)
+        self.windows = [Window(*w) for w in container.windows(frame.width, frame.height, *self.sides)]
+
+    def header(self, tiles: Sequence[Tile], models: Iterable[int], sides: tuple[int, int] | None = None) -> bytes:
+        """The header of a file with these tiles.
+
+        Args:
+            models: positions of all that the blocks need.
+            sides: of a tile, if they are others than `self.sides`.
+        """
+        f = self.frame
+        ids = tuple(self._ids[: max(models, default=-1) + 1])
+        sides = sides or self.sides
+        fields = Header(f.width, f.height, f.layout, f.depth, ids, _extras(f), *sides, tuple(tiles))
+        return container.pack_header(fields)
 
 
 class _Plan:
-    """One picture on its way to a file."""
+    """One picture in memory on its way to a file."""
 
-    def __init__(self, picture: Picture, models: dict[int, IntegerWeights], models_only: bool) -> None:
+    def __init__(self, picture: Picture, models: Models, models_only: bool) -> None:
         self.picture = picture
-        channels = [c for c in (_colours(picture), 1) if c in models]
-        self.ids = [models[c].model_id for c in dict.fromkeys(channels)]
-        self.search = Search({c: i for i, c in enumerate(dict.fromkeys(channels))}, models_only=models_only)
-        self.sides = tile_sides(picture.width, picture.height)
-        self.windows = [Window(*w) for w in container.windows(picture.width, picture.height, *self.sides)]
+        self.tiling = Tiling(picture.frame, models, models_only)
         self.coded: dict[int, Coded] = {}
 
-    def samples(self, window: Window) -> Samples:
-        return np.ascontiguousarray(self.picture.samples[window.slices])
+    def samples(self, i: int) -> Samples:
+        """Those of a tile."""
+        return np.ascontiguousarray(self.picture.samples[self.tiling.windows[i].slices])
 
     def file(self) -> bytes:
         """Header, table and blocks."""
-        coded = [self.coded[i] for i in range(len(self.windows))]
-        windows, sides = self.windows, self.sides
-        whole = self.search.whole(self.picture.samples, self.picture.depth, coded) if len(coded) > 1 else None
+        coded = [self.coded[i] for i in range(len(self.tiling.windows))]
+        crcs = [decoder.samples_crc(self.samples(i)) for i in range(len(coded))]
+        whole, sides = None, self.tiling.sides
+        if len(coded) > 1 and self.picture.pixels <= BATCH_PIXELS:
+            whole = self.tiling.search.whole(self.picture.samples, self.picture.depth, coded)
         if whole:
             coded, sides = [whole], (self.picture.width, self.picture.height)
-            windows = [Window(0, 0, *sides)]
+            crcs = [decoder.samples_crc(self.picture.samples)]
+        tiles = [Tile(len(c.block), crc32(c.block), crc) for c, crc in zip(coded, crcs, strict=True)]
         used = frozenset[int]().union(*(c.models for c in coded))
-        tiles = [
-            Tile(len(c.block), container.crc32(c.block), decoder.samples_crc(self.samples(w)))
-            for c, w in zip(coded, windows, strict=True)
-        ]
-        p = self.picture
-        header = Header(
-            p.width, p.height, p.layout, p.depth, tuple(self.ids[: max(used, default=-1) + 1]), _extras(p), *sides,
-            tuple(tiles),
-        )  # fmt: skip
-        return container.pack_header(header) + b"".join(c.block for c in coded)
+        return self.tiling.header(tiles, used, sides) + b"".join(c.block for c in coded)
 
 
-def _extras(picture: Picture) -> tuple[tuple[Extra, bytes], ...]:
-    fields = ((Extra.PALETTE, picture.palette), (Extra.TRANSPARENCY, picture.transparency))
-    chunks = tuple((Extra.CHUNK, chunk.type + chunk.data) for chunk in picture.metadata)
+def _extras(frame: Frame) -> tuple[tuple[Extra, bytes], ...]:
+    fields = ((Extra.PALETTE, frame.palette), (Extra.TRANSPARENCY, frame.transparency))
+    chunks = tuple((Extra.CHUNK, chunk.type + chunk.data) for chunk in frame.metadata)
     return tuple((kind, body) for kind, body in fields if body) + chunks

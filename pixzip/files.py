@@ -4,12 +4,14 @@ import contextlib
 import mmap
 import os
 import secrets
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pixcodecs import container
 from pixcodecs.errors import PixzipError
@@ -105,17 +107,28 @@ def check_writable(target: str, force: bool) -> None:
         raise PixzipError(f"folder {path.parent} is not writable")
 
 
-def write(target: str, data: bytes, force: bool) -> None:
+def spool(target: str) -> BinaryIO:
+    """A temporary file without a name, on the disk of a target: nothing is left of it, however the process ends.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = None if target == STANDARD else Path(target).parent
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # closed by the caller
+
+
+def write(target: str, data: bytes | BinaryIO, force: bool) -> None:
     """Write all of an output or nothing: a temporary file in the same folder takes its name at the end.
 
+    Args:
+        data: the output, or a file that holds it.
     Raises:
         PixzipError: the target exists and `force` is off.
         OSError: it cannot be written.
     """
     if target == STANDARD:
-        stream = sys.stdout.buffer
-        stream.write(data)
-        stream.flush()
+        _copy(data, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
         return
     check_writable(target, force)
     path = Path(target)
@@ -123,11 +136,19 @@ def write(target: str, data: bytes, force: bool) -> None:
         _replace(path, data, force)
 
 
-def _replace(path: Path, data: bytes, force: bool) -> None:
+def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
+    if isinstance(data, bytes):
+        out.write(data)
+    else:
+        data.seek(0)
+        shutil.copyfileobj(data, out, 1 << 20)
+
+
+def _replace(path: Path, data: bytes | BinaryIO, force: bool) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as f:
-            f.write(data)
+            _copy(data, f)
             f.flush()
             os.fsync(f.fileno())
         if force:

@@ -3,9 +3,9 @@
 Shipped models are the files of `weights/`: `NAME.safetensors` for RGB, `NAME-grey.safetensors` for grey.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from pixcodecs.errors import ModelMismatchError
@@ -16,6 +16,7 @@ from pixzip.exact.weights import load as load_weights
 WEIGHTS = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
 DEFAULT = "base"
+GRAPHICS = "graphics"
 
 _KINDS = {1: "grey", 3: "RGB"}
 
@@ -90,6 +91,11 @@ def resolve(name_or_path: str, channels: int) -> IntegerWeights:
     if found != channels:
         raise ModelMismatchError(f"model {name_or_path} is for {_KINDS[found]} images, this one is {kind}")
     return weights
+
+
+def graphics_beside(name_or_path: str) -> Callable[[int], IntegerWeights] | None:
+    """Number of channels -> the model for drawings that is tried beside a shipped one; None beside others."""
+    return partial(resolve, GRAPHICS) if name_or_path in shipped_paths() else None
 
 
 def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> IntegerWeights:

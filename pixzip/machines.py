@@ -64,6 +64,7 @@ class Ask(NamedTuple):
     """What a model shall code: (H, W, C) samples."""
 
     samples: Samples
+    weights: IntegerWeights
     precision: Precision = Precision()
 
 
@@ -86,14 +87,12 @@ class Payload(NamedTuple):
             raise BitstreamError(f"payload has {found} bytes, {size} pixels take at least {math.ceil(least / 8)}")
 
 
-def encode(
-    asked: Sequence[Ask], models: dict[int, IntegerWeights], device: str, report: Progress | None = None
-) -> list[bytes]:
-    """The payload of each array, coded by the model of its channels."""
+def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) -> list[bytes]:
+    """The payload of each array."""
     answers = [b""] * len(asked)
-    for kind in sorted({(a.samples.shape[2], a.precision.digits) for a in asked}):
-        chosen = [i for i, a in enumerate(asked) if (a.samples.shape[2], a.precision.digits) == kind]
-        weights = models[kind[0]]
+    for kind in dict.fromkeys((a.weights.model_id, a.precision.digits) for a in asked):
+        chosen = [i for i, a in enumerate(asked) if (a.weights.model_id, a.precision.digits) == kind]
+        weights = asked[chosen[0]].weights
         planes = [to_planes(asked[i].samples, weights.order) for i in chosen]
         payloads = engine(weights, device).encode(planes, report, [asked[i].precision for i in chosen])
         for i, payload in zip(chosen, payloads, strict=True):

@@ -15,8 +15,16 @@ from pixcodecs import blocks
 from pixcodecs.blocks import Kind, Precision, Samples
 
 from pixzip import foreign
+from pixzip.exact.weights import IntegerWeights
 from pixzip.foreign import WebpEffort
 from pixzip.machines import Ask
+
+
+class Choice(NamedTuple):
+    """A model, and its position among those of a file."""
+
+    position: int
+    weights: IntegerWeights
 
 
 class Coded(NamedTuple):
@@ -27,7 +35,8 @@ class Coded(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        return len(self.block) + 9 * len(self.models)
+        """With the ids that the header needs: those of all models up to the last."""
+        return len(self.block) + 9 * (max(self.models, default=-1) + 1)
 
 
 #: Yields what the model of as many channels shall code, is sent the payload.
@@ -50,10 +59,10 @@ def _smallest(candidates: list[Coded]) -> Coded:
 class Search:
     """Encoders of blocks for one image."""
 
-    def __init__(self, models: Mapping[int, int], *, models_only: bool = False) -> None:
+    def __init__(self, models: Mapping[int, Sequence[Choice]], *, models_only: bool = False) -> None:
         """
         Args:
-            models: channels -> position of the model that codes so many, where there is one.
+            models: channels -> the models that code so many, where there are some: the first is for photographs.
             models_only: let a model code whatever it can, be it the smallest or not.
         """
         self.models = models
@@ -66,7 +75,8 @@ class Search:
             webp: try WebP, which takes longest.
         """
         if self.models_only and depth >= 8 and samples.shape[2] in self.models:
-            return (yield from self._model(samples) if depth == 8 else self._deep_model(samples, depth))
+            first = self.models[samples.shape[2]][0]
+            return (yield from self._model(samples, first) if depth == 8 else self._deep_model(samples, depth))
         if (samples == samples[0, 0]).all():
             return Coded(blocks.constant(samples, depth))
         if samples.shape[2] in (2, 4):
@@ -123,22 +133,23 @@ class Search:
         return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
 
     def _deep_model(self, samples: Samples, depth: int) -> Coding:
-        position = self.models[samples.shape[2]]
-        precision = Precision(depth, (yield from self._unit(samples, depth)))
-        payload = yield Ask(samples, precision)
+        position, weights = self.models[samples.shape[2]][0]
+        precision = Precision(depth, (yield from self._unit(samples, weights, depth)))
+        payload = yield Ask(samples, weights, precision)
         return Coded(blocks.deep_model(position, precision, payload), frozenset([position]))
 
-    def _unit(self, samples: Samples, depth: int) -> Generator[Ask, bytes, int]:
+    @staticmethod
+    def _unit(samples: Samples, weights: IntegerWeights, depth: int) -> Generator[Ask, bytes, int]:
         """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise."""
         h, w, _ = samples.shape
         y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
         part = np.ascontiguousarray(samples[y : y + _TRIAL_SIDE, x : x + _TRIAL_SIDE])
         noise = float(np.abs(_med_residuals(part)).mean())
         unit = min(depth - 8, max(0, round(math.log2(max(noise, 1))) - 2))
-        sizes = {unit: len((yield Ask(part, Precision(depth, unit))))}
+        sizes = {unit: len((yield Ask(part, weights, Precision(depth, unit))))}
         for direction in (-1, 1):
             while 0 <= (tried := unit + direction) <= depth - 8 and tried not in sizes:
-                sizes[tried] = len((yield Ask(part, Precision(depth, tried))))
+                sizes[tried] = len((yield Ask(part, weights, Precision(depth, tried))))
                 if sizes[tried] >= sizes[unit]:
                     break
                 unit = tried
@@ -146,20 +157,35 @@ class Search:
 
     def _shallow(self, samples: Samples, depth: int, webp: bool) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth))]
-        if depth == 8 and samples.shape[2] in self.models:
-            candidates.append((yield from self._model(samples)))
-            used = blocks.used_levels(samples, depth)
-            extent = [np.ptp(np.flatnonzero(channel)) + 1 for channel in used]
-            if used.sum() < 0.8 * sum(extent):  # gaps: code ranks among the levels
-                ranked, _ = blocks.ranks(samples, used)
-                inner = yield from self._model(ranked)
-                candidates.append(Coded(blocks.levels(used, 8, inner.block), inner.models))
-        return _smallest([*candidates, *(_webp(samples, _smallest(candidates).size_bytes) if webp else [])])
+        models = self.models.get(samples.shape[2], ()) if depth == 8 else ()
+        photographic = _photographic(samples)
+        tried = models[:1] if photographic else models
+        coded = []
+        for model in tried:
+            coded.append((yield from self._model(samples, model)))
+        if tried:
+            best = min(zip(coded, tried, strict=True), key=lambda pair: pair[0].size_bytes)[1]
+            coded += yield from self._ranked(samples, best)
+        candidates += coded
+        webps = _webp(samples, _smallest(candidates).size_bytes) if webp else []
+        for model in models[len(tried) :] if webps or not webp else ():  # WebP comes close: a drawing of many colours
+            candidates.append((yield from self._model(samples, model)))
+        return _smallest([*candidates, *webps])
 
-    def _model(self, samples: Samples) -> Coding:
-        position = self.models[samples.shape[2]]
-        payload = yield Ask(samples)
-        return Coded(blocks.model(position, payload), frozenset([position]))
+    def _ranked(self, samples: Samples, model: Choice) -> Generator[Ask, bytes, list[Coded]]:
+        """Ranks among the levels, where these have gaps."""
+        used = blocks.used_levels(samples, 8)
+        extent = [np.ptp(np.flatnonzero(channel)) + 1 for channel in used]
+        if used.sum() >= 0.8 * sum(extent):
+            return []
+        ranked, _ = blocks.ranks(samples, used)
+        inner = yield from self._model(ranked, model)
+        return [Coded(blocks.levels(used, 8, inner.block), inner.models)]
+
+    @staticmethod
+    def _model(samples: Samples, model: Choice) -> Coding:
+        payload = yield Ask(samples, model.weights)
+        return Coded(blocks.model(model.position, payload), frozenset([model.position]))
 
 
 def _png(samples: Samples, depth: int) -> list[Coded]:

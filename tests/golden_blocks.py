@@ -49,7 +49,7 @@ def _model(samples: Samples) -> bytes:
 def _deep_model(samples: Samples, depth: int, unit: int) -> bytes:
     """A block of more than 8 bits, and with what unit."""
     channels, precision = samples.shape[2], Precision(depth, unit)
-    (payload,) = machines.encode([machines.Ask(samples, precision)], {channels: golden.weights(channels)}, "cpu")
+    (payload,) = machines.encode([machines.Ask(samples, golden.weights(channels), precision)], "cpu")
     return blocks.deep_model(0 if channels == 1 else 1, precision, payload)
 
 

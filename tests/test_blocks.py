@@ -1,6 +1,7 @@
 """Blocks: every kind comes back, the smallest is kept, and damage of every kind is refused."""
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from pixcodecs.errors import BitstreamError
 from pixzip import foreign
 from pixzip.machines import Ask
 from pixzip.rounds import drive
-from pixzip.smallest import Coded, Search
+from pixzip.smallest import Choice, Coded, Search
 
+#: `identity` codes without weights.
+NONE_HERE: Any = None
 SHAPES = [(1, 1), (1, 9), (8, 1), (5, 7), (33, 18)]
 
 
@@ -36,7 +39,7 @@ def inverse(asked: list[ModelRequest]) -> list[Samples]:
 
 
 def encode(samples: Samples, depth: int) -> Coded:
-    return drive([Search({1: 0, 3: 1}).encode(samples, depth)], identity)[0]
+    return drive([Search({1: [Choice(0, NONE_HERE)], 3: [Choice(1, NONE_HERE)]}).encode(samples, depth)], identity)[0]
 
 
 def decode(block: bytes, shape: tuple[int, int, int], depth: int) -> Samples:
@@ -87,14 +90,14 @@ def test_flat_graphics_become_webp(channels: int) -> None:
 
 def test_a_models_smaller_payload_is_taken() -> None:
     samples = content("noise", (20, 20, 3), 8, 1)
-    search = Search({1: 0, 3: 1})
+    search = Search({1: [Choice(0, NONE_HERE)], 3: [Choice(1, NONE_HERE)]})
     (coded,) = drive([search.encode(samples, 8)], lambda asked: [b"short" for _ in asked])
     assert coded == Coded(blocks.model(1, b"short"), frozenset([1]))
 
 
 def test_without_a_model_alpha_still_has_a_block() -> None:
     samples = content("noise", (9, 9, 4), 8, 2)
-    (coded,) = drive([Search({3: 0}).encode(samples, 8)], identity)
+    (coded,) = drive([Search({3: [Choice(0, NONE_HERE)]}).encode(samples, 8)], identity)
     assert np.array_equal(decode(coded.block, samples.shape, 8), samples)
 
 

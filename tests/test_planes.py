@@ -30,7 +30,7 @@ def test_grey_planes_round_trip() -> None:
     assert (back == x).all()
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 2, 3), np.uint16), np.zeros((2, 2), np.uint8), np.zeros(3, np.uint8)])
+@pytest.mark.parametrize("bad", [np.zeros((2, 2, 3), np.int32), np.zeros((2, 2), np.uint8), np.zeros(3, np.uint8)])
 def test_other_arrays_are_no_samples(bad: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         planes.to_planes(bad, (0, 1, 2))

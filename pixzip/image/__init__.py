@@ -5,8 +5,11 @@ palette in its own order, its metadata.  What a library or a picture would chang
 """
 
 from pixzip.image.loaded import Loaded
-from pixzip.image.read import load, open_rows
+from pixzip.image.read import load, open_large, open_rows
 from pixzip.image.rows import RowReader, RowWriter
 from pixzip.image.write import check_suffix, create_rows, lost, write
 
-__all__ = ["Loaded", "RowReader", "RowWriter", "check_suffix", "create_rows", "load", "lost", "open_rows", "write"]
+__all__ = [
+    "Loaded", "RowReader", "RowWriter",
+    "check_suffix", "create_rows", "load", "lost", "open_large", "open_rows", "write",
+]  # fmt: skip

@@ -20,6 +20,8 @@ from pixzip.picture import NOT_METADATA, Chunk, Frame, Layout, Picture, Samples,
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: The fields of IHDR.
 HEAD = struct.Struct(">IIBBBBB")
+#: The signature and IHDR.
+HEAD_BYTES = len(SIGNATURE) + 8 + HEAD.size
 _LAYOUTS = {0: Layout.GREY, 2: Layout.RGB, 3: Layout.PALETTE, 4: Layout.GREY_ALPHA, 6: Layout.RGBA}
 COLOURS = {layout: colour for colour, layout in _LAYOUTS.items()}
 _DEPTHS = {Layout.GREY: (1, 2, 4, 8, 16), Layout.PALETTE: (1, 2, 4, 8)}
@@ -27,6 +29,14 @@ _DEPTHS = {Layout.GREY: (1, 2, 4, 8, 16), Layout.PALETTE: (1, 2, 4, 8)}
 MORE = "data after the end"
 _BEFORE_PALETTE = frozenset({b"cHRM", b"cICP", b"cLLI", b"gAMA", b"iCCP", b"mDCV", b"sBIT", b"sRGB"})
 _AFTER_PALETTE = frozenset({b"bKGD", b"hIST"})
+
+
+def pixels(head: bytes) -> int:
+    """How many pixels the beginning of a PNG file, `HEAD_BYTES`, declares; -1 of others."""
+    if len(head) < HEAD_BYTES or not head.startswith(SIGNATURE):
+        return -1
+    width, height, *_ = HEAD.unpack_from(head, HEAD_BYTES - HEAD.size)
+    return int(width * height)
 
 
 def read(data: bytes, max_pixels: int | None) -> Loaded:

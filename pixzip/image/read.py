@@ -65,3 +65,20 @@ def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | No
         file.close()
         return None
     return RowReader(file, opened)
+
+
+def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
+    """`open_rows` of an image of more than so many pixels; None for smaller ones too.
+
+    Raises:
+        UnsupportedImageError, OSError: see `open_rows`.
+    """
+    with path.open("rb") as file:
+        head = file.read(png.HEAD_BYTES)
+    if png.pixels(head) in range(pixels + 1):  # a glance, for `open_rows` checks the whole file
+        return None
+    reader = open_rows(path, max_pixels)
+    if reader and reader.frame.width * reader.frame.height <= pixels:
+        reader.close()
+        return None
+    return reader

@@ -1,0 +1,80 @@
+"""What the blocks of a file hold, and the same file with high and low bits as pictures of their own."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+from pixcodecs import blocks, container
+from pixcodecs.blocks import Kind, Samples
+from pixcodecs.coding import Reader
+from pixcodecs.container import Tile
+
+from pixzip import codec, machines, rounds
+from pixzip.exact.weights import IntegerWeights
+from pixzip.smallest import Coded, Coding, Search
+
+
+def describe_blocks(file: bytes) -> dict[str, int]:
+    """Kinds within kinds, outermost first, and how many tiles became that."""
+    header = codec.parse(file, None)
+    return dict(Counter(_chain(container.block(file, header, i)) for i in range(len(header.tiles))))
+
+
+def _chain(block: bytes) -> str:
+    reader = Reader(block)
+    kind = Kind(reader.byte("kind of a block"))
+    match kind:
+        case Kind.DEEP_MODEL:
+            reader.byte("position of a model")
+            return f"{kind.name}, unit {reader.byte('unit')}"
+        case Kind.NARROW:
+            return f"{kind.name} {reader.byte('depth')} > {_chain(reader.rest())}"
+        case Kind.LEVELS:
+            reader.take(reader.varint("length of a table"), "table of levels")
+            return f"{kind.name} {reader.byte('depth of ranks')} > {_chain(reader.rest())}"
+        case Kind.HIGH_LOW | Kind.ALPHA:
+            name = f"{kind.name} {reader.byte('shift')}" if kind is Kind.HIGH_LOW else kind.name
+            first = reader.take(reader.varint("length of a block"), "first block")
+            return f"{name} ({_chain(first)}; {_chain(reader.rest())})"
+    return kind.name
+
+
+class Apart(Search):
+    """High and low bits as two pictures, after levels that do not occur were left out where that is smaller."""
+
+    def _deep(self, samples: Samples, depth: int) -> Coding:
+        top = int(samples.max()).bit_length()
+        used = blocks.used_levels(samples, depth)
+        ranked, rank_depth = blocks.ranks(samples, used)
+        if top < depth:
+            inner = yield from self.encode(samples.astype(blocks.dtype(top)), top)
+            candidates = [Coded(blocks.narrow(top, inner.block), inner.models)]
+        else:
+            candidates = [(yield from self._split(samples, depth))]
+        if rank_depth < top:
+            inner = yield from self.encode(ranked, rank_depth)
+            candidates.append(Coded(blocks.levels(used, rank_depth, inner.block), inner.models))
+        return min(candidates, key=lambda c: c.size_bytes)
+
+
+def apart(file: bytes, samples: Samples, models: dict[int, IntegerWeights]) -> bytes:
+    """The file with the blocks of `Apart`.
+
+    Args:
+        samples: (H, W, C), what it holds.
+        models: channels -> model.
+    """
+    header = codec.parse(file, None)
+    channels = list(dict.fromkeys((3 if samples.shape[2] >= 3 else 1, 1)))
+    search = Apart({c: i for i, c in enumerate(channels)})
+    parts = [np.ascontiguousarray(samples[y : y + h, x : x + w]) for x, y, w, h in header.windows]
+    codings = [search.encode(part, header.depth) for part in parts]
+    coded = rounds.drive(codings, lambda asked: machines.encode(asked, models, "cpu"))
+    tiles = [
+        Tile(len(c.block), container.crc32(c.block), tile.samples_crc)
+        for c, tile in zip(coded, header.tiles, strict=True)
+    ]
+    count = max(frozenset[int]().union(*(c.models for c in coded)), default=-1) + 1
+    ids = tuple(models[c].model_id for c in channels[:count])
+    packed = container.pack_header(dataclasses.replace(header, models=ids, tiles=tuple(tiles)))
+    return packed + b"".join(c.block for c in coded)
