@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from common import origin, table
+from sheets import trained_on
 
 #: Of a row and of a group: the sizes that are compared, and the names of their columns.
 _SIZES = {"png_bytes": "PNG", "webp_bytes": "WebP", "jxl_bytes": "JPEG XL", "bare_bytes": "pxz"}
@@ -28,10 +29,22 @@ def blocks(counts: dict[str, int]) -> str:
     return " ".join(f"{n} {kind}" if n > 1 else kind for kind, n in counts.items())
 
 
-def groups(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Totals of every mode, of every folder if there are several, and of all files."""
-    by_mode, by_folder = ({name: [r for r in rows if of(r) == name] for name in map(of, rows)} for of in (mode, folder))
-    parts = {"mode": by_mode, "folder": by_folder if len(by_folder) > 1 else {}, "all": {"all": rows}}
+def half(row: dict[str, Any]) -> str:
+    """Of `bench/sheets.py`."""
+    return "trained on" if trained_on(row["name"]) else "held out"
+
+
+def groups(rows: list[dict[str, Any]], halves: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """Totals of every mode, of every folder if there are several, of both halves if asked for, and of all files."""
+    by_mode, by_folder, by_half = (
+        {name: [r for r in rows if of(r) == name] for name in map(of, rows)} for of in (mode, folder, half)
+    )
+    parts = {
+        "mode": by_mode,
+        "folder": by_folder if len(by_folder) > 1 else {},
+        "half": by_half if halves else {},
+        "all": {"all": rows},
+    }
     return {what: [_group(name, of[name]) for name in sorted(of, key=_by_number)] for what, of in parts.items() if of}
 
 

@@ -1,14 +1,19 @@
 """Every mode of picture: through the codec and back, with sizes beside other formats' and what ours promises at most.
 
 python bench/pictures.py pngsuite.tar --out bench/results/pngsuite.json --page docs/pngsuite.md
+python bench/pictures.py graphics.tar --halves --out bench/results/graphics.json --page docs/graphics.md
 """
 
+import contextlib
 import dataclasses
+import multiprocessing
 import tarfile
 import time
 import zlib
 from collections import Counter
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +54,16 @@ def without_metadata(file: bytes) -> bytes:
     return container.pack_header(dataclasses.replace(header, extras=extras)) + file[header.size_bytes :]
 
 
-def row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
-    """What became of one file."""
+def _files(tar: tarfile.TarFile, members: list[tarfile.TarInfo]) -> Iterator[tuple[str, bytes]]:
+    for member in members:
+        file = tar.extractfile(member)
+        assert file is not None
+        yield member.name, file.read()
+
+
+def row(file: tuple[str, bytes], model: str, threads: int) -> dict[str, Any]:
+    """What became of one file, given as its path and content."""
+    name, data = file
     try:
         loaded = image.load(data, None)
     except PixzipError as e:
@@ -89,10 +102,14 @@ def row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--model", default="base", show_default=True, help="Name or path.")
 @click.option("--threads", default=2, show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Files at a time, each in a process.")
+@click.option("--halves", is_flag=True, help="Tell the half that the graphics models were trained on from the other.")
 @click.option("--only", default="*", show_default=True, metavar="PATTERN", help="Paths in DATA to take.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 @click.option("--page", "target", type=click.Path(path_type=Path), help="Markdown page.")
-def main(data: Path, model: str, threads: int, only: str, out: Path | None, target: Path | None) -> None:
+def main(
+    data: Path, model: str, threads: int, jobs: int, halves: bool, only: str, out: Path | None, target: Path | None
+) -> None:  # fmt: skip
     """Every file of the tar DATA; exit code 1 if one came back changed or larger than promised."""
     set_threads(threads)
     result: dict[str, Any] = {
@@ -102,12 +119,14 @@ def main(data: Path, model: str, threads: int, only: str, out: Path | None, targ
         "device": "cpu",
         "files": [],
     }
-    with tarfile.open(data) as tar:
+    with contextlib.ExitStack() as stack:
+        tar = stack.enter_context(tarfile.open(data))
+        each: Callable[..., Iterator[dict[str, Any]]] = map
+        if jobs > 1:
+            spawn = multiprocessing.get_context("spawn")
+            each = stack.enter_context(spawn.Pool(jobs, set_threads, [threads])).imap
         members = sorted((m for m in tar if m.isfile() and fnmatchcase(m.name, only)), key=lambda m: m.name)
-        for member in members:
-            file = tar.extractfile(member)
-            assert file is not None
-            found = row(member.name, file.read(), model, threads)
+        for found in each(partial(row, model=model, threads=threads), _files(tar, members)):
             result["files"].append(found)
             click.echo(
                 f"{found['name']:30} {found.get('bare_bytes', 'refused')} {found.get('most_bytes', '')}", err=True
@@ -124,7 +143,7 @@ def main(data: Path, model: str, threads: int, only: str, out: Path | None, targ
         "bytes allowed": sum(r["most_bytes"] for r in kept),
         **{f"{kind} blocks": n for kind, n in sum((Counter(r["blocks"]) for r in kept), Counter[str]()).items()},
     }
-    result["groups"] = groups(kept)
+    result["groups"] = groups(kept, halves)
     write(out, result)
     if target:
         target.write_text(page(result))

@@ -95,7 +95,11 @@ def resolve(name_or_path: str, channels: int) -> IntegerWeights:
 
 def graphics_beside(name_or_path: str) -> Callable[[int], IntegerWeights] | None:
     """Number of channels -> the model for drawings that is tried beside a shipped one; None beside others."""
-    return partial(resolve, GRAPHICS) if name_or_path in shipped_paths() else None
+    shipped = shipped_paths()
+    drawings = {GRAPHICS, f"{GRAPHICS}-grey"}
+    if name_or_path not in shipped or name_or_path in drawings or not drawings <= shipped.keys():
+        return None
+    return partial(resolve, GRAPHICS)
 
 
 def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> IntegerWeights:
