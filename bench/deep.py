@@ -18,6 +18,7 @@ import dataclasses
 import tarfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,7 +34,6 @@ from pixcodecs.blocks import Samples
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image, library
-from pixzip.exact.weights import IntegerWeights
 from pixzip.picture import Picture
 
 #: What a file may take beyond the PNG of the same samples.
@@ -58,43 +58,43 @@ def jpeg_ls_bytes(samples: Samples) -> int | None:
         return None
 
 
-def pxz_round_trip(picture: Picture, models: dict[int, IntegerWeights]) -> tuple[bytes, float, float]:
+def pxz_round_trip(picture: Picture, model: str) -> tuple[bytes, float, float]:
     """(file, encoding seconds, decoding seconds).
 
     Raises:
         SystemExit: a sample came back changed.
     """
-    (file,), encode_s = timed(lambda: codec.compress([picture], models.__getitem__))
-    decode_s = check(file, picture, models)
-    return file, encode_s, decode_s
+    weights_for, graphics = partial(library.resolve, model), library.graphics_beside(model)
+    (file,), encode_s = timed(lambda: codec.compress([picture], weights_for, graphics=graphics))
+    return file, encode_s, check(file, picture, model)
 
 
-def check(file: bytes, picture: Picture, models: dict[int, IntegerWeights]) -> float:
+def check(file: bytes, picture: Picture, model: str) -> float:
     """Seconds to decode a file.
 
     Raises:
         SystemExit: it holds another picture.
     """
-    by_id = {weights.model_id: weights for weights in models.values()}
-    back, decode_s = timed(lambda: codec.decompress([file], by_id.__getitem__, max_pixels=None))
+    extra = [] if model in library.shipped_paths() else [Path(model)]
+    back, decode_s = timed(lambda: codec.decompress([file], partial(library.by_id, extra=extra), max_pixels=None))
     if back != [picture]:
         raise SystemExit("pixzip did not give the image back")
     return decode_s
 
 
-def under_model(picture: Picture, bits: int, models: dict[int, IntegerWeights]) -> dict[str, Any]:
+def under_model(picture: Picture, bits: int, model: str) -> dict[str, Any]:
     """Sizes and seconds with one model.
 
     Args:
         bits: in use.
     """
-    file, encode_s, decode_s = pxz_round_trip(picture, models)
-    two = apart(file, picture.samples, models)
-    check(two, picture, models)
+    file, encode_s, decode_s = pxz_round_trip(picture, model)
+    two = apart(picture, model)
+    check(two, picture, model)
     high_bytes = len(file)
     if bits > 8:
         high = Picture((picture.samples >> (bits - 8)).astype(np.uint8), picture.layout, 8)
-        high_bytes = len(pxz_round_trip(high, models)[0])
+        high_bytes = len(pxz_round_trip(high, model)[0])
     return {
         "pxz_bytes": len(file),
         "blocks": describe_blocks(file),
@@ -121,10 +121,9 @@ def row(name: str, source: bytes, names: list[str], efforts: list[int], threads:
     peers = {effort: round_trip(jpeg_xl(effort, bits, threads), samples) for effort in efforts}
     results: dict[bytes, dict[str, Any]] = {}
     for model in names:  # one grey model serves several names
-        models = {c: library.resolve(model, c) for c in (3, 1)}
-        key = b"".join(models[c].model_id for c in ((3, 1) if samples.ndim == 3 else (1,)))
+        key = library.resolve(model, 3 if samples.ndim == 3 else 1).model_id
         if key not in results:
-            results[key] = {"models": [], **under_model(picture, bits, models)}
+            results[key] = {"models": [], **under_model(picture, bits, model)}
         results[key]["models"].append(model)
     return {
         "name": name,
@@ -163,8 +162,7 @@ def warm_up(names: list[str], threads: int) -> None:
             samples = np.ascontiguousarray((ramp * scale).astype(np.uint16)[..., :channels])
             round_trip(jpeg_xl(7, bits, threads), samples[..., 0] if channels == 1 else samples)
             for model in names:
-                models = {c: library.resolve(model, c) for c in (3, 1)}
-                pxz_round_trip(dataclasses.replace(codec.as_picture(samples), depth=bits), models)
+                pxz_round_trip(dataclasses.replace(codec.as_picture(samples), depth=bits), model)
 
 
 @click.command()

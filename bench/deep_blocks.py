@@ -1,7 +1,7 @@
 """What the blocks of a file hold, and the same file with high and low bits as pictures of their own."""
 
-import dataclasses
 from collections import Counter
+from functools import partial
 
 import numpy as np
 from pixcodecs import blocks, container
@@ -9,8 +9,8 @@ from pixcodecs.blocks import Kind, Samples
 from pixcodecs.coding import Reader
 from pixcodecs.container import Tile
 
-from pixzip import codec, machines, rounds
-from pixzip.exact.weights import IntegerWeights
+from pixzip import codec, decoder, encoder, library
+from pixzip.picture import Picture
 from pixzip.smallest import Coded, Coding, Search
 
 
@@ -57,24 +57,20 @@ class Apart(Search):
         return min(candidates, key=lambda c: c.size_bytes)
 
 
-def apart(file: bytes, samples: Samples, models: dict[int, IntegerWeights]) -> bytes:
-    """The file with the blocks of `Apart`.
+def apart(picture: Picture, model: str) -> bytes:
+    """The file of a picture by `Apart`.
 
     Args:
-        samples: (H, W, C), what it holds.
-        models: channels -> model.
+        model: name or path.
     """
-    header = codec.parse(file, None)
-    channels = list(dict.fromkeys((3 if samples.shape[2] >= 3 else 1, 1)))
-    search = Apart({c: i for i, c in enumerate(channels)})
-    parts = [np.ascontiguousarray(samples[y : y + h, x : x + w]) for x, y, w, h in header.windows]
-    codings = [search.encode(part, header.depth) for part in parts]
-    coded = rounds.drive(codings, lambda asked: machines.encode(asked, models, "cpu"))
+    models = encoder.models_for([picture.frame], partial(library.resolve, model), library.graphics_beside(model))
+    tiling = encoder.Tiling(picture.frame, models)
+    search = Apart(tiling.search.models)
+    parts = [np.ascontiguousarray(picture.samples[window.slices]) for window in tiling.windows]
+    coded = encoder.code_tiles([(search, part, picture.depth) for part in parts], "cpu", lambda *_: None)
     tiles = [
-        Tile(len(c.block), container.crc32(c.block), tile.samples_crc)
-        for c, tile in zip(coded, header.tiles, strict=True)
+        Tile(len(c.block), container.crc32(c.block), decoder.samples_crc(part))
+        for c, part in zip(coded, parts, strict=True)
     ]
-    count = max(frozenset[int]().union(*(c.models for c in coded)), default=-1) + 1
-    ids = tuple(models[c].model_id for c in channels[:count])
-    packed = container.pack_header(dataclasses.replace(header, models=ids, tiles=tuple(tiles)))
-    return packed + b"".join(c.block for c in coded)
+    used = frozenset[int]().union(*(c.models for c in coded))
+    return tiling.header(tiles, used) + b"".join(c.block for c in coded)
