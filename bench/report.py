@@ -54,13 +54,18 @@ def scaling_table(result: dict[str, Any]) -> str:
 
 
 def memory_table(result: dict[str, Any]) -> str:
-    """Peak memory of whole processes."""
-    rows = []
-    for name, of in result["results"].items():
-        if m := of.get("memory"):
-            peaks = [f"{m[f'{way}_peak_bytes'] / 2**20:,.0f} MiB" for way in ("compress", "decompress")]
-            rows.append([name, f"{m['width']} x {m['height']}", *peaks])
-    return table(["model", "pixels", "compress, peak", "decompress, peak"], rows) if rows else ""
+    """Peak memory and time of whole processes."""
+    rows = [
+        [
+            name, f"{m['width']} x {m['height']}",
+            *(f"{m[f'{way}_peak_bytes'] / 2**20:,.0f} MiB" for way in ("compress", "decompress")),
+            *(f"{m[f'{way}_s'] / m['width'] / m['height'] * 1e6:.2f}" for way in ("compress", "decompress")),
+        ]
+        for name, rows in result["results"].items()
+        for m in rows
+    ]  # fmt: skip
+    ways = ["compress, peak", "decompress, peak", "compress us/pixel", "decompress us/pixel"]
+    return table(["model", "pixels", *ways], rows)
 
 
 def plot(result: dict[str, Any], out: Path) -> None:
@@ -98,9 +103,9 @@ def section(results: list[dict[str, Any]]) -> str:
         )
         parts += [speed_table(speeds), *map(origin, speeds)]
     for result in by_kind.get("scaling", [])[:1]:
-        parts += ["Time per pixel as images grow:", scaling_table(result)]
-        if memory := memory_table(result):
-            parts += ["Peak memory of a whole process:", memory]
+        parts += ["Time per pixel as images grow:", scaling_table(result), origin(result)]
+    for result in by_kind.get("memory", [])[:1]:
+        parts += ["Peak memory and time of a whole process, from PNG to pxz and back:", memory_table(result)]
         parts.append(origin(result))
     return "\n\n".join(parts)
 

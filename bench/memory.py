@@ -1,0 +1,103 @@
+"""Peak memory and time of whole processes, from file to file, up to 100 megapixels.
+
+python bench/memory.py photos.tar --model fast --out bench/results/memory.json
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from common import Picture, load, provenance, set_threads, write
+from PIL import Image
+from scaling import mosaic
+
+from pixzip import image, library
+
+#: (width, height): 12, 24, 50 and 100 megapixels.
+SIZES = [(4000, 3000), (6000, 4000), (8000, 6250), (10000, 10000)]
+
+# A process's peak counts what its parent held when it was forked, so a small one stands in between.
+LAUNCHER = """
+import json, resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(json.dumps([code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+"""
+
+
+def run(arguments: list[str]) -> tuple[int, float]:
+    """The most memory that one run of the command line held, in bytes, and its seconds."""
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "pixzip", *arguments]
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    seconds = time.perf_counter() - start
+    code, peak = json.loads(done.stdout.splitlines()[-1])
+    if code:
+        raise SystemExit(f"pixzip {' '.join(arguments)} ended with {code}")
+    return int(peak) * (1 if sys.platform == "darwin" else 1024), seconds
+
+
+def same(path: Path, picture: Picture) -> bool:
+    """Whether a PNG file holds these pixels; read by rows, for Pillow refuses so large ones."""
+    rows = image.open_rows(path, None)
+    assert rows is not None
+    with rows:
+        return all(np.array_equal(rows.read(1000), picture[y : y + 1000]) for y in range(0, len(picture), 1000))
+
+
+def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
+    """Peak bytes and seconds of compressing and of decompressing, and that nothing was lost."""
+    height, width, _ = picture.shape
+    with tempfile.TemporaryDirectory() as folder:
+        source, packed, back = (Path(folder) / name for name in (f"in{suffix}", "in.pxz", "out.png"))
+        if suffix == ".png":
+            Image.fromarray(picture).save(source, compress_level=1)
+        else:
+            source.write_bytes(f"P6 {width} {height} 255\n".encode() + picture.tobytes())
+        given = [] if model in library.shipped_paths() else ["--model", model]
+        compress = ["compress", str(source), "-o", str(packed), "--model", model, "--no-pixel-limit"]
+        compress_peak, compress_s = run(compress)
+        decompress_peak, decompress_s = run(["decompress", str(packed), "-o", str(back), "--no-pixel-limit", *given])
+        if not same(back, picture):
+            raise SystemExit(f"{model} did not give the image back")
+        return {
+            "width": width,
+            "height": height,
+            "source_bytes": source.stat().st_size,
+            "file_bytes": packed.stat().st_size,
+            "compress_peak_bytes": compress_peak,
+            "decompress_peak_bytes": decompress_peak,
+            "compress_s": round(compress_s, 2),
+            "decompress_s": round(decompress_s, 2),
+        }
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--model", "models", default="fast", show_default=True, help="Names or paths, comma-separated.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--limit", type=int, help="Only the first N sizes.")
+@click.option("--suffix", type=click.Choice([".png", ".ppm"]), default=".png", show_default=True, help="Of the input.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
+def main(data: Path, models: str, threads: int, limit: int | None, suffix: str, out: Path | None) -> None:
+    """Mosaics of the photographs in DATA, compressed and decompressed by the command line."""
+    set_threads(threads)
+    pictures = [picture for _, picture in load(data)]
+    origin = provenance([data], models.split(","), threads)
+    result: dict[str, Any] = {"benchmark": "memory", **origin, "device": "cpu", "results": {}}
+    measure(mosaic(pictures, 64, 64), models.split(",")[0], suffix)  # whatever is compiled but once
+    for model in models.split(","):
+        rows = result["results"][f"pixzip {Path(model).stem}"] = []
+        for width, height in SIZES[:limit]:
+            rows.append(measure(mosaic(pictures, width, height), model, suffix))
+            click.echo(f"{model} {rows[-1]}", err=True)
+    write(out, result)
+
+
+if __name__ == "__main__":
+    main()
