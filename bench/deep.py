@@ -41,8 +41,8 @@ ALLOWED_BYTES = 24
 
 
 def jpeg_xl(effort: int, bits: int, threads: int) -> Codec:
-    """Lossless, told how many bits are in use."""
-    options = {"lossless": True, "effort": effort, "bitspersample": bits, "numthreads": threads}
+    """Lossless, told how many bits are in use; it takes at least 9 for samples of two bytes."""
+    options = {"lossless": True, "effort": effort, "bitspersample": max(9, bits), "numthreads": threads}
     return Codec(
         f"JPEG XL e{effort}",
         lambda x: imagecodecs.jpegxl_encode(x, **options),

@@ -108,3 +108,11 @@ def test_kinds_are_told_within_kinds(bench: ModuleType) -> None:
     file, _, _ = bench.pxz_round_trip(Picture(smooth(1, 12), Layout.GREY, 16), "fast")
     (kinds,) = bench.describe_blocks(file)
     assert kinds.startswith("NARROW 12 > ")
+
+
+def test_eight_bits_in_use_leave_no_low_bits(bench: ModuleType) -> None:
+    source = image.write(Picture(smooth(3, 8), Layout.RGB, 16))
+    found = bench.row("set/eight.png", source, ["fast"], [1], 1)
+    (r,) = found["results"]
+    assert (found["bits"], found["low_raw_bytes"], r["low_bytes"]) == (8, 0, 0)
+    assert list(bench.failures(found)) == []
