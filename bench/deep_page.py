@@ -18,8 +18,9 @@ _LEGEND = """\
 Sizes are bytes of whole files without metadata; each was decoded and compared. *Bits* are those of the highest
 sample, *raw* is the samples at as many bits. PNG is the smallest of the source's own compression and of deflate at
 level 9 with and without filters; JPEG XL is lossless and was told the bits in use; JPEG-LS codes the samples as 16-bit
-ones, for its library takes no other depth. Times are ratios to JPEG XL's at effort {effort}, measured in the same run:
-other work shared the machine, so seconds would mean nothing."""
+ones, for its library takes no other depth. Models that share their weights for grey images share a row. Times are
+ratios to JPEG XL's encoding at effort {effort}, measured in the same run: other work shared the machine, so seconds
+would mean nothing."""
 
 _LOW = """\
 *High byte alone* is the file of the picture `samples >> (bits - 8)`; *low bits* is what the file of the whole image
