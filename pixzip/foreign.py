@@ -12,6 +12,7 @@ from enum import Enum
 import imagecodecs
 import numpy as np
 from PIL import Image
+from pixcodecs import blocks
 from pixcodecs.blocks import ForeignDecoder, Kind, Samples, Shape
 from pixcodecs.errors import BitstreamError
 
@@ -83,6 +84,37 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
     return found
 
 
+def webp_block(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
+    """A block of `webp`'s bitstream, without its head where that says nothing; None where there is none."""
+    body = webp(samples, effort)
+    if body is None:
+        return None
+    head = _webp_head(samples.shape)
+    if body.startswith(head):
+        return blocks.foreign(Kind.WEBP_BODY, body[len(head) :])
+    return blocks.foreign(Kind.WEBP, body)
+
+
+def _webp_head(shape: Shape) -> bytes:
+    """How a bitstream of a shape starts [1]: a signature, the sides, whether alpha is used, and a version, 0.
+
+    [1] Specification for WebP Lossless Bitstream, section 3, https://developers.google.com/speed/webp/docs/
+    """
+    h, w, c = shape
+    return b"\x2f" + (w - 1 | h - 1 << 14 | (c in (2, 4)) << 28).to_bytes(4, "little")
+
+
+def from_webp_body(body: bytes, shape: Shape, depth: int) -> Samples:
+    """The inverse of `webp_block` without a head.
+
+    Raises:
+        BitstreamError: the bitstream is damaged, or the shape too large for one.
+    """
+    if max(shape[:2]) > WEBP_MAX_SIDE + 1:
+        raise BitstreamError(f"WebP block of {shape[1]}x{shape[0]} pixels, sides are at most {WEBP_MAX_SIDE + 1}")
+    return from_webp(_webp_head(shape) + body, shape, depth)
+
+
 def png(samples: Samples) -> bytes:
     """The zlib stream of a PNG file of (H, W, C) uint8 or uint16 samples."""
     squeezed = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
@@ -124,4 +156,4 @@ def from_png(body: bytes, shape: Shape, depth: int) -> Samples:
     return found
 
 
-DECODERS: dict[Kind, ForeignDecoder] = {Kind.WEBP: from_webp, Kind.PNG: from_png}
+DECODERS: dict[Kind, ForeignDecoder] = {Kind.WEBP: from_webp, Kind.WEBP_BODY: from_webp_body, Kind.PNG: from_png}

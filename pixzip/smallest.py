@@ -91,7 +91,7 @@ class Search:
         if (
             depth > 8
             or self.models_only
-            or not any(Kind(tile.block[0]) in (Kind.WEBP, Kind.CONSTANT) for tile in tiles)
+            or not any(Kind(tile.block[0]) in (Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT) for tile in tiles)
         ):
             return None
         return next((c for c in _webp(samples, total) if c.size_bytes < total), None)
@@ -101,6 +101,8 @@ class Search:
         colour = yield from self.encode(np.ascontiguousarray(samples[..., :-1]), depth, webp=False)
         opacity = yield from self.encode(np.ascontiguousarray(samples[..., -1:]), depth)
         split = Coded(blocks.alpha(colour.block, opacity.block), colour.models | opacity.models)
+        if self.models_only:
+            return split
         if depth <= 8:
             return _smallest([split, *_webp(samples, split.size_bytes)])
         return _smallest([split, *_png(samples, depth)])
@@ -196,11 +198,11 @@ def _webp(samples: Samples, best: int) -> list[Coded]:
     """A WebP block, unless the samples are a photograph that something else has coded far better already."""
     if _photographic(samples):
         for effort, hope in _HOPES:
-            body = foreign.webp(samples, effort)
-            if body is None or len(body) > hope * best:
+            block = foreign.webp_block(samples, effort)
+            if block is None or len(block) > hope * best:
                 return []
-    body = foreign.webp(samples)
-    return [] if body is None else [Coded(blocks.foreign(Kind.WEBP, body))]
+    block = foreign.webp_block(samples)
+    return [] if block is None else [Coded(block)]
 
 
 def _med_residuals(samples: Samples) -> NDArray[np.int64]:

@@ -96,6 +96,12 @@ def _all() -> dict[str, Made]:
         "v2-deep-narrow": Made(
             Layout.RGB, 16, word16 >> 6, lambda: [blocks.narrow(10, _deep_model(word16 >> 6, 10, 0))]
         ),
+        "v2-webp-body": Made(
+            Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (foreign.webp(rgba) or b"")[5:])]
+        ),
+        "v2-webp-body-grey": Made(
+            Layout.GREY, 4, grey >> 4, lambda: [blocks.foreign(Kind.WEBP_BODY, (foreign.webp(grey >> 4) or b"")[5:])]
+        ),
         "v2-nested": Made(
             Layout.GREY_ALPHA, 16, np.concatenate([deep, deep], -1),
             lambda: [blocks.alpha(

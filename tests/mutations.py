@@ -205,12 +205,13 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
         case Kind.DEEP_MODEL:
             payload = rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
             return bytes([kind, rng.choice((0, 0, 1, 2)), rng.randrange(max(2, depth - 6))]) + payload
-        case Kind.WEBP | Kind.PNG:
+        case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if h * w > 1 << 16 or rng.random() < 0.3:
                 return bytes([kind]) + rng.choice(donors)[1:]
             samples = np.frombuffer(rng.randbytes(h * w * c), np.uint8).reshape(shape) >> max(0, 8 - depth)
-            if kind is Kind.WEBP:
-                return bytes([kind]) + (foreign.webp(samples, foreign.WebpEffort.LEAST) or b"")
+            if kind is not Kind.PNG:
+                stream = foreign.webp(samples, foreign.WebpEffort.LEAST) or b""
+                return bytes([kind]) + (stream if kind is Kind.WEBP else stream[5:])
             return bytes([kind]) + foreign.png(samples.astype(blocks.dtype(depth)))
         case Kind.ALPHA:
             return blocks.alpha(inner(max(1, c - 1), depth), inner(1, depth))

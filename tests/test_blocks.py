@@ -83,7 +83,7 @@ def test_flat_graphics_become_webp(channels: int) -> None:
     samples = np.zeros((64, 64, channels), np.uint8)
     samples[10:30, 20:50] = 200
     coded = encode(samples, 8)
-    assert coded.block[0] == Kind.WEBP
+    assert coded.block[0] == Kind.WEBP_BODY
     assert not coded.models
     assert np.array_equal(decode(coded.block, samples.shape, 8), samples)
 

@@ -8,7 +8,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pixcodecs.blocks import Precision
 
 from pixzip.engine import Engine
 from tests.support import noise, scene, tiny_weights
@@ -42,12 +44,9 @@ import torch
 from pixcodecs.errors import ModelMismatchError
 from pixzip.engine import Engine
 from pixzip.exact.weights import load
-from tests.test_machines import digest, images
+from tests.test_machines import batches, digest
 
 folder = Path(sys.argv[1])
-batch = images()
-sizes = [planes.shape[1:] for planes in batch]
-payloads = [(folder / str(i)).read_bytes() for i in range(len(batch))]
 model = load(folder / "model")
 found = {}
 for backend, compiled in ((None, None), ("float32", False), ("float32", True), ("int8", False), ("int8", True)):
@@ -57,10 +56,15 @@ for backend, compiled in ((None, None), ("float32", False), ("float32", True), (
         assert backend == "int8", e
         found[f"{backend}, {compiled}"] = "not exact here"
         continue
-    together = engine.encode(batch)
-    alone = [engine.encode([planes])[0] for planes in batch]
-    back = engine.decode(payloads, sizes)
-    back_alone = [engine.decode([p], [s])[0] for p, s in zip(payloads, sizes)]
+    together, alone, back, back_alone = [], [], [], []
+    for n, (images, precisions) in enumerate(batches()):
+        payloads = [(folder / f"{n}-{i}").read_bytes() for i in range(len(images))]
+        sizes = [planes.shape[1:] for planes in images]
+        together += engine.encode(images, precisions=precisions)
+        alone += [engine.encode([planes], precisions=[p])[0] for planes, p in zip(images, precisions)]
+        back += engine.decode(payloads, sizes, precisions=precisions)
+        for payload, size, p in zip(payloads, sizes, precisions):
+            back_alone += engine.decode([payload], [size], precisions=[p])
     found[f"{backend}, {compiled}"] = [
         digest(together), digest(alone), digest(p.tobytes() for p in back), digest(p.tobytes() for p in back_alone)
     ]
@@ -68,8 +72,14 @@ print(json.dumps({"threads": torch.get_num_threads(), "found": found}))
 """
 
 
-def images():  # type: ignore[no-untyped-def]
-    return [scene(3, 9, 14, 1), noise(3, 1, 1, 2), noise(3, 5, 3, 3)]
+def batches():  # type: ignore[no-untyped-def]
+    """Images and their precisions: 8, 12 and 16 bits."""
+    made = [scene(3, 9, 14, 1), noise(3, 1, 1, 2), noise(3, 5, 3, 3)]
+    found = [(made, [Precision()] * 3)]
+    for depth, units in ((12, (0, 2, 4)), (16, (0, 5, 8))):
+        deep = [(p.astype(np.uint16) << depth - 8) + (p[::-1, ::-1] & (1 << depth - 8) - 1) for p in made]
+        found.append((deep, [Precision(depth, unit) for unit in units]))
+    return found
 
 
 def digest(parts) -> str:  # type: ignore[no-untyped-def]
@@ -85,12 +95,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     folder: Path = tmp_path_factory.mktemp("machines")
     model = tiny_weights(3, seed=11, spread=1.0)
     (folder / "model").write_bytes(model.to_bytes())
-    for i, payload in enumerate(Engine(model, backend="float32", compiled=False).encode(images())):
-        (folder / str(i)).write_bytes(payload)
+    engine, files = Engine(model, backend="float32", compiled=False), []
+    for n, (images, precisions) in enumerate(batches()):
+        for i, payload in enumerate(engine.encode(images, precisions=precisions)):
+            files.append(folder / f"{n}-{i}")
+            files[-1].write_bytes(payload)
     path = os.pathsep.join(str(p) for p in (Path(__file__).parents[1], Path(__file__).parents[1] / "codecs"))
     kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
 
-    written = digest((folder / str(i)).read_bytes() for i in range(len(images())))
+    written = digest(file.read_bytes() for file in files)
 
     def child(case: dict[str, str]) -> dict:
         done = subprocess.run(
@@ -107,7 +120,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
 @pytest.mark.parametrize("name", CASES)
 def test_payloads_and_decoded_pixels_are_the_same(name: str, reports: dict[str, dict]) -> None:
     report = reports[name]
-    pixels = digest(planes.tobytes() for planes in images())
+    pixels = digest(planes.tobytes() for images, _ in batches() for planes in images)
     forms = {form: found for form, found in report["found"].items() if found != "not exact here"}
     assert {"None, None", "float32, False", "float32, True"} <= set(forms)
     for form, found in forms.items():

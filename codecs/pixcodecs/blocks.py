@@ -36,6 +36,7 @@ class Kind(IntEnum):
     NARROW = 7
     LEVELS = 8
     DEEP_MODEL = 9
+    WEBP_BODY = 10
 
 
 class Precision(NamedTuple):
@@ -174,7 +175,7 @@ def decode(
             if unit > depth - 8:
                 raise BitstreamError(f"block has grey levels of 2^{unit} samples at {depth} bits")
             return (yield ModelRequest(position, reader.rest(), shape, Precision(depth, unit)))
-        case Kind.WEBP | Kind.PNG:
+        case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if kind not in decoders:
                 raise BitstreamError(f"block is {kind.name}, which is not supported here")
             return decoders[kind](reader.rest(), shape, depth)

@@ -2,12 +2,16 @@
 
 import mmap
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixcodecs.errors import BitstreamError
+
+#: What is longer is deflated in one way: the others would take long and save little.
+_MANY_WAYS_BYTES = 1 << 14
 
 
 class Reader:
@@ -66,14 +70,22 @@ def varint(value: int) -> bytes:
 
 
 def deflate(*parts: bytes) -> bytes:
-    """A raw deflate stream (RFC 1951) of all parts: each in blocks of its own, or not, whichever is shorter."""
+    """A raw deflate stream (RFC 1951) of all parts: the shortest of some ways to code them.
 
-    def stream(*pieces: bytes) -> bytes:
-        coder = zlib.compressobj(9, zlib.DEFLATED, -15)
+    Each in blocks of its own or not, and zlib's ways to look for matches.
+    """
+
+    def stream(pieces: Sequence[bytes], memory: int, strategy: int) -> bytes:
+        coder = zlib.compressobj(9, zlib.DEFLATED, -15, memory, strategy)
         start = b"".join(coder.compress(piece) + coder.flush(zlib.Z_BLOCK) for piece in pieces[:-1])
         return start + coder.compress(pieces[-1]) + coder.flush()
 
-    return min(stream(b"".join(parts)), stream(*parts), key=len)
+    joined = [b"".join(parts)]
+    if len(joined[0]) > _MANY_WAYS_BYTES:
+        return stream(joined, 8, zlib.Z_DEFAULT_STRATEGY)
+    strategies = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED)
+    ways = [(pieces, m, s) for pieces in (joined, parts) for m in (8, 9) for s in strategies]
+    return min((stream(*way) for way in ways), key=len)
 
 
 def inflate(data: bytes, limit: int, name: str) -> bytes:
