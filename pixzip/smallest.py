@@ -123,7 +123,7 @@ class Search:
         else:
             if samples.shape[2] in self.models:
                 candidates.append((yield from self._deep_model(samples, depth)))
-            if not self.models_only and Kind(_smallest(candidates).block[0]) is not Kind.DEEP_MODEL:
+            if not self.models_only and not _photographic(samples):
                 candidates.append((yield from self._split(samples, depth)))
         return _smallest(candidates)
 
@@ -222,5 +222,5 @@ def _photographic(samples: Samples) -> bool:
         samples = np.concatenate([samples[:, :-2], samples[:, 1:-1], samples[:, 2:]], 2)
     pixels = samples.reshape(-1, samples.shape[2])
     pixels = pixels[:: max(1, len(pixels) // _SAMPLED)]
-    colours = pixels @ (1 << 8 * np.arange(pixels.shape[1], dtype=np.uint32))
+    colours = pixels @ (1 << 16 * np.arange(pixels.shape[1], dtype=np.uint64))
     return len(np.unique(colours)) > 0.2 * len(pixels)

@@ -2,8 +2,8 @@
 
 The model sees such samples through a unit: a grey level is 2^unit of them, chosen where its noise is at home,
 and its mixture, which is a density, is asked at every sample for as many digits of 4 bits as the depth takes.
-Unlike with 8 bits the CDF is interpolated between the entries of its table: a sample can be much smaller than
-a step of it.  All tensors are int64.
+Unlike with 8 bits the CDF is interpolated between entries of its table: a sample can be much smaller than a
+step.  All tensors are int64.
 """
 
 from typing import NamedTuple
@@ -19,6 +19,10 @@ from pixzip.exact.weights import IntegerWeights
 #: Frequencies of a digit sum to this, and none is less than `FLOOR`.
 DIGIT_TOTAL = 1 << 20
 FLOOR = 16
+#: The CDF is interpolated between every so many entries of its table: in the tails its integers are a staircase.
+STRIDE = 64
+#: Log2 of a stride in the finest steps there are, of which an entry is 2^RECIPROCAL_BITS wide.
+STRIDE_BITS = 14
 #: The CDF of a whole mixture: weights, table and the table's interpolation.
 CDF_FULL = (T.WEIGHT_TOTAL * T.CDF_TOTAL) << T.RECIPROCAL_BITS
 
@@ -39,7 +43,7 @@ class DeepFrequencies:
     def __init__(self, weights: IntegerWeights, shallow: Frequencies) -> None:
         self.shallow = shallow
         device = shallow.cdf.device
-        self.logistic = torch.from_numpy(weights.tensors["table.logistic"]).to(device, torch.int64)
+        self.logistic = torch.from_numpy(weights.tensors["table.logistic"][::STRIDE].astype("int64")).to(device)
         self.reciprocal = torch.from_numpy(weights.tensors["table.reciprocal"]).to(device, torch.int64)
         self.edges = torch.arange(BINS + 1, device=device)
 
@@ -69,13 +73,12 @@ class DeepFrequencies:
         """(M, E) samples -> (M, E) share of CDF_FULL below each."""
         unit = m.units[:, None, None]
         z = (16 * edges[:, None, :] - 8 - m.means[:, :, None]) * m.slopes[:, :, None]  # MKE
-        at = z >> (T.RECIPROCAL_BITS + unit)
-        between = (z >> unit) & ((1 << T.RECIPROCAL_BITS) - 1)
-        index = at.clamp(-T.LOGISTIC_LIMIT, T.LOGISTIC_LIMIT - 1) + T.LOGISTIC_LIMIT
-        left = self.logistic[index]
-        cdf = (left << T.RECIPROCAL_BITS) + between * (self.logistic[index + 1] - left)
-        cdf = torch.where(at < -T.LOGISTIC_LIMIT, 0, cdf)
-        cdf = torch.where(at >= T.LOGISTIC_LIMIT, T.CDF_TOTAL << T.RECIPROCAL_BITS, cdf)
+        limit = T.LOGISTIC_LIMIT << T.RECIPROCAL_BITS
+        at = (z >> unit).clamp(-limit, limit) + limit
+        stride = at >> STRIDE_BITS
+        between = at & ((1 << STRIDE_BITS) - 1)
+        left, right = self.logistic[stride], self.logistic[(stride + 1).clamp(max=self.logistic.numel() - 1)]
+        cdf = (left << T.RECIPROCAL_BITS) + (between * (right - left) >> STRIDE_BITS - T.RECIPROCAL_BITS)
         total = (cdf * m.weights[:, :, None]).sum(1)
         total = torch.where(edges <= 0, 0, total)
         return torch.where(edges > m.tops[:, None], CDF_FULL, total)

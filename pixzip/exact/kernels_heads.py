@@ -15,6 +15,7 @@ _WEIGHT_TOTAL, _FACTOR_LIMIT = T.WEIGHT_TOTAL, T.FACTOR_LIMIT
 _SCALE_ZERO, _N_SCALES = T.SCALE_ZERO, T.N_SCALES
 _LIMIT, _RECIPROCAL_BITS, _CDF_TOTAL = T.LOGISTIC_LIMIT, T.RECIPROCAL_BITS, T.CDF_TOTAL
 _DIGIT_TOTAL, _FLOOR, _CDF_FULL = deep.DIGIT_TOTAL, deep.FLOOR, deep.CDF_FULL
+_STRIDE, _STRIDE_BITS, _LAST = deep.STRIDE, deep.STRIDE_BITS, np.int64(2 * _LIMIT << _RECIPROCAL_BITS)
 
 
 @compiled
@@ -130,14 +131,12 @@ def _deep_cumulative(weights, means, scales, i, unit, sample, logistic, reciproc
     below = np.int64(0)
     for j in range(weights.shape[1]):
         z = np.int64(16 * sample - 8 - means[i, j]) * np.int64(reciprocal[scales[i, j]])
-        at = z >> (_RECIPROCAL_BITS + unit)
-        if at >= _LIMIT:
-            below += np.int64(weights[i, j]) * (_CDF_TOTAL << _RECIPROCAL_BITS)
-        elif at >= -_LIMIT:
-            left = np.int64(logistic[at + _LIMIT])
-            between = (z >> unit) & ((1 << _RECIPROCAL_BITS) - 1)
-            step = np.int64(logistic[at + _LIMIT + 1]) - left
-            below += np.int64(weights[i, j]) * ((left << _RECIPROCAL_BITS) + between * step)
+        at = max(np.int64(0), min(_LAST, (z >> unit) + (_LIMIT << _RECIPROCAL_BITS)))
+        entry, between = at >> _STRIDE_BITS << _STRIDE_BITS - _RECIPROCAL_BITS, at & ((1 << _STRIDE_BITS) - 1)
+        left = np.int64(logistic[entry])
+        step = np.int64(logistic[min(2 * _LIMIT, entry + _STRIDE)]) - left
+        risen = between * step >> _STRIDE_BITS - _RECIPROCAL_BITS
+        below += np.int64(weights[i, j]) * ((left << _RECIPROCAL_BITS) + risen)
     return below
 
 

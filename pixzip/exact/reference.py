@@ -121,9 +121,10 @@ class Reference:
         for weight, mean, scale in zip(*self.mixture(channel), strict=True):
             z = (16 * sample - 8 - int(mean)) * int(self.table["reciprocal"][scale]) >> self.unit
             z = max(-T.LOGISTIC_LIMIT << 8, min(T.LOGISTIC_LIMIT << 8, z))
-            entry, between = (z >> 8) + T.LOGISTIC_LIMIT, z & 255
-            here, beyond = (int(self.table["logistic"][min(entry + i, 2 * T.LOGISTIC_LIMIT)]) for i in (0, 1))
-            total += int(weight) * (256 * here + between * (beyond - here))
+            at = z + (T.LOGISTIC_LIMIT << 8)
+            entry, between = at // 16384 * 64, at % 16384
+            here, beyond = (int(self.table["logistic"][min(entry + i, 2 * T.LOGISTIC_LIMIT)]) for i in (0, 64))
+            total += int(weight) * (256 * here + between * (beyond - here) // 64)
         return total
 
     def digit_freqs(self, channel: int, prefix: int, place: int) -> Integers:
