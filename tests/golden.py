@@ -48,6 +48,7 @@ PICTURES = {
     "v2-rgba16": (Layout.RGBA, 16, 65536),
     "v2-constant": (Layout.RGBA, 16, 1),
     "v2-tiles": (Layout.RGB, 8, 256),
+    "v2-rgba-of-models": (Layout.RGBA, 8, 251),
 }
 
 

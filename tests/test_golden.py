@@ -43,7 +43,7 @@ def test_a_file_of_version_2_decodes_to_its_picture(name: str, suffix: str) -> N
     assert decoded(f"{name}{suffix}") == golden.picture(name)
 
 
-@pytest.mark.parametrize("name", ["v2-rgb", "v2-grey", "v2-rgba"])
+@pytest.mark.parametrize("name", ["v2-rgb", "v2-grey", "v2-rgba-of-models", "v2-rgb-key", "v2-palette8"])
 def test_encoding_by_models_gives_the_golden_bytes(name: str) -> None:
     (data,) = codec.compress([golden.picture(name)], golden.weights, models_only=True)
     assert data == (golden.FOLDER / f"{name}-model.pxz").read_bytes()

@@ -68,9 +68,8 @@ def test_a_picture_comes_back(
 
 
 @pytest.mark.parametrize("sides", [(1, 65535), (65535, 1)])
-@pytest.mark.parametrize("depth", [8, 12])
-def test_the_longest_sides_come_back(sides: tuple[int, int], depth: int) -> None:
-    made = picture((Layout.GREY, depth), *sides, "noise", 1, False)
+def test_the_longest_sides_come_back(sides: tuple[int, int]) -> None:
+    made = picture((Layout.GREY, 8), *sides, "dark", 1, False)
     (file,) = codec.compress([made], golden.weights)
     assert codec.decompress([file], lambda model_id: library.by_id(model_id, MODELS)) == [made]
 
