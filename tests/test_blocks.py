@@ -213,3 +213,31 @@ def test_webp_without_its_alpha_is_opaque() -> None:
 def test_slivers_of_16_bits_become_png(shape: tuple[int, int, int]) -> None:
     samples = content("noise", shape, 16, 9)
     assert np.array_equal(foreign.from_png(foreign.png(samples), shape, 16), samples)
+
+
+def two_models(first_bytes: int, second_bytes: int, asked: list[Any]) -> Any:
+    """What `Search` of two models decides, when they need so many bytes; which were asked is put into `asked`."""
+
+    def solve(questions: list[Ask]) -> list[bytes]:
+        asked.extend(q.weights for q in questions)
+        return [bytes(first_bytes if q.weights == "first" else second_bytes) for q in questions]
+
+    choices: Any = {3: [Choice(0, "first"), Choice(2, "second")]}  # type: ignore[arg-type]
+    return lambda samples: drive([Search(choices).encode(samples, 8)], solve)[0]
+
+
+def test_the_better_of_two_models_codes_a_drawing() -> None:
+    drawing = content("few levels", (40, 40, 3), 8, 1)
+    for sizes, position in (((90, 3), 2), ((3, 90), 0)):
+        coded = two_models(*sizes, asked=[])(drawing)
+        assert coded.block[:2] == bytes([Kind.MODEL, position]) or coded.block[0] == Kind.LEVELS
+        assert coded.models == {position}
+
+
+def test_the_second_model_is_not_asked_about_photographs() -> None:
+    photograph = content("noise", (130, 130, 3), 8, 1)  # WebP needs more than all of it
+    asked: list[Any] = []
+    two_models(1000, 900, asked)(photograph)
+    assert asked == ["first"]
+    two_models(60_000, 40_000, asked)(photograph)
+    assert asked[1:] == ["first", "second"]

@@ -70,6 +70,9 @@ def test_train_then_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     assert {"model.safetensors", "log.jsonl"} <= {p.name for p in (tmp_path / "run").iterdir()}
     run(0, "compress", "rgb.png", "--model", "run/model.safetensors", "--verify")
+    again = ("train", "--data", "data", "--config", "tiny", "-o", "more", "--megapixels", 0.01, "--init")
+    run(0, *again, "run/model.safetensors")
+    assert "has the sizes" in run(2, *again[:5], "-o", "other", "--init", "base").stderr
     assert (
         "config is 'huge', expected one of base"
         in run(2, "train", "--data", "data", "--config", "huge", "-o", "run").stderr

@@ -1,5 +1,6 @@
 """Training: a short run learns, survives being stopped, and its export codes images."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors import safe_open
 from pixzip.engine import Engine
 from pixzip.exact import weights
 from pixzip.models.registry import Config
+from pixzip.train.data import Augmentation, Crops
 from pixzip.train.loop import Status, TrainConfig, train
 from tests.support import ORDERS, noise, scene
 
@@ -130,3 +132,14 @@ def test_too_little_data_is_refused(tmp_path: Path) -> None:
         train([tmp_path / "empty"], TINY, tmp_path / "run")
     with pytest.raises(ValueError, match="none of"):
         train([folder(tmp_path / "data", 3)], replace(TINY, crop=64), tmp_path / "run")
+
+
+def test_recoloured_crops_are_permutations_and_inverses() -> None:
+    picture = np.broadcast_to(np.array([10, 20, 40], np.uint8), (70, 70, 3))
+    crops = Crops([picture], (0, 1, 2), Augmentation(crop=8, soft_chroma=0.0, recolour=1.0))
+    drawn = crops.draw(200, np.random.default_rng(1))
+    colours = {tuple(int(v) for v in crop[:, 0, 0]) for crop in drawn}
+    expected = set(itertools.permutations((10, 20, 40))) | set(itertools.permutations((245, 235, 215)))
+    assert colours == expected
+    plain = Crops([picture], (0, 1, 2), Augmentation(crop=8, soft_chroma=0.0)).draw(20, np.random.default_rng(1))
+    assert {tuple(int(v) for v in crop[:, 0, 0]) for crop in plain} == {(10, 20, 40)}
