@@ -105,7 +105,8 @@ def section(results: list[dict[str, Any]]) -> str:
     for result in by_kind.get("scaling", [])[:1]:
         parts += ["Time per pixel as images grow:", scaling_table(result), origin(result)]
     for result in by_kind.get("memory", [])[:1]:
-        parts += ["Peak memory and time of a whole process, start, reading and writing included, from PNG to pxz and back:", memory_table(result)]
+        heading = "Peak memory and time of a whole process, reading and writing included, from PNG to pxz and back:"
+        parts += [heading, memory_table(result)]
         parts.append(origin(result))
     return "\n\n".join(parts)
 
