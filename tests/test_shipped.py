@@ -16,7 +16,7 @@ from pixzip.exact.export import training_view
 from pixzip.planes import to_planes
 
 PHOTO = Path(__file__).parent.parent / "examples" / "photo.webp"
-NAMES = ["base", "fast", "base-grey"]
+NAMES = ["base", "fast", "base-grey", "graphics", "graphics-grey"]
 MAX_HEADER_BYTES = 32
 
 
@@ -26,7 +26,7 @@ def crop(channels: int, height: int = 96, width: int = 128) -> np.ndarray:
     return np.ascontiguousarray(array[200 : 200 + height, 300 : 300 + width])
 
 
-def test_base_fast_and_grey_are_shipped() -> None:
+def test_these_models_are_shipped() -> None:
     assert set(library.shipped_paths()) == set(NAMES)
 
 
