@@ -39,6 +39,7 @@ bench: $(VENV)/.bench ## measure everything and rewrite the README's figures: ma
 	$(BIN)/python bench/speed.py $(firstword $(DATA)) --out bench/results/speed.json
 	$(BIN)/python bench/speed.py $(firstword $(DATA)) --isa AVX2 --out bench/results/speed-avx2.json
 	$(BIN)/python bench/scaling.py $(firstword $(DATA)) --out bench/results/scaling.json
+	$(BIN)/python bench/memory.py $(firstword $(DATA)) --out bench/results/memory.json
 	$(BIN)/python bench/report.py
 
 report: $(VENV)/.bench ## rewrite the README's figures from bench/results

@@ -126,9 +126,11 @@ def check_rows(
     Raises:
         PixzipError: they differ, or the file does not decode.
     """
-    for rows in decompress_rows(file, weights_for, device, max_pixels=None, progress=progress):
-        if not np.array_equal(rows, source.read(len(rows))):
-            raise PixzipError("verification failed: the file decodes to another picture; nothing was written")
+    same = frame(container.read_header(file, None)) == source.frame
+    for rows in decompress_rows(file, weights_for, device, max_pixels=None, progress=progress) if same else ():
+        same = same and np.array_equal(rows, source.read(len(rows)))
+    if not same:
+        raise PixzipError("verification failed: the file decodes to another picture; nothing was written")
 
 
 def release(file: Buffer) -> None:

@@ -72,7 +72,7 @@ def compress(
             extra = [] if model in library.shipped_paths() else [Path(model)]
             by_id = partial(library.by_id, extra=extra)
             with again, Bar("verifying") as bar, mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as file:
-                bands.check_rows(file, again, by_id, device, progress=bar)
+                bands.check_rows(file, _Stripped(again) if strip else again, by_id, device, progress=bar)
         files.write(target, spool, force)
 
 

@@ -89,9 +89,7 @@ def as_array(picture: Picture) -> NDArray[Any]:
     return picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
 
 
-def models_for(
-    frames: Sequence[Frame], weights_for: ModelFor, graphics: ModelFor | None = None
-) -> Models:  # fmt: skip
+def models_for(frames: Sequence[Frame], weights_for: ModelFor, graphics: ModelFor | None = None) -> Models:
     """Channels -> models, of all that the pictures can use.
 
     Raises:

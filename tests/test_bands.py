@@ -108,6 +108,8 @@ def test_another_picture_fails_the_check() -> None:
     samples[40, 3, 1] ^= 1
     with pytest.raises(PixzipError, match="verification failed"):
         bands.check_rows(data, Rows(dataclasses.replace(whole, samples=samples)), MODEL_OF)
+    with pytest.raises(PixzipError, match="verification failed"):
+        bands.check_rows(data, Rows(dataclasses.replace(whole, metadata=())), MODEL_OF)
 
 
 def test_a_picture_too_wide_for_the_format_is_refused() -> None:
@@ -146,7 +148,7 @@ def test_the_command_line_codes_large_files_in_bands(
 def test_stripped_large_files_have_no_metadata(tmp_path: Path) -> None:
     source, file = tmp_path / "in.png", tmp_path / "in.pxz"
     source.write_bytes(image.write(picture("rgb")))
-    assert run("compress", source, "-o", file, "--model", MODELS[1], "--strip").exit_code == 0
+    assert run("compress", source, "-o", file, "--model", MODELS[1], "--strip", "--verify").exit_code == 0
     assert not container.read_header(file.read_bytes()).extras
 
 
