@@ -44,6 +44,8 @@ Coding = Generator[Ask, bytes, Coded]
 
 #: Of a photograph: an effort of WebP, and how much larger than the best its block may be for the next one to be tried.
 _HOPES = ((WebpEffort.LEAST, 1.15), (WebpEffort.SOME, 1.06))
+#: What tiles of drawings become, whose whole may take less than its parts.
+_OF_DRAWINGS = {Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT, Kind.PNG, Kind.LEVELS, Kind.HIGH_LOW}
 #: Pixels looked at to tell photographs from graphics.
 _SAMPLED = 1 << 15
 #: The side of the part that tells how many samples wide a grey level is best.
@@ -86,15 +88,12 @@ class Search:
         return (yield from self._shallow(samples, depth, webp))
 
     def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
-        """One block for an image of several tiles, where that is smaller than theirs: WebP looks further back."""
+        """One block for an image of several tiles, where that is smaller: WebP and PNG look back over all of it."""
         total = sum(tile.size_bytes + 10 for tile in tiles)
-        if (
-            depth > 8
-            or self.models_only
-            or not any(Kind(tile.block[0]) in (Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT) for tile in tiles)
-        ):
+        if self.models_only or not {Kind(tile.block[0]) for tile in tiles} & _OF_DRAWINGS:
             return None
-        return next((c for c in _webp(samples, total) if c.size_bytes < total), None)
+        candidates = _webp(samples, total) if depth <= 8 else _png(samples, depth)
+        return next((c for c in candidates if c.size_bytes < total), None)
 
     def _with_alpha(self, samples: Samples, depth: int) -> Coding:
         # WebP knows alpha: as a part of what the two blocks become, it could hardly gain

@@ -241,3 +241,19 @@ def test_the_second_model_is_not_asked_about_photographs() -> None:
     assert asked == ["first"]
     two_models(60_000, 40_000, asked)(photograph)
     assert asked[1:] == ["first", "second"]
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_drawing_that_tiles_tear_apart_is_one_block(depth: int) -> None:
+    tile = content("noise", (64, 64, 1), 8, 4).astype(np.uint16) * (1 if depth == 8 else 257)
+    drawing = np.ascontiguousarray(np.tile(tile, (2, 2, 1)).astype(blocks.dtype(depth)))
+    search = Search({})
+    (part,) = drive([search.encode(np.ascontiguousarray(drawing[:64, :64]), depth)], identity)
+    kind = Kind.LEVELS if depth == 16 else Kind.WEBP_BODY
+    parts = [Coded(bytes([kind]) + part.block[1:])] * 4
+    whole = search.whole(drawing, depth, parts)
+    assert whole is not None
+    assert whole.size_bytes < sum(part.size_bytes for part in parts)
+    assert np.array_equal(decode(whole.block, drawing.shape, depth), drawing)
+    photograph = [Coded(blocks.model(0, b""))] * 4
+    assert search.whole(drawing, depth, photograph) is None
