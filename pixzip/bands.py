@@ -20,7 +20,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.decoder import decode_files, framed, samples_crc
 from pixzip.encoder import ModelFor, Tiling, code_tiles, models_for
 from pixzip.engine import Progress
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.load import Weights
 from pixzip.machines import Share
 from pixzip.picture import Frame
 from pixzip.tiles import BATCH_PIXELS, Window, batches
@@ -46,13 +46,14 @@ def compress_rows(
     device: str = "cpu",
     *,
     graphics: ModelFor | None = None,
+    models_only: bool = False,
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write the `.pxz` file of a picture that is read once, from top to bottom.
 
     Args:
-        weights_for, graphics: see `compress`.
+        weights_for, graphics, models_only: see `compress`.
         folder: for a temporary file.
         progress: called with (pixels done, pixels in all).
     Raises:
@@ -60,7 +61,7 @@ def compress_rows(
         OSError: `out`, or a temporary file of the size of `out`, cannot be written.
     """
     frame = source.frame
-    tiling = Tiling(frame, models_for([frame], weights_for, graphics))
+    tiling = Tiling(frame, models_for([frame], weights_for, graphics), models_only)
     share = Share(progress, frame.width * frame.height)
     table: list[Tile] = []
     used: set[int] = set()
@@ -83,7 +84,7 @@ def compress_rows(
 
 def decompress_rows(
     file: Buffer,
-    weights_for: Callable[[bytes], IntegerWeights],
+    weights_for: Callable[[bytes], Weights],
     device: str = "cpu",
     *,
     max_pixels: int | None = MAX_PIXELS,
@@ -118,7 +119,7 @@ def frame(header: container.Header) -> Frame:
 
 
 def check_rows(
-    file: Buffer, source: Source, weights_for: Callable[[bytes], IntegerWeights], device: str = "cpu",
+    file: Buffer, source: Source, weights_for: Callable[[bytes], Weights], device: str = "cpu",
     *, progress: Progress | None = None,
 ) -> None:  # fmt: skip
     """Decode a file and compare it with what it was made of.

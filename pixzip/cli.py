@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 from pixcodecs import container
+from pixcodecs.errors import PixzipError
 
 from pixzip import files
 from pixzip.cli_jobs import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, Bar, Jobs, report, targets_of
 from pixzip.cli_options import device_option, force_option, load_image, model_option, no_limit_option, weights_for
 from pixzip.cli_report import evaluate, info, models
+from pixzip.cli_sample import complete, sample
 from pixzip.cli_train import train
 
 
@@ -82,24 +84,38 @@ def main() -> None:
     """Lossless image compression by a learned model, decoded bit for bit on any machine."""
 
 
-for _command in (info, evaluate, models, train):
+for _command in (info, evaluate, models, train, sample, complete):
     main.add_command(_command)
 
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMG...")
 @click.option("-o", "--output", "out", help="Output file, folder for many inputs, or - (default: IMG.pxz).")
+@click.option(
+    "--stack", is_flag=True, help="Make one file of all: images, folders of them, and uint8 .npy (N,H,W[,C])."
+)
+@click.option("--no-names", is_flag=True, help="Leave the images' names out of a stack.")
 @model_option
 @device_option
 @force_option
 @click.option("--verify", is_flag=True, help="Decode and compare before writing.")
 @click.option("--strip", is_flag=True, help="Leave out metadata (profiles, EXIF, texts).")
+@click.option("--models-only", is_flag=True, help="Let the model code what it can, even where WebP or PNG is smaller.")
 @no_limit_option
 def compress(
-    images: tuple[str, ...], out: str | None, model: str, device: str, force: bool, verify: bool, strip: bool,
-    no_pixel_limit: bool,
+    images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, model: str, device: str, force: bool,
+    verify: bool, strip: bool, models_only: bool, no_pixel_limit: bool,
 ) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
+    if stack or no_names:
+        from pixzip import cli_stack
+
+        if not stack:
+            raise click.UsageError("--no-names is for --stack")
+        most = None if no_pixel_limit else container.MAX_PIXELS
+        choices = {"names": not no_names, "strip": strip, "verify": verify, "force": force}
+        cli_stack.compress(images, out, model, device, **choices, max_pixels=most)
+        return
     named = files.outputs(images, out, [files.pxz_name(name) for name in images])
     from pixzip import cli_large, codec, library
 
@@ -113,6 +129,7 @@ def compress(
                 where,
                 graphics=library.graphics_beside(model),
                 verify=verify,
+                models_only=models_only,
                 progress=bar,
             )
 
@@ -120,7 +137,7 @@ def compress(
         rows = cli_large.reader(name, limit)
         if rows is None:
             return load_image(name, limit, strip)
-        options = {"strip": strip, "verify": verify, "force": force}
+        options = {"strip": strip, "verify": verify, "models_only": models_only, "force": force}
         return cli_large.compress(name, rows, targets[name], model, where, **options)
 
     jobs = Jobs(work, lambda name, data: files.write(targets[name], data, force))
@@ -145,18 +162,31 @@ def decompress(
     inputs: tuple[str, ...], out: str | None, extra: tuple[Path, ...], device: str, force: bool,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool,
 ) -> None:  # fmt: skip
-    """Decompress to PNG, or to the lossless format that the output's suffix names."""
-    named = files.outputs(inputs, out, [files.image_name(name) for name in inputs])
-    from pixzip import bands, cli_large, codec, image, library
+    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy."""
+    alone = files.is_one_stack(inputs)
+    named = [] if alone else files.outputs(inputs, out, [files.image_name(name) for name in inputs])
+    from pixzip import bands, cli_large, cli_stack, codec, image, library
     from pixzip.tiles import Window
 
-    where = codec.resolve_device(device)
     limit = None if no_pixel_limit else container.MAX_PIXELS
-    window = Window(*region) if region else None
     model_of = partial(library.by_id, extra=extra)
+    unstack = partial(
+        cli_stack.decompress, out=out, model_of=model_of, device=device, force=force, max_pixels=limit,
+        whole=not (region or salvage),
+    )  # fmt: skip
+    if alone:
+        unstack(inputs[0], files.read_pxz(inputs[0]))
+        return
+    where = codec.resolve_device(device)
+    window = Window(*region) if region else None
 
     def read(name: str) -> tuple[Any, int] | None:
         data = files.read_pxz(name)
+        if cli_stack.is_stack(data):
+            if len(inputs) > 1:
+                raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
+            unstack(name, data)
+            return None
         header = container.read_header(data, limit) if salvage or window else codec.parse(data, limit)
         transparent = any(kind is container.Extra.TRANSPARENCY for kind, _ in header.extras)
         image.check_suffix(suffix(name), header.layout, header.depth, transparent)

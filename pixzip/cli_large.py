@@ -12,7 +12,7 @@ from pixcodecs import container
 
 from pixzip import bands, files, image, library
 from pixzip.cli_jobs import Bar
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.load import Weights
 from pixzip.picture import Frame
 
 
@@ -50,6 +50,7 @@ def compress(
     *,
     strip: bool,
     verify: bool,
+    models_only: bool,
     force: bool,
 ) -> None:
     """Compress the rows of a file.
@@ -63,9 +64,17 @@ def compress(
         with Bar("compressing") as bar:
             source = _Stripped(rows) if strip else rows
             folder = None if target == files.STANDARD else Path(target).parent
-            graphics = library.graphics_beside(model)
             resolve = partial(library.resolve, model)
-            bands.compress_rows(source, spool, resolve, device, graphics=graphics, folder=folder, progress=bar)
+            bands.compress_rows(
+                source,
+                spool,
+                resolve,
+                device,
+                graphics=library.graphics_beside(model),
+                models_only=models_only,
+                folder=folder,
+                progress=bar,
+            )
         again = image.open_rows(Path(name), None) if verify else None
         if again:
             spool.flush()
@@ -80,7 +89,7 @@ def decompress(
     file: container.Buffer,
     target: str,
     suffix: str,
-    weights_for: Callable[[bytes], IntegerWeights],
+    weights_for: Callable[[bytes], Weights],
     device: str,
     *,
     max_pixels: int | None,

@@ -14,14 +14,15 @@ from pixzip import files
 @click.command()
 @click.option(
     "--data", "data", multiple=True, required=True, metavar="PATH", type=click.Path(exists=True, path_type=Path),
-    help="Tar, folder or image; can be given more than once.",
+    help="Tar, folder or image, or a data set (CIFAR-10, MNIST, ImageNet); can be given more than once.",
 )  # fmt: skip
-@click.option("--config", "name", required=True, metavar="NAME", help="base, fast, grey or tiny.")
+@click.option("--config", "name", required=True, metavar="NAME", help="base, fast... or row-lstm-cifar10-small...")
 @click.option("-o", "--output", "out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--init", "init", metavar="base|fast|PATH", help="Model to start from: one of the config's sizes.")
+@click.option("--set", "sizes", multiple=True, metavar="KEY=VALUE", help="Change a field of the config or its model.")
 @click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")
-@click.option("--batch", type=click.IntRange(min=1), help="Crops a step.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of weights and crops.")
+@click.option("--batch", type=click.IntRange(min=1), help="Crops or images a step.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of weights and batches.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: PyTorch's choice).")
 def train(
@@ -29,6 +30,7 @@ def train(
     name: str,
     out: Path,
     init: str | None,
+    sizes: tuple[str, ...],
     megapixels: float | None,
     batch: int | None,
     seed: int | None,
@@ -40,23 +42,54 @@ def train(
 
     from pixzip import library
     from pixzip.codec import resolve_device
-    from pixzip.train import loop
+    from pixzip.exact.weights import IntegerWeights
+    from pixzip.train import family, wavefront
+    from pixzip.train.family_configs import CONFIGS
+    from pixzip.train.loop import run
 
-    if name not in loop.CONFIGS:
-        raise PixzipError(f"config is {name!r}, expected one of {', '.join(loop.CONFIGS)}")
+    known: dict[str, Any] = {**wavefront.CONFIGS, **CONFIGS}
+    if name not in known:
+        families = ", ".join(sorted({n.removesuffix("-small") for n in CONFIGS}))
+        names = ", ".join(wavefront.CONFIGS)
+        raise PixzipError(f"config is {name!r}, expected one of {names}; or, with -small or without, {families}")
     given = {"megapixels": megapixels, "batch": batch, "seed": seed}
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    config = dataclasses.replace(loop.CONFIGS[name], **changes)
-    start = library.resolve(init, config.model.channels) if init else None
+    config = _changed(dataclasses.replace(known[name], **changes), sizes)
     where = resolve_device(device)
     if threads:
         torch.set_num_threads(threads)
     try:
         with _Display(config.megapixels) as display:
-            weights = loop.train(data, config, out, where, display, start)
+            if isinstance(config, family.FamilyConfig):
+                if init:
+                    raise PixzipError("a model of the PixelRNN family starts from random weights: leave out --init")
+                config.model.check()
+                model_id = run(family.FamilyJob(data, config, where), out, display).model_id
+            else:
+                start = library.resolve(init, config.model.channels) if init else None
+                if start is not None and not isinstance(start, IntegerWeights):
+                    raise PixzipError(f"--init {init} is {start.architecture}, the config another architecture")
+                model_id = wavefront.train(data, config, out, where, display, start).model_id
     except (ValueError, FloatingPointError) as e:
         raise PixzipError(str(e)) from e
-    click.echo(f"{out / 'model.safetensors'}: model {weights.model_id.hex()}", err=True)
+    click.echo(f"{out / 'model.safetensors'}: model {model_id.hex()}", err=True)
+
+
+def _changed(config: Any, changes: tuple[str, ...]) -> Any:
+    """A config with fields of it, or of its model, set to other values of the same type."""
+    for change in changes:
+        key, _, text = change.partition("=")
+        target = config if hasattr(config, key) else config.model
+        if not hasattr(target, key) or dataclasses.is_dataclass(getattr(target, key)):
+            raise PixzipError(f"--set {change}: the config has no {key}")
+        kind = type(getattr(target, key))
+        try:
+            value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (ValueError, KeyError, TypeError):
+            raise PixzipError(f"--set {change}: expected a value of type {kind.__name__}") from None
+        changed = dataclasses.replace(target, **{key: value})
+        config = changed if target is config else dataclasses.replace(config, model=changed)
+    return config
 
 
 class _Display:

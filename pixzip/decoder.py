@@ -13,7 +13,7 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 
 from pixzip import foreign, machines, rounds
 from pixzip.engine import Progress
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.load import Weights
 from pixzip.machines import Payload, Share
 from pixzip.picture import Chunk, Picture
 from pixzip.tiles import Window, batches
@@ -30,7 +30,7 @@ class Decoded(NamedTuple):
 
 def decompress(
     files: Sequence[Buffer],
-    weights_for: Callable[[bytes], IntegerWeights],
+    weights_for: Callable[[bytes], Weights],
     device: str = "cpu",
     *,
     max_pixels: int | None = MAX_PIXELS,
@@ -52,7 +52,7 @@ def decompress(
 
 def recover(
     file: Buffer,
-    weights_for: Callable[[bytes], IntegerWeights],
+    weights_for: Callable[[bytes], Weights],
     device: str = "cpu",
     *,
     region: Window | None = None,
@@ -117,7 +117,7 @@ def framed(header: Header, make: Callable[..., T]) -> T:
 
 def decode_files(
     files: Sequence[Buffer],
-    weights_for: Callable[[bytes], IntegerWeights],
+    weights_for: Callable[[bytes], Weights],
     device: str,
     *,
     max_pixels: int | None = None,
@@ -197,7 +197,7 @@ class _Opening:
 _Job = tuple[_Opening, int]
 
 
-def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, IntegerWeights], device: str, report: Progress) -> None:
+def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, Weights], device: str, report: Progress) -> None:
     decodings = []
     for opening, i in batch:
         shape = opening.windows[i].height, opening.windows[i].width, opening.header.layout.channels
@@ -208,7 +208,7 @@ def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, IntegerWeights], de
         opening.store(i, samples)
 
 
-def _salvage(batch: Sequence[_Job], models: dict[bytes, IntegerWeights], device: str, report: Progress) -> None:
+def _salvage(batch: Sequence[_Job], models: dict[bytes, Weights], device: str, report: Progress) -> None:
     """Decode what can be decoded, and note the rest."""
     try:
         _decode_tiles(batch, models, device, report)

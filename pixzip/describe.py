@@ -1,15 +1,17 @@
 """What a `.pxz` file says of itself."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pixcodecs import container
+from pixcodecs import container, stack
 from pixcodecs.blocks import Kind
 from pixcodecs.container import Buffer, Extra, Header
+from pixcodecs.limits import STACK_VERSION
 
 from pixzip import library
 from pixzip.decoder import parse
+from pixzip.stack import parse as parse_stack
 
 
 def facts(data: Buffer) -> dict[str, Any]:
@@ -18,6 +20,8 @@ def facts(data: Buffer) -> dict[str, Any]:
     Raises:
         BitstreamError: the file is damaged.
     """
+    if stack.is_stack(data):
+        return _stack_facts(parse_stack(data, None))
     header = parse(data, None)
     kinds = Counter(_kind(data, header, i) for i in range(len(header.tiles)))
     chunks = [body[:4].decode("latin-1") for kind, body in header.extras if kind is Extra.CHUNK]
@@ -44,6 +48,24 @@ def facts(data: Buffer) -> dict[str, Any]:
     }
 
 
+def _stack_facts(header: stack.Header) -> dict[str, Any]:
+    return {
+        "format_version": STACK_VERSION,
+        "images": header.images,
+        "sizes": [run._asdict() for run in header.runs],
+        "mode": header.layout.name,
+        "channels": header.layout.channels,
+        "depth": header.depth,
+        "batch": header.batch,
+        "models": [{"id": header.model.hex(), "name": library.name_of(header.model)}],
+        "names": header.names,
+        "file_bytes": header.file_bytes,
+        "header_bytes": header.size_bytes,
+        "bpsp": 8 * header.file_bytes / header.subpixels,
+        "samples_crc": [f"{header.samples_crc:08x}"],
+    }
+
+
 def _kind(data: Buffer, header: Header, tile: int) -> str:
     block = container.block(data, header, tile)
     if header.version == 1:
@@ -59,6 +81,11 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "models", ", ".join(names) or "none"
         elif key == "blocks":
             yield key, ", ".join(f"{count} {kind}" for kind, count in value.items())
+        elif key == "sizes":
+            sizes = [f"{run['images']} of {run['width']}x{run['height']}" for run in value]
+            yield key, _ends(sizes, "runs")
+        elif key == "names":
+            yield key, _ends(value, "names")
         elif key == "metadata":
             yield key, ", ".join(value) or "none"
         elif key == "samples_crc":
@@ -67,3 +94,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, f"{value:.4f}"
         elif value not in (0, False):
             yield key.replace("_", " "), str(value)
+
+
+def _ends(texts: Sequence[str], what: str) -> str:
+    """A list in a line: all of it, or its first and last."""
+    return ", ".join(texts) or "none" if len(texts) <= 3 else f"{len(texts)} {what}, {texts[0]} ... {texts[-1]}"

@@ -13,7 +13,7 @@ from pixcodecs.errors import ModelMismatchError, PixzipError
 
 from pixzip import decoder, machines, rounds
 from pixzip.engine import Progress
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.load import Weights
 from pixzip.machines import Share
 from pixzip.picture import Frame, Picture
 from pixzip.smallest import Choice, Coded, Search
@@ -21,9 +21,9 @@ from pixzip.tiles import BATCH_PIXELS, Window, batches, tile_sides
 
 Image = Picture | NDArray[Any]
 #: Number of channels, 1 or 3 -> model.
-ModelFor = Callable[[int], IntegerWeights]
+ModelFor = Callable[[int], Weights]
 #: Channels -> models, the first for photographs.
-Models = dict[int, list[IntegerWeights]]
+Models = dict[int, list[Weights]]
 
 
 def compress(
@@ -110,7 +110,16 @@ def models_for(frames: Sequence[Frame], weights_for: ModelFor, graphics: ModelFo
         for weights in choices:
             if weights.config.channels != channels:
                 raise ModelMismatchError(f"model {weights.model_id.hex()} is not for {channels} channels")
+            if weights.levels != 256:
+                raise ModelMismatchError(
+                    f"model {weights.model_id.hex()} codes {weights.levels} levels, which only stacks can hold"
+                )
     return models
+
+
+def largest_tile(models: Iterable[Weights]) -> int | None:
+    """The side of the largest tile that all of the models take, where one has a limit."""
+    return min((m.largest_tile for m in models if m.largest_tile), default=None)
 
 
 def _colours(frame: Frame) -> int:
@@ -140,7 +149,7 @@ class Tiling:
         choices = [(channels, Choice(i, weights)) for i, (channels, weights) in enumerate(listed)]
         by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
         self.search = Search(by_channels, models_only=models_only)
-        self.sides = tile_sides(frame.width, frame.height)
+        self.sides = tile_sides(frame.width, frame.height, largest_tile(weights for _, weights in listed))
         self.windows = [Window(*w) for w in container.windows(frame.width, frame.height, *self.sides)]
 
     def header(self, tiles: Sequence[Tile], models: Iterable[int], sides: tuple[int, int] | None = None) -> bytes:

@@ -33,17 +33,6 @@ except ImportError:  # numba does not exist for this interpreter
 Progress = Callable[[int, int], None]
 
 
-#: Bits a sub-pixel below which a decoder counts what symbols cost: a payload that says too little must not keep
-#: it busy.  Above it, the payload itself pays for the work.
-SHORT_BITS = 0.5
-
-
-def _nll_bits(symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> float:
-    """What symbols cost under their rows."""
-    chosen = np.take_along_axis(freqs, symbols[:, None], 1)[:, 0].astype(np.float64)
-    return float((np.log2(freqs.sum(1, dtype=np.float64)) - np.log2(chosen)).sum())
-
-
 class Coder(ABC):
     """Turns frequencies into symbols, by looking them up or by decoding them."""
 
@@ -87,8 +76,7 @@ class _Measure(_Known):
         self.bits = np.zeros(len(images))
 
     def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
-        for image, part in step.segments:
-            self.bits[image] += _nll_bits(symbols[part], freqs[part])
+        self.bits += np.bincount(step.image, entropy.nll_bits(symbols, freqs), len(self.bits))
 
 
 class _Hash(_Known):
@@ -102,24 +90,34 @@ class _Hash(_Known):
 
 class _Decode(Coder):
     def __init__(self, payloads: Sequence[bytes], subpixels: Sequence[int]) -> None:
-        self.decoders = [entropy.Decoder(p) for p in payloads]
-        #: Bits left to those images whose payload is suspiciously short.  The coder's rounding makes a symbol at
-        #: most a sixteenth likelier than its frequency says: 0.09 of at least 4 bits where that counts.
-        self.left = {i: 8.25 * len(p) + 128 for i, p in enumerate(payloads) if 8 * len(p) < SHORT_BITS * subpixels[i]}
+        self.decoders = [entropy.Decoder(p, n) for p, n in zip(payloads, subpixels, strict=True)]
 
     def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         if len(step.segments) == 1:
-            return self._decode(step.segments[0][0], freqs)
-        parts = [self._decode(image, freqs[part]) for image, part in step.segments]
+            return self.decoders[step.segments[0][0]].decode(freqs)
+        parts = [self.decoders[image].decode(freqs[part]) for image, part in step.segments]
         return np.concatenate([np.zeros(0, np.int32), *parts])
 
-    def _decode(self, image: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        symbols = self.decoders[image].decode(freqs)
-        if image in self.left:
-            self.left[image] -= _nll_bits(symbols, freqs)
-            if self.left[image] < 0:
-                raise BitstreamError("payload ends before its last pixel")
-        return symbols
+
+class _EncodeInto(_Known):
+    """All images into one stream: in every step the pixels of the first, then those of the next."""
+
+    def __init__(self, wave: Wavefront, images: Sequence[Planes], encoder: entropy.Encoder) -> None:
+        super().__init__(wave, images)
+        self.encoder = encoder
+
+    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
+        self.encoder.encode(symbols, freqs)
+
+
+class _DecodeFrom(Coder):
+    """The inverse of `_EncodeInto`."""
+
+    def __init__(self, decoder: entropy.Decoder) -> None:
+        self.decoder = decoder
+
+    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
+        return self.decoder.decode(freqs)
 
 
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
@@ -251,6 +249,23 @@ class Engine:
             if precision.depth % 4 and int(found.max()) >> precision.depth:
                 raise BitstreamError(f"payload damaged: a sample of {found.max()} in {precision.depth} bits")
         return planes
+
+    def encode_into(self, images: Sequence[Planes], encoder: entropy.Encoder, progress: Progress | None = None) -> None:
+        """Append (C, H, W) uint8 images in coding order to a stream, in an order that only their sizes decide."""
+        wave = self._wave([planes.shape[1:] for planes in images])
+        run(wave, _EncodeInto(wave, images, encoder), progress)
+
+    def decode_from(
+        self, sizes: Sequence[tuple[int, int]], decoder: entropy.Decoder, progress: Progress | None = None
+    ) -> list[Planes]:
+        """The next images of a stream, from their (height, width): the inverse of `encode_into`.
+
+        Raises:
+            BitstreamError: the stream is damaged, or has come to its end.
+        """
+        wave = self._wave(list(sizes))
+        run(wave, _DecodeFrom(decoder), progress)
+        return [wave.pixels(i) for i in range(len(sizes))]
 
     def nll_bits(
         self,

@@ -8,9 +8,9 @@ from pixcodecs import container
 from pixcodecs.container import Layout
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.encoder import Image, as_picture, compress
+from pixzip.encoder import Image, as_picture, compress, largest_tile
 from pixzip.engine import Progress
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.load import Weights
 from pixzip.machines import Share, engine
 from pixzip.planes import to_planes
 from pixzip.tiles import Window, tile_sides
@@ -42,7 +42,7 @@ class Evaluation:
 
 def evaluate(
     images: Sequence[Image],
-    weights_for: Callable[[int], IntegerWeights],
+    weights_for: Callable[[int], Weights],
     device: str = "cpu",
     *,
     progress: Progress | None = None,
@@ -68,7 +68,8 @@ def evaluate(
     results = []
     for picture, file in zip(pictures, files, strict=True):
         weights = weights_for(picture.samples.shape[2])
-        windows = container.windows(picture.width, picture.height, *tile_sides(picture.width, picture.height))
+        sides = tile_sides(picture.width, picture.height, largest_tile([weights]))
+        windows = container.windows(picture.width, picture.height, *sides)
         planes = [to_planes(picture.samples[Window(*w).slices], weights.order) for w in windows]
         bits = sum(engine(weights, device).nll_bits(planes, share.part(picture.pixels)))
         found = Evaluation(

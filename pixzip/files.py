@@ -9,11 +9,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pixcodecs import container
+from pixcodecs import container, stack
 from pixcodecs.errors import PixzipError
 
 STANDARD = "-"
@@ -46,6 +46,18 @@ def read_pxz(name: str) -> container.Buffer:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (ValueError, OSError):  # an empty file, or one that is no file
             return stream.read()
+
+
+def is_one_stack(inputs: Sequence[str]) -> bool:
+    """Whether the one input is a file that says it is a stack; of standard input that shows when it is read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if len(inputs) != 1 or not Path(inputs[0]).is_file():
+        return False
+    with Path(inputs[0]).open("rb") as stream:
+        return stack.is_stack(stream.read(4))
 
 
 def pxz_name(name: str) -> str:
@@ -151,18 +163,76 @@ def _replace(path: Path, data: bytes | BinaryIO, force: bool) -> None:
             _copy(data, f)
             f.flush()
             os.fsync(f.fileno())
-        if force:
-            temporary.replace(path)
-            return
-        try:
-            os.link(temporary, path)  # unlike a rename, never overwrites what has come meanwhile
-        except FileExistsError:
-            raise PixzipError(f"{path} exists: -f overwrites it") from None
-        except OSError:  # a file system without links
-            check_writable(str(path), force)
-            temporary.replace(path)
+        _settle(temporary, path, force)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _settle(temporary: Path, path: Path, force: bool) -> None:
+    """Give a file its name."""
+    if force:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path)  # unlike a rename, never overwrites what has come meanwhile
+    except FileExistsError:
+        raise PixzipError(f"{path} exists: -f overwrites it") from None
+    except OSError:  # a file system without links
+        check_writable(str(path), force)
+        temporary.replace(path)
+
+
+def check_folder(target: str, names: Iterable[str], force: bool) -> None:
+    """Find out before the work what `write_folder` would refuse after it.
+
+    Raises:
+        PixzipError: the target is no folder and cannot become one, or one of the files is there already.
+    """
+    folder = Path(target)
+    if not folder.is_dir():
+        if folder.exists() or folder.is_symlink():
+            raise PixzipError(f"{target} exists and is not a folder")
+        check_writable(target, force)
+        return
+    paths = [folder / name for name in names]
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            check_writable(str(path), force)
+    for inner in {parent for path in paths for parent in path.parents} - {folder, *folder.parents}:
+        if inner.exists() and not inner.is_dir():
+            raise PixzipError(f"{inner} exists and is not a folder")
+
+
+def write_folder(target: str, contents: Mapping[str, bytes], force: bool) -> None:
+    """Write files into a folder, which is made if it is not there: all of them, or none into a new folder.
+
+    Args:
+        contents: of each file, by its relative path with "/" between its parts, which the caller has checked.
+    Raises:
+        PixzipError: a file exists and `force` is off, or names are one for the file system.
+        OSError: it cannot be written.
+    """
+    check_folder(target, contents, force)
+    folder = Path(target)
+    temporary = (folder if folder.is_dir() else folder.parent) / f".{secrets.token_hex(8)}.tmp"
+    with _signals_wait():
+        try:
+            for name, data in contents.items():
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    with path.open("xb") as f:
+                        f.write(data)
+                except FileExistsError:
+                    raise PixzipError(f"{name} is another file's name too, for this file system") from None
+            if not folder.is_dir():
+                temporary.rename(folder)
+                return
+            for name in contents:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                _settle(temporary / name, folder / name, force)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pixcodecs.errors import ModelMismatchError
 
-from pixzip.exact.weights import IntegerWeights
-from pixzip.exact.weights import load as load_weights
+from pixzip.exact.load import Weights
+from pixzip.exact.load import load as load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
 SUFFIX = ".safetensors"
@@ -27,15 +27,15 @@ class Model:
 
     name: str
     path: Path
-    weights: IntegerWeights
+    weights: Weights
 
 
 @lru_cache(maxsize=16)
-def _load(path: Path, modified_ns: int, size_bytes: int) -> IntegerWeights:
+def _load(path: Path, modified_ns: int, size_bytes: int) -> Weights:
     return load_weights(path)
 
 
-def load(path: Path) -> IntegerWeights:
+def load(path: Path) -> Weights:
     """Weights of a file, read once as long as it does not change.
 
     Raises:
@@ -63,7 +63,7 @@ def name_of(model_id: bytes) -> str | None:
     return next((m.name for m in list_models() if m.weights.model_id == model_id), None)
 
 
-def resolve(name_or_path: str, channels: int) -> IntegerWeights:
+def resolve(name_or_path: str, channels: int) -> Weights:
     """The model to code images of 1 or 3 channels with.
 
     Args:
@@ -93,7 +93,21 @@ def resolve(name_or_path: str, channels: int) -> IntegerWeights:
     return weights
 
 
-def graphics_beside(name_or_path: str) -> Callable[[int], IntegerWeights] | None:
+def find(name_or_path: str) -> Weights:
+    """A model by name or path, whatever images it is for.
+
+    Raises:
+        ModelMismatchError: there is none.
+    """
+    shipped = shipped_paths()
+    path = shipped.get(name_or_path, Path(name_or_path))
+    if not path.exists():
+        names = ", ".join(shipped) or "none"
+        raise ModelMismatchError(f"no model {name_or_path!r}: shipped are {names}; or give a weights file's path")
+    return load(path)
+
+
+def graphics_beside(name_or_path: str) -> Callable[[int], Weights] | None:
     """Number of channels -> the model for drawings that is tried beside a shipped one; None beside others."""
     shipped = shipped_paths()
     drawings = {GRAPHICS, f"{GRAPHICS}-grey"}
@@ -102,7 +116,7 @@ def graphics_beside(name_or_path: str) -> Callable[[int], IntegerWeights] | None
     return partial(resolve, GRAPHICS)
 
 
-def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> IntegerWeights:
+def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> Weights:
     """The model that a file names.
 
     Args:

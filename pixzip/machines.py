@@ -8,8 +8,10 @@ from typing import NamedTuple
 from pixcodecs.blocks import Precision, Samples
 from pixcodecs.errors import BitstreamError, PixzipError
 
+from pixzip.density_engine import DensityEngine
 from pixzip.engine import Engine, Progress
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.fixed import FixedWeights
+from pixzip.exact.load import Weights
 from pixzip.planes import from_planes, to_planes
 
 #: No sub-pixel can cost less, whatever the model.  Its two rows of frequencies (bins, then places) give each
@@ -40,7 +42,7 @@ def resolve_device(name: str = "auto") -> str:
 class _ByDigest:
     """Weights as a key: equal where their digests are."""
 
-    def __init__(self, weights: IntegerWeights) -> None:
+    def __init__(self, weights: Weights) -> None:
         self.weights = weights
 
     def __hash__(self) -> int:
@@ -51,11 +53,13 @@ class _ByDigest:
 
 
 @lru_cache(maxsize=4)
-def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
+def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine | DensityEngine:
+    if isinstance(key.weights, FixedWeights):
+        return DensityEngine(key.weights, device)
     return Engine(key.weights, device)
 
 
-def engine(weights: IntegerWeights, device: str) -> Engine:
+def engine(weights: Weights, device: str) -> Engine | DensityEngine:
     """The engine of a model on a device, made once."""
     return _engine(_ByDigest(weights), weights.known_answer, device)
 
@@ -64,7 +68,7 @@ class Ask(NamedTuple):
     """What a model shall code: (H, W, C) samples."""
 
     samples: Samples
-    weights: IntegerWeights
+    weights: Weights
     precision: Precision = Precision()
 
 
@@ -101,7 +105,7 @@ def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) ->
 
 
 def decode(
-    asked: Sequence[Payload], models: dict[bytes, IntegerWeights], device: str, report: Progress | None = None
+    asked: Sequence[Payload], models: dict[bytes, Weights], device: str, report: Progress | None = None
 ) -> list[Samples]:
     """The (H, W, C) samples of each payload."""
     answers: dict[int, Samples] = {}

@@ -15,7 +15,7 @@ from pixcodecs import blocks
 from pixcodecs.blocks import Kind, Precision, Samples
 
 from pixzip import foreign
-from pixzip.exact.weights import IntegerWeights
+from pixzip.exact.load import Weights
 from pixzip.foreign import WebpEffort
 from pixzip.machines import Ask
 
@@ -24,7 +24,7 @@ class Choice(NamedTuple):
     """A model, and its position among those of a file."""
 
     position: int
-    weights: IntegerWeights
+    weights: Weights
 
 
 class Coded(NamedTuple):
@@ -76,8 +76,8 @@ class Search:
         Args:
             webp: try WebP, which takes longest.
         """
-        if self.models_only and depth >= 8 and samples.shape[2] in self.models:
-            first = self.models[samples.shape[2]][0]
+        if self.models_only and depth >= 8 and self._of(samples, depth):
+            first = self._of(samples, depth)[0]
             return (yield from self._model(samples, first) if depth == 8 else self._deep_model(samples, depth))
         if (samples == samples[0, 0]).all():
             return Coded(blocks.constant(samples, depth))
@@ -86,6 +86,10 @@ class Search:
         if depth > 8:
             return (yield from self._deep(samples, depth))
         return (yield from self._shallow(samples, depth, webp))
+
+    def _of(self, samples: Samples, depth: int) -> Sequence[Choice]:
+        """The models that code such samples."""
+        return [c for c in self.models.get(samples.shape[2], ()) if depth <= c.weights.max_depth]
 
     def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
         """One block for an image of several tiles, where that is smaller: WebP and PNG look back over all of it."""
@@ -120,7 +124,7 @@ class Search:
             inner = yield from self.encode(samples.astype(blocks.dtype(top)), top)
             candidates.append(Coded(blocks.narrow(top, inner.block), inner.models))
         else:
-            if samples.shape[2] in self.models:
+            if self._of(samples, depth):
                 candidates.append((yield from self._deep_model(samples, depth)))
             if not self.models_only and not _photographic(samples):
                 candidates.append((yield from self._split(samples, depth)))
@@ -134,13 +138,13 @@ class Search:
         return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
 
     def _deep_model(self, samples: Samples, depth: int) -> Coding:
-        position, weights = self.models[samples.shape[2]][0]
+        position, weights = self._of(samples, depth)[0]
         precision = Precision(depth, (yield from self._unit(samples, weights, depth)))
         payload = yield Ask(samples, weights, precision)
         return Coded(blocks.deep_model(position, precision, payload), frozenset([position]))
 
     @staticmethod
-    def _unit(samples: Samples, weights: IntegerWeights, depth: int) -> Generator[Ask, bytes, int]:
+    def _unit(samples: Samples, weights: Weights, depth: int) -> Generator[Ask, bytes, int]:
         """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise."""
         h, w, _ = samples.shape
         y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
@@ -158,7 +162,7 @@ class Search:
 
     def _shallow(self, samples: Samples, depth: int, webp: bool) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth))]
-        models = self.models.get(samples.shape[2], ()) if depth == 8 else ()
+        models = self._of(samples, depth) if depth == 8 else ()
         photographic = _photographic(samples)
         tried = models[:1] if photographic else models
         coded = []

@@ -41,14 +41,18 @@ class Window(NamedTuple):
         return Window(x, y, right - x, bottom - y) if x < right and y < bottom else None
 
 
-def tile_sides(width: int, height: int) -> tuple[int, int]:
+def tile_sides(width: int, height: int, largest: int | None = None) -> tuple[int, int]:
     """Width and height of the tiles of an image.
 
     Tiles of one image are of nearly equal size: the wavefront is slowest on slivers.
+
+    Args:
+        largest: side of a tile, where a model takes no larger ones.
     """
-    if width * height <= WHOLE_PIXELS:
+    side, whole = (largest, largest * largest) if largest else (TILE_SIDE, WHOLE_PIXELS)
+    if width * height <= whole:
         return width, height
-    columns, rows = -(-width // TILE_SIDE), -(-height // TILE_SIDE)
+    columns, rows = -(-width // side), -(-height // side)
     return -(-width // columns), -(-height // rows)
 
 

@@ -1,6 +1,7 @@
 """Files that say whatever a test wants, under checksums that are right."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pixcodecs import container
@@ -23,6 +24,25 @@ def file_v1(
     head += varint(len(payload)) if length is None else length
     head += struct.pack("<II", pixels_crc, crc32(payload))
     return head + struct.pack("<H", crc32(head) & 0xFFFF) + payload
+
+
+def file_v3(
+    *, flags: int = 0, depth: bytes = b"", images: int = 2, batch: int = 4, runs: Sequence[tuple[int, int, int]] = (),
+    reference: int = 1, model_id: bytes = b"model-id", names: bytes = b"", length: int | None = None,
+    samples_crc: int = 0, payload: bytes = b"abcd",
+) -> bytes:  # fmt: skip
+    """A stack, of two images of 4 x 3 grey pixels where nothing else is said.
+
+    Args:
+        flags: with 0x80 there is a depth, with 0x20 there are names.
+        runs: (images, width, height).
+        length: of the payload, by default what it has.
+    """
+    head = b"\x89PX\x03" + bytes([flags]) + depth + varint(images) + varint(batch)
+    head += b"".join(varint(number) for run in runs or [(2, 4, 3)] for number in run)
+    head += bytes([reference]) + model_id + names + varint(len(payload) if length is None else length)
+    head += struct.pack("<II", crc32(payload), samples_crc)
+    return head + struct.pack("<I", crc32(head)) + payload
 
 
 @dataclass

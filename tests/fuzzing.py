@@ -17,10 +17,13 @@ from typing import Any
 
 import numpy as np
 from pixcodecs import container
+from pixcodecs import names as name_list
+from pixcodecs import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 
 from pixzip import codec, describe, library
 from pixzip.picture import Picture
+from pixzip.stack import Stack, decompress_stack
 from pixzip.tiles import Window
 from tests import golden, mutations
 from tests.mutations import Mutation, Seed
@@ -46,7 +49,9 @@ def weights_for(model_id: bytes) -> Any:
     return library.by_id(model_id, MODELS)
 
 
-def decompress(data: bytes) -> Picture:
+def decompress(data: bytes) -> Picture | Stack:
+    if stacks.is_stack(data):
+        return decompress_stack(data, weights_for)
     return codec.decompress([data], weights_for)[0]
 
 
@@ -83,6 +88,27 @@ def _compare(mutation: Mutation, found: Picture, region: Window, damaged: tuple[
             ):
                 raise Finding("pixels that the header's checksum does not know")
     return "as its forged header says"
+
+
+def _compare_stacks(mutation: Mutation, found: Stack) -> str:
+    """As `_compare`."""
+    header, good = stacks.read_header(mutation.data), stacks.read_header(mutation.seed.data)
+    if _stack_meaning(header) == _stack_meaning(good):
+        expected = mutation.seed.picture
+        if found.names != expected.names or not all(map(np.array_equal, found.images, expected.images)):
+            raise Finding("other images without an error")
+        return "exact"
+    if not mutation.header_forged:
+        raise Finding("another header without an error")
+    if zlib.crc32(b"".join(image.tobytes() for image in found.images)) != header.samples_crc:
+        raise Finding("pixels that the header's checksum does not know")
+    if any(name_list.problem(name) for name in found.names):
+        raise Finding("a name that leads elsewhere")
+    return "as its forged header says"
+
+
+def _stack_meaning(header: stacks.Header) -> tuple[object, ...]:
+    return header.layout, header.depth, header.runs, header.names, header.samples_crc
 
 
 def _meaning(header: container.Header) -> tuple[object, ...]:
@@ -123,6 +149,8 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         raise Finding(f"{type(e).__name__}: {e}") from e
     except (Exception, _Hang) as e:
         raise Finding(f"{type(e).__name__}: {e}") from e
+    if isinstance(found, Stack):
+        return _compare_stacks(mutation, found)
     return _compare(mutation, found, region if how == "region" else Window(0, 0, found.width, found.height), damaged)
 
 

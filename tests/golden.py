@@ -12,7 +12,8 @@ import numpy as np
 from pixcodecs.container import Layout
 
 from pixzip import codec, tiles
-from pixzip.exact.weights import IntegerWeights, load
+from pixzip.exact.load import load_wavefront as load
+from pixzip.exact.weights import IntegerWeights
 from pixzip.picture import Chunk, Picture
 
 FOLDER = Path(__file__).parent / "golden"
@@ -84,14 +85,16 @@ def picture(name: str) -> Picture:
 
 def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Names of all golden files, and what makes one."""
-    from tests import golden_bad, golden_blocks
+    from tests import golden_bad, golden_blocks, golden_stacks
 
     for name in PICTURES:
         for suffix, models_only in (("", False), ("-model", True)):
             yield f"{name}{suffix}", partial(_encoded, name, models_only)
     for name, made in golden_blocks.BLOCKS.items():
         yield name, made.file
-    for name, bad in golden_bad.BAD.items():
+    for name, made_stack in golden_stacks.STACKS.items():
+        yield name, made_stack.file
+    for name, bad in {**golden_bad.BAD, **golden_stacks.BAD_STACKS}.items():
         yield name, bad.make
 
 

@@ -29,6 +29,8 @@ class Bad(NamedTuple):
     #: The same when salvaging; None if there is something to salvage.
     salvaged: str | None
     error: type[PixzipError] = BitstreamError
+    #: What the command line says, where that is something else: it reads stacks too.
+    command: str | None = None
 
 
 def _good(name: str) -> bytes:
@@ -129,7 +131,10 @@ _ANY = {
     "bad-empty": _whole("not a pixzip file", lambda: b""),
     "bad-signature": _whole("not a pixzip file", lambda: b"\x88" + _good("rgb-7x9")[1:]),
     "bad-version": _whole(_CHECKSUM, lambda: _good("rgb-7x9")[:3] + b"\2" + _good("rgb-7x9")[4:]),
-    "bad-version-3": _whole("format version 3", lambda: _good("rgb-7x9")[:3] + b"\3" + _good("rgb-7x9")[4:]),
+    "bad-version-3": _whole(
+        "format version 3, a stack of images", lambda: _good("rgb-7x9")[:3] + b"\3" + _good("rgb-7x9")[4:]
+    )._replace(command="header damaged: the height"),
+    "bad-version-4": _whole("format version 4", lambda: _good("rgb-7x9")[:3] + b"\4" + _good("rgb-7x9")[4:]),
 }
 _VERSION_1 = {
     "bad-header": _whole(_CHECKSUM, lambda: _flip(8, _good("rgb-7x9"))),

@@ -17,7 +17,8 @@ from pixcodecs.coding import varint
 
 from pixzip import foreign
 from pixzip.picture import Picture
-from tests import golden
+from pixzip.stack import Stack
+from tests import golden, stack_mutations
 from tests.forging import Fields
 
 #: Where numbers of the format begin, end and change their length.
@@ -31,7 +32,7 @@ class Seed(NamedTuple):
 
     name: str
     data: bytes
-    picture: Picture
+    picture: Picture | Stack
 
 
 class Mutation(NamedTuple):
@@ -43,7 +44,7 @@ class Mutation(NamedTuple):
     header_forged: bool = False
 
 
-def seeds(decompress: Callable[[bytes], Picture]) -> list[Seed]:
+def seeds(decompress: Callable[[bytes], Picture | Stack]) -> list[Seed]:
     """The good golden files."""
     files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
     return [Seed(name, data, decompress(data)) for name, data in files.items()]
@@ -232,4 +233,8 @@ KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3}
 def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
     """One mutation of one of the seeds."""
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
-    return kind(rng, rng.choice(among), rng.choice(among))
+    seed = rng.choice(among)
+    other = rng.choice([s for s in among if type(s.picture) is type(seed.picture)])
+    if isinstance(seed.picture, Stack) and kind is not accident:
+        return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+    return kind(rng, seed, other)

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from pixzip.engine import Engine, Planes
+from pixzip.exact.load import load_wavefront
 from pixzip.exact import gemm, parallel, reference, weights
 from pixzip.exact.tables import CDF_TOTAL
 from pixzip.exact.weights import FRACTION
@@ -178,7 +179,7 @@ def test_tampered_weights_are_refused(name: str, tmp_path: Path) -> None:
         weights.check(model)
     (tmp_path / "m").write_bytes(model.to_bytes())
     with pytest.raises(ModelMismatchError):
-        weights.load(tmp_path / "m")
+        load_wavefront(tmp_path / "m")
 
 
 @pytest.mark.parametrize("change", ["tensor missing", "tensor unknown", "order", "order too short"])
@@ -197,7 +198,7 @@ def test_other_tensors_and_orders_are_refused(change: str) -> None:
 def test_weights_file_round_trips_and_its_id_covers_every_tensor(tmp_path: Path) -> None:
     model = dataclasses.replace(tiny_weights(3, seed=6), notes="some notes", known_answer="")
     (tmp_path / "m").write_bytes(model.to_bytes())
-    loaded = weights.load(tmp_path / "m")
+    loaded = load_wavefront(tmp_path / "m")
     assert loaded.digest == model.digest
     assert loaded.notes == model.notes
     assert loaded.order == model.order
@@ -249,15 +250,15 @@ def hostile_files() -> dict[str, bytes]:
 def test_hostile_weights_files_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(hostile_files()[name])
     with pytest.raises(ModelMismatchError):
-        weights.load(tmp_path / "m")
+        load_wavefront(tmp_path / "m")
 
 
 def test_missing_file_folder_and_oversized_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelMismatchError, match="no model file"):
-        weights.load(tmp_path / "nothing")
+        load_wavefront(tmp_path / "nothing")
     with pytest.raises(ModelMismatchError):
-        weights.load(tmp_path)
+        load_wavefront(tmp_path)
     (tmp_path / "m").write_bytes(tiny_weights(1).to_bytes())
-    monkeypatch.setattr(weights, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("pixzip.exact.load.MAX_FILE_BYTES", 1000)
     with pytest.raises(ModelMismatchError, match="more than 1000"):
-        weights.load(tmp_path / "m")
+        load_wavefront(tmp_path / "m")

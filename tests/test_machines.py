@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pixcodecs import entropy
 from pixcodecs.blocks import Precision
 
 from pixzip.engine import Engine
@@ -41,9 +42,10 @@ from pathlib import Path
 warnings.simplefilter("error")
 import numpy as np
 import torch
+from pixcodecs import entropy
 from pixcodecs.errors import ModelMismatchError
 from pixzip.engine import Engine
-from pixzip.exact.weights import load
+from pixzip.exact.load import load_wavefront as load
 from tests.test_machines import batches, digest
 
 folder = Path(sys.argv[1])
@@ -65,6 +67,12 @@ for backend, compiled in ((None, None), ("float32", False), ("float32", True), (
         back += engine.decode(payloads, sizes, precisions=precisions)
         for payload, size, p in zip(payloads, sizes, precisions):
             back_alone += engine.decode([payload], [size], precisions=[p])
+    stream = (folder / "stream").read_bytes()
+    encoder, images = entropy.Encoder(), batches()[0][0]
+    engine.encode_into(images, encoder)
+    assert encoder.finish() == stream
+    decoded = engine.decode_from([p.shape[1:] for p in images], entropy.Decoder(stream))
+    assert all(map(np.array_equal, decoded, images))
     found[f"{backend}, {compiled}"] = [
         digest(together), digest(alone), digest(p.tobytes() for p in back), digest(p.tobytes() for p in back_alone)
     ]
@@ -100,6 +108,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
         for i, payload in enumerate(engine.encode(images, precisions=precisions)):
             files.append(folder / f"{n}-{i}")
             files[-1].write_bytes(payload)
+    encoder = entropy.Encoder()
+    engine.encode_into(batches()[0][0], encoder)
+    (folder / "stream").write_bytes(encoder.finish())
     path = os.pathsep.join(str(p) for p in (Path(__file__).parents[1], Path(__file__).parents[1] / "codecs"))
     kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
 

@@ -12,15 +12,16 @@ from PIL import Image
 from safetensors import safe_open
 
 from pixzip.engine import Engine
-from pixzip.exact import weights
+from pixzip.exact.load import load_wavefront
 from pixzip.models.registry import Config
 from pixzip.train.data import Augmentation, Crops
-from pixzip.train.loop import Status, TrainConfig, train
+from pixzip.train.loop import Status
+from pixzip.train.wavefront import TrainConfig, train
 from tests.support import ORDERS, noise, scene
 
 STEPS, CROP, BATCH = 40, 16, 2
 TINY = TrainConfig(
-    Config(width=12, blocks=2, head_width=10, n_mix=2),
+    model=Config(width=12, blocks=2, head_width=10, n_mix=2),
     megapixels=(STEPS - 0.5) * BATCH * CROP**2 / 1e6,
     batch=BATCH,
     crop=CROP,
@@ -59,7 +60,7 @@ def test_a_short_run_learns_and_its_export_codes_an_image_losslessly(channels: i
     assert [entry["quantise"] for entry in log] == [False, False, True, True]
     assert log[-1]["held_out"] < log[0]["held_out"] < seen[0][1]
     assert log[-1]["held_out"] < 0.9 * seen[0][1]
-    model = weights.load(tmp_path / "run/model.safetensors")
+    model = load_wavefront(tmp_path / "run/model.safetensors")
     engine = Engine(model, backend="float32")
     images = [scene(channels, 11, 14, 99), noise(channels, 5, 3, 1)]
     decoded = engine.decode(engine.encode(images), [planes.shape[1:] for planes in images])

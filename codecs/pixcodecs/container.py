@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pixcodecs import container_v1
 from pixcodecs.coding import Reader, crc32, deflate, inflate, varint
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
-from pixcodecs.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, check_shape
+from pixcodecs.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "check_shape", "crc32"]
 
@@ -198,14 +198,14 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
     if version == container_v1.VERSION:
         return _read_v1(reader, max_pixels)
     if version != VERSION:
-        raise BitstreamError(f"file has format version {version}, this program reads versions 1 and {VERSION}")
+        what = "a stack of images" if version == STACK_VERSION else f"this program reads versions 1 to {STACK_VERSION}"
+        raise BitstreamError(f"file has format version {version}, {what}")
     return _read_v2(reader, max_pixels)
 
 
 def _read_v1(reader: Reader, max_pixels: int | None) -> Header:
     old = container_v1.read_header(reader)
-    sides = old.width, old.height
-    _check_pixels(*sides, max_pixels)
+    _check_pixels(*(sides := (old.width, old.height)), max_pixels)
     layout = {container_v1.PixelFormat.GREY8: Layout.GREY, container_v1.PixelFormat.RGB8: Layout.RGB}[old.pixel_format]
     tile = Tile(old.payload_bytes, old.payload_crc, old.pixels_crc)
     return Header(*sides, layout, 8, (old.model_id,), (), *sides, (tile,), container_v1.VERSION, reader.at)

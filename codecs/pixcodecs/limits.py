@@ -4,6 +4,8 @@ from pixcodecs.errors import UnsupportedImageError
 
 #: How much of a model's digest names it.
 MODEL_ID_BYTES = 8
+#: The version of files that are stacks of many images, not one.
+STACK_VERSION = 3
 MAX_SIDE = 65535
 #: Pixels a decoder accepts without being told otherwise; twice this is Pillow's own hard limit.
 MAX_PIXELS = 89_478_485

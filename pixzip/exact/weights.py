@@ -8,21 +8,21 @@ dtypes and bounds are checked before anything is computed.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.container import MODEL_ID_BYTES
 from pixcodecs.errors import ModelMismatchError
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pixzip.exact import tables
 from pixzip.models.context import MASK_A
-from pixzip.models.registry import ARCHITECTURES, Config
+from pixzip.models.registry import Config
 
 #: Fractional bits of the residual stream and the biases, in activation steps.
 FRACTION = 9
@@ -31,7 +31,6 @@ ACTIVATION_MAX = 127
 EXACT = 1 << 24
 #: Right shifts that turn the head's outputs into logits, means, scales and factors.
 OUTPUT_SHIFTS = {"logits": FRACTION, "means": FRACTION - 2, "scales": FRACTION + 2, "factors": FRACTION - 1}
-MAX_FILE_BYTES = 64 << 20
 #: Bits by which the first layer of a trunk may read finer activations.
 MOST_FINER = 4
 
@@ -53,6 +52,11 @@ class IntegerWeights:
     tensors: dict[str, NDArray[Any]]
     known_answer: str = ""
     notes: str = ""
+
+    #: Values of a sub-pixel, the most bits of a sample, and the side of the largest tile; None for no limit.
+    levels: ClassVar[int] = 256
+    max_depth: ClassVar[int] = 16
+    largest_tile: ClassVar[int | None] = None
 
     @property
     def architecture(self) -> str:
@@ -189,25 +193,12 @@ def check(weights: IntegerWeights) -> None:
         raise ModelMismatchError("table.reciprocal leaves 1..2^18 - 1")
 
 
-def load(path: Path) -> IntegerWeights:
-    """Read and check a weights file.
+def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> IntegerWeights:
+    """Weights from the parts of a file, checked; `pixzip.exact.load` reads files.
 
     Raises:
-        ModelMismatchError: it cannot be read, or `check` refuses it.
+        ModelMismatchError: the metadata is damaged, or `check` refuses the weights.
     """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelMismatchError(f"{path} has {path.stat().st_size} bytes, more than {MAX_FILE_BYTES}")
-        with safe_open(path, "numpy") as f:
-            meta = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise ModelMismatchError(f"no model file at {path}") from None
-    except (SafetensorError, OSError, TypeError, ValueError, KeyError) as e:
-        raise ModelMismatchError(f"{path} is not a weights file: {e}") from None
-    architecture = meta.get("architecture", "")
-    if architecture not in ARCHITECTURES:
-        raise ModelMismatchError(f"{path} has architecture {architecture!r}, expected one of {sorted(ARCHITECTURES)}")
     try:
         sizes = json.loads(meta["config"])
         if not isinstance(sizes, dict) or not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):

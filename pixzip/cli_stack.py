@@ -1,0 +1,223 @@
+"""Stacks on the command line: folders of images and arrays into one file, and back."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pixcodecs import names as name_list
+from pixcodecs.container import Buffer, Layout
+from pixcodecs.errors import PixzipError, UnsupportedImageError
+from pixcodecs.stack import DEPTHS, LAYOUTS, Header
+from pixcodecs.stack import is_stack as is_stack
+
+from pixzip import codec, files, image, library, stack
+from pixzip.cli_jobs import EXIT_ERROR, FILE_ERRORS, Bar, report
+from pixzip.picture import Picture
+from pixzip.stack import Image, Stack
+
+ARRAY_SUFFIX = ".npy"
+_KINDS = {1: "grey", 3: "RGB"}
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """A stack is all or nothing: the first input with an error ends the command."""
+    try:
+        yield
+    except FILE_ERRORS as e:
+        report(name, e)
+        sys.exit(EXIT_ERROR)
+
+
+class _Source(NamedTuple):
+    """An input: a file, and the name that its image gets; an array has none."""
+
+    path: Path
+    name: str
+
+
+def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
+    """Files as they are given, folders as the images in them and below, sorted; what is hidden is passed over."""
+    for given in inputs:
+        if given == files.STANDARD:
+            raise PixzipError("a stack is made of files and folders, standard input is neither")
+        path = Path(given)
+        if not path.is_dir():
+            yield _Source(path, "" if path.suffix.lower() == ARRAY_SUFFIX else path.name)
+            continue
+        found: list[Path] = []
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(folder, name) for name in names if not name.startswith(".")]
+        if not found:
+            raise PixzipError(f"folder {given} has no images")
+        for file in sorted(found, key=lambda file: file.relative_to(path).parts):
+            yield _Source(file, file.relative_to(path).as_posix())
+
+
+@dataclass
+class _Collected:
+    """Images on their way into a stack; all of one kind."""
+
+    strip: bool
+    max_pixels: int | None
+    images: list[Image] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    #: None while there are arrays only, whose samples may be of either depth.
+    depth: int | None = None
+    pixels: int = 0
+
+    def add(self, source: _Source) -> None:
+        """
+        Raises:
+            PixzipError, OSError: a stack cannot hold what the file holds.
+        """
+        found = _array(source.path) if not source.name else [self._picture(source.path)]
+        for samples in found:
+            self.pixels += samples.shape[0] * samples.shape[1]
+            if self.max_pixels is not None and self.pixels > self.max_pixels:
+                raise UnsupportedImageError(
+                    f"stack has more than {self.max_pixels} pixels up to here: --no-pixel-limit lifts the limit"
+                )
+            if samples.shape[2] != (self.images or [samples])[0].shape[2]:
+                kinds = _KINDS[samples.shape[2]], _KINDS[self.images[0].shape[2]]
+                raise UnsupportedImageError("image is {}, those before it in the stack are {}".format(*kinds))
+            self.images.append(samples)
+        if source.name:
+            self.names.append(source.name)
+
+    def _picture(self, path: Path) -> Image:
+        picture, dropped = image.load(path, self.max_pixels)
+        if picture.layout not in LAYOUTS or picture.depth not in DEPTHS or picture.transparency:
+            kind = f"{picture.layout.name} of {picture.depth} bits" + " with transparency" * bool(picture.transparency)
+            raise UnsupportedImageError(f"image is {kind}, a stack holds GREY and RGB of 8 bits or 1")
+        more = sorted({*dropped, *(chunk.type.decode("latin-1") for chunk in picture.metadata)})
+        if more and not self.strip:
+            raise UnsupportedImageError(f"image has {', '.join(more)}, a stack holds samples alone: --strip drops it")
+        if picture.depth != (self.depth or picture.depth):
+            raise UnsupportedImageError(f"image has {picture.depth} bits a sample, those before it {self.depth}")
+        self.depth = picture.depth
+        return picture.samples.astype(np.uint8, copy=False)
+
+
+def _array(path: Path) -> Sequence[Image]:
+    """The images of an array file, (N, H, W, C)."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as e:
+        raise UnsupportedImageError(f"array cannot be read: {e}") from None
+    if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.ndim not in (3, 4) or not found.size:
+        what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else "an archive"
+        raise UnsupportedImageError(f"array is {what}, expected uint8 (N, H, W) or (N, H, W, C)")
+    if found.ndim == 4 and found.shape[3] not in _KINDS:
+        raise UnsupportedImageError(f"array has {found.shape[3]} channels, expected 1 or 3")
+    return list(np.asarray(found).reshape(*found.shape[:3], -1))
+
+
+def compress(
+    inputs: Sequence[str], out: str | None, model: str, device: str, *,
+    names: bool, strip: bool, verify: bool, force: bool, max_pixels: int | None,
+) -> None:  # fmt: skip
+    """Compress images, folders and arrays to one file.
+
+    Raises:
+        PixzipError, OSError: whatever goes wrong; nothing was written then.
+    """
+    if out is None:
+        if len(inputs) > 1 or Path(inputs[0]).name in ("", ".."):
+            raise PixzipError(f"a stack of {' '.join(inputs[:3])} needs -o FILE{files.SUFFIX}")
+        out = files.pxz_name(str(Path(inputs[0])))
+    files.check_writable(out, force)
+    where, sources = codec.resolve_device(device), list(_sources(inputs))
+    unnamed = [source.path for source in sources if not source.name]
+    if names and unnamed and len(unnamed) < len(sources):
+        raise PixzipError(f"{unnamed[0]} has no names for its images: --no-names leaves out those of the others")
+    collected = _Collected(strip, max_pixels)
+    with Bar("reading") as bar:
+        for i, source in enumerate(sources):
+            with _naming(str(source.path)):
+                if names and source.name:
+                    name_list.check([source.name])
+                collected.add(source)
+            bar(i + 1, len(sources))
+    weights = library.resolve(model, collected.images[0].shape[2])
+    depth = collected.depth or (1 if stack.levels(weights) == 2 else 8)
+    if depth == 1 and max(int(x.max()) for x in collected.images) > 1:
+        raise UnsupportedImageError(f"samples are not all 0 or 1, as those of {model} have to be")
+    with Bar("compressing") as bar:
+        data = stack.compress_stack(
+            collected.images, weights, where, depth=depth, names=collected.names if names else (), verify=verify,
+            progress=bar,
+        )  # fmt: skip
+    files.write(out, data, force)
+
+
+def decompress(
+    name: str, data: Buffer, *, out: str | None, model_of: Callable[[bytes], Any], device: str, force: bool,
+    max_pixels: int | None, whole: bool,
+) -> None:  # fmt: skip
+    """Decompress a stack to a folder of PNGs, or to an array file.
+
+    Args:
+        whole: neither a region nor salvage was asked for.
+    Raises:
+        PixzipError, OSError: whatever goes wrong; nothing was written then.
+    """
+    with _naming(name):
+        if not whole:
+            raise PixzipError("a stack of images has no regions or tiles: --region and --salvage do not go with it")
+        out = out or (name.removesuffix(files.SUFFIX) if name != files.STANDARD else name)
+        if out == files.STANDARD:
+            raise PixzipError(f"a stack does not go to standard output: -o FOLDER or -o FILE{ARRAY_SUFFIX}")
+        header = stack.parse(data, max_pixels)
+        as_array = Path(out).suffix.lower() == ARRAY_SUFFIX
+        targets = _check_array(header, out, force) if as_array else _targets(header)
+        if not as_array:
+            files.check_folder(out, targets, force)
+        where = codec.resolve_device(device)
+        with Bar("decompressing") as bar:
+            found = stack.decompress_stack(data, model_of, where, max_pixels=max_pixels, progress=bar)
+        if as_array:
+            files.write(out, _array_file(found), force)
+        else:
+            files.write_folder(out, _png_files(found, targets), force)
+
+
+def _check_array(header: Header, out: str, force: bool) -> list[str]:
+    if len(header.runs) > 1:
+        sizes = sorted({f"{run.width}x{run.height}" for run in header.runs})
+        raise PixzipError(f"images are of {len(sizes)} sizes, {', '.join(sizes[:3])}...: -o FOLDER takes them")
+    files.check_writable(out, force)
+    return []
+
+
+def _targets(header: Header) -> list[str]:
+    """The path of each image's file in the folder."""
+    if not header.names:
+        digits = max(5, len(str(header.images - 1)))
+        return [f"{i:0{digits}}.png" for i in range(header.images)]
+    targets = [name if name.lower().endswith(".png") else name + ".png" for name in header.names]
+    name_list.check(targets)  # a.png beside an image that becomes a.png
+    return targets
+
+
+def _array_file(found: Stack) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.stack(found.images))
+    return stream.getvalue()
+
+
+def _png_files(found: Stack, targets: Sequence[str]) -> dict[str, bytes]:
+    made: dict[str, bytes] = {}
+    layout = Layout.RGB if found.images[0].shape[2] == 3 else Layout.GREY
+    with Bar("writing") as bar:
+        for target, samples in zip(targets, found.images, strict=True):
+            made[target] = image.write(Picture(samples, layout, found.depth))
+            bar(len(made), len(targets))
+    return made

@@ -1,0 +1,161 @@
+"""Training a model of the PixelRNN family: whole small images, or crops of large ones.
+
+The published settings are RMSProp for the models of [1], at a learning rate chosen by hand, and Adam for
+PixelCNN++ [3], and batches of 16 images.
+
+[1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 5.
+[3] Salimans et al., PixelCNN++, 2017 (arXiv 1701.05517), section 3.
+"""
+
+import copy
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixzip import datasets
+from pixzip.datasets import Dataset
+from pixzip.density_engine import with_known_answer
+from pixzip.exact.fixed import FixedWeights, fixed
+from pixzip.exact.load import load_family
+from pixzip.models.density import Density, DensityConfig
+from pixzip.models.family import FAMILY
+from pixzip.train.data import Augmentation, Crops, read_images, split_held_out
+from pixzip.train.loop import Job, RunConfig
+
+
+@dataclass(frozen=True)
+class FamilyConfig(RunConfig):
+    """One run of a family model.
+
+    Attributes:
+        architecture: wire name in `FAMILY`.
+        data: "images" takes whole small images, "crops" cuts them from large ones.
+        schedule: "cosine" falls to nothing over the run, "constant" stays, after the same warm-up.
+    """
+
+    architecture: str = "pixelcnn-1"
+    model: DensityConfig = field(default_factory=DensityConfig)
+    batch: int = 16
+    optimiser: Literal["rmsprop", "adam"] = "rmsprop"
+    learning_rate: float = 1e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    data: Literal["images", "crops"] = "images"
+    crop: int = 32
+    eval_images: int = 100
+    evals: int = 10
+    ema: float = 0.995
+
+
+class FamilyJob(Job[FixedWeights]):
+    """Images, RMSProp or Adam, and weights in fixed point at the end."""
+
+    config: FamilyConfig
+    model: Density
+    averaged: Density
+
+    def __init__(self, data: Sequence[Path], config: FamilyConfig, device: str = "cpu") -> None:
+        """
+        Args:
+            data: one data set as `datasets.load` takes it, or tars, folders and images to cut crops from.
+        Raises:
+            PixzipError: the data cannot be read.
+            ValueError: there is too little of it, or it is not for this model.
+        """
+        self.config, self.device = config, torch.device(device)
+        source: _Images | _Crops = _Images(data, config) if config.data == "images" else _Crops(data, config)
+        self.source = source
+        torch.manual_seed(config.seed)
+        self.model = FAMILY[config.architecture](config.model).to(self.device)
+        self.averaged = copy.deepcopy(self.model).eval()
+        params = list(self.model.parameters())
+        optimiser: torch.optim.Optimizer
+        if config.optimiser == "rmsprop":
+            optimiser = torch.optim.RMSprop(params, lr=config.learning_rate, alpha=0.99)
+        else:
+            optimiser = torch.optim.Adam(params, lr=config.learning_rate, betas=(0.95, 0.9995))
+        self.optimisers = [(optimiser, config.learning_rate)]
+        self.batch_megapixels = config.batch * math.prod(source.shape) / 1e6
+
+    def loss(self, rng: np.random.Generator) -> Tensor:
+        images = torch.from_numpy(self.source.draw(self.config.batch, rng)).to(self.device)
+        return self.model.mean_nats(images) / math.log(2)
+
+    @torch.no_grad()
+    def measure(self) -> tuple[float, float]:
+        def bits(images: NDArray[np.float32]) -> float:
+            batches = torch.from_numpy(images).to(self.device).split(self.config.batch)
+            nats = math.fsum(float(self.averaged.nll(batch).sum()) for batch in batches)
+            return nats / images.size / math.log(2)
+
+        return bits(self.source.held_out), bits(self.source.seen)
+
+    def factor(self, step: int, done: float) -> float:
+        if self.config.schedule == "constant":
+            return min(1.0, (step + 1) / self.config.warmup_steps)
+        return super().factor(step, done)
+
+    def export(self) -> FixedWeights:
+        notes = {"config": asdict(self.config), "data": self.source.name}
+        return with_known_answer(fixed(self.averaged, notes=json.dumps(notes)))
+
+    def load(self, path: Path) -> FixedWeights:
+        return load_family(path)
+
+
+def _planar(images: NDArray[Any]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
+
+
+class _Images:
+    """Small images, whole."""
+
+    def __init__(self, data: Sequence[Path], config: FamilyConfig) -> None:
+        if len(data) != 1:
+            raise ValueError(f"{len(data)} data sets given, expected one")
+        kind = datasets.detect(data[0])
+        if config.model.levels == 2 and kind == "mnist":
+            kind = "mnist-binary"
+        found: Dataset = datasets.load(kind, data[0], "train")
+        wanted = config.model.channels, config.model.levels
+        if (found.images.shape[3], found.levels) != wanted:
+            have = found.images.shape[3], found.levels
+            raise ValueError(f"{found.name} has {have[0]} channels of {have[1]} levels, the model {wanted}")
+        self.name, self._images = found.name, found.images
+        self.shape = found.images.shape[1:3]
+        count = min(config.eval_images, len(found.images) // 10)
+        if count < 1:
+            raise ValueError(f"{found.name} has {len(found.images)} images, training and holding out takes ten")
+        # held out of the training set: the test set is for the end; files may come class by class
+        shuffled = np.random.default_rng(0).permutation(len(self._images))
+        self._chosen = shuffled[count:]
+        self.held_out = _planar(self._images[shuffled[:count]])
+        self.seen = _planar(self._images[self._chosen[:count]])
+
+    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        return _planar(self._images[self._chosen[rng.integers(len(self._chosen), size=n)]])
+
+
+class _Crops:
+    """Crops of photographs."""
+
+    def __init__(self, data: Sequence[Path], config: FamilyConfig) -> None:
+        channels = config.model.channels
+        pictures, held_out = split_held_out(list(read_images(data, channels)), 50)
+        self.name = " ".join(path.name for path in data)
+        self.shape = config.crop, config.crop
+        self._crops = Crops(pictures, tuple(range(channels)), Augmentation(config.crop, soft_chroma=0.0))
+        order, side = tuple(range(channels)), config.crop
+        rng = np.random.default_rng(0)
+        self.held_out = Crops(held_out, order, Augmentation(side, soft_chroma=0.0)).draw(config.eval_images, rng)
+        self.seen = self._crops.draw(config.eval_images, rng)
+
+    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        return self._crops.draw(n, rng)

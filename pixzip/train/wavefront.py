@@ -1,0 +1,164 @@
+"""Training a wavefront model: float first, then quantisation-aware, then integer weights."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixzip.engine import with_known_answer
+from pixzip.exact.export import export, quantised, training_view
+from pixzip.exact.load import load_wavefront
+from pixzip.exact.weights import EXACT, IntegerWeights, stream_bounds
+from pixzip.models.registry import Config, WavefrontPixelCNN
+from pixzip.train.data import Augmentation, Crops, Picture, read_images, split_held_out
+from pixzip.train.loop import Job, RunConfig, Status, run
+from pixzip.train.optim import Muon
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """One training run."""
+
+    model: Config = field(default_factory=Config)
+    order: tuple[int, ...] = (1, 0, 2)
+    crop: int = 64
+    soft_chroma: float = 0.15
+    recolour: float = 0.0
+    muon_lr: float = 3e-3
+    adam_lr: float = 2e-3
+    #: Share of Muon's learning rate by which its matrices shrink each step.
+    weight_decay: float = 0.1
+    #: Share of the run after which weights and activations are quantised.
+    quantise_from: float = 0.6
+    #: One image in this many is held out.
+    held_out_one_in: int = 50
+    eval_images: int = 24
+
+
+CONFIGS: dict[str, TrainConfig] = {
+    "base": TrainConfig(model=Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2)),
+    "fast": TrainConfig(model=Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2)),
+    "grey": TrainConfig(
+        model=Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4, mixing=1, finer=2), order=(0,)
+    ),
+    "graphics": TrainConfig(
+        model=Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2),
+        megapixels=100.0,
+        soft_chroma=0.0,
+        recolour=0.5,
+    ),
+    "graphics-grey": TrainConfig(
+        model=Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4, mixing=1, finer=2),
+        order=(0,),
+        megapixels=60.0,
+        recolour=0.3,
+    ),
+    "tiny": TrainConfig(
+        model=Config(width=16, blocks=2, head_width=16, n_mix=2), megapixels=0.2, evals=2, eval_images=2
+    ),
+}
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.bfloat16
+    native = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _evaluate(
+    model: WavefrontPixelCNN, pictures: Sequence[Picture], order: tuple[int, ...], device: torch.device
+) -> float:
+    """Bits per sub-pixel over `pictures`, in float32, each cut to at most 256 x 256."""
+    bits = subpixels = 0.0
+    with torch.no_grad():
+        for picture in pictures:
+            planes = picture[:256, :256].transpose(2, 0, 1)[list(order)].astype(np.float32)
+            bits += float(model(torch.from_numpy(planes[None]).to(device)).sum())
+            subpixels += planes.size
+    return bits / subpixels
+
+
+class WavefrontJob(Job[IntegerWeights]):
+    """Crops of photographs or drawings, Muon and AdamW, and int8 weights after a share of the run."""
+
+    config: TrainConfig
+    model: WavefrontPixelCNN
+    averaged: WavefrontPixelCNN
+
+    def __init__(
+        self, data: Sequence[Path], config: TrainConfig, device: str = "cpu", start: IntegerWeights | None = None
+    ) -> None:
+        """
+        Args:
+            data: tars, folders and images.
+            start: a model whose weights a new run starts from, instead of random ones.
+        Raises:
+            ValueError: too little data, or `start` is a model of other sizes.
+        """
+        self.config, self.device = config, torch.device(device)
+        torch.manual_seed(config.seed)
+        images = list(read_images(data, config.model.channels))
+        pictures, held_out = split_held_out(images, config.held_out_one_in)
+        del images
+        self.crops = Crops(pictures, config.order, Augmentation(config.crop, config.soft_chroma, config.recolour))
+        self.held_out = [p for p in held_out if min(p.shape[:2]) >= config.crop][: config.eval_images]
+        seen = self.crops.pictures
+        self.seen = seen[:: max(1, len(seen) // config.eval_images)][: config.eval_images]
+        if start and (start.config, start.order) != (config.model, config.order):
+            raise ValueError(f"model {start.model_id.hex()} has the sizes {start.config}, the run {config.model}")
+        self.model = model = WavefrontPixelCNN(config.model).to(self.device)
+        if start:
+            model.load_state_dict(training_view(start).state_dict())
+        self.averaged = WavefrontPixelCNN(config.model).to(self.device)
+        hidden = [p for n, p in model.named_parameters() if n.startswith(("input", "trunk", "hidden")) and p.ndim == 2]
+        chosen = {id(p) for p in hidden}
+        others = [p for p in model.parameters() if id(p) not in chosen]
+        self.optimisers = [
+            (Muon(hidden, lr=config.muon_lr, weight_decay=config.weight_decay), config.muon_lr),
+            (torch.optim.AdamW(others, lr=config.adam_lr, betas=(0.9, 0.99), weight_decay=0.0), config.adam_lr),
+        ]
+        self.batch_megapixels = config.batch * config.crop**2 / 1e6
+        self.precision = _precision(self.device)
+
+    def begin(self, done: float) -> None:
+        self.quantised = self.model.quantise = self.averaged.quantise = done >= self.config.quantise_from
+
+    def loss(self, rng: np.random.Generator) -> Tensor:
+        batch = torch.from_numpy(self.crops.draw(self.config.batch, rng)).to(self.device)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            bits: Tensor = self.model(batch).mean()
+        return bits
+
+    def measure(self) -> tuple[float, float]:
+        order = self.config.order
+        held_out = _evaluate(self.averaged, self.held_out, order, self.device)
+        return held_out, _evaluate(self.averaged, self.seen, order, self.device)
+
+    def facts(self) -> dict[str, Any]:
+        bounds = stream_bounds(quantised(self.averaged, self.config.order))
+        return {"stream_bound": round(max(bounds.values()) / EXACT, 3)}
+
+    def export(self) -> IntegerWeights:
+        return with_known_answer(export(self.averaged, self.config.order, notes=json.dumps(asdict(self.config))))
+
+    def load(self, path: Path) -> IntegerWeights:
+        return load_wavefront(path)
+
+
+def train(
+    data: Sequence[Path],
+    config: TrainConfig,
+    out: Path,
+    device: str = "cpu",
+    report: Callable[[Status], None] = lambda status: None,
+    start: IntegerWeights | None = None,
+) -> IntegerWeights:
+    """`run` of a `WavefrontJob`; raises what these do."""
+    return run(WavefrontJob(data, config, device, start), out, report)
