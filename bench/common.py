@@ -150,8 +150,11 @@ def _cpu() -> str:
 
 
 def _bare(argument: str) -> str:
-    """Paths of other machines tell a reader nothing: keep the files' names."""
-    return ",".join(Path(part).name if Path(part).is_absolute() else part for part in argument.split(","))
+    """Paths of other machines tell a reader nothing: keep the files' names, of NAME=PATH too."""
+    parts = [part.rpartition("=") for part in argument.split(",")]
+    return ",".join(
+        head + equals + (Path(path).name if Path(path).is_absolute() else path) for head, equals, path in parts
+    )
 
 
 def provenance(data: Sequence[Path], models: Sequence[str], threads: int) -> dict[str, Any]:

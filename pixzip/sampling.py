@@ -71,7 +71,7 @@ def complete(
     rng = np.random.Generator(np.random.PCG64(seed))
     planar = images.transpose(0, 3, 1, 2).astype(np.float64)
     values = torch.from_numpy(planar).to(engine.device)
-    _, _, h, w = values.shape
+    h = values.shape[2]
     given: Tensor | None = None
     for stage in engine.model.stages():
         part = values[..., :: stage.stride, :: stage.stride].contiguous()

@@ -1,18 +1,20 @@
 """Tiny models of the PixelRNN family: untrained, but every gate and head says something."""
 
-from collections.abc import Sequence
-from functools import cache
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pixzip.density_engine import walk
-from pixzip.engine import Planes
+from pixzip.density_engine import DensityEngine, walk
 from pixzip.exact.fixed import FixedWeights, fixed
 from pixzip.models.density import Density, Stage
 from pixzip.models.family import FAMILY
+from pixzip.planes import Planes
 
 #: Sizes that no machine notices.
 SIZES: dict[str, dict[str, Any]] = {
@@ -74,6 +76,14 @@ def mixture_of(name: str) -> str:
     return f"{name} head=mixture n_mix=2"
 
 
+def changed(weights: FixedWeights, name: str, change: Callable[[Any], Any]) -> FixedWeights:
+    """A copy of weights, one tensor of which a function changes in place or gives anew."""
+    tensors = {n: a.copy() for n, a in weights.tensors.items()}
+    new = change(tensors[name])
+    tensors[name] = tensors[name] if new is None else new
+    return replace(weights, tensors=tensors)
+
+
 def smooth(channels: int, height: int, width: int, seed: int, levels: int = 256) -> Planes:
     """(C, H, W) ramps and a little noise."""
     rng = np.random.default_rng(seed)
@@ -122,7 +132,7 @@ def step_by_step(model: Density, x: Tensor, slope: int | None = None) -> list[Te
         n, channels, h, w = part.shape
         params = torch.zeros(0)
         if slope is not None:
-            stage.model.slope = lambda width, slope=slope: min(slope, width)  # type: ignore[method-assign]
+            stage.model.slope = partial(min, slope)  # type: ignore[method-assign]
         coded = stage.coded(h, w)
         order = _fronts(h, w, stage.model.slope(w), coded)
         rows: list[list[Tensor]] = [[] for _ in range(channels)]
@@ -156,3 +166,16 @@ def _fronts(h: int, w: int, slope: int, coded: np.ndarray) -> list[tuple[np.ndar
         if len(y):
             found.append((y, t - slope * y))
     return found
+
+
+def equal(found: list[Planes], expected: list[Planes]) -> bool:
+    return len(found) == len(expected) and all(map(np.array_equal, found, expected))
+
+
+def known(engine: DensityEngine) -> str:
+    """Hash of payloads, of which the small one decodes to what it was made of; the large one occupies two threads."""
+    small = planes_of(engine.model, [(4, 5)], seed=9)
+    payloads = engine.encode(small)
+    assert equal(engine.decode(payloads, [(4, 5)]), small)
+    (large,) = engine.encode(planes_of(engine.model, [(32, 40)], seed=10))
+    return hashlib.sha256(payloads[0] + large).hexdigest()

@@ -57,6 +57,7 @@ def test_a_file_without_its_model_says_so(tmp_path: Path) -> None:
 
 def test_large_images_are_tiled_for_a_family_model(tmp_path: Path) -> None:
     from pixcodecs import container
+
     from pixzip import codec, library
 
     model = model_file(tmp_path / "m.safetensors", "pixelcnn-1", hidden=2, layers=1, features=2)

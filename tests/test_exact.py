@@ -14,8 +14,8 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from pixzip.engine import Engine, Planes
-from pixzip.exact.load import load_wavefront
 from pixzip.exact import gemm, parallel, reference, weights
+from pixzip.exact.load import load_wavefront
 from pixzip.exact.tables import CDF_TOTAL
 from pixzip.exact.weights import FRACTION
 from tests.support import captured, noise, scene, tiny_weights, two_stages

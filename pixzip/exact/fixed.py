@@ -126,13 +126,15 @@ def fixed(model: Density, notes: str = "") -> FixedWeights:
     out: dict[str, NDArray[Any]] = {}
     for name, p in model.named_parameters():
         values = p.detach().double().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise ModelMismatchError(f"{name} is not finite: the training diverged")
         if name.endswith("weight"):
             top = max(float(np.abs(values).max(initial=0.0)), 2.0**-A.FRACTION)
             exponent = min(MOST_BITS, int(np.floor(np.log2(32767 / top))))
             out[name] = np.rint(values * 2.0**exponent).astype(np.int16)
             out[f"{name}.exponent"] = np.array([exponent], np.int8)
         else:
-            out[name] = np.rint(values * 2.0**A.FRACTION).astype(np.int32)
+            out[name] = np.rint(values.clip(-A.LIMIT, A.LIMIT) * 2.0**A.FRACTION).astype(np.int32)
     out |= {f"table.{name}": table for name, table in A.tables(model.tables).items()}
     weights = FixedWeights(model.wire_name, model.config, out, notes=notes)
     check(weights)

@@ -2,7 +2,8 @@
 
 The state at a pixel comes from its neighbour in the row and the one above, for one LSTM from the left, for the
 other from the right: a diagonal of the map skewed by a pixel a row is computed at once.  The right LSTM's
-output is moved down a row, where all it has seen is past, and added to the left one's.
+output is moved down a row, where all it has seen is past, and added to the left one's.  The last pixel of the
+row above alone is seen but from near by: mask A hides a pixel from its own features, and none follow it there.
 
 The map is never skewed here: the pixels of a diagonal are gathered by index, so that none outside the image
 is computed.

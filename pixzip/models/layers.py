@@ -10,7 +10,6 @@ group's features once.
 import math
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,14 +66,12 @@ class CausalConv(nn.Module):
         fan_in = len(self.all_taps) * n_in
         self.weight = nn.Parameter(torch.randn(len(self.all_taps), n_in, n_out) * (gain / math.sqrt(fan_in)))
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
-        mask = np.ones((n_in, n_out), np.float32)
-        if centre in ("A", "B"):
-            for i, features in enumerate(self.inputs):
-                for o, outputs in enumerate(self.outputs):
-                    if i > o or (i == o and centre == "A"):
-                        mask[np.ix_(features, outputs)] = 0
-        self._masked = not mask.all()
-        self.register_buffer("mask", torch.from_numpy(mask), persistent=False)
+        mask = None
+        if centre == "A" or (centre == "B" and groups > 1):
+            earlier, own = _group_of(self.inputs), _group_of(self.outputs)
+            seen = earlier[:, None] < own if centre == "A" else earlier[:, None] <= own
+            mask = seen.to(self.weight.dtype)
+        self.register_buffer("mask", mask, persistent=False)
 
     def start(self, bias: Tensor) -> None:
         """Begin with these biases."""
@@ -84,9 +81,9 @@ class CausalConv(nn.Module):
 
     def masked(self) -> Tensor:
         """(T, C, D) the weight as it is used."""
-        if not self._masked:
+        mask: Tensor | None = self.mask  # type: ignore[assignment]
+        if mask is None:
             return self.weight
-        mask: Tensor = self.mask  # type: ignore[assignment]
         return torch.cat([self.weight[:-1], self.weight[-1:] * mask])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -160,6 +157,15 @@ class CausalConv(nn.Module):
         return self._cache[1]
 
     _cache: tuple[Any, tuple[Tensor, list[Tensor]]] | None = None
+
+
+def _group_of(features: list[list[int]]) -> Tensor:
+    """(N,) the group of each feature."""
+    out = [0] * sum(map(len, features))
+    for group, members in enumerate(features):
+        for feature in members:
+            out[feature] = group
+    return torch.tensor(out)
 
 
 class _ConvState:

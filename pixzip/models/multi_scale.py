@@ -102,7 +102,11 @@ class Conditional(Density):
         self.stride = config.stride
         self.upsampling = Upsampling(config.channels, config.condition, config.stride)
         self.core = config.model(config.condition)
-        self.last = self.core.last
+
+    @property
+    def last(self) -> CausalConv:  # type: ignore[override]
+        """The core's: not a layer of this one, whose parameters would have two names."""
+        return self.core.last
 
     def slope(self, width: int) -> int:
         return self.core.slope(width)
@@ -155,6 +159,8 @@ class MultiScale(Density):
     def mean_nats(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
         total: Tensor | float = 0.0
         for stage, part, mask in self._parts(images):
+            if not mask.any():  # an image of one pixel is all small
+                continue
             total = total + stage.model.mean_nats(part, mask) * (len(part) * int(mask.sum()) * part.shape[1])
         assert isinstance(total, Tensor)
         return total / images.numel()

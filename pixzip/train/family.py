@@ -103,7 +103,7 @@ class FamilyJob(Job[FixedWeights]):
         return super().factor(step, done)
 
     def export(self) -> FixedWeights:
-        notes = {"config": asdict(self.config), "data": self.source.name}
+        notes = {"config": asdict(self.config), "data": self.source.name, "device": self.device.type}
         return with_known_answer(fixed(self.averaged, notes=json.dumps(notes)))
 
     def load(self, path: Path) -> FixedWeights:

@@ -1,9 +1,9 @@
 """Named runs of the PixelRNN family: MODEL-DATA as published, MODEL-DATA-small for two CPU cores.
 
 Published sizes are those of [1] (section 5 and table 1), [2] and [3].  Where they are silent, the config says
-so.  The small ones have about equal arithmetic a pixel and see equally many images, so that the models can be
-compared.  Over 256 levels they all have the logistic mixture of [3]: a softmax has to learn from examples that
-levels are ordered, which takes more of them than a small run has (docs/family.md compares the two).
+so.  The small ones see equally many images and have 0.4 to 1.5 x 10^5 multiply-adds a pixel, so that the models
+can be compared.  Over 256 levels they all have the logistic mixture of [3]: a softmax has to learn from examples
+that levels are ordered, which takes more of them than a small run has (`docs/family.md` compares the two).
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
 [2] van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016 (arXiv 1606.05328).
