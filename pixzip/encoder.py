@@ -146,7 +146,7 @@ class Tiling:
         alpha = [(1, models[1][-1])] if frame.layout is Layout.RGBA and 1 in models else []
         listed = [*colours[:1], *alpha, *colours[1:]]
         self._ids = [weights.model_id for _, weights in listed]
-        choices = [(channels, Choice(i, weights)) for i, (channels, weights) in enumerate(listed)]
+        choices = [(channels, Choice(i, weights, weights.max_depth)) for i, (channels, weights) in enumerate(listed)]
         by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
         self.search = Search(by_channels, models_only=models_only)
         self.sides = tile_sides(frame.width, frame.height, largest_tile(weights for _, weights in listed))

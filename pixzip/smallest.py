@@ -21,10 +21,11 @@ from pixzip.machines import Ask
 
 
 class Choice(NamedTuple):
-    """A model, and its position among those of a file."""
+    """A model, its position among those of a file, and the most bits of a sample that it codes."""
 
     position: int
     weights: Weights
+    max_depth: int = 16
 
 
 class Coded(NamedTuple):
@@ -89,7 +90,7 @@ class Search:
 
     def _of(self, samples: Samples, depth: int) -> Sequence[Choice]:
         """The models that code such samples."""
-        return [c for c in self.models.get(samples.shape[2], ()) if depth <= c.weights.max_depth]
+        return [c for c in self.models.get(samples.shape[2], ()) if depth <= c.max_depth]
 
     def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
         """One block for an image of several tiles, where that is smaller: WebP and PNG look back over all of it."""
@@ -138,7 +139,7 @@ class Search:
         return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
 
     def _deep_model(self, samples: Samples, depth: int) -> Coding:
-        position, weights = self._of(samples, depth)[0]
+        position, weights, _ = self._of(samples, depth)[0]
         precision = Precision(depth, (yield from self._unit(samples, weights, depth)))
         payload = yield Ask(samples, weights, precision)
         return Coded(blocks.deep_model(position, precision, payload), frozenset([position]))
