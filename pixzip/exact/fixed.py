@@ -7,7 +7,6 @@ says how a network runs on them.
 """
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +21,7 @@ from pixcodecs.errors import ModelMismatchError
 from safetensors.numpy import save
 from torch import Tensor
 
+from pixzip.exact.digest import digest
 from pixzip.models import arithmetic as A
 from pixzip.models.arithmetic import FixedPoint
 from pixzip.models.density import Density, DensityConfig, each_module
@@ -68,13 +68,7 @@ class FixedWeights:
     def digest(self) -> bytes:
         """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
         head = {"architecture": self.architecture, "config": asdict(self.config)}
-        h = hashlib.sha256(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
-        for name in sorted(self.tensors):
-            a = np.ascontiguousarray(self.tensors[name])
-            a = a.astype(a.dtype.newbyteorder("<"), copy=False)
-            h.update(f"{name} {a.dtype.name} {list(a.shape)}\n".encode())
-            h.update(a.tobytes())
-        return h.digest()
+        return digest(head, self.tensors)
 
     @property
     def model_id(self) -> bytes:
@@ -83,7 +77,7 @@ class FixedWeights:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds a pixel, each weight of a layer counted once."""
+        """Multiply-adds a pixel if each weight were used once: more than it takes where a network has coarser parts."""
         names = (n for n in self.tensors if n.endswith("weight"))
         return sum(int(self.tensors[name].size) for name in names)
 

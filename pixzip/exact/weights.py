@@ -6,7 +6,6 @@ and the tables.  The real weight is ``int8 * 2^-exponent``; biases and the resid
 dtypes and bounds are checked before anything is computed.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pixcodecs.errors import ModelMismatchError
 from safetensors.numpy import save
 
 from pixzip.exact import tables
+from pixzip.exact.digest import digest
 from pixzip.models.context import MASK_A
 from pixzip.models.registry import Config
 
@@ -67,13 +67,7 @@ class IntegerWeights:
     def digest(self) -> bytes:
         """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
         head = {"architecture": self.architecture, "config": self.config.sizes, "order": list(self.order)}
-        h = hashlib.sha256(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
-        for name in sorted(self.tensors):
-            a = np.ascontiguousarray(self.tensors[name])
-            a = a.astype(a.dtype.newbyteorder("<"), copy=False)
-            h.update(f"{name} {a.dtype.name} {list(a.shape)}\n".encode())
-            h.update(a.tobytes())
-        return h.digest()
+        return digest(head, self.tensors)
 
     @property
     def model_id(self) -> bytes:

@@ -8,7 +8,6 @@ Channels are coded in the order of the image, R, G, B [1].
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
 """
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
@@ -223,11 +222,6 @@ class Density(nn.Module, ABC):
         return sum(p.numel() for p in self.parameters())
 
 
-def bits_per_dim(nats: float, dims: int) -> float:
-    """What papers report on colour images."""
-    return nats / dims / math.log(2)
-
-
 def each_module(model: nn.Module, arithmetic: Arithmetic) -> None:
     """Have every layer compute in an arithmetic."""
     for module in model.modules():
@@ -235,4 +229,4 @@ def each_module(model: nn.Module, arithmetic: Arithmetic) -> None:
             module.arithmetic = arithmetic  # type: ignore[assignment]
 
 
-__all__ = ["Density", "DensityConfig", "Runner", "Stage", "bits_per_dim", "each_module"]
+__all__ = ["Density", "DensityConfig", "Runner", "Stage", "each_module"]

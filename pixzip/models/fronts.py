@@ -7,13 +7,15 @@ not a whole forward pass.  With a slope as large as the image is wide a step is 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pixzip.models.taps import Taps
+
+T = TypeVar("T")
 
 
 class Ring:
@@ -47,8 +49,8 @@ class Whole:
         """A layer of (N, H, W, C) maps that are known beforehand."""
         return self(layer, maps)
 
-    def rows(self, make: Callable[["Runner"], list[Tensor]]) -> list[Tensor]:
-        """Features that depend on earlier rows alone."""
+    def rows(self, owner: Any, make: Callable[["Runner"], T]) -> T:
+        """What `make(runner)` computes of earlier rows alone."""
         return make(self)
 
 
@@ -78,7 +80,6 @@ class Front:
         self._states: dict[int, Any] = {}
         self._indices: dict[Any, Tensor] = {}
         self._readers: list[tuple[Tensor, Ring]] = []
-        self._row_features: list[Tensor] = []
         self.pixels: Tensor | None = None
         self.given = torch.zeros(0)
 
@@ -132,13 +133,14 @@ class Front:
         out: Tensor = self.state(layer, lambda front: layer(maps))
         return out[:, self.ys, self.xs].transpose(0, 1).reshape(self.m, -1)
 
-    def rows(self, make: Callable[["Runner"], list[Tensor]]) -> list[Tensor]:
-        """(M, D) features that depend on earlier rows alone: made by `make` of whole rows, in raster order."""
+    def rows(self, owner: Any, make: Callable[["Runner"], T]) -> T:
+        """What `make(runner)` computes of earlier rows alone: once a row and of the whole row, in raster order."""
         if self.slope != self.w:
             raise ValueError("features of whole rows take raster order")
+        kept: list[T] = self.state((owner, "rows"), lambda front: [])
         if self.xs[0] == 0 and self.group == 0:
-            self._row_features = make(Rows(self))
-        return [features[:, self.xs[0]] for features in self._row_features]
+            kept[:] = [make(Rows(self))]
+        return kept[0]
 
     def watch(self, now: Tensor, ring: Ring) -> None:
         """Have (M, C) `now` and then `ring` told of the pixels of this step as they become known."""

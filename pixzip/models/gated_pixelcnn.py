@@ -90,8 +90,9 @@ class GatedPixelCNN(Density):
 
         assert not isinstance(run, Rows)
         x = pixels
-        for layer, down in zip(self._layers, run.rows(vertical), strict=True):
-            down = down if isinstance(run, Whole) else down[:, layer.horizontal.outputs[run.group]]
+        for layer, down in zip(self._layers, run.rows(self, vertical), strict=True):
+            if not isinstance(run, Whole):
+                down = down[:, run.xs[0], layer.horizontal.outputs[run.group]]
             out = run(layer.out, layer.gate(run(layer.horizontal, x) + down))
             x = out + x if layer.residual and x is not None else out
         assert x is not None

@@ -25,9 +25,9 @@ from torch.nn import functional as F
 
 from pixzip.models.arithmetic import FLOAT, Arithmetic
 from pixzip.models.density import Density, DensityConfig
-from pixzip.models.fronts import Front, Runner, Whole
+from pixzip.models.fronts import Front, Rows, Runner, Whole
 from pixzip.models.layers import CausalConv
-from pixzip.models.strided import Down, Up, coarser, of_rows
+from pixzip.models.strided import Down, Up, coarser
 from pixzip.models.taps import Taps, row_product, window
 
 #: What a block of either stream reads besides its own pixel, of features that have not seen it.
@@ -250,6 +250,7 @@ class PixelCNNpp(Density):
         self.last.start(self.head.initial(c))
 
     def network(self, pixels: Tensor | None, run: Runner) -> Tensor:
-        told = of_rows(run, self, lambda run: self.u.pass_on(run, run(self.u_first, pixels), [])[1])
+        assert not isinstance(run, Rows)
+        told = run.rows(self, lambda run: self.u.pass_on(run, run(self.u_first, pixels), [])[1])
         out, _ = self.ul.pass_on(run, run(self.ul_first, pixels), told)
         return self.arithmetic.elu(out)

@@ -8,7 +8,7 @@ Where a side is odd the last cells are cut: what lies outside the image is zero 
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -145,13 +145,3 @@ def coarser(run: Runner, down: Down, x: Tensor, make: Callable[[Runner, Tensor],
         inner = _inner(front)
         kept[cell] = make(Rows(inner) if isinstance(run, Rows) else inner, coarse)
     return kept[cell]
-
-
-def of_rows(run: Runner, owner: Any, make: Callable[[Runner], T]) -> T:
-    """What `make` computes of earlier rows, once a row: on a front, of the whole row."""
-    if isinstance(run, Whole | Rows):
-        return make(run)
-    kept: list[T] = run.state((owner, "rows"), lambda front: [])
-    if run.xs[0] == 0:
-        kept[:] = [make(Rows(run))]
-    return kept[0]
