@@ -1,0 +1,35 @@
+"""Lossless image compression by a learned model, decoded bit for bit on any machine.
+
+Importing this registers `.pxz` files with Pillow.  PyTorch is imported by what needs it, when it is called.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from pixzip import pillow_plugin as _pillow_plugin
+
+if TYPE_CHECKING:
+    from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
+
+    from pixzip.api import Codec, bits_map, decode, decode_batch, encode, encode_batch, info, open, save  # noqa: A004
+
+__all__ = [
+    "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
+    "bits_map", "decode", "decode_batch", "encode", "encode_batch", "info", "open", "save",
+]  # fmt: skip
+
+_pillow_plugin.register()
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when they are first asked for."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "pixcodecs.errors" if name.endswith("Error") else "pixzip.api"
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

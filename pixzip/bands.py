@@ -17,12 +17,12 @@ from pixcodecs.blocks import Samples
 from pixcodecs.container import MAX_PIXELS, Buffer, Tile, crc32
 from pixcodecs.errors import PixzipError
 
-from pixzip.decoder import decode_files, framed, samples_crc
+from pixzip.decoder import decode_files, samples_crc
 from pixzip.encoder import ModelFor, Tiling, code_tiles, models_for
 from pixzip.engine import Progress
 from pixzip.exact.load import Weights
 from pixzip.machines import Share
-from pixzip.picture import Frame
+from pixzip.picture import Frame, frame_of
 from pixzip.tiles import BATCH_PIXELS, Window, batches
 
 #: Pictures of more pixels are worth the detour.
@@ -108,16 +108,6 @@ def decompress_rows(
         release(file)
 
 
-def frame(header: container.Header) -> Frame:
-    """All that a file says of its picture but the samples.
-
-    Raises:
-        BitstreamError: it contradicts itself.
-    """
-    sides = header.width, header.height
-    return framed(header, lambda *fields: Frame(*sides, *fields))
-
-
 def check_rows(
     file: Buffer, source: Source, weights_for: Callable[[bytes], Weights], device: str = "cpu",
     *, progress: Progress | None = None,
@@ -127,7 +117,7 @@ def check_rows(
     Raises:
         PixzipError: they differ, or the file does not decode.
     """
-    same = frame(container.read_header(file, None)) == source.frame
+    same = frame_of(container.read_header(file, None)) == source.frame
     for rows in decompress_rows(file, weights_for, device, max_pixels=None, progress=progress) if same else ():
         same = same and np.array_equal(rows, source.read(len(rows)))
     if not same:

@@ -13,7 +13,7 @@ from pixcodecs import container
 from pixzip import bands, files, image, library
 from pixzip.cli_jobs import Bar
 from pixzip.exact.load import Weights
-from pixzip.picture import Frame
+from pixzip.picture import Frame, frame_of
 
 
 @dataclasses.dataclass
@@ -100,7 +100,7 @@ def decompress(
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
     """
-    frame = bands.frame(container.read_header(file, max_pixels))
+    frame = frame_of(container.read_header(file, max_pixels))
     with files.spool(target) as spool:
         writer = image.create_rows(spool, frame, suffix)
         if writer is None:

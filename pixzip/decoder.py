@@ -1,24 +1,25 @@
 """Files to pictures, whole or in part."""
 
 import zlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from pixcodecs import blocks, container
 from pixcodecs.blocks import Samples
-from pixcodecs.container import MAX_PIXELS, Buffer, Extra, Header
+from pixcodecs.container import MAX_PIXELS, Buffer, Header
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 
 from pixzip import foreign, machines, rounds
 from pixzip.engine import Progress
 from pixzip.exact.load import Weights
 from pixzip.machines import Payload, Share
-from pixzip.picture import Chunk, Picture
+from pixzip.picture import Picture, framed
 from pixzip.tiles import Window, batches
 
-T = TypeVar("T")
+#: Yields what models shall decode, is sent their samples, returns those of a tile.
+Decoding = Generator[Payload, Samples, Samples]
 
 
 class Decoded(NamedTuple):
@@ -100,19 +101,13 @@ def samples_crc(samples: Samples) -> int:
     return crc
 
 
-def framed(header: Header, make: Callable[..., T]) -> T:
-    """What `make` gives for a header's layout, depth, palette, transparency and metadata.
-
-    Raises:
-        BitstreamError: it raises ValueError, for the header contradicts itself.
+def check_samples(header: Header, tile: int, samples: Samples) -> None:
     """
-    palette = b"".join(body for kind, body in header.extras if kind is Extra.PALETTE)
-    transparency = b"".join(body for kind, body in header.extras if kind is Extra.TRANSPARENCY)
-    chunks = tuple(Chunk(body[:4], body[4:]) for kind, body in header.extras if kind is Extra.CHUNK)
-    try:
-        return make(header.layout, header.depth, palette, transparency, chunks)
-    except ValueError as e:
-        raise BitstreamError(f"file contradicts itself: {e}") from None
+    Raises:
+        BitstreamError: the decoded samples of a tile are not those that were encoded.
+    """
+    if samples_crc(samples) != header.tiles[tile].samples_crc:
+        raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
 
 
 def decode_files(
@@ -127,11 +122,7 @@ def decode_files(
 ) -> list[Decoded]:
     """What `decompress` and `recover` do."""
     openings = [_Opening(file, max_pixels, region, salvage) for file in files]
-    ids = dict.fromkeys(model for o in openings for model in o.header.models)
-    models = {model: weights_for(model) for model in ids}
-    for model, weights in models.items():
-        if weights.model_id != model:
-            raise ModelMismatchError(f"file needs model {model.hex()}, this is {weights.model_id.hex()}")
+    models = find_models((o.header for o in openings), weights_for)
     jobs = [(o, i) for o in openings for i in o.wanted]
     for batch in batches(jobs, lambda job: job[0].windows[job[1]].pixels):
         report = share.part(sum(o.windows[i].pixels for o, i in batch))
@@ -141,6 +132,19 @@ def decode_files(
             _decode_tiles(batch, models, device, report)
         report(1, 1)
     return [o.result() for o in openings]
+
+
+def find_models(headers: Iterable[Header], weights_for: Callable[[bytes], Weights]) -> dict[bytes, Weights]:
+    """The models that files need, by their ids.
+
+    Raises:
+        ModelMismatchError: one is missing, or another than was asked for.
+    """
+    models = {model: weights_for(model) for model in dict.fromkeys(m for header in headers for m in header.models)}
+    for model, weights in models.items():
+        if weights.model_id != model:
+            raise ModelMismatchError(f"file needs model {model.hex()}, this is {weights.model_id.hex()}")
+    return models
 
 
 class _Opening:
@@ -171,13 +175,9 @@ class _Opening:
         self.wanted = list(self.blocks)
         self._samples: Samples | None = None
 
-    def block(self, i: int) -> bytes:
-        return self.blocks[i] if self.header.version > 1 else blocks.model(0, self.blocks[i])
-
     def store(self, i: int, samples: Samples) -> None:
         """Check a tile's samples and keep the part of them that is wanted."""
-        if samples_crc(samples) != self.header.tiles[i].samples_crc:
-            raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
+        check_samples(self.header, i, samples)
         if self._samples is None:
             shape = self.region.height, self.region.width, self.header.layout.channels
             self._samples = np.zeros(shape, blocks.dtype(self.header.depth))
@@ -198,11 +198,7 @@ _Job = tuple[_Opening, int]
 
 
 def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, Weights], device: str, report: Progress) -> None:
-    decodings = []
-    for opening, i in batch:
-        shape = opening.windows[i].height, opening.windows[i].width, opening.header.layout.channels
-        decoding = blocks.decode(opening.block(i), shape, opening.header.depth, foreign.DECODERS)
-        decodings.append(_named(decoding, opening.header))
+    decodings = [decoding(opening.header, opening.blocks[i], opening.windows[i]) for opening, i in batch]
     solved = rounds.drive(decodings, lambda asked: machines.decode(asked, models, device, report))
     for (opening, i), samples in zip(batch, solved, strict=True):
         opening.store(i, samples)
@@ -222,12 +218,22 @@ def _salvage(batch: Sequence[_Job], models: dict[bytes, Weights], device: str, r
         _salvage(batch[middle:], models, device, report)
 
 
-def _named(decoding: blocks.Decoding, header: Header) -> Generator[Payload, Samples, Samples]:
-    """A decoding whose requests name models by their ids."""
+def decoding(header: Header, block: bytes, window: Window) -> Decoding:
+    """The samples of a tile, from its block: a generator that yields what models must decode, and is sent the results.
+
+    Returns:
+        (H, W, C) samples, by StopIteration.
+    Raises:
+        BitstreamError: the block is damaged.
+    """
+    if header.version == 1:
+        block = blocks.model(0, block)
+    shape = window.height, window.width, header.layout.channels
+    requests = blocks.decode(block, shape, header.depth, foreign.DECODERS)
     answer: Samples | None = None
     while True:
         try:
-            asked = decoding.send(answer)  # type: ignore[arg-type]
+            asked = requests.send(answer)  # type: ignore[arg-type]
         except StopIteration as stop:
             samples: Samples = stop.value
             return samples

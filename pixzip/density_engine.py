@@ -8,6 +8,7 @@ order of the front, images of a batch side by side.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,21 @@ BINS = 16
 _CHUNK_PIXELS = 1 << 14
 #: Pixels whose frequencies are.
 _CHUNK_ROWS = 1 << 13
+
+
+class _Coded(NamedTuple):
+    """What a stage codes of N images, in coding order.
+
+    Attributes:
+        symbols: (S,)
+        rows: (S, K) frequencies.
+        pixels: (S,) places in the stage's raster.
+    """
+
+    symbols: NDArray[np.int32]
+    rows: NDArray[np.float32]
+    pixels: NDArray[np.int64]
+
 
 #: (channel, (M, channel + 1.., P) parameters, (M, channel) known values) -> (M,) values of the channel.
 Choose = Callable[[int, Tensor, Tensor], Tensor]
@@ -110,8 +126,8 @@ class DensityEngine:
         start = torch.floor(values / BINS) * BINS
         return [(bins, _rows(below, 0, BINS, BINS)), (places, _rows(below, start, 1, BINS))]
 
-    def _coded(self, stage: Stage, images: Tensor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Symbols and rows, in coding order, of all that a stage codes of (N, C, h, w) values."""
+    def _coded(self, stage: Stage, images: Tensor) -> _Coded:
+        """In coding order, all that a stage codes of (N, C, h, w) values."""
         n, _, h, w = images.shape
         found = [self._of_images(stage, part) for part in images.split(max(1, _CHUNK_PIXELS // (h * w)))]
         # each (h w, n', C S) and (h w, n', C S, K)
@@ -131,7 +147,7 @@ class DensityEngine:
             base = order[a:b, None] * n + np.arange(n)  # rows, N
             pieces.append((base.ravel()[None] * count + np.arange(count)[:, None]).ravel())
         index = np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
-        return symbols.reshape(-1)[index], rows.reshape(-1, rows.shape[-1])[index]
+        return _Coded(symbols.reshape(-1)[index], rows.reshape(-1, rows.shape[-1])[index], index // (n * count))
 
     def _of_images(self, stage: Stage, images: Tensor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         n, channels, h, w = images.shape
@@ -158,7 +174,7 @@ class DensityEngine:
         return torch.from_numpy(stacked.astype(np.float64)).to(self.device)
 
     @torch.no_grad()
-    def _all(self, images: Sequence[Planes]) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    def _all(self, images: Sequence[Planes]) -> list[_Coded]:
         """What every stage codes of images of one size."""
         values = self._values(images)
         return [self._coded(s, values[..., :: s.stride, :: s.stride].contiguous()) for s in self.model.stages()]
@@ -171,14 +187,14 @@ class DensityEngine:
         if self.levels == 2:
             pattern //= 128
         h = hashlib.sha256()
-        for _, rows in self._all([pattern]):
-            h.update(rows.astype("<i4").tobytes())
+        for coded in self._all([pattern]):
+            h.update(coded.rows.astype("<i4").tobytes())
         return h.hexdigest()
 
     def encode_into(self, images: Sequence[Planes], encoder: entropy.Encoder, progress: Progress | None = None) -> None:
         """Code (C, H, W) images of one size into one stream, side by side."""
-        for symbols, rows in self._all(images):
-            encoder.encode(symbols, rows)
+        for coded in self._all(images):
+            encoder.encode(coded.symbols, coded.rows)
         if progress:
             progress(1, 1)
 
@@ -243,21 +259,28 @@ class DensityEngine:
             decoder.check_exhausted()
         return [planes for planes in out if planes is not None]
 
-    def nll_bits(
+    def nll_maps(
         self, images: Sequence[Planes], progress: Progress | None = None, precisions: Sequence[Precision] | None = None
-    ) -> list[float]:
-        """The model's own bits for each image: the sum of -log2 of its frequencies."""
+    ) -> list[NDArray[np.float64]]:
+        """(H, W) of each image: the model's own bits for each pixel, -log2 of its frequencies."""
         self._only_bytes(precisions)
         out = []
         for i, planes in enumerate(images):
-            bits = 0.0
-            for symbols, rows in self._all([planes]):
-                chosen = np.take_along_axis(rows, symbols[:, None], 1)[:, 0].astype(np.float64)
-                bits += float((np.log2(rows.sum(1, dtype=np.float64)) - np.log2(chosen)).sum())
+            bits = np.zeros(planes.shape[1:])
+            for stage, coded in zip(self.model.stages(), self._all([planes]), strict=True):
+                part = bits[:: stage.stride, :: stage.stride]
+                spent = entropy.nll_bits(coded.symbols, coded.rows)
+                part += np.bincount(coded.pixels, spent, part.size).reshape(part.shape)
             out.append(bits)
             if progress:
                 progress(i + 1, len(images))
         return out
+
+    def nll_bits(
+        self, images: Sequence[Planes], progress: Progress | None = None, precisions: Sequence[Precision] | None = None
+    ) -> list[float]:
+        """The sum of each of `nll_maps`."""
+        return [float(bits.sum()) for bits in self.nll_maps(images, progress, precisions)]
 
     def _only_bytes(self, precisions: Sequence[Precision] | None) -> None:
         if precisions is not None and any(p != Precision() for p in precisions):

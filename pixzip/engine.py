@@ -5,6 +5,7 @@ the decoder, the measure of the model's own bits and the known answer all see th
 """
 
 import hashlib
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ except ImportError:  # numba does not exist for this interpreter
 
 #: Called with (steps done, steps in all).
 Progress = Callable[[int, int], None]
+#: A wave uses all threads, and sets their number for the whole process: threads of callers take turns.
+_ALONE = threading.Lock()
 
 
 class Coder(ABC):
@@ -73,10 +76,10 @@ class _Encode(_Known):
 class _Measure(_Known):
     def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
         super().__init__(wave, images)
-        self.bits = np.zeros(len(images))
+        self.bits = np.zeros(wave.schedule.buffer_pixels)
 
     def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
-        self.bits += np.bincount(step.image, entropy.nll_bits(symbols, freqs), len(self.bits))
+        self.bits[step.address] += entropy.nll_bits(symbols, freqs)
 
 
 class _Hash(_Known):
@@ -123,7 +126,7 @@ class _DecodeFrom(Coder):
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
     """Code every sub-pixel of a batch: step by step, channel by channel, digit by digit."""
     schedule = wave.schedule
-    with wave.coding():
+    with _ALONE, wave.coding():
         for step in schedule:
             wave.begin(step)
             for channel in range(wave.layers.config.channels):
@@ -267,17 +270,26 @@ class Engine:
         run(wave, _DecodeFrom(decoder), progress)
         return [wave.pixels(i) for i in range(len(sizes))]
 
+    def nll_maps(
+        self,
+        images: Sequence[Planes],
+        progress: Progress | None = None,
+        precisions: Sequence[Precision] | None = None,
+    ) -> list[NDArray[np.float64]]:
+        """(H, W) of each image: the model's own bits for each pixel, -log2 of its frequencies; see `encode`."""
+        wave = self._wave([planes.shape[1:] for planes in images], precisions)
+        coder = _Measure(wave, images)
+        run(wave, coder, progress)
+        return [coder.bits[wave.schedule.window(i)] for i in range(len(images))]
+
     def nll_bits(
         self,
         images: Sequence[Planes],
         progress: Progress | None = None,
         precisions: Sequence[Precision] | None = None,
     ) -> list[float]:
-        """The model's own bits for each image: the sum of -log2 of its frequencies; see `encode`."""
-        wave = self._wave([planes.shape[1:] for planes in images], precisions)
-        coder = _Measure(wave, images)
-        run(wave, coder, progress)
-        return coder.bits.tolist()
+        """The sum of each of `nll_maps`."""
+        return [float(bits.sum()) for bits in self.nll_maps(images, progress, precisions)]
 
 
 def with_known_answer(weights: IntegerWeights) -> IntegerWeights:

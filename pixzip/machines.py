@@ -1,10 +1,12 @@
 """Models on devices: engines made once, and many payloads coded by several models."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pixcodecs.blocks import Precision, Samples
 from pixcodecs.errors import BitstreamError, PixzipError
 
@@ -94,8 +96,7 @@ class Payload(NamedTuple):
 def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) -> list[bytes]:
     """The payload of each array."""
     answers = [b""] * len(asked)
-    for kind in dict.fromkeys((a.weights.model_id, a.precision.digits) for a in asked):
-        chosen = [i for i, a in enumerate(asked) if (a.weights.model_id, a.precision.digits) == kind]
+    for chosen in _alike((a.weights.model_id, a.precision.digits) for a in asked):
         weights = asked[chosen[0]].weights
         planes = [to_planes(asked[i].samples, weights.order) for i in chosen]
         payloads = engine(weights, device).encode(planes, report, [asked[i].precision for i in chosen])
@@ -109,9 +110,8 @@ def decode(
 ) -> list[Samples]:
     """The (H, W, C) samples of each payload."""
     answers: dict[int, Samples] = {}
-    for kind in dict.fromkeys((a.model_id, a.precision.digits) for a in asked):
-        chosen = [i for i, a in enumerate(asked) if (a.model_id, a.precision.digits) == kind]
-        weights = models[kind[0]]
+    for chosen in _alike((a.model_id, a.precision.digits) for a in asked):
+        weights = models[asked[chosen[0]].model_id]
         for i in chosen:
             if asked[i].shape[2] != weights.config.channels:
                 found = f"{asked[i].shape[2]} channels, its model {weights.config.channels}"
@@ -121,6 +121,25 @@ def decode(
         decoded = engine(weights, device).decode(payloads, sizes, report, precisions)
         answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
     return [answers[i] for i in range(len(asked))]
+
+
+def nll_maps(asked: Sequence[Ask], device: str, report: Progress | None = None) -> list[NDArray[np.float64]]:
+    """(H, W) of each array: the bits of its model for each pixel."""
+    answers: dict[int, NDArray[np.float64]] = {}
+    for chosen in _alike((a.weights.model_id, a.precision.digits) for a in asked):
+        weights = asked[chosen[0]].weights
+        planes = [to_planes(asked[i].samples, weights.order) for i in chosen]
+        maps = engine(weights, device).nll_maps(planes, report, [asked[i].precision for i in chosen])
+        answers |= dict(zip(chosen, maps, strict=True))
+    return [answers[i] for i in range(len(asked))]
+
+
+def _alike(kinds: Iterable[Hashable]) -> list[list[int]]:
+    """Positions of what is of one kind."""
+    found: dict[Hashable, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        found.setdefault(kind, []).append(i)
+    return list(found.values())
 
 
 class Share:

@@ -6,12 +6,17 @@ of PNG [1].  Files become pictures, and pictures files, in `pixzip.image`.
 [1] Portable Network Graphics (PNG) Specification (Third Edition), W3C, https://www.w3.org/TR/png-3/
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pixcodecs.container import Extra, Header
 from pixcodecs.container import Layout as Layout
+from pixcodecs.errors import BitstreamError
+
+T = TypeVar("T")
 
 Samples = NDArray[np.unsignedinteger[Any]]
 
@@ -162,3 +167,27 @@ class Picture:
     def pixels(self) -> int:
         """How many they are."""
         return self.height * self.width
+
+
+def framed(header: Header, make: Callable[..., T]) -> T:
+    """What `make` gives for a header's layout, depth, palette, transparency and metadata.
+
+    Raises:
+        BitstreamError: it raises ValueError, for the header contradicts itself.
+    """
+    palette = b"".join(body for kind, body in header.extras if kind is Extra.PALETTE)
+    transparency = b"".join(body for kind, body in header.extras if kind is Extra.TRANSPARENCY)
+    chunks = tuple(Chunk(body[:4], body[4:]) for kind, body in header.extras if kind is Extra.CHUNK)
+    try:
+        return make(header.layout, header.depth, palette, transparency, chunks)
+    except ValueError as e:
+        raise BitstreamError(f"file contradicts itself: {e}") from None
+
+
+def frame_of(header: Header) -> Frame:
+    """All that a file says of its picture but the samples.
+
+    Raises:
+        BitstreamError: it contradicts itself.
+    """
+    return framed(header, lambda *fields: Frame(header.width, header.height, *fields))

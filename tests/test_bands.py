@@ -14,7 +14,7 @@ from pixcodecs.errors import BitstreamError, PixzipError, UnsupportedImageError
 
 from pixzip import bands, codec, encoder, image, library, tiles
 from pixzip.cli import main
-from pixzip.picture import Chunk, Frame, Layout, Picture
+from pixzip.picture import Chunk, Frame, Layout, Picture, frame_of
 from tests import golden
 from tests.support import scene
 
@@ -86,7 +86,7 @@ def test_rows_come_back_band_by_band(name: str) -> None:
     assert [len(rows) for rows in found] == [header.tile_height] * 2 + [61 - 2 * header.tile_height]
     assert np.array_equal(np.concatenate(found), whole.samples)
     assert seen[-1] == (whole.pixels, whole.pixels)
-    assert bands.frame(header) == whole.frame
+    assert frame_of(header) == whole.frame
 
 
 def test_damage_is_found_in_its_band() -> None:

@@ -17,13 +17,14 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.loaded import Loaded, check_frames, check_size
 from pixzip.image.metadata import Embedded, aspect, from_chunks, resolution, to_chunks
-from pixzip.picture import Chunk, Layout, Picture
+from pixzip.picture import Chunk, Layout, Picture, Samples
 
 FORMATS = ("BMP", "DIB", "WEBP", "JPEG", "GIF", "TGA", "PCX", "SGI", "QOI")
 #: The fields of `Embedded` that WebP files keep.
 WEBP_METADATA = frozenset({"icc", "exif", "xmp"})
 
-_LAYOUTS = {
+#: Of the modes that a picture can have.
+LAYOUTS = {
     "1": Layout.GREY,
     "L": Layout.GREY,
     "LA": Layout.GREY_ALPHA,
@@ -85,7 +86,7 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
         with _pixel_limit(max_pixels), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_size(*image.size, max_pixels)
             check_frames(getattr(image, "n_frames", 1))
-            _check_mode(image)
+            _check_kept(image)
             image.load()
             picture, dropped = _picture(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -97,11 +98,19 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
     return Loaded(picture, dropped)
 
 
-def _check_mode(image: Image.Image) -> None:
+def check_mode(mode: str) -> None:
+    """
+    Raises:
+        UnsupportedImageError: it is none of `LAYOUTS`.
+    """
+    if mode not in LAYOUTS:
+        raise UnsupportedImageError(f"image mode {mode} ({_MODES.get(mode, 'unknown')}) is not supported")
+
+
+def _check_kept(image: Image.Image) -> None:
     """Refuse what Pillow will not give as the file has it."""
+    check_mode(image.mode)
     mode = f"image mode {image.mode}"
-    if image.mode not in _LAYOUTS:
-        raise UnsupportedImageError(f"{mode} ({_MODES.get(image.mode, 'unknown')}) is not supported")
     for tile in getattr(image, "tile", []):
         args = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         found = re.search(r";(\d+)", args[0]) if args and isinstance(args[0], str) else None
@@ -112,17 +121,12 @@ def _check_mode(image: Image.Image) -> None:
 
 def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
     """The picture of a loaded image, and the names of what it leaves."""
-    layout, depth = _LAYOUTS[image.mode], 1 if image.mode == "1" else 8
+    layout, depth = LAYOUTS[image.mode], 1 if image.mode == "1" else 8
     samples = np.array(image, np.uint8).reshape(image.height, image.width, layout.channels)
     palette, transparency = b"", b""
     key = image.info.get("transparency")
     if layout is Layout.PALETTE:
-        palette, transparency = _palette(image)
-        depth = next(d for d in (1, 2, 4, 8) if 2**d >= len(palette) // 3 and 2**d > samples.max())
-        if isinstance(key, int):
-            if key >= len(palette) // 3:
-                raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
-            transparency = b"\xff" * key + b"\0"
+        palette, transparency, depth = palette_of(image, samples)
     elif isinstance(key, int) and layout is Layout.GREY:
         transparency = key.to_bytes(2)
     elif key is not None:
@@ -131,11 +135,21 @@ def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
     return Picture(samples, layout, depth, palette, transparency, tuple(chunks)), dropped
 
 
-def _palette(image: Image.Image) -> tuple[bytes, bytes]:
-    """R, G, B of every entry; and alphas, where the file has some."""
+def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]:
+    """R, G, B of every entry; alphas, where the image has some; and the bits that an index takes.
+
+    Raises:
+        UnsupportedImageError: the transparent entry is none.
+    """
     colours = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
     alphas = colours[:, 3].tobytes() if (colours[:, 3] != 255).any() else b""
-    return colours[:, :3].tobytes(), alphas
+    depth = next(d for d in (1, 2, 4, 8) if 2**d >= len(colours) and 2**d > samples.max())
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        if key >= len(colours):
+            raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
+        alphas = b"\xff" * key + b"\0"
+    return colours[:, :3].tobytes(), alphas, depth
 
 
 def _metadata(image: Image.Image) -> tuple[list[Chunk], list[str]]:

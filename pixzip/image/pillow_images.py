@@ -1,0 +1,110 @@
+"""Pillow images <-> pictures.
+
+What Pillow has for a PNG file it has for the picture that the file holds, for it reads the same chunks: its mode
+and its `info` (ICC profile, EXIF, texts, resolution, transparency).
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+from pixcodecs.errors import UnsupportedImageError
+
+from pixzip.image import png
+from pixzip.image.metadata import Embedded, resolution, to_chunks
+from pixzip.image.pillow_formats import LAYOUTS, check_mode, palette_of
+from pixzip.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
+
+_INCHES_PER_METRE = 1 / 0.0254
+_DEEP_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+#: A PNG text whose content `info` has under another name too.
+_XMP_TEXT = "XML:com.adobe.xmp"
+_LONGEST_KEYWORD = 79
+
+
+def from_pillow(image: Image.Image, **instead: Any) -> Picture:
+    """The picture of a Pillow image: its samples, palette, transparency, and what PNG has a chunk for of its `info`.
+
+    Args:
+        image: of mode 1, L, LA, RGB, RGBA, P or I;16; the current frame of several.
+        instead: what takes the place of entries of `info`: `icc_profile`, `exif`, `xmp`, `dpi`.
+    Raises:
+        UnsupportedImageError: another mode, or transparency that a picture has no place for.
+    """
+    deep = image.mode in _DEEP_GREY
+    if not deep:
+        check_mode(image.mode)
+    image.load()
+    layout = Layout.GREY if deep else LAYOUTS[image.mode]
+    depth = 16 if deep else 1 if image.mode == "1" else 8
+    values = np.array(image).astype(sample_dtype(depth))
+    samples: Samples = values.reshape(image.height, image.width, layout.channels)
+    palette, transparency = b"", _transparent_colour(image, layout)
+    if layout is Layout.PALETTE:
+        palette, transparency, depth = palette_of(image, samples)
+    return Picture(samples, layout, depth, palette, transparency, _metadata(image.info | instead))
+
+
+def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
+    """The body of tRNS for `info["transparency"]` of grey and RGB."""
+    key = image.info.get("transparency")
+    if key is None or layout is Layout.PALETTE:
+        return b""
+    values = [key] if isinstance(key, int) else key
+    if layout not in (Layout.GREY, Layout.RGB) or isinstance(key, bytes) or len(values) != layout.channels:
+        raise UnsupportedImageError(f"image mode {image.mode} with transparency {key!r} is not supported")
+    return b"".join(int(value).to_bytes(2) for value in values)
+
+
+def _metadata(info: dict[Any, Any]) -> tuple[Chunk, ...]:
+    """Chunks for what an image's `info` has."""
+    icc, exif, xmp = (info.get(name) or b"" for name in ("icc_profile", "exif", "xmp"))
+    if isinstance(exif, Image.Exif):
+        exif = exif.tobytes()
+    if isinstance(xmp, str):
+        xmp = xmp.encode()
+    x, y = info.get("dpi") or (0, 0)
+    density = resolution(float(x) * _INCHES_PER_METRE, float(y) * _INCHES_PER_METRE)
+    chunks, _ = to_chunks(Embedded(icc, exif, xmp, density))
+    texts = PngImagePlugin.PngInfo()
+    for name, value in info.items():
+        if isinstance(value, str) and isinstance(name, str) and _is_keyword(name) and name != _XMP_TEXT:
+            texts.add_text(name, value)
+    return (*chunks, *(Chunk(kind, body) for kind, body, *_ in texts.chunks))
+
+
+def _is_keyword(name: str) -> bool:
+    """Whether PNG takes a text under this name."""
+    try:
+        return 1 <= len(name.encode("latin-1")) <= _LONGEST_KEYWORD and "\0" not in name
+    except UnicodeEncodeError:
+        return False
+
+
+def head(frame: Frame) -> Image.Image:
+    """An image of the mode, size, palette and `info` that a picture has in Pillow; it has no pixels.
+
+    Raises:
+        UnsupportedImageError: Pillow has no mode for it.
+    """
+    if frame.depth > 8 and frame.layout is not Layout.GREY:
+        raise UnsupportedImageError(
+            f"Pillow has no mode for {frame.layout.name} of {frame.depth} bits a sample: pixzip.decode gives an array"
+        )
+    chunks = [*png.before_samples(frame), Chunk(b"IDAT", b""), Chunk(b"IEND", b"")]
+    return PngImagePlugin.PngImageFile(io.BytesIO(png.join(chunks)))
+
+
+def raw(picture: Picture) -> tuple[bytes, str]:
+    """The pixels as Pillow's raw decoder takes them, and the name that it has for them."""
+    x, frame = picture.samples, picture.frame
+    if frame.layout is Layout.PALETTE:
+        return x.tobytes(), "P"
+    if frame.layout is Layout.GREY and frame.depth == 1:
+        return x.tobytes(), "1;8"
+    if frame.depth > 8:
+        return x.astype("<u2").tobytes(), "I;16"
+    if frame.depth < 8:  # as Pillow shows such PNGs
+        x = (x.astype(np.uint16) * 255 // (2**frame.depth - 1)).astype(np.uint8)
+    return x.tobytes(), {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[x.shape[2]]
