@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,22 +121,18 @@ class _Heats:
     def add(self, name: str, picture: "Picture") -> None:
         if len(self.found) == self._wanted:
             return
+        from pixzip.api import Codec
         from pixzip.report.heat import heat
 
-        bits_map = _bits_map()
         try:
-            self.found.append(heat(name, picture, bits_map(picture, self.model, self._device)))
+            bits = Codec(self.model, self._device, max_pixels=None).bits_map(picture)
         except PixzipError as e:
             click.echo(f"pixzip: {name}: no map of its bits: {e}", err=True)
+        else:
+            self.found.append(heat(name, picture, bits))
 
     def facts(self) -> dict[str, Any]:
         return {"model": self.model, "images": [{"image": h.name, "bits_per_pixel": h.mean} for h in self.found]}
-
-
-def _bits_map() -> Callable[..., Any]:
-    from pixzip.api import bits_map
-
-    return bits_map
 
 
 def _print(totals: Sequence[dict[str, Any]], images: int, reference: str) -> None:

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 from pixcodecs.errors import PixzipError
 
+from pixzip import api, library
 from pixzip import codec as pxz
-from pixzip import library
 from pixzip.foreign import WEBP_MAX_SIDE
 from pixzip.picture import Picture, Samples
 
@@ -100,9 +100,9 @@ def jpeg_xl(effort: int, threads: int) -> Codec:
     """libjxl, which takes at least 9 bits for samples of two bytes."""
 
     def encode(picture: Picture) -> bytes:
-        bits = {"bitspersample": max(9, picture.depth)} if picture.depth > 8 else {}
-        array = pxz.as_array(picture)
-        return bytes(imagecodecs.jpegxl_encode(array, lossless=True, effort=effort, numthreads=threads, **bits))
+        array, bits = pxz.as_array(picture), max(9, picture.depth) if picture.depth > 8 else None
+        options: dict[str, Any] = {"effort": effort, "bitspersample": bits, "numthreads": threads}
+        return bytes(imagecodecs.jpegxl_encode(array, lossless=True, **options))
 
     def decode(data: bytes) -> Samples:
         found: Samples = imagecodecs.jpegxl_decode(data, numthreads=threads)
@@ -177,20 +177,10 @@ def pixzip(model: str, device: str = "cpu") -> Codec:
     Raises:
         ModelMismatchError: there is none.
     """
-    weights = library.find(model)
-    shipped = model in library.shipped_paths()
-    extra = [] if shipped else [Path(model)]
-
-    def encode(picture: Picture) -> bytes:
-        graphics = library.graphics_beside(model)
-        return pxz.compress([picture], partial(library.resolve, model), device, graphics=graphics)[0]
-
-    def decode(data: bytes) -> Samples:
-        return pxz.as_array(pxz.decompress([data], partial(library.by_id, extra=extra), device, max_pixels=None)[0])
-
-    codec_id = f"{OURS}-{model}" if shipped else f"{OURS}:{model}"
-    name = f"{OURS} {Path(model).stem}"
-    return Codec(codec_id, name, f"model {weights.model_id.hex()}, {device}", encode, decode)
+    found = api.Codec(model, device, max_pixels=None)
+    codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
+    settings = f"model {library.find(model).model_id.hex()}, {found.device}"
+    return Codec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode)
 
 
 class _Known(NamedTuple):

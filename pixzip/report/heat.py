@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -53,12 +54,12 @@ def _size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def scale_top(heats: Sequence[Heat]) -> float:
-    """Bits per pixel at the end of the one scale of all maps; 1 or more, so that there is one."""
-    return max(1.0, float(np.percentile(np.concatenate([h.bits.ravel() for h in heats]), _TOP_PERCENTILE)))
+def scale_top(heats: Sequence[Heat]) -> int:
+    """Bits per pixel at the end of the one scale of all maps: a multiple of four, so that its quarters are whole."""
+    return 4 * max(1, math.ceil(np.percentile(np.concatenate([h.bits.ravel() for h in heats]), _TOP_PERCENTILE) / 4))
 
 
-def map_uri(bits: NDArray[np.float32], top: float) -> str:
+def map_uri(bits: NDArray[np.float32], top: int) -> str:
     """A PNG of (h, w) bits per pixel in colours, as a data URI."""
     levels = np.clip(np.rint(bits / top * 255), 0, 255).astype(np.uint8)
     image = Image.fromarray(levels)

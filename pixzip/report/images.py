@@ -12,7 +12,11 @@ from pixcodecs.blocks import Samples
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
+from pixzip.image.pillow_formats import FORMATS
 from pixzip.picture import Layout, Picture
+
+#: What `image.load` reads, by Pillow's names.
+_FORMATS = {*FORMATS, "PNG", "PPM", "TIFF"}
 
 
 class Source(NamedTuple):
@@ -44,7 +48,8 @@ def sources(paths: Sequence[Path]) -> Iterator[Source]:
 
 
 def _named_like_an_image(path: PurePath) -> bool:
-    return path.suffix.lower() in Image.registered_extensions() and not path.name.startswith(".")
+    known = Image.registered_extensions().get(path.suffix.lower()) in _FORMATS or path.suffix.lower() == ".pam"
+    return known and not path.name.startswith(".")
 
 
 def _tar_members(path: Path) -> Iterator[Source]:

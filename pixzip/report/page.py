@@ -7,6 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from pixzip.report import heat, plot
+from pixzip.report.codecs import OURS
 from pixzip.report.heat import Heat
 from pixzip.report.measure import LOSSLESS
 
@@ -31,17 +32,23 @@ def render(result: dict[str, Any], heats: Sequence[Heat]) -> str:
     environment.filters |= {"figure": _figure, "count": lambda n: f"{n:,}", "ratio": lambda x: f"{x:.3f}"}
     return environment.get_template("page.html").render(
         r=result,
-        totals=sorted(result["totals"], key=lambda t: t.get("ratio", float("inf"))),
+        totals=_ranked(result),
         reference=next(t["name"] for t in result["totals"] if t["codec"] == result["reference"]),
         megapixels=sum(i["width"] * i["height"] for i in result["images"]) / 1e6,
         pixels=[i["width"] * i["height"] for i in result["images"]],
         layouts=_LAYOUTS,
         short=_SHORT,
+        ours=OURS,
         best=[_best(i["results"]) for i in result["images"]],
         plots=_plots(result),
         figures=_figures(result),
         maps=_maps(heats),
     )
+
+
+def _ranked(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Totals, the smallest first; those without a size last."""
+    return sorted(result["totals"], key=lambda t: t.get("ratio", float("inf")))
 
 
 def _figure(number: float) -> str:
@@ -60,7 +67,7 @@ def _plots(result: dict[str, Any]) -> list[Markup]:
     reference = next(t["name"] for t in result["totals"] if t["codec"] == result["reference"])
     found = []
     for direction, verb in (("decode", "Decoding"), ("encode", "Encoding")):
-        points = [plot.Point(t["name"], t[f"{direction}_mps"], t["ratio"], t["codec"][:6] == "pixzip") for t in shown]
+        points = [plot.Point(t["name"], t[f"{direction}_mps"], t["ratio"], t["codec"].startswith(OURS)) for t in shown]
         if not points:
             continue
         panel = plot.Panel(
@@ -73,7 +80,7 @@ def _plots(result: dict[str, Any]) -> list[Markup]:
 
 def _figures(result: dict[str, Any]) -> list[list[Any]]:
     """What the table of images shows on demand: of each image and codec four figures, or none."""
-    keys = [t["codec"] for t in result["totals"]]
+    keys = [t["codec"] for t in _ranked(result)]
     return [[_four(i, i["results"][key]) for key in keys] for i in result["images"]]
 
 
@@ -100,5 +107,4 @@ def _maps(heats: Sequence[Heat]) -> dict[str, Any] | None:
         }
         for h in heats
     ]
-    ticks = [f"{top * i / 4:.2g}" for i in range(5)]
-    return {"images": images, "gradient": Markup(heat.gradient()), "ticks": ticks}
+    return {"images": images, "gradient": Markup(heat.gradient()), "ticks": range(0, top + 1, top // 4)}

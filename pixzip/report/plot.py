@@ -43,14 +43,14 @@ class Panel(NamedTuple):
 
 def rate_speed(panels: Sequence[Panel]) -> Figure:
     """A figure of all panels side by side; names overlap neither markers nor each other, if there is room."""
-    figure = Figure(figsize=(4.6 * len(panels), 3.8), layout="constrained", facecolor="none")
+    figure = Figure(figsize=(4.2 * len(panels), 3.5), layout="constrained", facecolor="none")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
         _draw(axis, panel)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # characters that this font lacks, and the reader's may have
-        canvas.draw()
+        canvas.draw()  # type: ignore[no-untyped-call]
         for axis, panel in zip(axes, panels, strict=True):
             _write_names(axis, panel.points)
     return figure
@@ -61,8 +61,8 @@ def _draw(axis: Axes, panel: Panel) -> None:
         marker, colour = ("o", OURS) if point.ours else ("s", PEER)
         axis.plot(point.speed, point.rate, marker, color=colour, markersize=_MARKER, zorder=3)
     axis.set(xscale="log", facecolor="none")
-    for text, write in [(panel.speed_label, axis.set_xlabel), (panel.rate_label, axis.set_ylabel)]:
-        write(text, color=INK, fontsize=_TEXT)
+    axis.set_xlabel(panel.speed_label, color=INK, fontsize=_TEXT)
+    axis.set_ylabel(panel.rate_label, color=INK, fontsize=_TEXT, parse_math=False)
     axis.set_title(panel.title, color=INK, fontsize=_TEXT + 1, parse_math=False)
     axis.margins(x=0.16, y=0.14)
     low, high = axis.get_xlim()

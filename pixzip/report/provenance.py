@@ -33,7 +33,7 @@ def provenance(command: Sequence[str], data: Sequence[Path], models: Sequence[st
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     known = imagecodecs.version(dict)
     versions |= {name: known[name] for name in _LIBRARIES if name in known}
-    versions["libwebp"] = features.version("webp")
+    versions["libwebp"] = features.version("webp") or ""
     versions["python"] = platform.python_version()
     return {
         "command": shlex.join(_bare(word) for word in command),

@@ -33,7 +33,6 @@ const formats = [
   x => x.toLocaleString("en"),
   ...Array(2).fill(x => x >= 100 ? Math.round(x).toLocaleString("en") : x.toPrecision(3)),
 ];
-const before = images.tHead.rows[0].cells.length - figures[0].length;
 
 document.getElementById("metric").addEventListener("change", event => {
   const metric = Number(event.target.value);
@@ -42,7 +41,7 @@ document.getElementById("metric").addEventListener("change", event => {
     const values = found.filter(four => four).map(four => four[metric]);
     const best = metric < 2 ? Math.min(...values) : Math.max(...values);
     found.forEach((four, i) => {
-      const cell = row.cells[before + i];
+      const cell = row.cells[1 + i];
       if (!four) return;
       cell.dataset.value = four[metric];
       cell.textContent = formats[metric](four[metric]);
