@@ -35,7 +35,8 @@ check: $(VENV)/.dev ## lint, formatting and types
 
 bench: $(VENV)/.bench ## measure everything and rewrite the README's figures: make bench DATA="photos.tar kodak.tar"
 	@test -n "$(DATA)" || { echo 'make bench needs images: make bench DATA="photos.tar kodak.tar"' >&2; exit 2; }
-	$(BIN)/python bench/rate.py $(DATA) --out bench/results/rate.json
+	for set in $(DATA); do name=$$(basename $$set); \
+	  $(BIN)/pixzip bench $$set -o bench/results/$${name%.*} -f --threads 2 --heatmaps 0 || exit; done
 	$(BIN)/python bench/speed.py $(firstword $(DATA)) --out bench/results/speed.json
 	$(BIN)/python bench/speed.py $(firstword $(DATA)) --isa AVX2 --out bench/results/speed-avx2.json
 	$(BIN)/python bench/scaling.py $(firstword $(DATA)) --out bench/results/scaling.json

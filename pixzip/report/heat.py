@@ -56,7 +56,8 @@ def _size(width: int, height: int) -> tuple[int, int]:
 
 def scale_top(heats: Sequence[Heat]) -> int:
     """Bits per pixel at the end of the one scale of all maps: a multiple of four, so that its quarters are whole."""
-    return 4 * max(1, math.ceil(np.percentile(np.concatenate([h.bits.ravel() for h in heats]), _TOP_PERCENTILE) / 4))
+    top = float(np.percentile(np.concatenate([h.bits.ravel() for h in heats]), _TOP_PERCENTILE))
+    return 4 * max(1, math.ceil(top / 4))
 
 
 def map_uri(bits: NDArray[np.float32], top: int) -> str:

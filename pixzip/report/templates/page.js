@@ -1,27 +1,31 @@
 "use strict";
 
-// A click on a heading sorts, the next one turns round; what has no value stays at the end.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells];
-  const value = (row, column) => {
-    const text = row.cells[column].dataset.value ?? (row.cells[column].classList.contains("none") ? "" : row.cells[column].textContent);
-    return text === "" ? null : isNaN(text) ? text : Number(text);
-  };
-  heads.forEach((head, column) => {
-    head.querySelector("button").addEventListener("click", () => {
-      const now = head.getAttribute("aria-sort");
-      const next = now === null ? head.dataset.first : now === "ascending" ? "descending" : "ascending";
-      heads.forEach(other => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", next);
-      const sign = next === "ascending" ? 1 : -1;
-      const rows = [...table.tBodies[0].rows].map(row => [value(row, column), row]);
-      rows.sort(([a], [b]) => {
-        if (a === null || b === null) return (a === null) - (b === null);
-        if (typeof a === "number" && typeof b === "number") return sign * (a - b);
-        return sign * String(a).localeCompare(String(b), undefined, { numeric: true });
-      });
-      table.tBodies[0].append(...rows.map(([, row]) => row));
-    });
+// What a cell is sorted by; what has no value stays at the end, whichever way round.
+function value(cell) {
+  const text = cell.classList.contains("none") ? "" : cell.dataset.value ?? cell.textContent;
+  return text === "" ? null : isNaN(text) ? text : Number(text);
+}
+
+function sort(table) {
+  const head = table.tHead.querySelector("[aria-sort]");
+  const sign = head.getAttribute("aria-sort") === "ascending" ? 1 : -1;
+  const rows = [...table.tBodies[0].rows].map(row => [value(row.cells[head.cellIndex]), row]);
+  rows.sort(([a], [b]) => {
+    if (a === null || b === null) return (a === null) - (b === null);
+    if (typeof a === "number" && typeof b === "number") return sign * (a - b);
+    return sign * String(a).localeCompare(String(b), undefined, { numeric: true });
+  });
+  table.tBodies[0].append(...rows.map(([, row]) => row));
+}
+
+// A click on a heading sorts, the next one turns round.
+for (const button of document.querySelectorAll("table.sortable thead button")) {
+  button.addEventListener("click", () => {
+    const head = button.closest("th"), table = head.closest("table");
+    const turned = { ascending: "descending", descending: "ascending" }[head.getAttribute("aria-sort")];
+    table.tHead.querySelector("[aria-sort]")?.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", turned ?? head.dataset.first);
+    sort(table);
   });
 }
 
@@ -48,6 +52,7 @@ document.getElementById("metric").addEventListener("change", event => {
       cell.classList.toggle("best", four[metric] === best);
     });
   }
+  if (images.tHead.querySelector("[aria-sort]")) sort(images);
 });
 
 document.getElementById("filter").addEventListener("input", event => {
