@@ -23,7 +23,6 @@ _ERRORS = (PixzipError, ValueError, TypeError, RuntimeError, OSError, MemoryErro
 
 def timed(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
     """(result, seconds), with the garbage collector off."""
-    gc.collect()
     gc.disable()
     try:
         start = time.perf_counter()
