@@ -15,7 +15,7 @@ endif
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench report clean
+.PHONY: help venv demo test browser check bench report clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -27,6 +27,8 @@ demo: $(VENV)/.bench ## compress and decompress the example photograph, beside P
 
 test: $(VENV)/.test ## run the test suite
 	$(BIN)/python -m pytest
+
+browser: $(VENV)/.browser ## install what the test of the report in a browser drives Chromium with
 
 check: $(VENV)/.dev ## lint, formatting and types
 	$(BIN)/ruff check .
@@ -59,6 +61,6 @@ $(VENV)/.torch: $(BIN)/python constraints.txt
 	@touch $@
 
 # Editable, so that the sources here are what runs.
-$(VENV)/.bench $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml
+$(VENV)/.bench $(VENV)/.test $(VENV)/.browser $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[$*]'
 	@touch $@

@@ -81,7 +81,8 @@ def bench(
     origin = provenance(["pixzip", "bench", *sys.argv[2:]], paths, models, threads)
     heats = _Heats(heatmaps, models[-1] if models else "base", where)
     with Bar("measuring") as bar:
-        measure.warm_up(chosen)
+        for channels in (3, 1):
+            measure.warm_up(chosen, channels)
         rows, skipped = measure.measure(
             images.sources(paths), chosen, limit=limit, repeats=repeats, max_pixels=container.MAX_PIXELS,
             seen=heats.add, progress=lambda done: bar(done, min(total, limit or total) * len(chosen)),
