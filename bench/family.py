@@ -31,6 +31,7 @@ LISTS = {
     "ablations": ("run", "data"),
     "peers": ("data", "images"),
     "photographs": ("run", "data"),
+    "stacks": ("run", "data"),
 }
 
 
@@ -87,7 +88,7 @@ def main(
 ) -> None:
     """Measure RUNS; without any, the other formats alone."""
     set_threads(threads)
-    result, device = read(out), resolve_device(device)
+    device = resolve_device(device)
     origins = {
         name: {**provenance([path], [], threads), "device": device} for name, path in sets.items()
     }  # of everything measured by this command
@@ -98,19 +99,23 @@ def main(
             taken[name, levels] = take(name, sets[name], levels, images)
         return taken[name, levels]
 
+    def add(where: str, entry: dict[str, Any]) -> None:
+        result = read(out)  # others may have added to it meanwhile
+        put(result, where, entry)
+        write(out, result)
+
     def other_formats(test: Measured) -> None:
+        result = read(out)
         known = {(p["data"], p["images"], p["sha256"]) for p in result["peers"]}
         if peers and not ablation and (test.name, len(test.images), test.sha256) not in known:
             click.echo(f"{test.name}: other formats on {len(test.images)} images", err=True)
-            put(result, "peers", {**measure_peers(test, threads), "measured": origins[test.source]})
-            write(out, result)
+            add("peers", {**measure_peers(test, threads), "measured": origins[test.source]})
 
     for folder in runs:
         run = prepare(folder, trained_on)
         test = images_of(fits(run, sets), run.weights.levels)
         row = describe(run, test, verify_images, speed_images, device)
-        put(result, "ablations" if ablation else "rows", {**row, "measured": origins[test.source]})
-        write(out, result)
+        add("ablations" if ablation else "rows", {**row, "measured": origins[test.source]})
         rate = f"{row['nll']:.4f} {row['unit']}, {row['size']:.4f} in the file"
         click.echo(f"{folder.name}: {model_name(run)}, {rate}", err=True)
         other_formats(test)

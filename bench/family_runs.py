@@ -147,12 +147,12 @@ class _Counting(entropy.Encoder):
         type(self).bits += float(entropy.nll_bits(symbols, freqs).sum())
 
 
-def _bits_and_bytes(test: Measured, weights: FixedWeights, device: str) -> tuple[float, int]:
-    """The model's own bits, and the file's bytes."""
+def bits_and_file(test: Measured, weights: FixedWeights, device: str) -> tuple[float, bytes]:
+    """The model's own bits for all images, and a stack of them."""
     counting = type("Counting", (_Counting,), {"bits": 0.0})
     with mock.patch.object(entropy, "Encoder", counting):
         file = compress_stack(list(test.images), weights, device, depth=8 if test.levels == 256 else 1, batch=BATCH)
-    return counting.bits, len(file)
+    return counting.bits, file
 
 
 def _speed(test: Measured, count: int, batch: int, weights: FixedWeights, device: str) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def describe(run: Run, test: Measured, verify_images: int, speed_images: int, de
     _speed(replace(test, images=test.images[:1, :8, :8]), 1, 1, weights, device)  # warms up
     single = _speed(test, speed_images, 1, weights, device)
     many = _speed(test, verify_images, BATCH, weights, device)
-    bits, size_bytes = _bits_and_bytes(test, weights, device)
+    bits, file = bits_and_file(test, weights, device)
     name = model_name(run)
     config, changes = named_config(run, test.name)
     comparable = test.levels == 256 or FIXED in test.title
@@ -227,10 +227,10 @@ def describe(run: Run, test: Measured, verify_images: int, speed_images: int, de
         "levels": test.levels,
         "unit": test.unit,
         "nll_bits": bits,
-        "file_bytes": size_bytes,
+        "file_bytes": len(file),
         "nll": test.in_unit(bits),
-        "size": test.in_unit(8 * size_bytes),
-        "overhead": 8 * size_bytes / bits - 1,
+        "size": test.in_unit(8 * len(file)),
+        "overhead": 8 * len(file) / bits - 1,
         "verified_images": many["images"],
         "one_by_one": single,
         "together": many,

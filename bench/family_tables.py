@@ -233,14 +233,31 @@ def _value(value: Any) -> str:
 
 def origins(result: dict[str, Any]) -> str:
     """Where the figures came from, each origin once."""
-    lists = (result["rows"], result["ablations"], result["peers"], result.get("photographs", []))
+    lists = [result.get(name, []) for name in ("rows", "ablations", "peers", "photographs", "stacks")]
     return "\n\n".join(line for line, _ in groupby(sorted(origin(r["measured"]) for rows in lists for r in rows)))
+
+
+def stacks(result: dict[str, Any]) -> str:
+    """Whole test sets, each a file."""
+    rows = result.get("stacks", [])
+    if not rows:
+        return ""
+    lines = [
+        [
+            TITLES[r["model"]], r["run"], f"{r['images']:,} images of {r['set']}", f"{r['nll']:.4f} {r['unit']}",
+            f"{r['file_bytes']:,}", f"{r['size']:.4f} {r['unit']}", f"{r['overhead']:.4%}".replace("%", " %"),
+            f"{r['verified_images']:,}",
+        ]
+        for r in rows
+    ]  # fmt: skip
+    return table(["model", "run", "set", "model", "bytes", "file", "file over model", "verified"], lines)
 
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "rates": rates,
     "speeds": speeds,
     "photographs": photographs,
+    "stacks": stacks,
     "order": order,
     "budget": budget,
     "ablations": ablations,

@@ -241,3 +241,17 @@ def test_pictures_are_drawn_and_shown(page: ModuleType, result: dict[str, Any], 
     for file in ("pixelcnn.svg", "pixelcnn-field.png", *drawn):
         assert (folder / "pictures" / file).stat().st_size > 0
         assert f"](pictures/{file})" in shown
+
+
+def test_a_whole_set_is_one_verified_stack(folder: Path, bench: ModuleType) -> None:
+    command = importlib.import_module("family_stack").main
+    data, out = f"cifar10={folder / 'cifar10-test.npy'}", folder / "stack.json"
+    outcome = CliRunner().invoke(command, [str(folder / "pixelcnn-cifar10"), "--data", data, "--out", str(out)])
+    assert outcome.exit_code == 0, outcome.output
+    (row,) = json.loads(out.read_text())["stacks"]
+    weights = load_family(folder / "pixelcnn-cifar10" / "model.safetensors")
+    images = np.load(folder / "cifar10-test.npy")
+    assert row["images"] == row["verified_images"] == len(images)
+    assert row["file_bytes"] == len(compress_stack(list(images), weights, batch=256))
+    assert row["nll_bits"] == pytest.approx(sum(DensityEngine(weights).nll_bits(list(images.transpose(0, 3, 1, 2)))))
+    assert row["overhead"] == pytest.approx(8 * row["file_bytes"] / row["nll_bits"] - 1)

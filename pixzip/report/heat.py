@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixzip.heatmap import shown
 from pixzip.picture import Picture
 
 #: Pixels of the longer side, on the page.
@@ -41,8 +42,7 @@ def heat(name: str, picture: Picture, bits: NDArray[np.float32]) -> Heat:
         bits: (H, W) bits per pixel.
     """
     size = _size(picture.width, picture.height)
-    eight = (picture.samples >> max(0, picture.depth - 8)).astype(np.uint8)
-    image = Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
+    image = Image.fromarray(shown(picture))
     small = Image.fromarray(np.asarray(bits, np.float32)).resize(size, Image.Resampling.BOX)
     thumbnail = _uri(image.resize(size, Image.Resampling.LANCZOS), "WEBP", quality=80)
     return Heat(name, thumbnail, np.asarray(small, np.float32), float(bits.mean()))
