@@ -19,13 +19,10 @@ from pixzip.exact import kernels, kernels_heads
 from pixzip.exact.frequencies import BINS
 from pixzip.exact.gemm import Float32
 from pixzip.exact.layers import Layers
+from pixzip.exact.pace import Pace
 from pixzip.exact.schedule import BACK, RING, Schedule, Step
 from pixzip.exact.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront, joined
 from pixzip.models.context import MASK_A, MASK_B
-
-#: A thread is not worth waking for fewer rows.
-_ROWS_PER_THREAD = 32
-
 
 #: Taps of mask A that lie side by side: the first's number, and how many they are.
 _RUNS = np.array(
@@ -104,15 +101,22 @@ class CompiledWavefront(Wavefront):
     def coding(self) -> Iterator[None]:
         wanted = torch.get_num_threads()
         before = numba.get_num_threads()
-        self._threads = min(wanted, before) if kernels.THREADS else 1
-        numba.set_num_threads(self._threads)
-        torch.set_num_threads(wanted)  # numba's pool, when it starts, sets OpenMP's number for torch too
+        torch.set_num_threads(wanted)  # numba's pool, when it started, set OpenMP's number for torch too
+        self._pace = Pace(min(wanted, before) if kernels.THREADS else 1)
+        self._use(1)
         try:
             with _libraries().limit(limits=1, user_api="blas"):  # each of our threads multiplies its own rows
                 yield
         finally:
             numba.set_num_threads(before)
             torch.set_num_threads(wanted)
+
+    def _use(self, threads: int) -> None:
+        """A team of one thread waits for nobody."""
+        self._parts = threads
+        numba.set_num_threads(threads)
+        if kernels.THREADS:
+            torch.set_num_threads(threads)
 
     def begin(self, step: Step) -> None:
         m = step.address.size
@@ -126,7 +130,9 @@ class CompiledWavefront(Wavefront):
         if self.deep:
             self._units[:m], self._tops[:m] = self._unit_of[step.image], self._top_of[step.image]
         self._address, self._now = step.address, self._cache[m]
-        self._parts = min(self._threads, max(1, m // _ROWS_PER_THREAD))
+        parts = self._pace.choose(m)
+        if parts != self._parts:
+            self._use(parts)
         self._hidden = self._trunk(step)
 
     @abstractmethod
