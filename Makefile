@@ -15,7 +15,7 @@ endif
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench report clean
+.PHONY: help venv demo test browser check bench report clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -28,6 +28,8 @@ demo: $(VENV)/.bench ## compress and decompress the example photograph, beside P
 test: $(VENV)/.test ## run the test suite
 	$(BIN)/python -m pytest
 
+browser: $(VENV)/.browser ## install what the test of the report in a browser drives Chromium with
+
 check: $(VENV)/.dev ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,7 +37,8 @@ check: $(VENV)/.dev ## lint, formatting and types
 
 bench: $(VENV)/.bench ## measure everything and rewrite the README's figures: make bench DATA="photos.tar kodak.tar"
 	@test -n "$(DATA)" || { echo 'make bench needs images: make bench DATA="photos.tar kodak.tar"' >&2; exit 2; }
-	$(BIN)/python bench/rate.py $(DATA) --out bench/results/rate.json
+	for set in $(DATA); do name=$$(basename $$set); \
+	  $(BIN)/pixzip bench $$set -o bench/results/$${name%.*} -f --threads 2 --heatmaps 0 || exit; done
 	$(BIN)/python bench/speed.py $(firstword $(DATA)) --out bench/results/speed.json
 	$(BIN)/python bench/speed.py $(firstword $(DATA)) --isa AVX2 --out bench/results/speed-avx2.json
 	$(BIN)/python bench/scaling.py $(firstword $(DATA)) --out bench/results/scaling.json
@@ -58,6 +61,6 @@ $(VENV)/.torch: $(BIN)/python constraints.txt
 	@touch $@
 
 # Editable, so that the sources here are what runs.
-$(VENV)/.bench $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml
+$(VENV)/.bench $(VENV)/.test $(VENV)/.browser $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[$*]'
 	@touch $@

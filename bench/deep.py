@@ -23,39 +23,27 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
-import imagecodecs
 import numpy as np
-from common import Codec, provenance, round_trip, set_threads, timed, write
+from common import provenance, round_trip, set_threads, timed, write
 from deep_blocks import apart, describe_blocks
 from deep_page import page, totals
 from picture_peers import optimised_png
 from pixcodecs import blocks
-from pixcodecs.blocks import Samples
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image, library
 from pixzip.picture import Picture
+from pixzip.report import measure
+from pixzip.report.codecs import jpeg_ls, jpeg_xl
 
 #: What a file may take beyond the PNG of the same samples.
 ALLOWED_BYTES = 24
 
 
-def jpeg_xl(effort: int, bits: int, threads: int) -> Codec:
-    """Lossless, told how many bits are in use; it takes at least 9 for samples of two bytes."""
-    options = {"lossless": True, "effort": effort, "bitspersample": max(9, bits), "numthreads": threads}
-    return Codec(
-        f"JPEG XL e{effort}",
-        lambda x: imagecodecs.jpegxl_encode(x, **options),
-        lambda data: imagecodecs.jpegxl_decode(data, numthreads=threads),
-    )
-
-
-def jpeg_ls_bytes(samples: Samples) -> int | None:
+def jpeg_ls_bytes(picture: Picture) -> int | None:
     """Size of a lossless JPEG-LS file of 16-bit samples; None where there can be none."""
-    try:
-        return round_trip(Codec("JPEG-LS", imagecodecs.jpegls_encode, imagecodecs.jpegls_decode), samples)[0]
-    except imagecodecs.JpeglsError:
-        return None
+    found = measure.round_trip(jpeg_ls(), picture)
+    return found["bytes"] if found["status"] == measure.LOSSLESS else None
 
 
 def pxz_round_trip(picture: Picture, model: str) -> tuple[bytes, float, float]:
@@ -116,12 +104,12 @@ def row(name: str, source: bytes, names: list[str], efforts: list[int], threads:
     if loaded.depth <= 8:
         return None
     picture = Picture(loaded.samples, loaded.layout, loaded.depth)
-    samples = picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
-    bits = max(1, int(samples.max()).bit_length())
-    peers = {effort: round_trip(jpeg_xl(effort, bits, threads), samples) for effort in efforts}
+    bits = max(1, int(picture.samples.max()).bit_length())
+    told = dataclasses.replace(picture, depth=max(9, bits))
+    peers = {effort: round_trip(jpeg_xl(effort, threads), told) for effort in efforts}
     results: dict[bytes, dict[str, Any]] = {}
     for model in names:  # one grey model serves several names
-        key = library.resolve(model, 3 if samples.ndim == 3 else 1).model_id
+        key = library.resolve(model, 3 if picture.layout.channels >= 3 else 1).model_id
         if key not in results:
             results[key] = {"models": [], **under_model(picture, bits, model)}
         results[key]["models"].append(model)
@@ -137,7 +125,7 @@ def row(name: str, source: bytes, names: list[str], efforts: list[int], threads:
         "raw_bytes": -(-picture.samples.size * bits // 8),
         "low_raw_bytes": -(-picture.samples.size * max(0, bits - 8) // 8),
         "png_bytes": len(optimised_png(picture, source)),
-        "jpeg_ls_bytes": jpeg_ls_bytes(samples),
+        "jpeg_ls_bytes": jpeg_ls_bytes(picture),
         "jxl_bytes": {str(effort): peer[0] for effort, peer in peers.items()},
         "jxl_encode_s": peers[max(peers)][1],
         "results": list(results.values()),
@@ -160,9 +148,10 @@ def warm_up(names: list[str], threads: int) -> None:
     for bits, scale in ((12, 1), (16, 16)):
         for channels in (1, 3):
             samples = np.ascontiguousarray((ramp * scale).astype(np.uint16)[..., :channels])
-            round_trip(jpeg_xl(7, bits, threads), samples[..., 0] if channels == 1 else samples)
+            picture = dataclasses.replace(codec.as_picture(samples), depth=bits)
+            round_trip(jpeg_xl(7, threads), picture)
             for model in names:
-                pxz_round_trip(dataclasses.replace(codec.as_picture(samples), depth=bits), model)
+                pxz_round_trip(picture, model)
 
 
 @click.command()

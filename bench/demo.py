@@ -10,6 +10,8 @@ import numpy as np
 from common import Codec, load, peers, pixzip_codec, timed, warm_up
 from PIL import Image
 
+from pixzip.codec import as_picture
+
 
 @click.command()
 @click.argument("image", type=click.Path(exists=True, path_type=Path))
@@ -27,7 +29,7 @@ def main(image: Path, models: str, threads: int, out: Path) -> None:
     click.echo(f"{'':14} {'bytes':>11} {'of PNG':>8} {'compress':>9} {'decompress':>11}")
     png_bytes = 0
     for codec in [*peers(threads), *ours]:
-        data, encode_s = timed(codec.encode, picture)
+        data, encode_s = timed(codec.encode, as_picture(picture))
         decoded, decode_s = timed(codec.decode, data)
         if decoded.shape != picture.shape or (decoded != picture).any():
             raise SystemExit(f"{codec.name}: a pixel came back changed")

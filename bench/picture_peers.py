@@ -17,7 +17,10 @@ from pixcodecs.blocks import Samples
 from pixcodecs.coding import pack_bits
 
 from pixzip import foreign, image
-from pixzip.picture import Chunk, Layout, Picture
+from pixzip.codec import as_picture
+from pixzip.picture import Chunk, Picture
+from pixzip.report import codecs
+from pixzip.report.images import colours
 
 
 class WrongPeer(Exception):  # noqa: N818 (it is no error of pixzip)
@@ -46,25 +49,6 @@ def peer_sizes(picture: Picture, source: bytes, stream: bytes | None, threads: i
             sizes[f"{name}_bytes"] = None
             errors.append(f"{name}: {e}")
     return {**sizes, "peer_errors": errors}
-
-
-def colours(picture: Picture) -> Samples:
-    """(H, W, C) samples as a viewer shows them: palettes looked up, transparent colours as alpha."""
-    x = picture.samples
-    alphas = np.frombuffer(picture.transparency, np.uint8)
-    if picture.layout is Layout.PALETTE:  # an index behind the end is black
-        table = np.zeros((256, 4), np.uint8)
-        entries = np.frombuffer(picture.palette, np.uint8).reshape(-1, 3)
-        table[: len(entries), :3] = entries
-        table[:, 3] = 255
-        table[: len(alphas), 3] = alphas
-        found: Samples = table[x[..., 0]]
-        return found if alphas.size else np.ascontiguousarray(found[..., :3])
-    if not picture.transparency:
-        return x
-    shown = (x != np.frombuffer(picture.transparency, ">u2")).any(2, keepdims=True)
-    opaque = 2**picture.depth - 1
-    return np.concatenate([x, (shown * opaque).astype(x.dtype)], 2)
 
 
 def optimised_png(picture: Picture, source: bytes) -> bytes:
@@ -127,9 +111,9 @@ def webp_file_bytes(picture: Picture, stream: bytes | None) -> int | None:
 def jpeg_xl(picture: Picture, threads: int) -> bytes:
     """A lossless JPEG XL file, by effort 9."""
     shown = colours(picture)
-    squeezed = shown[..., 0] if shown.shape[2] == 1 else shown
-    data = bytes(imagecodecs.jpegxl_encode(squeezed, lossless=True, effort=9, numthreads=threads))
-    _compare("JPEG XL", imagecodecs.jpegxl_decode(data, numthreads=threads).reshape(shown.shape), shown)
+    codec = codecs.jpeg_xl(9, threads)
+    data = codec.encode(as_picture(shown))
+    _compare("JPEG XL", codec.decode(data).reshape(shown.shape), shown)
     return data
 
 

@@ -1,5 +1,7 @@
 """README tables and plot from the JSON files in bench/results; nothing is measured here.
 
+The sizes of a set of images are what `pixzip bench SET -o bench/results/SET` wrote; the rest, one file a benchmark.
+
 python bench/report.py
 """
 
@@ -10,7 +12,9 @@ from typing import Any
 import click
 import matplotlib as mpl
 from common import JXL, RESULTS, ROOT, origin, table
-from matplotlib.figure import Figure
+
+from pixzip.report.codecs import REFERENCE
+from pixzip.report.plot import Panel, Point, rate_speed
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 PLOT = Path("docs/rate-speed.svg")
@@ -70,22 +74,43 @@ def memory_table(result: dict[str, Any]) -> str:
 
 def plot(result: dict[str, Any], out: Path) -> None:
     """Rate against decoding speed, one panel a set, every codec a point."""
-    sets = result["sets"]
-    figure = Figure(figsize=(4.4 * len(sets), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(sets), squeeze=False)
-    for axis, (name, of) in zip(axes[0], sets.items(), strict=True):
-        for i, (codec, r) in enumerate(of["codecs"].items()):
-            ours = codec.startswith("pixzip")
-            offset = (6, 4) if i % 2 else (6, -11)  # neighbours' names must not overlap
-            axis.plot(r["decode_mps"], r["bpsp"], "o" if ours else "s", color="C3" if ours else "C7")
-            axis.annotate(codec, (r["decode_mps"], r["bpsp"]), offset, textcoords="offset points", fontsize=8)
-        axis.set(xscale="log", xlabel="decoding, megapixels/s", title=name)
-        axis.margins(x=0.35, y=0.15)
-        axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("bits per sub-pixel (less is better)")
+    panels = [
+        Panel(
+            name,
+            [Point(codec, r["decode_mps"], r["bpsp"], codec.startswith("pixzip")) for codec, r in of["codecs"].items()],
+            "decoding, megapixels/s",
+            "bits per sub-pixel (less is better)",
+        )
+        for name, of in result["sets"].items()
+    ]
     out.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "pixzip"}):  # the same figures give the same file
-        figure.savefig(out, metadata={"Date": None})
+        rate_speed(panels).savefig(out, metadata={"Date": None}, facecolor="white")
+
+
+def as_rate(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `pixzip bench` found on several sets, each in a report of its own, as one result.
+
+    Raises:
+        SystemExit: a codec does not hold all images of a set, so that totals cannot be compared.
+    """
+    sets = {}
+    for report in reports:
+        (name,) = (Path(data).stem for data in report["data"])
+        images = len(report["images"])
+        if partial := [t["name"] for t in report["totals"] if t["images"] < images]:
+            raise SystemExit(f"{name}: not all images are held by {', '.join(partial)}: leave them out with --codecs")
+        if report["reference"] != REFERENCE:
+            raise SystemExit(f"{name}: measure {REFERENCE} too, which the table's ratios are to")
+        codecs = {t["name"]: {**t, "bytes_ratio": t["ratio"]} for t in report["totals"]}
+        sets[name] = {"images": images, "megapixels": report["totals"][0]["megapixels"], "codecs": codecs}
+    return {"sets": sets}
+
+
+def rate_of(results: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Sizes over whole sets: of `pixzip bench`, else as they were measured before there was that."""
+    reports = [r for r in results if r["benchmark"] == "bench"]
+    return as_rate(reports) if reports else next((r for r in results if r["benchmark"] == "rate"), None)
 
 
 def section(results: list[dict[str, Any]]) -> str:
@@ -94,8 +119,9 @@ def section(results: list[dict[str, Any]]) -> str:
     for result in results:
         by_kind.setdefault(result["benchmark"], []).append(result)
     parts = []
-    for result in by_kind.get("rate", [])[:1]:
-        parts += [f"![Rate against decoding speed]({PLOT.as_posix()})", rate_table(result), origin(result)]
+    if rate := rate_of(results):
+        origins = map(origin, by_kind.get("bench") or by_kind["rate"])
+        parts += [f"![Rate against decoding speed]({PLOT.as_posix()})", rate_table(rate), *origins]
     if speeds := by_kind.get("speed"):
         first = speeds[0]
         parts.append(
@@ -116,7 +142,7 @@ def section(results: list[dict[str, Any]]) -> str:
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
     """Rewrite the README between its markers, and the plot."""
-    found = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
+    found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
     # The plain run of a benchmark before its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     readme = root / "README.md"
@@ -126,10 +152,8 @@ def main(results: Path, root: Path) -> None:
     before, rest = text.split(START)
     _, after = rest.split(END)
     readme.write_text(f"{before}{START}\n\n{section(found)}\n\n{END}{after}")
-    for result in found:
-        if result["benchmark"] == "rate":
-            plot(result, root / PLOT)
-            break
+    if rate := rate_of(found):
+        plot(rate, root / PLOT)
 
 
 if __name__ == "__main__":

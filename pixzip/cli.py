@@ -13,6 +13,7 @@ from pixcodecs import container
 from pixcodecs.errors import PixzipError
 
 from pixzip import files
+from pixzip.cli_bench import bench
 from pixzip.cli_heatmap import heatmap
 from pixzip.cli_jobs import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, Bar, Jobs, report, targets_of
 from pixzip.cli_options import device_option, force_option, load_image, model_option, no_limit_option, weights_for
@@ -85,7 +86,7 @@ def main() -> None:
     """Lossless image compression by a learned model, decoded bit for bit on any machine."""
 
 
-for _command in (info, evaluate, models, heatmap, train, sample, complete):
+for _command in (info, evaluate, models, heatmap, bench, train, sample, complete):
     main.add_command(_command)
 
 

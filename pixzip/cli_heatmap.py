@@ -66,7 +66,7 @@ def _coded(data: bytes, model: str, device: str, limit: int | None, models_only:
         with Bar("decompressing") as bar:
             return codec.decompress([data], _by_id(model), where, max_pixels=limit, progress=bar)[0], data
     picture = image_files.load(data, limit).picture
-    choices = {"graphics": library.graphics_beside(model), "models_only": models_only}
+    choices: dict[str, Any] = {"graphics": library.graphics_beside(model), "models_only": models_only}
     with Bar("compressing") as bar:
         return picture, codec.compress([picture], weights_for(model), where, **choices, progress=bar)[0]
 

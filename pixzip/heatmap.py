@@ -29,7 +29,7 @@ def shown(picture: Picture) -> NDArray[np.uint8]:
         table[: len(alphas), 3] = alphas
         colours: NDArray[np.uint8] = table[x[..., 0]]
         return colours if alphas.size else np.ascontiguousarray(colours[..., :3])
-    scaled = (x.astype(np.uint32) * 255 // (2**picture.depth - 1)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = (x.astype(np.uint32) * 255 // (2**picture.depth - 1)).astype(np.uint8)
     if picture.layout in (Layout.GREY, Layout.GREY_ALPHA):
         return np.concatenate([np.repeat(scaled[..., :1], 3, 2), scaled[..., 1:]], 2)
     return scaled

@@ -21,6 +21,7 @@ target = Path(sys.argv[1]).resolve()
 for package in (pixzip, pixcodecs):
     assert Path(package.__file__).resolve().is_relative_to(target), package.__file__
     assert Path(package.__file__).with_name("py.typed").exists(), package.__file__
+assert (Path(pixzip.__file__).parent / "report" / "templates" / "page.html").exists()
 image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 files = codec.compress([image], lambda channels: library.resolve(library.DEFAULT, channels))
 (again,) = codec.decompress(files, library.by_id)

@@ -1,0 +1,248 @@
+"""Lossless codecs behind one interface: a picture in, the bytes of a file out, and back.
+
+Each has an id, as in numcodecs [1]: `png`, `jxl-e9`, `pixzip-base`.  All get the same samples, and are told how many
+bits are in use if they take that; what one is known not to hold it says before anything is tried.
+
+[1] https://numcodecs.readthedocs.io
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+from pixcodecs.errors import PixzipError
+
+from pixzip import api, library
+from pixzip import codec as pxz
+from pixzip.foreign import WEBP_MAX_SIDE
+from pixzip.picture import Picture, Samples
+
+#: What speeds and sizes are given as ratios to, where it is measured.
+REFERENCE = "jxl-e9"
+#: What starts the id of one of our models, before its name or its path.
+OURS = "pixzip"
+ALL = "all"
+
+
+def _holds_all(picture: Picture) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One picture in, one file out, and back.
+
+    Attributes:
+        codec_id, name: for the command line, and for readers.
+        settings: what the library is told.
+        encode: picture without palette or transparent colour -> file.
+        decode: file -> (H, W) or (H, W, C), uint8 or uint16.
+        lacks: why it cannot hold a picture; empty if it can.
+    """
+
+    codec_id: str
+    name: str
+    settings: str
+    encode: Callable[[Picture], bytes]
+    decode: Callable[[bytes], Samples]
+    lacks: Callable[[Picture], str] = _holds_all
+
+    @property
+    def ours(self) -> bool:
+        return self.codec_id.startswith(OURS)
+
+
+def _save(picture: Picture, form: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pxz.as_array(picture)).save(out, form, **options)
+    return out.getvalue()
+
+
+def _open(data: bytes) -> Samples:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def _more_than_8_bits(picture: Picture) -> str:
+    return "has no more than 8 bits a sample" if picture.depth > 8 else ""
+
+
+def png() -> Codec:
+    """libpng's filters and the slowest deflate."""
+
+    def encode(picture: Picture) -> bytes:
+        if picture.depth > 8:  # Pillow has no colours of 16 bits
+            return bytes(imagecodecs.png_encode(pxz.as_array(picture), level=9))
+        return _save(picture, "PNG", optimize=True)
+
+    return Codec("png", "PNG", "Pillow, optimised; imagecodecs, level 9, of 16 bits", encode, imagecodecs.png_decode)
+
+
+def webp() -> Codec:
+    """libwebp's slowest; grey becomes equal R, G and B, which costs nothing."""
+
+    def lacks(picture: Picture) -> str:
+        if max(picture.width, picture.height) > WEBP_MAX_SIDE:
+            return f"has no more than {WEBP_MAX_SIDE} pixels a side"
+        return _more_than_8_bits(picture)
+
+    encode = partial(_save, form="WEBP", lossless=True, exact=True, method=6, quality=100)
+    return Codec("webp", "WebP", "lossless, method 6, quality 100", encode, _open, lacks)
+
+
+def jpeg_xl(effort: int, threads: int) -> Codec:
+    """libjxl, which takes at least 9 bits for samples of two bytes."""
+
+    def encode(picture: Picture) -> bytes:
+        array, bits = pxz.as_array(picture), max(9, picture.depth) if picture.depth > 8 else None
+        options: dict[str, Any] = {"effort": effort, "bitspersample": bits, "numthreads": threads}
+        return bytes(imagecodecs.jpegxl_encode(array, lossless=True, **options))
+
+    def decode(data: bytes) -> Samples:
+        found: Samples = imagecodecs.jpegxl_decode(data, numthreads=threads)
+        return found
+
+    return Codec(f"jxl-e{effort}", f"JPEG XL e{effort}", f"lossless, effort {effort}", encode, decode)
+
+
+def jpeg_ls() -> Codec:
+    """CharLS."""
+
+    def lacks(picture: Picture) -> str:
+        return "has no grey with alpha" if picture.layout.channels == 2 else ""
+
+    def encode(picture: Picture) -> bytes:
+        return bytes(imagecodecs.jpegls_encode(pxz.as_array(picture)))
+
+    return Codec("jpegls", "JPEG-LS", "lossless", encode, imagecodecs.jpegls_decode, lacks)
+
+
+def jpeg_2000(threads: int) -> Codec:
+    """OpenJPEG, reversible wavelet and colour transform."""
+
+    def encode(picture: Picture) -> bytes:
+        array = pxz.as_array(picture)
+        bits = picture.depth
+        return bytes(imagecodecs.jpeg2k_encode(array, 0, reversible=True, bitspersample=bits, numthreads=threads))
+
+    def decode(data: bytes) -> Samples:
+        found: Samples = imagecodecs.jpeg2k_decode(data, numthreads=threads)
+        return found
+
+    return Codec("jpeg2000", "JPEG 2000", "reversible", encode, decode)
+
+
+def avif(threads: int) -> Codec:
+    """libavif, 4:4:4 without a colour transform."""
+
+    def lacks(picture: Picture) -> str:
+        return "" if picture.depth in (8, 10, 12) else "has 8, 10 or 12 bits a sample"
+
+    def encode(picture: Picture) -> bytes:
+        array, bits = pxz.as_array(picture), picture.depth
+        return bytes(imagecodecs.avif_encode(array, 100, speed=6, bitspersample=bits, numthreads=threads))
+
+    def decode(data: bytes) -> Samples:
+        found: Samples = imagecodecs.avif_decode(data, numthreads=threads)
+        return found
+
+    return Codec("avif", "AVIF", "lossless, speed 6", encode, decode, lacks)
+
+
+def qoi() -> Codec:
+    """The reference's encoder, or Pillow's."""
+
+    def lacks(picture: Picture) -> str:
+        return "has RGB and RGBA alone" if picture.layout.channels < 3 else _more_than_8_bits(picture)
+
+    def encode(picture: Picture) -> bytes:
+        return bytes(imagecodecs.qoi_encode(picture.samples))
+
+    if imagecodecs.QOI.available:
+        return Codec("qoi", "QOI", "imagecodecs", encode, imagecodecs.qoi_decode, lacks)
+    return Codec("qoi", "QOI", "Pillow", partial(_save, form="QOI"), _open, lacks)
+
+
+def pixzip(model: str, device: str = "cpu") -> Codec:
+    """One of our models, called with one picture at a time.
+
+    Args:
+        model: a shipped model's name, or where a weights file is.
+    Raises:
+        ModelMismatchError: there is none.
+    """
+    found = api.Codec(model, device, max_pixels=None)
+    codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
+    settings = f"model {library.find(model).model_id.hex()}, {found.device}"
+    return Codec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode)
+
+
+class _Known(NamedTuple):
+    """How a codec is made, and whether the libraries here have it."""
+
+    make: Callable[[int, str], Codec]  # threads, device
+    installed: Callable[[], bool] = lambda: True
+
+
+_KNOWN = {
+    "png": _Known(lambda threads, device: png()),
+    "webp": _Known(lambda threads, device: webp()),
+    "jxl-e3": _Known(lambda threads, device: jpeg_xl(3, threads), lambda: imagecodecs.JPEGXL.available),
+    "jxl-e7": _Known(lambda threads, device: jpeg_xl(7, threads), lambda: imagecodecs.JPEGXL.available),
+    "jxl-e9": _Known(lambda threads, device: jpeg_xl(9, threads), lambda: imagecodecs.JPEGXL.available),
+    "jpegls": _Known(lambda threads, device: jpeg_ls(), lambda: imagecodecs.JPEGLS.available),
+    "jpeg2000": _Known(lambda threads, device: jpeg_2000(threads), lambda: imagecodecs.JPEG2K.available),
+    "avif": _Known(lambda threads, device: avif(threads), lambda: imagecodecs.AVIF.available),
+    "qoi": _Known(lambda threads, device: qoi()),
+    "pixzip-fast": _Known(lambda threads, device: pixzip("fast", device)),
+    "pixzip-base": _Known(lambda threads, device: pixzip("base", device)),
+}
+
+
+def known() -> dict[str, bool]:
+    """The codecs' ids -> whether this machine has them."""
+    return {codec_id: entry.installed() for codec_id, entry in _KNOWN.items()}
+
+
+def model_of(codec_id: str) -> str:
+    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH; empty for the codecs of others."""
+    for separator in "-:":
+        if codec_id.startswith(OURS + separator):
+            return codec_id[len(OURS) + 1 :]
+    return ""
+
+
+def make(codec_id: str, threads: int, device: str = "cpu") -> Codec:
+    """
+    Args:
+        threads: of the libraries that take a number: libjxl, OpenJPEG and libavif.
+        device: of our models, as `codec.resolve_device` gives it.
+    Raises:
+        PixzipError: there is no such codec, or it is not installed.
+    """
+    if model := model_of(codec_id):
+        return pixzip(model, device)
+    if codec_id not in _KNOWN:
+        names = ", ".join(_KNOWN)
+        raise PixzipError(f"no codec {codec_id!r}: there are {names}; and pixzip:PATH, a weights file")
+    if not _KNOWN[codec_id].installed():
+        raise PixzipError(f"codec {codec_id} is not in this build of imagecodecs")
+    return _KNOWN[codec_id].make(threads, device)
+
+
+def select(names: Sequence[str], threads: int, device: str = "cpu") -> list[Codec]:
+    """The codecs of these names, each once; `all` is every one that is installed.
+
+    Raises:
+        PixzipError: see `make`.
+    """
+    everything = [codec_id for codec_id, installed in known().items() if installed]
+    ids = [codec_id for name in names for codec_id in (everything if name == ALL else [name])]
+    codecs = [make(codec_id, threads, device) for codec_id in dict.fromkeys(ids)]
+    return list({codec.codec_id: codec for codec in codecs}.values())
