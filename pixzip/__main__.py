@@ -1,21 +1,39 @@
 """`python -m pixzip`, and what the installed command calls: signals end it quietly from the first import on."""
 
+import contextlib
 import os
 import signal
+import sys
 from types import FrameType
 
 _SHOW_CURSOR = b"\x1b[?25h"
+_CLEAR_LINE = b"\r\x1b[K"
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Die of the signal, as a shell expects.
+    """Say what was done, and die of the signal, as a shell expects.
 
     Unlike an exception, which compiled code that calls back into Python would swallow, this always ends.
     """
-    if os.isatty(2):
-        os.write(2, _SHOW_CURSOR)  # a progress bar hides it
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        if os.isatty(2):
+            os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the one and leaves the other
+        os.write(2, _farewell().encode())
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _farewell() -> str:
+    """A line about the files of a command that is at work on some; nothing of others."""
+    if "pixzip.cli.ledger" not in sys.modules:
+        return ""
+    import click
+
+    from pixzip.cli import ledger
+
+    context = click.get_current_context(silent=True)
+    said = context.meta.get(ledger.FAREWELL) if context else None
+    return f"pixzip: {said()}\n" if said else ""
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
-from pixcodecs import container
+from pixcodecs import container, limits
 
 from pixzip import codec, decoder, image, library, tiles
 from pixzip.cli import main
@@ -309,7 +309,7 @@ def test_verify_catches_a_wrong_decoder(shipped: Path, monkeypatch: pytest.Monke
 
 def test_the_pixel_limit(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good("compress", "rgb.png", "-o", "a.pxz")
-    monkeypatch.setattr(container, "MAX_PIXELS", 100)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 100)
     bad("compress", "rgb.png", words="more than 100 pixels")
     bad("decompress", "a.pxz", words="limit of 100")
     good("compress", "rgb.png", "--no-pixel-limit")
