@@ -11,8 +11,8 @@ from pixcodecs import limits
 from pixcodecs import stack as stacks
 
 from pixzip import codec, files, folders, image, library, stack
+from tests.shell import bad, good, pixels, read, run
 from tests.support import tiny_weights
-from tests.test_cli import bad, good, pixels, read, run
 
 SIZES = {"b/2.png": (9, 12, 3), "b/10.png": (9, 12, 3), "a.png": (7, 5, 3), "c/d/é.webp": (4, 4, 3)}
 

@@ -14,7 +14,11 @@ _UNKNOWN = "-"
 @click.command()
 @as_json_option
 def models(as_json: bool) -> None:
-    """List the models: shipped ones, and those in the folders that PIXZIP_MODELS names, as PATH does."""
+    """List the models: shipped ones, and those in the folders that PIXZIP_MODELS lists, as PATH does.
+
+    Listed are multiply-adds a pixel, what each was trained on (megapixels seen), and bpsp: bits per sub-pixel of the
+    files of the validation photographs. What is not known is a dash.
+    """
     from pixzip import library
 
     card = library.WEIGHTS / library.CARD
@@ -44,6 +48,7 @@ def _row(model: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
         "bytes": model.path.stat().st_size,
         "multiply_adds_per_pixel": model.weights.multiply_adds,
         "trained_on": facts.get("trained_on"),
+        "started_from": facts.get("started_from"),
         "megapixels_seen": facts.get("megapixels_seen"),
         "validation_set": facts.get("validation_set"),
         "validation_bpsp": facts.get("validation_bpsp"),
@@ -54,7 +59,8 @@ def _row(model: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> dict[str, str]:
     """The row of a table, at most 100 columns wide in all for names of a usual length."""
     bpsp, seen = row["validation_bpsp"], row["megapixels_seen"]
-    data = ", ".join(row["trained_on"] or []) + (f": {seen:.0f} MP" if seen else "")
+    after = f" after {row['started_from']}" if row["started_from"] else ""
+    data = ", ".join(row["trained_on"] or []) + after + (f", {seen:.0f} MP" if seen else "")
     return {
         "model": row["name"],
         "id": row["model_id"],
@@ -62,7 +68,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "bytes": f"{row['bytes']:,}",
         "mul-adds/px": f"{row['multiply_adds_per_pixel']:,}",
         "trained on": data or _UNKNOWN,
-        "bits/sub-px": f"{bpsp:.3f}" if bpsp is not None else _UNKNOWN,
+        "bpsp": f"{bpsp:.3f}" if bpsp is not None else _UNKNOWN,
     }
 
 
@@ -71,7 +77,7 @@ def _print(rows: list[dict[str, str]]) -> None:
     if not rows:
         click.echo("no models here")
         return
-    heads, numbers = list(rows[0]), {"bytes", "mul-adds/px", "bits/sub-px"}
+    heads, numbers = list(rows[0]), {"bytes", "mul-adds/px", "bpsp"}
     if not sys.stdout.isatty():
         widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
         for row in [dict(zip(heads, heads, strict=True)), *rows]:
