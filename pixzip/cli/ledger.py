@@ -49,8 +49,13 @@ class Ledger:
     Every file is entered by `plan`, and leaves with `done`, `skip`, `fail` or `would`, which say their line.
     """
 
-    def __init__(self, label: str, manner: Manner) -> None:
-        self.label, self.manner = label, manner
+    def __init__(self, label: str, manner: Manner, *, writes: bool = True) -> None:
+        """
+        Args:
+            label: of the bar.
+            writes: whether files have outputs.
+        """
+        self.label, self.manner, self.writes = label, manner, writes
         self.entries: dict[str, Entry] = {}
         self.written = 0
         self.bar = FilesBar(label, 0, False)
@@ -68,7 +73,7 @@ class Ledger:
 
     def _farewell(self) -> str:
         total = sum(1 for entry in self.entries.values() if entry.status != "skipped")
-        what = "checked" if self.label == "verifying" else "written"
+        what = "written" if self.writes else "checked"
         return f"interrupted: {self.written} of {total} {'file was' if total == 1 else 'files were'} {what}"
 
     def plan(self, name: str, output: str | None = None, size_bytes: int | None = None) -> None:
@@ -186,23 +191,21 @@ class Ledger:
         return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
 
     def _table(self, total: dict[str, Any]) -> None:
-        from rich import box
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        cells = {
-            "files": f"{total['done']:,}",
-            "bytes before": f"{total['bytes_before']:,}",
-            "bytes after": f"{total['bytes_after']:,}",
-            "ratio": f"{total['bytes_before'] / total['bytes_after']:.3f}" if total["bytes_after"] else "-",
-            "seconds": f"{total['seconds']:,.1f}",
-            "MP/s": f"{total['pixels'] / 1e6 / total['seconds']:.3f}",
-            UP_TO_DATE: f"{total['skipped']:,}",
-            "failed": f"{total['failed']:,}",
-        }
+        before, after, pixels = total["bytes_before"], total["bytes_after"], total["pixels"]
+        cells = {"files": f"{total['done']:,}", "bytes before": f"{before:,}", "bytes after": f"{after:,}"}
+        cells["ratio"] = f"{before / after:.3f}" if after else "-"
+        cells["seconds"] = f"{total['seconds']:,.1f}"
+        cells["MP/s"] = f"{pixels / 1e6 / total['seconds']:.3f}" if pixels else "-"
+        cells |= {"skipped": f"{total['skipped']:,}", "failed": f"{total['failed']:,}"}
+        if not self.writes:
+            cells["bytes"] = cells.pop("bytes before")
+            cells = {name: cells[name] for name in ("files", "bytes", "seconds", "MP/s", "failed")}
+        table = Table(box=None, pad_edge=False)
         for name in cells:
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         table.add_row(*cells.values())
         Console(stderr=True).print(table)
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -84,13 +84,13 @@ def _print(rows: list[dict[str, str]]) -> None:
             parts = [f"{row[h]:>{widths[h]}}" if h in numbers else f"{row[h]:<{widths[h]}}" for h in heads]
             click.echo("  ".join(parts).rstrip())
         return
-    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for head in heads:
-        table.add_column(head, justify="right" if head in numbers else "left", overflow="fold", no_wrap=head == "id")
+        justify: Literal["left", "right"] = "right" if head in numbers else "left"
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=head != "trained on")
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)

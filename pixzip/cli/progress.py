@@ -13,6 +13,8 @@ from pixzip import files
 
 #: A bar appears for what takes longer.
 DELAY_S = 1.0
+#: Columns that a bar leaves free: the terminal writes ^C there, and the line can still be cleared.
+_FOR_AN_INTERRUPT = 3
 
 
 @cache  # what it says, it says but once
@@ -61,8 +63,11 @@ class Bar:
             from rich.console import Console
             from rich.progress import Progress
 
-            console = Console(stderr=True)  # standard output is the results' alone
-            self._progress = Progress(*self.columns(), console=console, transient=True, redirect_stdout=False)
+            console = Console(stderr=True)
+            console.width -= _FOR_AN_INTERRUPT
+            self._progress = Progress(
+                *self.columns(), console=console, transient=True, redirect_stdout=False
+            )  # which is the results' alone
             self._task = self._progress.add_task(self.label, total=total, text="")
             self._progress.start()
         self._progress.update(self._task, completed=done, total=total, text=self.text(done, total))

@@ -35,7 +35,7 @@ def verify(
     packed: tuple[str, ...], extra: tuple[str, ...], device: str, no_pixel_limit: bool, manner: Manner
 ) -> None:  # fmt: skip
     """Decode .pxz files, stacks too, and check all their checksums; nothing is written."""
-    ledger = Ledger("verifying", manner)
+    ledger = Ledger("verifying", manner, writes=False)
     inputs.plan(ledger, packed, None, KIND)
     names = ledger.planned()
     if names:
