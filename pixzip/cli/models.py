@@ -72,13 +72,18 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def on_terminal() -> bool:
+    """Whether standard output is one."""
+    return bool(sys.stdout) and sys.stdout.isatty()
+
+
 def _print(rows: list[dict[str, str]]) -> None:
     """A table on a terminal, aligned text elsewhere, which no width cuts."""
     if not rows:
         click.echo("no models here")
         return
     heads, numbers = list(rows[0]), {"bytes", "mul-adds/px", "bpsp"}
-    if not sys.stdout.isatty():
+    if not on_terminal():
         widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
         for row in [dict(zip(heads, heads, strict=True)), *rows]:
             parts = [f"{row[h]:>{widths[h]}}" if h in numbers else f"{row[h]:<{widths[h]}}" for h in heads]

@@ -68,8 +68,9 @@ class Bar:
             self._progress = Progress(
                 *self.columns(), console=console, transient=True, redirect_stdout=False
             )  # which is the results' alone
-            self._task = self._progress.add_task(self.label, total=total, text="")
+            self._task = self._progress.add_task(self.label, total=total, completed=done, text=self.text(done, total))
             self._progress.start()
+            return
         self._progress.update(self._task, completed=done, total=total, text=self.text(done, total))
 
     def columns(self) -> tuple[Any, ...]:
