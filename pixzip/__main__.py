@@ -3,8 +3,9 @@
 import contextlib
 import os
 import signal
-import sys
 from types import FrameType
+
+from pixzip import farewell
 
 _SHOW_CURSOR = b"\x1b[?25h"
 _CLEAR_LINE = b"\r\x1b[K"
@@ -18,22 +19,9 @@ def _end(number: int, frame: FrameType | None) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the one and leaves the other
-        os.write(2, _farewell().encode())
+        os.write(2, farewell.line().encode())
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-
-
-def _farewell() -> str:
-    """A line about the files of a command that is at work on some; nothing of others."""
-    if "pixzip.cli.ledger" not in sys.modules:
-        return ""
-    import click
-
-    from pixzip.cli import ledger
-
-    context = click.get_current_context(silent=True)
-    said = context.meta.get(ledger.FAREWELL) if context else None
-    return f"pixzip: {said()}\n" if said else ""
 
 
 def main() -> None:

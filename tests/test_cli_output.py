@@ -12,6 +12,7 @@ from pixzip import codec, image
 from pixzip.cli import options, progress
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
+from tests.conftest import ROOT
 from tests.shell import bad, good, pixels, run
 
 FIELDS = {
@@ -60,6 +61,12 @@ def test_json_is_an_object_for_each_file_and_one_of_totals(shipped: Path) -> Non
     assert {name: total[name] for name in ("bytes_before", "bytes_after", "pixels")} == {
         name: done[name] for name in ("bytes_before", "bytes_after", "pixels")
     }
+
+
+def test_the_docs_name_every_field() -> None:
+    page = (ROOT / "docs" / "shell.md").read_text()
+    for name in FIELDS | {"total", "files", "done", "skipped", "failed", "would"}:
+        assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", page), name
 
 
 def test_json_of_decompress_verify_and_a_dry_run(shipped: Path) -> None:

@@ -226,17 +226,22 @@ def test_closed_standard_streams_are_one_line(place: Place, child_env: dict[str,
     assert (done.returncode, done.stderr) == (2, "pixzip: standard input is closed\n")
 
 
-def test_an_interrupt_while_importing_is_quiet(child_env: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "module", ["click", "click.globals", "pixzip.cli.ledger", "pixzip.cli.models", "pixzip.exact.load"]
+)
+def test_an_interrupt_while_importing_is_quiet(child_env: dict[str, str], module: str) -> None:
     slow = (
-        "import runpy, sys, os, signal, threading; sys.argv = ['pixzip', 'models']\n"
+        "import runpy, sys, os, signal; wanted = sys.argv[1]; sys.argv = ['pixzip', 'models']\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Late:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == wanted: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Late())\n"
         "runpy.run_module('pixzip', run_name='__main__')\n"
     )
-    done = subprocess.run([sys.executable, "-c", slow], env=child_env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", slow, module], env=child_env, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 

@@ -11,14 +11,12 @@ from typing import Any, BinaryIO, Literal
 
 import click
 
-from pixzip import files
+from pixzip import farewell, files
 from pixzip.cli.jobs import EXIT_ERROR, text_of
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
 
 Status = Literal["planned", "done", "skipped", "failed", "would"]
-#: Where the handler of signals finds what it shall say: a key of click's context.
-FAREWELL = "pixzip.farewell"
 UP_TO_DATE = "up to date"
 
 
@@ -66,7 +64,7 @@ class Ledger:
     def at_work(self, bar: bool = True) -> Iterator[None]:
         """The bar, unless there is another, and what is said if a signal ends the work."""
         wanted = bar and not self.manner.quiet and not (self.manner.json_lines and sys.stdout.isatty())
-        click.get_current_context().meta[FAREWELL] = self._farewell
+        farewell.set_text(click.get_current_context(), self._farewell)
         with FilesBar(self.label, sum(self[name].bytes_before or 0 for name in self.planned()), wanted) as self.bar:
             yield
         self.bar = FilesBar(self.label, 0, False)

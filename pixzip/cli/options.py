@@ -68,13 +68,15 @@ _READING = (
     click.option("-v", "--verbose", is_flag=True, help="Say a line for each file."),
     click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
     click.option(
-        "-j", "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with (default: all)."
+        "-j", "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with (default: all cores)."
     ),
 )
 _WRITING = (
     force_option,
     click.option(
-        "--rm/--keep", "remove", help="Remove each original once what was written is read back and equal, or keep it."
+        "--rm/--keep",
+        "remove",
+        help="Remove each original once what was written is read back and equal, or (default) keep it.",
     ),
     click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
 )
