@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pixzip
-from pixzip import codec, image, library
+from pixzip import bands, codec, image, library, tiles
 from pixzip.smallest import Search
 from tests.shell import GREY, RGB
 from tests.support import tiny_weights
@@ -78,3 +78,11 @@ def models_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models code whatever they can: the untrained ones of these tests are never the smallest."""
     init = Search.__init__
     monkeypatch.setattr(Search, "__init__", lambda self, models, *, models_only: init(self, models, models_only=True))
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of more than some pixels go through bands."""
+    monkeypatch.setattr(bands, "LARGE_PIXELS", 20)
+    monkeypatch.setattr(tiles, "WHOLE_PIXELS", 50)
+    monkeypatch.setattr(tiles, "TILE_SIDE", 32)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pixzip import codec, image
-from pixzip.cli import options, progress
+from pixzip.cli import large, options, progress
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
 from tests.conftest import ROOT
@@ -135,6 +135,24 @@ def test_a_terminal_gets_one_bar_and_a_table_within_80_columns(shipped: Path) ->
     assert result.stdout == ""
     quiet = good("compress", "rgb.png", "grey.png", "-q")
     assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+@pytest.mark.usefixtures("terminal", "large")
+def test_large_files_have_a_bar_too(shipped: Path) -> None:
+    for args in (["compress", "rgb.png", "--rm", "--verify"], ["decompress", "rgb.png.pxz", "--rm"]):
+        shown = re.findall(r"compressing .*?left", plain(good(*args).stderr))
+        assert shown[-1].endswith(" 0:00 left")
+
+
+def test_a_large_files_phases_are_equal_parts_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(progress.FilesBar, "_show", lambda self, *found: shown.append(found))
+    phases = large.Phases(progress.FilesBar("compressing", 100, False), 100, 10, 2)
+    for _ in range(2):
+        report = phases()
+        report(1, 2)
+        report(2, 2)
+    assert shown == [(25, 2.5), (50, 5), (75, 7.5), (100, 10)]
 
 
 @pytest.mark.usefixtures("terminal")

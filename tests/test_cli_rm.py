@@ -9,17 +9,9 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from pixzip import bands, codec, decoder, files, image, tiles
+from pixzip import codec, decoder, files, image
 from pixzip.cli import originals
 from tests.shell import RGB, bad, good, names, pixels, read, run
-
-
-@pytest.fixture
-def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images of more than some pixels go through bands."""
-    monkeypatch.setattr(bands, "LARGE_PIXELS", 20)
-    monkeypatch.setattr(tiles, "WHOLE_PIXELS", 50)
-    monkeypatch.setattr(tiles, "TILE_SIDE", 32)
 
 
 def test_originals_go_and_come_back(shipped: Path) -> None:

@@ -25,11 +25,11 @@ class Phases:
 
     def __init__(self, bar: FilesBar, size_bytes: int, pixels: int, phases: int) -> None:
         self._bar, self._done, self._phases = bar, 0, phases
-        self._size, self._pixels = size_bytes / phases, pixels / phases
+        self._size, self._pixels = size_bytes, pixels
 
     def __call__(self) -> Callable[[int, int], None]:
         before, self._done = self._done, self._done + 1
-        report = self._bar.part(self._size * self._phases, self._pixels * self._phases)
+        report = self._bar.part(self._size, self._pixels)
         return lambda done, total: report(before * total + done, self._phases * total)
 
 
