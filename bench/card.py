@@ -1,16 +1,54 @@
-"""Table of the model card from the weights and training logs; nothing is measured here.
+"""The model card's table, and `models.json` for `pixzip models`, from weights, training logs and `bench/results`.
+
+Nothing is measured here.
 
 python bench/card.py
 """
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import click
-from common import ROOT, table
+from common import RESULTS, ROOT, table
 
 from pixzip import library
 
 START, END = "<!-- models:start -->", "<!-- models:end -->"
+#: The set of `rate.json` by which models were chosen, and configs of other names than their models.
+VALIDATION = "photos-valid"
+CONFIGS = {"base-grey": "grey"}
+
+
+def last_of_log(model: library.Model) -> dict[str, Any]:
+    """The last line of its training log."""
+    log = ROOT / "docs" / "training" / f"{model.name}.jsonl"
+    found: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
+    return found
+
+
+def facts(model: library.Model, card: str) -> dict[str, Any]:
+    """What `pixzip models` says besides what the weights do.
+
+    Args:
+        card: the model card, whose training commands name the data; parts of one set count once.
+    """
+    config = CONFIGS.get(model.name, model.name)
+    (command,) = re.findall(rf"^pixzip train .*--config {config} .*$", card, re.MULTILINE)
+    sets = [re.sub(r"-\d+$", "", Path(path).stem) for path in re.findall(r"--data (\S+)", command)]
+    start = re.search(r"--init (\S+)", command)
+    rate = json.loads((RESULTS / "rate.json").read_text())
+    measured = rate["models"].get(model.name) == model.weights.model_id.hex()
+    found = rate["sets"][VALIDATION]["codecs"][f"pixzip {model.name}"]["bpsp"] if measured else None
+    return {
+        "name": model.name,
+        "trained_on": list(dict.fromkeys(sets)),
+        "started_from": start[1] if start else None,
+        "megapixels_seen": last_of_log(model)["megapixels"],
+        "validation_set": VALIDATION if measured else None,
+        "validation_bpsp": found,
+    }
 
 
 def row(model: library.Model) -> list[str]:
@@ -18,8 +56,7 @@ def row(model: library.Model) -> list[str]:
     config = model.weights.config
     mixing = f" of 1 + {config.mixing} layers" if config.mixing else ""
     sizes = f"{config.width} channels, {config.blocks} blocks{mixing}, {config.n_mix} logistics"
-    log = ROOT / "docs" / "training" / f"{model.name}.jsonl"
-    last = json.loads(log.read_text().splitlines()[-1])
+    last = last_of_log(model)
     figures = [f"{last[name]:.3f}" for name in ("training", "held_out", "gap")]
     return [
         f"`{model.name}`",
@@ -34,12 +71,15 @@ def row(model: library.Model) -> list[str]:
 
 @click.command()
 def main() -> None:
-    """Rewrite the model card between its markers."""
+    """Rewrite the model card between its markers, and `models.json`."""
     head = ["model", "id", "sizes", "multiply-adds a pixel", "bytes", "megapixels seen", "training", "held-out", "gap"]
     card = library.WEIGHTS / "README.md"
     before, rest = card.read_text().split(START)
     _, after = rest.split(END)
-    card.write_text(f"{before}{START}\n{table(head, [row(m) for m in library.list_models()])}\n{END}{after}")
+    models = library.list_models()
+    card.write_text(f"{before}{START}\n{table(head, [row(m) for m in models])}\n{END}{after}")
+    known = {m.weights.model_id.hex(): facts(m, after) for m in models}
+    (library.WEIGHTS / library.CARD).write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -63,8 +63,7 @@ def check(file: bytes, picture: Picture, model: str) -> float:
     Raises:
         SystemExit: it holds another picture.
     """
-    extra = [] if model in library.shipped_paths() else [Path(model)]
-    back, decode_s = timed(lambda: codec.decompress([file], partial(library.by_id, extra=extra), max_pixels=None))
+    back, decode_s = timed(lambda: codec.decompress([file], library.with_model(model), max_pixels=None))
     if back != [picture]:
         raise SystemExit("pixzip did not give the image back")
     return decode_s

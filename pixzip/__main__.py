@@ -1,19 +1,25 @@
 """`python -m pixzip`, and what the installed command calls: signals end it quietly from the first import on."""
 
+import contextlib
 import os
 import signal
 from types import FrameType
 
+from pixzip import farewell
+
 _SHOW_CURSOR = b"\x1b[?25h"
+_CLEAR_LINE = b"\r\x1b[K"
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Die of the signal, as a shell expects.
+    """Say what was done, and die of the signal, as a shell expects.
 
     Unlike an exception, which compiled code that calls back into Python would swallow, this always ends.
     """
-    if os.isatty(2):
-        os.write(2, _SHOW_CURSOR)  # a progress bar hides it
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        if os.isatty(2):
+            os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the one and leaves the other
+        os.write(2, farewell.line().encode())
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -60,8 +60,7 @@ class Codec:
 
     @cached_property
     def _by_id(self) -> Callable[[bytes], Weights]:
-        extra = [] if self.model in library.shipped_paths() else [Path(self.model)]
-        return partial(library.by_id, extra=extra)
+        return library.with_model(self.model)
 
     def encode(self, image: Image) -> bytes:
         """As `pixzip.encode`."""

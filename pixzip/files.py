@@ -9,15 +9,22 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pixcodecs import container, stack
+from pixcodecs import signature
 from pixcodecs.errors import PixzipError
 
 STANDARD = "-"
 SUFFIX = ".pxz"
+#: What is taken for an image in a folder: of what `pixzip.image` reads all but JPEG, whose decoded pixels, coded
+#: without loss, are larger than the file.
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".bmp", ".dib", ".webp"}
+    | {".gif", ".tga", ".pcx", ".sgi", ".qoi"}
+)
 
 
 def read(name: str) -> bytes:
@@ -29,7 +36,7 @@ def read(name: str) -> bytes:
     return _stdin().read() if name == STANDARD else Path(name).read_bytes()
 
 
-def read_pxz(name: str) -> container.Buffer:
+def read_pxz(name: str) -> signature.Buffer:
     """A `.pxz` input: a file as a map, of which only what is used is read.
 
     Raises:
@@ -37,8 +44,10 @@ def read_pxz(name: str) -> container.Buffer:
         OSError: it cannot be read.
     """
     if name == STANDARD:
-        start = _stdin().read(len(container.SIGNATURE))
-        if start != container.SIGNATURE:
+        start = _stdin().read(len(signature.SIGNATURE))
+        if start != signature.SIGNATURE:
+            from pixcodecs import container
+
             container.read_header(start)  # says what is wrong, without reading the rest
         return start + _stdin().read()
     with Path(name).open("rb") as stream:
@@ -57,7 +66,7 @@ def is_one_stack(inputs: Sequence[str]) -> bool:
     if len(inputs) != 1 or not Path(inputs[0]).is_file():
         return False
     with Path(inputs[0]).open("rb") as stream:
-        return stack.is_stack(stream.read(4))
+        return signature.is_stack(stream.read(4))
 
 
 def pxz_name(name: str) -> str:
@@ -73,31 +82,16 @@ def image_name(name: str) -> str:
     return stem if stem.lower().endswith(".png") else stem + ".png"
 
 
-def outputs(inputs: tuple[str, ...], out: str | None, default_names: list[str]) -> list[str]:
-    """Where each input's result goes.
-
-    Args:
-        out: what `-o` says: a file, a folder, "-", or None for beside the input.
-        default_names: each result's path when `out` is None.
-    Raises:
-        PixzipError: `out` cannot take all of them.
-    """
-    if inputs.count(STANDARD) > 1:
-        raise PixzipError("standard input can be given once")
-    if out is None:
-        return default_names
-    if out != STANDARD and Path(out).is_dir():
-        if STANDARD in inputs:
-            raise PixzipError(f"standard input has no name to be written under in {out}: -o FILE gives it one")
-        return [str(Path(out) / Path(name).name) for name in default_names]
-    if len(inputs) > 1:
-        raise PixzipError(f"-o {out} is not a folder that exists, {len(inputs)} inputs need one")
-    return [out]
+def folder_name(name: str) -> str:
+    """images.pxz -> images"""
+    return STANDARD if name == STANDARD else name.removesuffix(SUFFIX)
 
 
-def check_writable(target: str, force: bool) -> None:
+def check_writable(target: str, force: bool, make: bool = False) -> None:
     """Find out before the work what `write` would refuse after it.
 
+    Args:
+        make: folders that are missing will be made.
     Raises:
         PixzipError: the target exists and is not to be overwritten, is no file, or its folder does not exist.
     """
@@ -108,15 +102,18 @@ def check_writable(target: str, force: bool) -> None:
             raise PixzipError("standard output is a terminal: -o FILE writes to a file")
         return
     path = Path(target)
+    folder = path.parent
+    while make and folder != folder.parent and not folder.exists():
+        folder = folder.parent
     if path.exists() and not path.is_file():
         raise PixzipError(f"{target} exists and is not a file")
     if path.is_symlink() or path.exists():
         if not force:
             raise PixzipError(f"{target} exists: -f overwrites it")
-    elif not path.parent.is_dir():
-        raise PixzipError(f"folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise PixzipError(f"folder {path.parent} is not writable")
+    elif not folder.is_dir():
+        raise PixzipError(f"{folder} is not a folder" if folder.exists() else f"folder {folder} does not exist")
+    if not os.access(folder, os.W_OK):
+        raise PixzipError(f"folder {folder} is not writable")
 
 
 def spool(target: str) -> BinaryIO:
@@ -129,11 +126,15 @@ def spool(target: str) -> BinaryIO:
     return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # closed by the caller
 
 
-def write(target: str, data: bytes | BinaryIO, force: bool) -> None:
+def write(
+    target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False
+) -> None:
     """Write all of an output or nothing: a temporary file in the same folder takes its name at the end.
 
     Args:
         data: the output, or a file that holds it.
+        like: the source's, whose times and permissions the output gets where the file system has them.
+        make: make folders that are missing.
     Raises:
         PixzipError: the target exists and `force` is off.
         OSError: it cannot be written.
@@ -142,10 +143,24 @@ def write(target: str, data: bytes | BinaryIO, force: bool) -> None:
         _copy(data, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    check_writable(target, force)
+    check_writable(target, force, make)
+    if make:
+        make_folder(target)
     path = Path(target)
-    with _signals_wait():
-        _replace(path, data, force)
+    with signals_wait():
+        _replace(path, data, force, like)
+
+
+def make_folder(target: str) -> None:
+    """Make the folder that a target is to be in, if it is not there."""
+    if target != STANDARD:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+
+
+def remove_output(target: str) -> None:
+    """Take back an output that turned out to be wrong."""
+    if target != STANDARD:
+        Path(target).unlink(missing_ok=True)
 
 
 def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
@@ -156,19 +171,25 @@ def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
         shutil.copyfileobj(data, out, 1 << 20)
 
 
-def _replace(path: Path, data: bytes | BinaryIO, force: bool) -> None:
+def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    private = partial(os.open, mode=0o600)  # until it is whole nobody reads more of it than of its source
     try:
-        with temporary.open("xb") as f:
+        with temporary.open("xb") if like is None else open(temporary, "xb", opener=private) as f:
             _copy(data, f)
             f.flush()
             os.fsync(f.fileno())
-        _settle(temporary, path, force)
+        if like is not None:
+            with contextlib.suppress(OSError):
+                temporary.chmod(like.st_mode & 0o777)
+            with contextlib.suppress(OSError):
+                os.utime(temporary, ns=(like.st_atime_ns, like.st_mtime_ns))
+        settle(temporary, path, force)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _settle(temporary: Path, path: Path, force: bool) -> None:
+def settle(temporary: Path, path: Path, force: bool) -> None:
     """Give a file its name."""
     if force:
         temporary.replace(path)
@@ -182,62 +203,19 @@ def _settle(temporary: Path, path: Path, force: bool) -> None:
         temporary.replace(path)
 
 
-def check_folder(target: str, names: Iterable[str], force: bool) -> None:
-    """Find out before the work what `write_folder` would refuse after it.
-
-    Raises:
-        PixzipError: the target is no folder and cannot become one, or one of the files is there already.
-    """
-    folder = Path(target)
-    if not folder.is_dir():
-        if folder.exists() or folder.is_symlink():
-            raise PixzipError(f"{target} exists and is not a folder")
-        check_writable(target, force)
-        return
-    paths = [folder / name for name in names]
-    for path in paths:
-        if path.exists() or path.is_symlink():
-            check_writable(str(path), force)
-    for inner in {parent for path in paths for parent in path.parents} - {folder, *folder.parents}:
-        if inner.exists() and not inner.is_dir():
-            raise PixzipError(f"{inner} exists and is not a folder")
-
-
-def write_folder(target: str, contents: Mapping[str, bytes], force: bool) -> None:
-    """Write files into a folder, which is made if it is not there: all of them, or none into a new folder.
-
-    Args:
-        contents: of each file, by its relative path with "/" between its parts, which the caller has checked.
-    Raises:
-        PixzipError: a file exists and `force` is off, or names are one for the file system.
-        OSError: it cannot be written.
-    """
-    check_folder(target, contents, force)
-    folder = Path(target)
-    temporary = (folder if folder.is_dir() else folder.parent) / f".{secrets.token_hex(8)}.tmp"
-    with _signals_wait():
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on disk, where the system can: what has a name now has it after a power failure."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            for name, data in contents.items():
-                path = temporary / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    with path.open("xb") as f:
-                        f.write(data)
-                except FileExistsError:
-                    raise PixzipError(f"{name} is another file's name too, for this file system") from None
-            if not folder.is_dir():
-                temporary.rename(folder)
-                return
-            for name in contents:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                _settle(temporary / name, folder / name, force)
+            os.fsync(descriptor)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Put off what would end the process until its temporary file is gone."""
+def signals_wait() -> Iterator[None]:
+    """Put off what would end the process, such as until a temporary file is gone."""
     held: list[int] = []
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other may

@@ -10,6 +10,10 @@ import pytest
 import torch
 
 import pixzip
+from pixzip import bands, codec, image, library, tiles
+from pixzip.smallest import Search
+from tests.shell import GREY, RGB
+from tests.support import tiny_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where the two packages are imported from.
@@ -46,3 +50,39 @@ def child_env() -> dict[str, str]:
     """Environment of a child process that imports the packages from this checkout."""
     inherited = [path] if (path := os.environ.get("PYTHONPATH")) else []
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, SOURCES), *inherited])}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: rgb.png, grey.png and weights; no models are shipped."""
+    monkeypatch.setattr(library, "WEIGHTS", tmp_path / "shipped")
+    (tmp_path / "rgb.png").write_bytes(image.write(codec.as_picture(RGB)))
+    (tmp_path / "grey.png").write_bytes(image.write(codec.as_picture(GREY)))
+    (tmp_path / "rgb.model").write_bytes(tiny_weights(3).to_bytes())
+    (tmp_path / "grey.model").write_bytes(tiny_weights(1).to_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def shipped(folder: Path) -> Path:
+    """As `folder`, with both models shipped as `base`."""
+    (folder / "shipped").mkdir()
+    (folder / "rgb.model").rename(folder / "shipped" / "base.safetensors")
+    (folder / "grey.model").rename(folder / "shipped" / "base-grey.safetensors")
+    return folder
+
+
+@pytest.fixture
+def models_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models code whatever they can: the untrained ones of these tests are never the smallest."""
+    init = Search.__init__
+    monkeypatch.setattr(Search, "__init__", lambda self, models, *, models_only: init(self, models, models_only=True))
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of more than some pixels go through bands."""
+    monkeypatch.setattr(bands, "LARGE_PIXELS", 20)
+    monkeypatch.setattr(tiles, "WHOLE_PIXELS", 50)
+    monkeypatch.setattr(tiles, "TILE_SIDE", 32)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
-from pixcodecs import container
+from pixcodecs import limits
 from pixcodecs import stack as stacks
 
-from pixzip import codec, files, image, library, stack
+from pixzip import codec, files, folders, image, library, stack
+from tests.shell import bad, good, pixels, read, run
 from tests.support import tiny_weights
-from tests.test_cli import bad, good, pixels, read, run
 
 SIZES = {"b/2.png": (9, 12, 3), "b/10.png": (9, 12, 3), "a.png": (7, 5, 3), "c/d/é.webp": (4, 4, 3)}
 
@@ -113,7 +113,7 @@ def test_a_failed_write_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPat
 def test_files_whose_names_are_one_for_the_file_system_are_refused(tmp_path: Path) -> None:
     """As on one that ignores case."""
     with pytest.raises(files.PixzipError, match=r"is another file's name too"):
-        files.write_folder(str(tmp_path / "out"), {"a": b"", "./a": b""}, False)
+        folders.write_folder(str(tmp_path / "out"), {"a": b"", "./a": b""}, False)
     assert not list(tmp_path.iterdir())
 
 
@@ -180,7 +180,7 @@ def test_what_is_for_images_alone_is_said(here: Path) -> None:
 
 def test_the_pixel_limit(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good("compress", "--stack", "set")
-    monkeypatch.setattr(container, "MAX_PIXELS", 150)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 150)
     bad("compress", "--stack", "set", "-o", "t.pxz", words="2.png: stack has more than 150 pixels up to here")
     bad("decompress", "set.pxz", "-o", "out", words="more pixels than the limit of 150")
     good("compress", "--stack", "set", "-o", "t.pxz", "--no-pixel-limit")

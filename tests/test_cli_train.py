@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from pixzip import cli_jobs, codec, image
-from pixzip.cli import main
+from pixzip import codec, image
+from pixzip.cli import main, progress
 
 
 def pixels(seed: int) -> NDArray[np.uint8]:
@@ -42,17 +42,17 @@ def test_help_does_not_import_torch() -> None:
 def test_a_bar_appears_on_a_terminal_and_after_a_while(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli_jobs, "DELAY_S", 0.0)
-    with cli_jobs.Bar("working") as bar:
+    monkeypatch.setattr(progress, "DELAY_S", 0.0)
+    with progress.Bar("working") as bar:
         bar(1, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("pixzip.files.is_terminal", lambda: True)
-    with cli_jobs.Bar("working") as bar:
+    with progress.Bar("working") as bar:
         bar(1, 2)
     assert "working" in capsys.readouterr().err
-    monkeypatch.setattr(cli_jobs, "DELAY_S", 60.0)
-    with cli_jobs.Bar("working") as bar:
+    monkeypatch.setattr(progress, "DELAY_S", 60.0)
+    with progress.Bar("working") as bar:
         bar(1, 2)
     assert capsys.readouterr().err == ""
 

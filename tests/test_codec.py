@@ -203,7 +203,7 @@ def test_models_are_found_by_name_and_channels(shipped: Path) -> None:
     (shipped / "base-grey.safetensors").write_bytes(WEIGHTS[1].to_bytes())
     with pytest.raises(ModelMismatchError, match="is for RGB images, this one is grey"):
         library.resolve(str(shipped / "fast.safetensors"), 1)
-    with pytest.raises(ModelMismatchError, match="no model 'slow': shipped are base, base-grey, fast"):
+    with pytest.raises(ModelMismatchError, match="no model 'slow': here are base, base-grey, fast"):
         library.resolve("slow", 3)
 
 

@@ -104,9 +104,12 @@ def test_a_signal_at_any_moment_leaves_a_whole_output_or_none(place: Place, name
             if process.is_alive():
                 os.kill(process.pid, number)
         assert process.exitcode in (-number, 0)  # 0 where it had come to its end
-        assert not errors.exists() or errors.read_text() == ""
         whole = place.check(output, leftovers=number == signal.SIGKILL)
         assert whole or process.exitcode
+        said = errors.read_text() if errors.exists() else ""
+        # nothing where it had not begun, or had come to its end
+        assert said in ("", f"pixzip: interrupted: {int(whole)} of 1 file was written\n")
+        assert said == "" or number != signal.SIGKILL
 
 
 @each_job
@@ -122,9 +125,27 @@ def test_a_signal_while_writing_waits_until_the_output_is_whole(
         assert len(list(place.work.glob(".*.tmp"))) == 1
         os.kill(process.pid or 0, number)
     assert process.exitcode == -number
-    assert errors.read_text() == ""
     killed = number == signal.SIGKILL
+    assert errors.read_text() == "pixzip: interrupted: 1 of 1 file was written\n" * (not killed)
     assert place.check(output, leftovers=killed) is not killed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_among_many_says_how_many_are_written(place: Place, number: signal.Signals) -> None:
+    folder = place.work / "many"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.png").write_bytes(place.picture.read_bytes())
+    args = ["compress", "-r", folder, "-o", place.work / "out", "--rm", "--model", MODEL]
+    with commands.started(place.path, *args, pause_in_write=True) as (process, errors, paused):
+        while not paused.exists():
+            assert process.is_alive()
+            time.sleep(0.005)
+        os.kill(process.pid or 0, number)
+    assert process.exitcode == -number
+    assert errors.read_text() == "pixzip: interrupted: 1 of 3 files were written\n"
+    assert [p.name for p in (place.work / "out").iterdir()] == ["0.png.pxz"]
+    assert sorted(p.name for p in folder.iterdir()) == ["0.png", "1.png", "2.png"]
 
 
 @each_job
@@ -205,17 +226,22 @@ def test_closed_standard_streams_are_one_line(place: Place, child_env: dict[str,
     assert (done.returncode, done.stderr) == (2, "pixzip: standard input is closed\n")
 
 
-def test_an_interrupt_while_importing_is_quiet(child_env: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "module", ["click", "click.globals", "pixzip.cli.ledger", "pixzip.cli.models", "pixzip.exact.load"]
+)
+def test_an_interrupt_while_importing_is_quiet(child_env: dict[str, str], module: str) -> None:
     slow = (
-        "import runpy, sys, os, signal, threading; sys.argv = ['pixzip', 'models']\n"
+        "import runpy, sys, os, signal; wanted = sys.argv[1]; sys.argv = ['pixzip', 'models']\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Late:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == wanted: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Late())\n"
         "runpy.run_module('pixzip', run_name='__main__')\n"
     )
-    done = subprocess.run([sys.executable, "-c", slow], env=child_env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", slow, module], env=child_env, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from pixzip import cli, cli_bench, image
+from pixzip import cli, image
+from pixzip.cli import bench
 from pixzip.picture import Layout, Picture
 from pixzip.report import codecs, heat, page, plot
 from tests.reports import RGB, lossy, of_layout
@@ -169,7 +170,7 @@ def test_a_model_of_ours_that_changes_an_image_is_our_fault(
 def test_a_missing_library_is_named_with_the_extra(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_bench, "find_spec", lambda name: None if name == "jinja2" else object())
+    monkeypatch.setattr(bench, "find_spec", lambda name: None if name == "jinja2" else object())
     result = run(tmp_path / "out", folder)
     assert result.exit_code == 2
     assert result.stderr == "pixzip: bench needs jinja2: pip install 'pixzip[report]'\n"

@@ -5,7 +5,6 @@ version 1, one tile and one model, is still read.  Files are any buffer: bytes, 
 what is needed is read.  Nothing is allocated from a declared size: what a file does not have, it does not get.
 """
 
-import mmap
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,13 +17,10 @@ from pixcodecs import container_v1
 from pixcodecs.coding import Reader, crc32, deflate, inflate, varint
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
+from pixcodecs.signature import SIGNATURE, VERSION, Buffer
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "check_shape", "crc32"]
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "SIGNATURE", "VERSION", "Buffer", "check_shape", "crc32"]
 
-Buffer = bytes | mmap.mmap
-
-SIGNATURE = b"\x89PX"
-VERSION = 2
 MAX_DEPTH = 16
 #: The shortest side of a tile, but for an image that is smaller: a bound for the table's length.
 MIN_TILE = 16

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from pixcodecs import names as name_list
 from pixcodecs.coding import Reader, crc32, varint
-from pixcodecs.container import SIGNATURE, Buffer, Layout
+from pixcodecs.container import Layout
 from pixcodecs.errors import BitstreamError
 from pixcodecs.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
+from pixcodecs.signature import SIGNATURE, Buffer
+from pixcodecs.signature import is_stack as is_stack
 
 #: Images of a stack, at most.
 MAX_IMAGES = 1 << 21
@@ -99,11 +101,6 @@ def runs(sizes: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
         else:
             found.append(Run(1, width, height))
     return tuple(found)
-
-
-def is_stack(data: Buffer) -> bool:
-    """Whether a file, or the first four bytes of one, say that it is a stack."""
-    return data[: len(SIGNATURE) + 1] == SIGNATURE + bytes([STACK_VERSION])
 
 
 def pack_header(header: Header) -> bytes:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -100,6 +101,13 @@ def read(data: bytes, max_pixels: int | None) -> Loaded:
             samples[..., 0] = 2**depth - 1 - samples[..., 0]
         dropped += complaints.damaged_tags()
     return Loaded(Picture(samples, layout, depth, frame.palette, metadata=frame.metadata), dropped)
+
+
+def is_jpeg(path: Path) -> bool:
+    """Whether the samples of a TIFF file, which can be read, are coded as JPEG."""
+    with heard(), tifffile.TiffFile(path) as file:
+        page: Any = file.pages.first
+        return bool(page.compression == JPEG)
 
 
 def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) -> tuple[Any, Frame, list[str]]:

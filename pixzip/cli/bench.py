@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from pixcodecs import container
+from pixcodecs import limits
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
-from pixzip.cli_jobs import EXIT_ERROR, Bar
-from pixzip.cli_options import device_option, force_option
+from pixzip import folders
+from pixzip.cli.jobs import EXIT_ERROR
+from pixzip.cli.options import device_option, force_option
+from pixzip.cli.progress import Bar
 
 if TYPE_CHECKING:
     from pixzip.picture import Picture
@@ -63,7 +64,7 @@ def bench(
     """
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
         raise PixzipError(f"bench needs {', '.join(missing)}: pip install 'pixzip[report]'")
-    files.check_folder(out, ("report.json", "index.html"), force)
+    folders.check_folder(out, ("report.json", "index.html"), force)
 
     import torch
 
@@ -84,7 +85,7 @@ def bench(
         for channels in (3, 1):
             measure.warm_up(chosen, channels)
         rows, skipped = measure.measure(
-            images.sources(paths), chosen, limit=limit, repeats=repeats, max_pixels=container.MAX_PIXELS,
+            images.sources(paths), chosen, limit=limit, repeats=repeats, max_pixels=limits.MAX_PIXELS,
             seen=heats.add, progress=lambda done: bar(done, min(total, limit or total) * len(chosen)),
         )  # fmt: skip
     for file in skipped:
@@ -106,7 +107,7 @@ def bench(
     }
     text = json.dumps(result, indent=1) + "\n"
     contents = {"report.json": text.encode(), "index.html": page.render(result, heats.found).encode()}
-    files.write_folder(out, contents, force)
+    folders.write_folder(out, contents, force)
     _print(totals, len(rows), reference)
     click.echo(f"{Path(out) / 'index.html'}")
     _exit(chosen, totals, skipped)

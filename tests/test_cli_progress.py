@@ -7,16 +7,16 @@ import numba
 import numpy as np
 import pytest
 
-from pixzip import cli_jobs
+from pixzip.cli import progress
 
 LINE = "pixzip: compiling kernels for this machine, once: some tens of seconds\n"
 
 
 @pytest.fixture(autouse=True)
 def not_yet_said() -> Iterator[None]:
-    cli_jobs._say_compiling.cache_clear()
+    progress._say_compiling.cache_clear()
     yield
-    cli_jobs._say_compiling.cache_clear()
+    progress._say_compiling.cache_clear()
 
 
 def kernel(x: np.ndarray) -> int:
@@ -29,10 +29,10 @@ def test_compiling_is_said_once_and_only_on_a_terminal(
 ) -> None:
     monkeypatch.setattr("pixzip.files.is_terminal", lambda: terminal)
     compiled = numba.njit(kernel)
-    with cli_jobs.Bar("working"):
+    with progress.Bar("working"):
         assert compiled(np.ones(1, np.uint8)) == 2
         assert compiled(np.ones(1, np.int64)) == 2
-    with cli_jobs.Bar("working"):
+    with progress.Bar("working"):
         assert compiled(np.ones(1, np.int32)) == 2
     assert capsys.readouterr().err == LINE * terminal
 
@@ -43,7 +43,7 @@ def test_kernels_from_the_cache_are_loaded_without_a_word(
     monkeypatch.setattr("pixzip.files.is_terminal", lambda: True)
     monkeypatch.setattr(numba.core.config, "CACHE_DIR", str(tmp_path))
     for expected in (LINE, ""):
-        cli_jobs._say_compiling.cache_clear()
-        with cli_jobs.Bar("working"):
+        progress._say_compiling.cache_clear()
+        with progress.Bar("working"):
             numba.njit(kernel, cache=True)(np.ones(1, np.uint8))
         assert capsys.readouterr().err == expected

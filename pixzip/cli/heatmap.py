@@ -1,17 +1,16 @@
 """`pixzip heatmap`: where the bits of an image go."""
 
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from pixcodecs import container
+from pixcodecs import limits, signature
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
-from pixzip.cli_jobs import Bar
-from pixzip.cli_options import device_option, force_option, model_option, no_limit_option, weights_for
+from pixzip import files, library
+from pixzip.cli.options import device_option, force_option, model_option, no_limit_option, weights_for
+from pixzip.cli.progress import Bar
 
 _FORMATS = (".png", ".svg", ".pdf", ".npy")
 
@@ -44,7 +43,7 @@ def heatmap(
     files.check_writable(out, force)
     from pixzip import describe
 
-    limit = None if no_pixel_limit else container.MAX_PIXELS
+    limit = None if no_pixel_limit else limits.MAX_PIXELS
     picture, file = _coded(files.read(image), model, device, limit, models_only)
     bits = _bits(file, model, device)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
@@ -58,13 +57,13 @@ def heatmap(
 
 def _coded(data: bytes, model: str, device: str, limit: int | None, models_only: bool) -> tuple[Any, bytes]:
     """The picture of an image or `.pxz` file, and its `.pxz` file."""
-    from pixzip import codec, library
+    from pixzip import codec
     from pixzip import image as image_files
 
     where = codec.resolve_device(device)
-    if data.startswith(container.SIGNATURE):
+    if data.startswith(signature.SIGNATURE):
         with Bar("decompressing") as bar:
-            return codec.decompress([data], _by_id(model), where, max_pixels=limit, progress=bar)[0], data
+            return codec.decompress([data], library.with_model(model), where, max_pixels=limit, progress=bar)[0], data
     picture = image_files.load(data, limit).picture
     choices: dict[str, Any] = {"graphics": library.graphics_beside(model), "models_only": models_only}
     with Bar("compressing") as bar:
@@ -76,13 +75,7 @@ def _bits(file: bytes, model: str, device: str) -> Any:
     from pixzip.pixel_bits import pixel_bits
 
     with Bar("measuring") as bar:
-        return pixel_bits(file, _by_id(model), codec.resolve_device(device), max_pixels=None, progress=bar)
-
-
-def _by_id(model: str) -> Any:
-    from pixzip import library
-
-    return partial(library.by_id, extra=[] if model in library.shipped_paths() else [Path(model)])
+        return pixel_bits(file, library.with_model(model), codec.resolve_device(device), max_pixels=None, progress=bar)
 
 
 def _numbers(bits: Any) -> bytes:

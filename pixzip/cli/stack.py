@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ from pixcodecs import names as name_list
 from pixcodecs.container import Buffer, Layout
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 from pixcodecs.stack import DEPTHS, LAYOUTS, Header
-from pixcodecs.stack import is_stack as is_stack
 
-from pixzip import codec, files, image, library, stack
-from pixzip.cli_jobs import EXIT_ERROR, FILE_ERRORS, Bar, report
+from pixzip import codec, files, folders, image, library, stack
+from pixzip.cli.jobs import EXIT_ERROR, FILE_ERRORS, report
+from pixzip.cli.ledger import Ledger
+from pixzip.cli.options import Manner, set_threads
+from pixzip.cli.progress import Bar
 from pixzip.picture import Picture
 from pixzip.stack import Image, Stack
 
@@ -52,9 +55,9 @@ def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
             yield _Source(path, "" if path.suffix.lower() == ARRAY_SUFFIX else path.name)
             continue
         found: list[Path] = []
-        for folder, folders, names in os.walk(path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder, name) for name in names if not name.startswith(".")]
+        for at, inner, names in os.walk(path):
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            found += [Path(at, name) for name in names if not name.startswith(".")]
         if not found:
             raise PixzipError(f"folder {given} has no images")
         for file in sorted(found, key=lambda file: file.relative_to(path).parts):
@@ -122,9 +125,12 @@ def _array(path: Path) -> Sequence[Image]:
 
 def compress(
     inputs: Sequence[str], out: str | None, model: str, device: str, *,
-    names: bool, strip: bool, verify: bool, force: bool, max_pixels: int | None,
+    names: bool, strip: bool, verify: bool, max_pixels: int | None, manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images, folders and arrays to one file.
+
+    Args:
+        manner: of it `force`, `threads`, `quiet` and `verbose` mean something here.
 
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
@@ -133,13 +139,29 @@ def compress(
         if len(inputs) > 1 or Path(inputs[0]).name in ("", ".."):
             raise PixzipError(f"a stack of {' '.join(inputs[:3])} needs -o FILE{files.SUFFIX}")
         out = files.pxz_name(str(Path(inputs[0])))
-    files.check_writable(out, force)
+    files.check_writable(out, manner.force)
+    set_threads(manner.threads)
     where, sources = codec.resolve_device(device), list(_sources(inputs))
     unnamed = [source.path for source in sources if not source.name]
     if names and unnamed and len(unnamed) < len(sources):
         raise PixzipError(f"{unnamed[0]} has no names for its images: --no-names leaves out those of the others")
-    collected = _Collected(strip, max_pixels)
-    with Bar("reading") as bar:
+    collected, began = _Collected(strip, max_pixels), time.perf_counter()
+    ledger = Ledger("compressing", manner)
+    name = inputs[0] if len(inputs) == 1 else f"{len(inputs)} inputs"
+    ledger.plan(name, out, sum(source.path.stat().st_size for source in sources if source.path.exists()))
+    with ledger.at_work(bar=False):
+        data = _coded(collected, sources, model, where, names=names, verify=verify, quiet=manner.quiet)
+        ledger.write(name, data, None)
+        ledger[name].pixels, ledger[name].seconds = collected.pixels, time.perf_counter() - began
+        ledger.done(name)
+
+
+def _coded(
+    collected: _Collected, sources: Sequence[_Source], model: str, device: str, *,
+    names: bool, verify: bool, quiet: bool,
+) -> bytes:  # fmt: skip
+    """The file of all sources."""
+    with Bar("reading", not quiet) as bar:
         for i, source in enumerate(sources):
             with _naming(str(source.path)):
                 if names and source.name:
@@ -150,43 +172,50 @@ def compress(
     depth = collected.depth or (1 if stack.levels(weights) == 2 else 8)
     if depth == 1 and max(int(x.max()) for x in collected.images) > 1:
         raise UnsupportedImageError(f"samples are not all 0 or 1, as those of {model} have to be")
-    with Bar("compressing") as bar:
-        data = stack.compress_stack(
-            collected.images, weights, where, depth=depth, names=collected.names if names else (), verify=verify,
+    with Bar("compressing", not quiet) as bar:
+        return stack.compress_stack(
+            collected.images, weights, device, depth=depth, names=collected.names if names else (), verify=verify,
             progress=bar,
         )  # fmt: skip
-    files.write(out, data, force)
 
 
 def decompress(
-    name: str, data: Buffer, *, out: str | None, model_of: Callable[[bytes], Any], device: str, force: bool,
+    ledger: Ledger, name: str, data: Buffer, *, out: str | None, model_of: Callable[[bytes], Any], device: str,
     max_pixels: int | None, whole: bool,
 ) -> None:  # fmt: skip
     """Decompress a stack to a folder of PNGs, or to an array file.
 
     Args:
+        ledger: has the file.
         whole: neither a region nor salvage was asked for.
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
     """
-    with _naming(name):
-        if not whole:
-            raise PixzipError("a stack of images has no regions or tiles: --region and --salvage do not go with it")
-        out = out or (name.removesuffix(files.SUFFIX) if name != files.STANDARD else name)
-        if out == files.STANDARD:
-            raise PixzipError(f"a stack does not go to standard output: -o FOLDER or -o FILE{ARRAY_SUFFIX}")
-        header = stack.parse(data, max_pixels)
-        as_array = Path(out).suffix.lower() == ARRAY_SUFFIX
-        targets = _check_array(header, out, force) if as_array else _targets(header)
-        if not as_array:
-            files.check_folder(out, targets, force)
-        where = codec.resolve_device(device)
-        with Bar("decompressing") as bar:
-            found = stack.decompress_stack(data, model_of, where, max_pixels=max_pixels, progress=bar)
+    if not whole:
+        raise PixzipError("a stack of images has no regions or tiles: --region and --salvage do not go with it")
+    if ledger.manner.remove:
+        raise PixzipError("a stack of images stays: --rm does not go with it")
+    out = out or files.folder_name(name)
+    if out == files.STANDARD:
+        raise PixzipError(f"a stack does not go to standard output: -o FOLDER or -o FILE{ARRAY_SUFFIX}")
+    began, entry, force = time.perf_counter(), ledger[name], ledger.manner.force
+    header = stack.parse(data, max_pixels)
+    as_array = Path(out).suffix.lower() == ARRAY_SUFFIX
+    targets = _check_array(header, out, force) if as_array else _targets(header)
+    if not as_array:
+        folders.check_folder(out, targets, force)
+    with Bar("decompressing", not ledger.manner.quiet) as bar:
+        found = stack.decompress_stack(data, model_of, device, max_pixels=max_pixels, progress=bar)
+    contents = {out: _array_file(found)} if as_array else _png_files(found, targets, not ledger.manner.quiet)
+    with files.signals_wait():  # what is written is counted
         if as_array:
-            files.write(out, _array_file(found), force)
+            files.write(out, contents[out], force)
         else:
-            files.write_folder(out, _png_files(found, targets), force)
+            folders.write_folder(out, contents, force)
+        ledger.written += 1
+    entry.output, entry.bytes_before, entry.pixels = out, len(data), header.pixels
+    entry.bytes_after, entry.seconds = sum(map(len, contents.values())), time.perf_counter() - began
+    ledger.done(name)
 
 
 def _check_array(header: Header, out: str, force: bool) -> list[str]:
@@ -213,10 +242,10 @@ def _array_file(found: Stack) -> bytes:
     return stream.getvalue()
 
 
-def _png_files(found: Stack, targets: Sequence[str]) -> dict[str, bytes]:
+def _png_files(found: Stack, targets: Sequence[str], bar_wanted: bool) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     layout = Layout.RGB if found.images[0].shape[2] == 3 else Layout.GREY
-    with Bar("writing") as bar:
+    with Bar("writing", bar_wanted) as bar:
         for target, samples in zip(targets, found.images, strict=True):
             made[target] = image.write(Picture(samples, layout, found.depth))
             bar(len(made), len(targets))

@@ -5,15 +5,24 @@ from functools import partial
 from typing import Any
 
 import click
-from pixcodecs import container
+from pixcodecs import limits
 
 from pixzip import files
-from pixzip.cli_jobs import Bar, Jobs
-from pixzip.cli_options import as_json_option, device_option, load_image, model_option, no_limit_option, weights_for
+from pixzip.cli.jobs import Jobs
+from pixzip.cli.options import (
+    as_json_option,
+    complete_paths,
+    device_option,
+    load_image,
+    model_option,
+    no_limit_option,
+    weights_for,
+)  # fmt: skip
+from pixzip.cli.progress import Bar
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_paths)
 @as_json_option
 def info(file: str, as_json: bool) -> None:
     """Describe a .pxz file, after checking its header and blocks."""
@@ -28,7 +37,7 @@ def info(file: str, as_json: bool) -> None:
 
 
 @click.command("eval")
-@click.argument("images", nargs=-1, required=True, metavar="IMG...")
+@click.argument("images", nargs=-1, required=True, metavar="IMG...", shell_complete=complete_paths)
 @model_option
 @device_option
 @as_json_option
@@ -37,14 +46,14 @@ def evaluate(images: tuple[str, ...], model: str, device: str, as_json: bool, no
     """Compare the model's own bits with a real file's; nothing is written."""
     from pixzip import codec
 
-    where, limit = codec.resolve_device(device), None if no_pixel_limit else container.MAX_PIXELS
+    where, limit = codec.resolve_device(device), None if no_pixel_limit else limits.MAX_PIXELS
     rows: list[dict[str, Any]] = []
 
     def work(pictures: list[Any]) -> list[dict[str, Any]]:
         with Bar("evaluating") as bar:
             return codec.evaluate(pictures, weights_for(model), where, progress=bar)
 
-    jobs = Jobs(work, lambda name, result: rows.append({"image": name, **result}))
+    jobs = Jobs(work, lambda name, picture, result, seconds: rows.append({"image": name, **result}))
     for name in images:
         picture = jobs.attempt(name, partial(load_image, name, limit))
         if picture is not None:
@@ -75,30 +84,3 @@ def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "bits_per_dim": model_bits / subpixels,
         "bpsp": file_bits / subpixels,
     }
-
-
-@click.command()
-@as_json_option
-def models(as_json: bool) -> None:
-    """List the shipped models."""
-    from pixzip import library
-
-    rows = [
-        {
-            "name": m.name,
-            "model_id": m.weights.model_id.hex(),
-            "channels": m.weights.config.channels,
-            "architecture": m.weights.architecture,
-            "bytes": m.path.stat().st_size,
-            "multiply_adds_per_pixel": m.weights.multiply_adds,
-        }
-        for m in library.list_models()
-    ]
-    if as_json:
-        click.echo(json.dumps(rows))
-    for row in [] if as_json else rows:
-        kind = "RGB" if row["channels"] == 3 else "grey"
-        click.echo(
-            f"{row['name']:<16}{row['model_id']}  {kind:<5}{row['bytes']:>9} bytes"
-            f"{row['multiply_adds_per_pixel']:>10} multiply-adds/pixel  {row['architecture']}"
-        )

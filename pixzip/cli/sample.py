@@ -8,8 +8,15 @@ import click
 from pixcodecs.errors import PixzipError
 
 from pixzip import files
-from pixzip.cli_jobs import Bar
-from pixzip.cli_options import device_option, force_option, load_image, no_limit_option
+from pixzip.cli.options import (
+    complete_models,
+    complete_paths,
+    device_option,
+    force_option,
+    load_image,
+    no_limit_option,
+)  # fmt: skip
+from pixzip.cli.progress import Bar
 
 
 class _Size(click.ParamType[tuple[int, int]]):
@@ -31,7 +38,10 @@ class _Size(click.ParamType[tuple[int, int]]):
 
 _MOST_SIDE = 1024
 
-_model = click.option("--model", required=True, metavar="NAME|PATH", help="Model of the PixelRNN family.")
+_model = click.option(
+    "--model", required=True, metavar="NAME|PATH", help="Model of the PixelRNN family.",
+    shell_complete=complete_models,
+)  # fmt: skip
 _temperature = click.option(
     "--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
     help="Below 1 keeps to what is likely.",
@@ -67,7 +77,7 @@ def sample(
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="IMG...")
+@click.argument("images", nargs=-1, required=True, metavar="IMG...", shell_complete=complete_paths)
 @click.option("--keep-rows", type=click.IntRange(min=0), required=True, metavar="N", help="Rows to keep, from the top.")
 @_model
 @click.option("-n", "--count", type=click.IntRange(1, 64), default=7, show_default=True, help="Completions an image.")

@@ -9,6 +9,7 @@ import click
 from pixcodecs.errors import PixzipError
 
 from pixzip import files
+from pixzip.cli.options import complete_models
 
 
 @click.command()
@@ -18,7 +19,10 @@ from pixzip import files
 )  # fmt: skip
 @click.option("--config", "name", required=True, metavar="NAME", help="base, fast... or row-lstm-cifar10-small...")
 @click.option("-o", "--output", "out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--init", "init", metavar="base|fast|PATH", help="Model to start from: one of the config's sizes.")
+@click.option(
+    "--init", "init", metavar="NAME|PATH", shell_complete=complete_models,
+    help="Model to start from: one of the config's sizes.",
+)  # fmt: skip
 @click.option("--set", "sizes", multiple=True, metavar="KEY=VALUE", help="Change a field of the config or its model.")
 @click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")
 @click.option("--batch", type=click.IntRange(min=1), help="Crops or images a step.")

@@ -1,0 +1,221 @@
+"""`pixzip compress`."""
+
+import time
+from functools import partial
+from typing import Any, NamedTuple
+
+import click
+from pixcodecs import limits
+from pixcodecs.errors import PixzipError
+
+from pixzip import files
+from pixzip.cli import inputs, large, originals
+from pixzip.cli.jobs import Jobs
+from pixzip.cli.ledger import Ledger
+from pixzip.cli.options import (
+    Manner,
+    complete_paths,
+    device_option,
+    manner_options,
+    model_option,
+    no_limit_option,
+    refuse_with,
+    set_threads,
+    weights_for,
+)  # fmt: skip
+
+KIND = inputs.Kind("images", files.IMAGE_SUFFIXES, files.pxz_name, frozenset({files.SUFFIX}))
+
+
+@click.command(
+    epilog="""With -r the images of a folder are the files named """
+    + " ".join(sorted(files.IMAGE_SUFFIXES))
+    + """; JPEGs only where they are named one by one, for their pixels, coded without loss, are larger than
+    the files. Hidden files and links to folders are passed over, and what is up to date is skipped: an output
+    that exists and has the time of its input."""
+)
+@click.argument("images", nargs=-1, required=True, metavar="IMG...", shell_complete=complete_paths)
+@click.option(
+    "-o", "--output", "out", shell_complete=complete_paths,
+    help="Output file, folder for many inputs, or - (default: IMG.pxz).",
+)  # fmt: skip
+@click.option(
+    "--stack", is_flag=True, help="Make one file of all: images, folders of them, and uint8 .npy (N,H,W[,C])."
+)
+@click.option("--no-names", is_flag=True, help="Leave the images' names out of a stack.")
+@model_option
+@device_option
+@click.option("--verify", is_flag=True, help="Decode and compare before writing.")
+@click.option("--strip", is_flag=True, help="Leave out metadata (profiles, EXIF, texts).")
+@click.option("--models-only", is_flag=True, help="Let the model code what it can, even where WebP or PNG is smaller.")
+@no_limit_option
+@manner_options(writes=True)
+def compress(
+    images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, model: str, device: str, verify: bool,
+    strip: bool, models_only: bool, no_pixel_limit: bool, manner: Manner,
+) -> None:  # fmt: skip
+    """Compress images to IMG.pxz; - is standard input."""
+    most = None if no_pixel_limit else limits.MAX_PIXELS
+    if stack:
+        refused = {"--rm": manner.remove, "--dry-run": manner.dry_run, "--json": manner.json_lines}
+        refuse_with("--stack", refused, "all inputs become one file")
+        from pixzip.cli import stack as stacks
+
+        stacks.compress(
+            images, out, model, device, names=not no_names, strip=strip, verify=verify, max_pixels=most, manner=manner
+        )
+        return
+    if no_names:
+        raise click.UsageError("--no-names is for --stack")
+    if manner.remove:
+        refuse_with("--rm", {"--strip": strip}, "what it leaves out would be lost")
+        standard = {"standard input": files.STANDARD in images, "standard output": out == files.STANDARD}
+        refuse_with("--rm", standard, "there is no file to remove, or none to read back")
+    if manner.json_lines and out == files.STANDARD and not manner.dry_run:
+        raise click.UsageError("--json does not go with -o -: both are for standard output")
+    ledger = Ledger("compressing", manner)
+    inputs.plan(ledger, images, out, KIND)
+    names = ledger.planned()
+    if manner.dry_run:
+        for name in names:
+            ledger.would(name)
+    elif names:
+        set_threads(manner.threads)
+        with ledger.at_work():
+            _Compression(ledger, model, device, verify, strip, models_only, most).run(names)
+    ledger.close()
+
+
+class _Item(NamedTuple):
+    """An image on its way.
+
+    Attributes:
+        stat: of the file, before it was read; None of standard input.
+        kept: why the original stays in spite of `--rm`; "" where nothing speaks against it.
+    """
+
+    name: str
+    picture: Any
+    stat: Any
+    kept: str
+
+
+class _Compression:
+    """Images to files; with `--rm`, files to pictures again and originals away."""
+
+    def __init__(
+        self, ledger: Ledger, model: str, device: str, verify: bool, strip: bool, models_only: bool, most: int | None
+    ) -> None:
+        from pixzip import codec, library
+
+        self.ledger, self.manner, self.max_pixels = ledger, ledger.manner, most
+        self.model, self.strip = model, strip
+        self.device = codec.resolve_device(device)
+        self.choices: dict[str, Any] = {
+            "verify": verify,
+            "models_only": models_only,
+            "graphics": library.graphics_beside(model),
+        }
+        self.by_id = library.with_model(model)
+        self.jobs = Jobs(self._code, self._write, ledger.fail)
+        self.checks = Jobs(self._read_back, self._compare, self._unwrite)
+
+    def run(self, names: list[str]) -> None:
+        for name in names:
+            item = self.jobs.attempt(name, partial(self._read, name))
+            if item is not None:
+                self.jobs.add(name, item, item.picture.pixels)
+        self.jobs.flush()
+        self.checks.flush()
+
+    def _read(self, name: str) -> _Item | None:
+        """An image, or None where it is large and done already."""
+        from dataclasses import replace
+
+        from pixzip import image
+
+        began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
+        rows = large.reader(name, self.max_pixels)
+        if rows is not None:
+            self._large(name, rows, stat)
+            entry.seconds = time.perf_counter() - began
+            self.ledger.done(name)
+            return None
+        data = files.read(name)
+        picture, dropped = image.load(data, self.max_pixels)
+        entry.bytes_before, entry.pixels = len(data), picture.pixels
+        kept = self._losses(name, dropped)
+        entry.seconds = time.perf_counter() - began
+        return _Item(name, replace(picture, metadata=()) if self.strip else picture, stat, kept)
+
+    def _losses(self, name: str, dropped: list[str]) -> str:
+        """Warn of them, and say why the original is kept."""
+        if dropped:
+            self.ledger.warn(name, f"not kept: {', '.join(dropped)}")
+        return originals.why_kept(name, dropped) if self.manner.remove else ""
+
+    def _large(self, name: str, rows: Any, stat: Any) -> None:
+        entry, target = self.ledger[name], self.ledger.target(name)
+        entry.pixels = rows.frame.width * rows.frame.height
+        kept = self._losses(name, rows.dropped)
+        check = self.manner.remove and not kept
+        phases = 1 + self.choices["verify"] + check
+        progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
+        large.compress(
+            name, rows, target, self.model, self.device, by_id=self.by_id, strip=self.strip,
+            write=lambda data: self.ledger.write(name, data, stat), progress=progress, **self.choices,
+        )  # fmt: skip
+        if check:
+            try:
+                large.compare(name, target, self.by_id, self.device, progress())
+            except Exception:
+                self.ledger.take_back(name)
+                raise
+        self._finish(name, stat, kept)
+
+    def _code(self, items: list[_Item]) -> list[bytes]:
+        from pixzip import codec
+
+        progress = self.ledger.part([item.name for item in items], 0.5 if self.manner.remove else 1.0)
+        pictures = [item.picture for item in items]
+        return codec.compress(pictures, weights_for(self.model), self.device, progress=progress, **self.choices)
+
+    def _write(self, name: str, item: _Item, data: bytes, seconds: float) -> None:
+        began = time.perf_counter()
+        self.ledger.write(name, data, item.stat)
+        self.ledger[name].seconds += seconds + time.perf_counter() - began
+        if self.manner.remove and not item.kept:
+            self.ledger.credit(name, 0.5)
+            self.checks.add(name, item, item.picture.pixels)
+        else:
+            self._finish(name, item.stat, item.kept)
+            self.ledger.done(name)
+
+    def _finish(self, name: str, stat: Any, kept: str) -> None:
+        if kept:
+            self.ledger.warn(name, f"original kept: {kept}")
+        elif self.manner.remove:
+            originals.remove(self.ledger, name, stat)
+
+    def _read_back(self, items: list[_Item]) -> list[Any]:
+        """The pictures of files that were written."""
+        from pixzip import codec
+
+        progress = self.ledger.part([item.name for item in items], 0.5)
+        data = [files.read(self.ledger.target(item.name)) for item in items]
+        return codec.decompress(data, self.by_id, self.device, max_pixels=None, progress=progress)
+
+    def _compare(self, name: str, item: _Item, picture: Any, seconds: float) -> None:
+        if picture != item.picture:
+            raise PixzipError("verification failed: what was written decodes to another picture")
+        self.ledger[name].seconds += seconds
+        try:
+            self._finish(name, item.stat, "")
+        except OSError as e:  # the output is good
+            self.ledger.fail(name, e)
+        self.ledger.done(name)
+
+    def _unwrite(self, name: str, error: BaseException) -> None:
+        """An output that does not read back is none; the original is still there."""
+        self.ledger.take_back(name)
+        self.ledger.fail(name, error)

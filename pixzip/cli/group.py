@@ -1,0 +1,76 @@
+"""The group of all commands.
+
+Errors are one line each on standard error and exit code 2.  A bad file among many is reported and the
+others are coded.  PyTorch is imported by the commands that need it.
+"""
+
+from typing import Any
+
+import click
+from pixcodecs import signature
+
+from pixzip import files
+from pixzip.cli.bench import bench
+from pixzip.cli.compress import compress
+from pixzip.cli.decompress import decompress
+from pixzip.cli.heatmap import heatmap
+from pixzip.cli.info import evaluate, info
+from pixzip.cli.jobs import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, report
+from pixzip.cli.models import models
+from pixzip.cli.sample import complete, sample
+from pixzip.cli.train import train
+from pixzip.cli.verify import verify
+
+
+class _Group(click.Group):
+    """Turns errors into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # as `| head` does: nothing is wrong
+            ctx.exit(EXIT_PIPE)
+        except FILE_ERRORS as e:
+            report(None, e)
+            ctx.exit(EXIT_ERROR)
+        finally:
+            files.settle_stdout()
+
+
+def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("pixzip")
+        except metadata.PackageNotFoundError:
+            version = "(not installed)"
+        click.echo(f"pixzip {version}, format version {signature.VERSION}")
+        ctx.exit()
+
+
+_EPILOG = """\b
+Exit codes:
+  0    everything was done
+  1    pixzip itself failed: please report it
+  2    wrong usage, or an input or output with an error, each named in a line on standard error
+  141  the reader of standard output went away
+  129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM, as a shell reports it
+
+An output is there as a whole or not at all, whatever the exit code. One bad file does not stop
+the rest. An original that --rm keeps for what would be lost with it is a warning, no error.
+"""
+
+
+@click.group(
+    cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show versions."
+)
+def main() -> None:
+    """Lossless image compression by a learned model, decoded bit for bit on any machine."""
+
+
+for _command in (compress, decompress, verify, info, heatmap, bench, models, evaluate, train, sample, complete):
+    main.add_command(_command)

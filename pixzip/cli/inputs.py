@@ -1,0 +1,144 @@
+"""Which files a command takes, and where the result of each goes: folders become the files in them."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pixcodecs.errors import PixzipError
+
+from pixzip import files
+from pixzip.cli.jobs import FILE_ERRORS
+from pixzip.cli.ledger import Ledger
+
+
+class Found(NamedTuple):
+    """A file: as the user would write it, and below the folder that the user named, if it was one."""
+
+    name: str
+    inner: Path
+
+
+class Kind(NamedTuple):
+    """What a command makes of what.
+
+    Attributes:
+        inputs: what files in a folder are called together.
+        suffixes: of the files of a folder that are taken.
+        renamed: name of an input -> name of its output; None where there is none.
+        not_folders: suffixes by which what `-o` names is a file, no folder to be made.
+    """
+
+    inputs: str
+    suffixes: frozenset[str]
+    renamed: Callable[[str], str] | None = None
+    not_folders: frozenset[str] = frozenset()
+
+
+def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -> None:
+    """Enter the files in the ledger, as planned where there is work for them.
+
+    Args:
+        out: what `-o` says: a file, a folder, "-", or None for beside the input.
+    Raises:
+        PixzipError: `out` cannot take all of them.
+    """
+    if inputs.count(files.STANDARD) > 1:
+        raise PixzipError("standard input can be given once")
+    manner = ledger.manner
+    many = manner.recursive or len(inputs) > 1
+    folder = _folder(out, inputs, many, kind)
+    taken: set[Path] = set()
+    sources: set[Path] = set()
+    for given in dict.fromkeys(inputs):
+        try:
+            found = list(_found(ledger, given, kind))
+        except FILE_ERRORS as e:
+            ledger.fail(given, e)
+            continue
+        if not found:
+            ledger.warn(given, f"no {kind.inputs} in this folder")
+        for name, inner in found:
+            if name != files.STANDARD and Path(name).absolute() in sources:
+                continue
+            sources.add(Path(name).absolute())
+            target = _target(name, inner, out, folder, kind)
+            ledger.plan(name, target)
+            try:
+                _check(ledger, name, target, taken, many=many, make=folder is not None)
+            except FILE_ERRORS as e:
+                ledger.fail(name, e)
+
+
+def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
+    """A file as it is given; a folder as the files in it and below, sorted.
+
+    What is hidden is passed over, as are links to folders.
+    """
+    path = Path(given)
+    if given == files.STANDARD or not path.is_dir():
+        yield Found(given, Path(path.name))
+        return
+    if not ledger.manner.recursive:
+        raise PixzipError(f"is a folder: -r takes the {kind.inputs} in it")
+    inner: list[Path] = []
+    for at, folders, names in os.walk(path, onerror=lambda e: ledger.fail(str(e.filename), e)):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(at, name) for name in names if not name.startswith(".")]
+        inner += [p.relative_to(path) for p in paths if p.suffix.lower() in kind.suffixes and _may_be_file(p)]
+    for p in sorted(inner, key=lambda p: p.parts):
+        yield Found(str(path / p), p)
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether it is one or should be: no pipe that would be waited for, but a link that leads nowhere."""
+    return path.is_file() or path.is_symlink()
+
+
+def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) -> Path | None:
+    """The folder that `-o` names, there or to be made; None where it names none."""
+    if out is None or kind.renamed is None:
+        return None
+    path = Path(out)
+    if out != files.STANDARD and path.is_dir():
+        if files.STANDARD in inputs:
+            raise PixzipError(f"standard input has no name to be written under in {out}: -o FILE gives it one")
+        return path
+    if not many:
+        return None
+    number = f"{len(inputs)} inputs need one" if len(inputs) > 1 else "-r needs one"
+    if out == files.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders:
+        raise PixzipError(f"-o {out} is not a folder, {number}")
+    return path
+
+
+def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: Kind) -> str | None:
+    if kind.renamed is None:
+        return None
+    if folder is not None:
+        return str(folder / kind.renamed(str(inner)))
+    return kind.renamed(name) if out is None else out
+
+
+def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, many: bool, make: bool) -> None:
+    """Find out before the work what stands against it; what is up to date is skipped.
+
+    Raises:
+        PixzipError, OSError: whatever does.
+    """
+    source = Path(name).stat() if name != files.STANDARD else None
+    ledger[name].bytes_before = source.st_size if source else None
+    if target is None:
+        return
+    force = ledger.manner.force
+    if target != files.STANDARD:
+        if Path(target).absolute() in taken:
+            raise PixzipError(f"{target} is another input's output too")
+        taken.add(Path(target).absolute())
+        written = Path(target).stat() if Path(target).is_file() else None
+        if source and written and os.path.samestat(source, written):
+            raise PixzipError(f"{target} exists: it is the input itself")
+        if many and not force and source and written and source.st_mtime_ns == written.st_mtime_ns:
+            ledger.skip(name)
+            return
+    files.check_writable(target, force, make)

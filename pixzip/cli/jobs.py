@@ -1,0 +1,107 @@
+"""Many inputs, one command: batches, and a line for each input that fails."""
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import click
+from pixcodecs.errors import PixzipError
+
+EXIT_ERROR = 2
+#: As a shell reports a process that SIGPIPE ended.
+EXIT_PIPE = 141
+#: What goes wrong with one file and leaves the others alone.
+FILE_ERRORS = (PixzipError, OSError, MemoryError)
+
+
+def text_of(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError):
+        text = error.strerror or str(error)
+    else:
+        text = str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    return " ".join(text.split())
+
+
+def report(name: str | None, error: BaseException) -> None:
+    """A line on standard error."""
+    name = name or (error.filename if isinstance(error, OSError) else None)
+    where = f"{name}: " if name else ""
+    click.echo(f"pixzip: {where}{text_of(error)}", err=True)
+
+
+class Jobs:
+    """Inputs on their way to results; remembers whether one failed."""
+
+    def __init__(
+        self,
+        work: Callable[[list[Any]], list[Any]],
+        done: Callable[[str, Any, Any, float], None],
+        failed: Callable[[str, BaseException], None] = report,
+    ) -> None:
+        """
+        Args:
+            work: what a batch of items gives, one result each.
+            done: called with an input's name, its item, its result, and its share of the batch's seconds, which
+                is that of its pixels.
+            failed: called with an input's name and what is wrong with it.
+        """
+        self._work, self._done, self._failed = work, done, failed
+        self._pending: list[tuple[str, Any, int]] = []
+        self._pixels = 0
+        self.failed = False
+
+    def attempt(self, name: str, action: Callable[[], Any]) -> Any:
+        """The action's result; None after reporting that it failed.
+
+        Raises:
+            BrokenPipeError: nobody reads the output any more, which ends all work.
+        """
+        try:
+            return action()
+        except BrokenPipeError:
+            raise
+        except FILE_ERRORS as e:
+            self.failed = True
+            self._failed(name, e)
+            return None
+
+    def add(self, name: str, item: Any, pixels: int) -> None:
+        """Queue an input, and code what is queued when that makes a full batch."""
+        from pixzip.tiles import BATCH_PIXELS
+
+        if self._pixels + pixels > BATCH_PIXELS:
+            self.flush()
+        self._pending.append((name, item, pixels))
+        self._pixels += pixels
+
+    def flush(self) -> None:
+        """Code what is queued."""
+        pending, self._pending, self._pixels = self._pending, [], 0
+        self._run(pending)
+
+    def _run(self, pending: list[tuple[str, Any, int]]) -> None:
+        if not pending:
+            return
+        began = time.perf_counter()
+        if len(pending) == 1:
+            results = self.attempt(pending[0][0], lambda: self._work([pending[0][1]]))
+        else:
+            try:
+                results = self._work([item for _, item, _ in pending])
+            except FILE_ERRORS:  # one of them is bad: halve the batch until it is alone
+                middle = len(pending) // 2
+                self._run(pending[:middle])
+                self._run(pending[middle:])
+                return
+        seconds_a_pixel = (time.perf_counter() - began) / max(1, sum(pixels for _, _, pixels in pending))
+        for (name, item, pixels), result in zip(pending, results or [], strict=False):
+            self.attempt(name, partial(self._done, name, item, result, seconds_a_pixel * pixels))
+
+    def exit(self) -> None:
+        """End the program with the right code."""
+        self.flush()
+        if self.failed:
+            sys.exit(EXIT_ERROR)

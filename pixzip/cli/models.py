@@ -1,0 +1,101 @@
+"""`pixzip models`."""
+
+import json
+import sys
+from typing import Any, Literal
+
+import click
+
+from pixzip.cli.options import as_json_option
+
+_UNKNOWN = "-"
+
+
+@click.command()
+@as_json_option
+def models(as_json: bool) -> None:
+    """List the models: shipped ones, and those in the folders that PIXZIP_MODELS lists, as PATH does.
+
+    Listed are multiply-adds a pixel, what each was trained on (megapixels seen), and bpsp: bits per sub-pixel of the
+    files of the validation photographs. What is not known is a dash.
+    """
+    from pixzip import library
+
+    card = library.WEIGHTS / library.CARD
+    known = json.loads(card.read_text()) if card.exists() else {}
+    local, errors = library.local_models()
+    for e in errors:
+        click.echo(f"pixzip: warning: {e}", err=True)
+    rows = [_row(m, known.get(m.weights.model_id.hex(), {}), "shipped") for m in library.list_models()]
+    rows += [_row(m, {}, str(m.path)) for m in local]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    _print([_cells(row) for row in rows])
+
+
+def _row(model: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
+    """What is known of a model.
+
+    Args:
+        facts: its entry in the card, which says of shipped models what their weights do not.
+    """
+    return {
+        "name": model.name,
+        "model_id": model.weights.model_id.hex(),
+        "channels": model.weights.config.channels,
+        "architecture": model.weights.architecture,
+        "bytes": model.path.stat().st_size,
+        "multiply_adds_per_pixel": model.weights.multiply_adds,
+        "trained_on": facts.get("trained_on"),
+        "started_from": facts.get("started_from"),
+        "megapixels_seen": facts.get("megapixels_seen"),
+        "validation_set": facts.get("validation_set"),
+        "validation_bpsp": facts.get("validation_bpsp"),
+        "where": where,
+    }
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """The row of a table, at most 100 columns wide in all for names of a usual length."""
+    bpsp, seen = row["validation_bpsp"], row["megapixels_seen"]
+    after = f" after {row['started_from']}" if row["started_from"] else ""
+    data = ", ".join(row["trained_on"] or []) + after + (f", {seen:.0f} MP" if seen else "")
+    return {
+        "model": row["name"],
+        "id": row["model_id"],
+        "for": "RGB" if row["channels"] == 3 else "grey",
+        "bytes": f"{row['bytes']:,}",
+        "mul-adds/px": f"{row['multiply_adds_per_pixel']:,}",
+        "trained on": data or _UNKNOWN,
+        "bpsp": f"{bpsp:.3f}" if bpsp is not None else _UNKNOWN,
+    }
+
+
+def on_terminal() -> bool:
+    """Whether standard output is one."""
+    return bool(sys.stdout) and sys.stdout.isatty()
+
+
+def _print(rows: list[dict[str, str]]) -> None:
+    """A table on a terminal, aligned text elsewhere, which no width cuts."""
+    if not rows:
+        click.echo("no models here")
+        return
+    heads, numbers = list(rows[0]), {"bytes", "mul-adds/px", "bpsp"}
+    if not on_terminal():
+        widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
+        for row in [dict(zip(heads, heads, strict=True)), *rows]:
+            parts = [f"{row[h]:>{widths[h]}}" if h in numbers else f"{row[h]:<{widths[h]}}" for h in heads]
+            click.echo("  ".join(parts).rstrip())
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for head in heads:
+        justify: Literal["left", "right"] = "right" if head in numbers else "left"
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=head != "trained on")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)

@@ -1,0 +1,144 @@
+"""What several commands share: options, and how an input becomes a picture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+from pixcodecs import limits
+
+from pixzip import files, library
+
+
+def complete_paths(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leaves the files to the shell."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_models(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of models, shipped and local, and files; the latter first, for bash forgets what stands before them."""
+    found = [CompletionItem(incomplete, type="file")]
+    return found + [CompletionItem(name) for name in library.known_paths() if name.startswith(incomplete)]
+
+
+device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+force_option = click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
+no_limit_option = click.option(
+    "--no-pixel-limit",
+    is_flag=True,
+    help=f"Take images of more than {limits.MAX_PIXELS} pixels: trusted files only.",
+)
+model_option = click.option(
+    "--model", default="base", show_default=True, metavar="NAME|PATH", shell_complete=complete_models,
+    help="Model, as `pixzip models` lists them, or a weights file.",
+)  # fmt: skip
+extra_models_option = click.option(
+    "--model", "extra", multiple=True, metavar="NAME|PATH", shell_complete=complete_models,
+    help="Weights file to use too.",
+)  # fmt: skip
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a command goes about its files, whatever it does with them."""
+
+    recursive: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    json_lines: bool = False
+    threads: int | None = None
+    force: bool = False
+    remove: bool = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quiet and self.verbose:
+            raise click.UsageError("-q and -v do not go together")
+        if self.remove and self.dry_run:
+            raise click.UsageError("--dry-run does not say which originals --rm would remove: that shows in the work")
+
+
+_READING = (
+    click.option("-r", "--recursive", is_flag=True, help="Take folders, and all in them and below."),
+    click.option("-q", "--quiet", is_flag=True, help="Say errors only."),
+    click.option("-v", "--verbose", is_flag=True, help="Say a line for each file."),
+    click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
+    click.option(
+        "-j", "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with (default: all cores)."
+    ),
+)
+_WRITING = (
+    force_option,
+    click.option(
+        "--rm/--keep",
+        "remove",
+        help="Remove each original once what was written is read back and equal, or (default) keep it.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+)
+
+
+def manner_options(*, writes: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options of `Manner`, which the command gets as `manner`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def called(**given: Any) -> None:
+            names = {field.name for field in fields(Manner)} & given.keys()
+            manner = Manner(**{name: given.pop(name) for name in names})
+            command(manner=manner, **given)
+
+        found: Callable[..., None] = called
+        for option in reversed((*_READING, *(_WRITING if writes else ()))):
+            found = option(found)
+        return found
+
+    return decorate
+
+
+def refuse_with(option: str, given: dict[str, bool], why: str) -> None:
+    """
+    Args:
+        given: name of another option -> whether it is there too.
+    Raises:
+        UsageError: one is.
+    """
+    for name, there in given.items():
+        if there:
+            raise click.UsageError(f"{option} does not go with {name}: {why}")
+
+
+def set_threads(threads: int | None) -> None:
+    """How many threads the engines compute with: those of PyTorch, which kernels follow, OpenMP and BLAS."""
+    if threads is None:
+        return
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    from pixzip import codec as codec  # whose libraries have pools too
+
+    threadpool_limits(threads)
+    torch.set_num_threads(threads)
+
+
+def extra_paths(extra: tuple[str, ...]) -> list[Path]:
+    """Where the models are that `--model` gives."""
+    return [library.path_of(name) for name in extra]
+
+
+def load_image(name: str, max_pixels: int | None) -> Any:
+    """The picture of an input, with a warning for what it does not hold of it."""
+    from pixzip import image
+
+    loaded = image.load(files.read(name), max_pixels)
+    if loaded.dropped:
+        click.echo(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}", err=True)
+    return loaded.picture
+
+
+def weights_for(model: str) -> Callable[[int], Any]:
+    return lambda channels: library.resolve(model, channels)
