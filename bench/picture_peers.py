@@ -20,7 +20,7 @@ from pixzip import foreign, image
 from pixzip.codec import as_picture
 from pixzip.picture import Chunk, Picture
 from pixzip.report import codecs
-from pixzip.report.images import colours
+from pixzip.shown import colours
 
 
 class WrongPeer(Exception):  # noqa: N818 (it is no error of pixzip)

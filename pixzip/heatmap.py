@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.errors import PixzipError
 
-from pixzip.picture import Layout, Picture
+from pixzip.picture import Picture
+from pixzip.shown import in_8_bits
 
 #: Dots per inch, at which a figure's text is small beside an image of this width and readable beside others.
 _DPI = 100
@@ -15,24 +16,6 @@ _DPI = 100
 _LONGEST, _SHORTEST = 9.0, 3.0
 #: The scale ends where so much of the pixels lies below: a few that surprised the model should not darken the rest.
 _PERCENTILE = 99.5
-
-
-def shown(picture: Picture) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4) as a viewer shows it: palettes looked up, every depth scaled to 8 bits, RGB or RGBA."""
-    x = picture.samples
-    if picture.layout is Layout.PALETTE:
-        table = np.zeros((256, 4), np.uint8)  # an index behind the end is black
-        entries = np.frombuffer(picture.palette, np.uint8).reshape(-1, 3)
-        alphas = np.frombuffer(picture.transparency, np.uint8)
-        table[: len(entries), :3] = entries
-        table[:, 3] = 255
-        table[: len(alphas), 3] = alphas
-        colours: NDArray[np.uint8] = table[x[..., 0]]
-        return colours if alphas.size else np.ascontiguousarray(colours[..., :3])
-    scaled: NDArray[np.uint8] = (x.astype(np.uint32) * 255 // (2**picture.depth - 1)).astype(np.uint8)
-    if picture.layout in (Layout.GREY, Layout.GREY_ALPHA):
-        return np.concatenate([np.repeat(scaled[..., :1], 3, 2), scaled[..., 1:]], 2)
-    return scaled
 
 
 def top_of(bits: NDArray[np.float32]) -> float:
@@ -56,7 +39,7 @@ def draw(picture: Picture, bits: NDArray[np.float32], title: str, form: str = "p
     figure.set_size_inches(2 * max(w, 2.8) + 1.2, max(h, 1.4) + 0.5)
     left, right = figure.subplots(1, 2)
     smooth: Any = "nearest" if max(width, height) <= _LONGEST * _DPI else "antialiased"
-    left.imshow(shown(picture), interpolation=smooth)
+    left.imshow(in_8_bits(picture), interpolation=smooth)
     drawn = right.imshow(bits, cmap="inferno", vmin=0, vmax=top_of(bits), interpolation=smooth)
     for axis in (left, right):
         axis.set_axis_off()

@@ -13,6 +13,7 @@ import pixzip
 from pixzip import heatmap
 from pixzip.cli import main
 from pixzip.picture import Layout, Picture
+from pixzip.shown import in_8_bits
 
 
 @pytest.fixture
@@ -110,16 +111,21 @@ def test_images_of_any_shape_are_drawn(shape: tuple[int, int]) -> None:
 def test_a_palette_is_shown_by_its_colours() -> None:
     indices = np.array([[[0], [1], [7]]], np.uint8)
     picture = Picture(indices, Layout.PALETTE, 3, palette=bytes([1, 2, 3, 4, 5, 6]), transparency=b"\x09")
-    assert heatmap.shown(picture).tolist() == [[[1, 2, 3, 9], [4, 5, 6, 255], [0, 0, 0, 255]]]
+    assert in_8_bits(picture).tolist() == [[[1, 2, 3, 9], [4, 5, 6, 255], [0, 0, 0, 255]]]
 
 
 @pytest.mark.parametrize(("depth", "top"), [(1, 1), (4, 15), (12, 4095), (16, 65535)])
 def test_every_depth_is_shown_from_black_to_white(depth: int, top: int) -> None:
     dtype = np.uint8 if depth <= 8 else np.uint16
     picture = Picture(np.array([[[0], [top]]], dtype), Layout.GREY, depth)
-    assert heatmap.shown(picture).tolist() == [[[0, 0, 0], [255, 255, 255]]]
+    assert in_8_bits(picture).tolist() == [[[0, 0, 0], [255, 255, 255]]]
 
 
 def test_alpha_stays() -> None:
     picture = Picture(np.array([[[10, 128]]], np.uint8), Layout.GREY_ALPHA, 8)
-    assert heatmap.shown(picture).tolist() == [[[10, 10, 10, 128]]]
+    assert in_8_bits(picture).tolist() == [[[10, 10, 10, 128]]]
+
+
+def test_a_transparent_colour_is_shown_as_alpha() -> None:
+    picture = Picture(np.array([[[7], [9]]], np.uint8), Layout.GREY, 8, transparency=b"\0\x09")
+    assert in_8_bits(picture).tolist() == [[[7, 7, 7, 255], [9, 9, 9, 0]]]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
-from pixzip import image, library
+from pixzip import image, library, shown
 from pixzip.picture import Layout, Picture, Samples
 from pixzip.report import codecs, images, measure
 from pixzip.report.codecs import Codec
@@ -189,5 +189,5 @@ def test_palettes_become_their_colours_and_depths_stay() -> None:
     given = picture(Layout.PALETTE, 4, transparency=b"\0\7")
     found = images.load(image.write(given), None)
     assert (found.layout, found.depth, found.palette, found.transparency) == (Layout.RGBA, 8, b"", b"")
-    assert np.array_equal(found.samples, images.colours(given))
+    assert np.array_equal(found.samples, shown.colours(given))
     assert images.load(image.write(of_layout(Layout.RGB, 16)), None) == of_layout(Layout.RGB, 16)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixzip.heatmap import shown
 from pixzip.picture import Picture
+from pixzip.shown import in_8_bits
 
 #: Pixels of the longer side, on the page.
 SIDE = 640
@@ -42,7 +42,7 @@ def heat(name: str, picture: Picture, bits: NDArray[np.float32]) -> Heat:
         bits: (H, W) bits per pixel.
     """
     size = _size(picture.width, picture.height)
-    image = Image.fromarray(shown(picture))
+    image = Image.fromarray(in_8_bits(picture))
     small = Image.fromarray(np.asarray(bits, np.float32)).resize(size, Image.Resampling.BOX)
     thumbnail = _uri(image.resize(size, Image.Resampling.LANCZOS), "WEBP", quality=80)
     return Heat(name, thumbnail, np.asarray(small, np.float32), float(bits.mean()))

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from pixcodecs.blocks import Samples
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.image.pillow_formats import FORMATS
 from pixzip.picture import Layout, Picture
+from pixzip.shown import colours
 
 #: What `image.load` reads, by Pillow's names.
 _FORMATS = {*FORMATS, "PNG", "PPM", "TIFF"}
@@ -76,22 +76,3 @@ def load(data: bytes, max_pixels: int | None) -> Picture:
     if depth < 8:
         shown = (shown.astype(np.uint16) * 255 // (2**depth - 1)).astype(np.uint8)
     return dataclasses.replace(codec.as_picture(shown), depth=max(8, depth))
-
-
-def colours(picture: Picture) -> Samples:
-    """(H, W, C) samples as a viewer shows them: palettes looked up, transparent colours as alpha."""
-    x = picture.samples
-    alphas = np.frombuffer(picture.transparency, np.uint8)
-    if picture.layout is Layout.PALETTE:  # an index behind the end is black
-        table = np.zeros((256, 4), np.uint8)
-        entries = np.frombuffer(picture.palette, np.uint8).reshape(-1, 3)
-        table[: len(entries), :3] = entries
-        table[:, 3] = 255
-        table[: len(alphas), 3] = alphas
-        found: Samples = table[x[..., 0]]
-        return found if alphas.size else np.ascontiguousarray(found[..., :3])
-    if not picture.transparency:
-        return x
-    shown = (x != np.frombuffer(picture.transparency, ">u2")).any(2, keepdims=True)
-    opaque = 2**picture.depth - 1
-    return np.concatenate([x, (shown * opaque).astype(x.dtype)], 2)
