@@ -7,7 +7,7 @@ from pixzip.picture import Layout, Picture, Samples
 
 
 def colours(picture: Picture) -> Samples:
-    """(H, W, C) samples of the picture's depth, or 8 bits of a palette's colours; a transparent colour becomes alpha."""
+    """(H, W, C) samples of the picture's depth, of a palette's colours 8 bits; a transparent colour becomes alpha."""
     x = picture.samples
     alphas = np.frombuffer(picture.transparency, np.uint8)
     if picture.layout is Layout.PALETTE:  # an index behind the end is black
