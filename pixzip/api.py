@@ -160,8 +160,7 @@ def open(path: Name) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
     """A `.pxz` file as a Pillow image, whose pixels are decoded when they are asked for.
 
     Raises:
-        PIL.UnidentifiedImageError: it is no such file, or its header is damaged.
-        OSError: it cannot be read; when pixels are asked for, that they cannot be decoded.
+        OSError: it cannot be read, or is no such file; when pixels are asked for, that they cannot be decoded.
 
     >>> import numpy as np, pixzip
     >>> folder = getfixture("tmp_path")

@@ -42,7 +42,7 @@ _MODES = {
     "F": "floating point",
 }
 #: Entries of `Image.info` that describe the file's coding or repeat the pixels' layout, not the picture.
-_TECHNICAL = frozenset(
+TECHNICAL = frozenset(
     {"adobe", "adobe_transform", "background", "compression", "duration", "extension", "interlace", "jfif", "loop"}
     | {"jfif_density", "jfif_unit", "jfif_version", "orientation", "progression", "progressive", "rle", "timestamp"}
     | {"transparency", "version"}
@@ -165,7 +165,7 @@ def _metadata(image: Image.Image) -> tuple[list[Chunk], list[str]]:
             dropped.append("comment")  # tEXt has no NUL
         else:
             chunks.append(Chunk(b"tEXt", b"Comment\0" + comment))
-    dropped += [str(name) for name in info if name not in _TECHNICAL]
+    dropped += [str(name) for name in info if name not in TECHNICAL]
     for app, data in getattr(image, "applist", []):
         if not any(app == known and data.startswith(start) for known, start in _APPS):
             dropped.append(app)
