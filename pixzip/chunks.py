@@ -44,7 +44,7 @@ def axes_of(shape: tuple[int, ...], axes: str | None = None) -> str:
         ValueError: the shape has other axes.
     """
     found = axes or {2: "HW", 3: "HWC" if shape[-1:] <= (MAX_CHANNELS,) else "NHW", 4: "NHWC"}.get(len(shape), "")
-    if len(found) != len(shape):
+    if not found or len(found) != len(shape):
         raise ValueError(f"chunk has shape {shape}, expected {axes or 'HW, HWC, NHW or NHWC'}")
     sizes = dict(zip(found, shape, strict=True))
     if not 1 <= sizes.get("C", 1) <= MAX_CHANNELS or 0 in shape:
@@ -119,7 +119,7 @@ class ChunkCodec:
         if chunk.dtype.kind != "u" or chunk.dtype.itemsize > 2:
             raise ValueError(f"chunk is {chunk.dtype}, expected uint8 or uint16")
         axes = axes_of(chunk.shape, self.axes)
-        big = chunk.dtype.itemsize > 1 and chunk.dtype.newbyteorder("=") != chunk.dtype.newbyteorder("<")
+        big = chunk.dtype.itemsize > 1 and chunk.dtype == chunk.dtype.newbyteorder(">")
         images = _to_images(chunk, axes)
         if images[..., 0].size > MAX_PIXELS:
             raise UnsupportedImageError(

@@ -139,9 +139,22 @@ def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     stream.write(data)
 
 
+def _save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
+    """`_save` of what is one image.
+
+    Raises:
+        OSError: there are several.
+    """
+    frames = getattr(image, "n_frames", 1) + len(list(image.encoderinfo.get("append_images") or ()))
+    if frames != 1:
+        raise OSError(f"cannot write image as {FORMAT}: it has {frames} frames, a {SUFFIX} file holds one image")
+    _save(image, stream, filename)
+
+
 def register() -> None:
     """Tell Pillow of the format."""
     Image.register_open(FORMAT, PxzImageFile, _accept)
     Image.register_save(FORMAT, _save)
+    Image.register_save_all(FORMAT, _save_all)
     Image.register_extension(FORMAT, SUFFIX)
     Image.register_mime(FORMAT, MIME)

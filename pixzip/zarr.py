@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pixcodecs.errors import BitstreamError
 
-from pixzip.chunks import ChunkCodec, axes_of
+from pixzip.chunks import ChunkCodec
 
 try:
     from zarr.abc.codec import ArrayBytesCodec
@@ -62,16 +62,6 @@ class PixzipCodec(ArrayBytesCodec):
     def to_dict(self) -> dict[str, Any]:
         """What metadata hold, the model's id included."""
         return {"name": NAME, "configuration": self._chunks.config()}
-
-    def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
-        """
-        Raises:
-            ValueError: the array is not of images.
-        """
-        native = dtype.to_native_dtype()
-        if native.kind != "u" or native.itemsize > 2:
-            raise ValueError(f"array is {native}, the codec {NAME} takes uint8 and uint16")
-        axes_of(getattr(chunk_grid, "chunk_shape", shape), self.axes)
 
     def _encode_sync(self, chunk: "NDBuffer", spec: "ArraySpec") -> "Buffer":
         return spec.prototype.buffer.from_bytes(self._chunks.encode(chunk.as_numpy_array()))

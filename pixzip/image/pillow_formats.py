@@ -149,6 +149,8 @@ def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]
         if key >= len(colours):
             raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
         alphas = b"\xff" * key + b"\0"
+    elif isinstance(key, bytes):  # as of a PNG that Pillow opened
+        alphas = key[: len(colours)]
     return colours[:, :3].tobytes(), alphas, depth
 
 
