@@ -114,12 +114,15 @@ def test_a_batch_is_what_its_images_are_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((2, 2)), np.zeros(4, np.uint8), np.zeros((2, 2, 5), np.uint8), np.zeros((2, 2, 2, 2), np.uint8),
-              np.zeros((0, 3), np.uint8), np.zeros((2, 2), np.int8), np.zeros((2, 2), bool), np.zeros((2, 2), np.uint32)]
+    ("shape", "dtype"),
+    [
+        ((2, 2), "f8"), ((2, 2), "i1"), ((2, 2), "?"), ((2, 2), "u4"),
+        ((4,), "u1"), ((2, 2, 5), "u1"), ((2, 2, 2, 2), "u1"), ((0, 3), "u1"), ((2, 2, 0), "u2"),
+    ],
 )  # fmt: skip
-def test_other_arrays_are_value_errors(image: np.ndarray) -> None:
+def test_other_arrays_are_value_errors(shape: tuple[int, ...], dtype: str) -> None:
     with pytest.raises(ValueError, match="expected"):
-        pixzip.encode(image, "fast")
+        pixzip.encode(np.zeros(shape, dtype), "fast")
 
 
 def test_images_that_the_format_does_not_hold_are_unsupported() -> None:
@@ -146,7 +149,7 @@ def test_damaged_foreign_and_large_files_are_bitstream_errors(tmp_path: Path) ->
     with pytest.raises(pixzip.BitstreamError, match="more than the limit of 100"):
         pixzip.decode(data, max_pixels=100)
     (tmp_path / "a.pxz").write_bytes(data[:9])
-    with pytest.raises(OSError, match="cannot be shown|can be shown"):
+    with pytest.raises(OSError, match="file that can be shown"):
         pixzip.open(tmp_path / "a.pxz")
     with pytest.raises(FileNotFoundError):
         pixzip.open(tmp_path / "none.pxz")
