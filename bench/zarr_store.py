@@ -3,10 +3,11 @@
     python bench/zarr_store.py kodak.tar cifar10-test.npy --out bench/results/zarr.json --page docs/zarr.md
 
 A set of photographs becomes an array for each size that they have, an image a chunk; an `.npy` of small images is one
-array, `--chunk` images a chunk.  All arrays are in memory, of Zarr format 2, written and read as a whole, and compared.
+array, `--chunk` images a chunk.  Without DATA the page is made anew from the JSON.  All arrays are in memory, of Zarr format 2, written and read as a whole, and compared.
 """
 
 import importlib.metadata
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import click
 import numcodecs
 import numpy as np
 import zarr
-from common import load, origin, provenance, set_threads, table, timed, write
+from common import RESULTS, load, origin, provenance, set_threads, table, timed, write
 from imagecodecs.numcodecs import Jpegxl
 from numpy.typing import NDArray
 
@@ -84,28 +85,16 @@ def page_table(result: dict[str, Any]) -> str:
         for i, (codec, r) in enumerate(of["codecs"].items()):
             label = f"{name}: {of['images']:,} images, {of['chunks_of']} a chunk" if i == 0 else ""
             sizes = [f"{r['bytes']:,}", f"{8 * r['bytes'] / of['raw']:.3f}", f"{r['bytes'] / peer['bytes']:.3f}"]
-            ratios = [f"{r[f'{way}_s'] / peer['write_s']:.2f}" for way in ("write", "read")]
+            ratios = [f"{r[f'{way}_s'] / peer['write_s']:.2g}" for way in ("write", "read")]
             rows.append([label, codec, *sizes, *ratios])
     return table(["images", "codec", "bytes", "bits/sub-pixel", f"size / {JXL}", *times], rows)
 
 
-@click.command(help=__doc__)
-@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--model", default="fast", show_default=True)
-@click.option("--limit", default=1000, show_default=True, help="The first so many images of each set.")
-@click.option("--chunk", default=100, show_default=True, help="Images a chunk, of an .npy.")
-@click.option("--threads", default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="JSON.")
-@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Page with the table between its markers.")
-def main(
-    data: tuple[Path, ...], model: str, limit: int, chunk: int, threads: int, out: Path | None, page: Path | None
-) -> None:
-    set_threads(threads)
-    numcodecs.blosc.set_nthreads(threads)
-    result = {"benchmark": "zarr", **provenance(data, [model], threads), "device": "cpu", "sets": {}}
+def measured(data: tuple[Path, ...], model: str, limit: int, chunk: int, threads: int) -> dict[str, Any]:
+    """All sets with all codecs, and where the figures came from."""
+    result: dict[str, Any] = {"benchmark": "zarr", **provenance(data, [model], threads), "device": "cpu", "sets": {}}
     result["versions"] |= {name: importlib.metadata.version(name) for name in ("zarr", "numcodecs")}
     for codec in codecs(model, threads).values():  # load models, compile kernels
-        codec.decode(codec.encode(np.zeros((2, 8, 8, 3), np.uint8)))
         codec.decode(codec.encode(np.arange(768, dtype=np.uint8).reshape(4, 8, 8, 3)))
     for path in data:
         images = arrays(path, limit)
@@ -114,13 +103,38 @@ def main(
             "images": sum(map(len, images)),
             "raw": sum(a.nbytes for a in images),
             "chunks_of": per_chunk,
-            "codecs": {name: row(path, limit, per_chunk, c) for name, c in codecs(model, threads).items()},
+            "codecs": {name: row(path, limit, per_chunk, codec) for name, codec in codecs(model, threads).items()},
         }
-    write(out, result)
+    return result
+
+
+def splice(page: Path, result: dict[str, Any]) -> None:
+    """Rewrite the page between its markers."""
+    before, rest = page.read_text().split(START)
+    after = rest.split(END)[1]
+    versions = ", ".join(f"{name} {result['versions'][name]}" for name in ("zarr", "numcodecs"))
+    page.write_text(
+        f"{before}{START}\n\n{page_table(result)}\n\n{origin(result)} <sub>{versions}</sub>\n\n{END}{after}"
+    )
+
+
+@click.command(help=__doc__)
+@click.argument("data", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--model", default="fast", show_default=True)
+@click.option("--limit", default=1000, show_default=True, help="The first so many images of each set.")
+@click.option("--chunk", default=100, show_default=True, help="Images a chunk, of an .npy.")
+@click.option("--threads", default=1, show_default=True)
+@click.option("--out", default=RESULTS / "zarr.json", type=click.Path(path_type=Path), help="JSON.")
+@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Page with the table between its markers.")
+def main(
+    data: tuple[Path, ...], model: str, limit: int, chunk: int, threads: int, out: Path, page: Path | None
+) -> None:
+    set_threads(threads)
+    numcodecs.blosc.set_nthreads(threads)
+    if data:
+        write(out, measured(data, model, limit, chunk, threads))
     if page:
-        text = page.read_text()
-        before, rest = text.split(START)
-        page.write_text(f"{before}{START}\n\n{page_table(result)}\n\n{origin(result)}\n\n{END}{rest.split(END)[1]}")
+        splice(page, json.loads(out.read_text()))
 
 
 if __name__ == "__main__":

@@ -228,9 +228,9 @@ BLOCKS: dict[str, tuple[Any, str]] = {
     "WebP": (flat_drawing(), "WEBP_BODY"),
     "constant": (np.full((9, 11, 3), 7, np.uint8), "CONSTANT"),
     "raw": (np.random.default_rng(0).integers(0, 256, (4, 3), np.uint8), "RAW"),
-    "16 bits": (photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE, "DEEP_MODEL"),
+    "16 bits": (photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE, "HIGH_LOW"),
     "10 bits": (photo(1, 40, 48).astype(np.uint16) * 4 ^ NOISE & 3, "NARROW"),
-    "levels": (photo(1, 40, 48).astype(np.uint16) * 256, "LEVELS"),
+    "few of 16 bits": (photo(1, 40, 48).astype(np.uint16) // 4 * 1028, "LEVELS"),
 }
 
 
@@ -242,6 +242,15 @@ def test_a_map_adds_up_to_the_file_without_its_header(name: str) -> None:
 
     assert list(facts["blocks"]) == [kind]
     np.testing.assert_array_equal(pixzip.bits_map(image, "fast"), pixzip.bits_map(data))
+
+
+def test_16_bits_of_a_model_have_a_map() -> None:
+    image = photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE
+    (data,) = compress([image], lambda channels: library.resolve("fast", channels), models_only=True)
+    bits = pixzip.bits_map(data)
+
+    assert list(check_map(bits, data, image.shape)["blocks"]) == ["DEEP_MODEL"]
+    assert bits.min() > 4  # the noise below is in every pixel
 
 
 def test_palettes_have_maps_too() -> None:

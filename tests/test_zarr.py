@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -227,6 +228,7 @@ def test_the_config_names_the_model_and_its_id(codec: Pixzip) -> None:
 
     assert config == {"id": "pixzip", "model": "fast", "model_id": FAST}
     assert numcodecs.get_codec(json.loads(json.dumps(config))) == codec
+    assert pickle.loads(pickle.dumps(codec)) == codec  # noqa: S301 (made here)
     assert repr(Pixzip("fast", axes="NHW")) == f"Pixzip(model='fast', model_id='{FAST}', axes='NHW')"
     assert PixzipCodec.from_dict(PixzipCodec("fast", axes="NHW").to_dict()) == PixzipCodec("fast", FAST, "NHW")
 
