@@ -3,7 +3,8 @@
     python bench/zarr_store.py kodak.tar cifar10-test.npy --out bench/results/zarr.json --page docs/zarr.md
 
 A set of photographs becomes an array for each size that they have, an image a chunk; an `.npy` of small images is one
-array, `--chunk` images a chunk.  Without DATA the page is made anew from the JSON.  All arrays are in memory, of Zarr format 2, written and read as a whole, and compared.
+array, `--chunk` images a chunk.  All arrays are in memory, of Zarr format 2, written and read as a whole, and compared.
+Without DATA the page is made anew from the JSON.
 """
 
 import importlib.metadata
