@@ -159,13 +159,13 @@ def open(path: Name) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
     """A `.pxz` file as a Pillow image, whose pixels are decoded when they are asked for.
 
     Raises:
-        PIL.UnidentifiedImageError: it is no such file, or its header is damaged.
-        OSError: it cannot be read; when pixels are asked for, that they cannot be decoded.
+        OSError: it cannot be read, or is no such file; when pixels are asked for, that they cannot be decoded.
 
     >>> import numpy as np, pixzip
     >>> folder = getfixture("tmp_path")
     >>> pixzip.save(np.zeros((6, 9, 3), np.uint8), folder / "black.pxz")
-    >>> pixzip.open(folder / "black.pxz").size
+    >>> with pixzip.open(folder / "black.pxz") as image:
+    ...     image.size
     (9, 6)
     """
     return PillowImage.open(path, formats=["PXZ"])
@@ -175,6 +175,7 @@ def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = 
     """Write a `.pxz` file, as a whole or not at all, over one that may be there; see `encode`.
 
     Raises:
+        PixzipError: there is no such folder, or the path is no file's.
         OSError: it cannot be written.
 
     >>> import numpy as np, pixzip
@@ -183,7 +184,7 @@ def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = 
     >>> int(pixzip.decode(path.read_bytes()).sum())
     112
     """
-    files.write(str(Path(path)), encode(image, model, device), force=True)
+    files.write(str(Path(path).absolute()), encode(image, model, device), force=True)
 
 
 def info(data: bytes) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def as_picture(image: Image) -> Picture:
         return image
     if image.dtype not in (np.uint8, np.uint16) or image.ndim not in (2, 3):
         raise ValueError(f"image is {image.dtype} {image.shape}, expected uint8 or uint16 (H, W) or (H, W, C)")
-    samples = np.ascontiguousarray(image.reshape(*image.shape[:2], -1))
+    samples = np.ascontiguousarray(np.atleast_3d(image))
     layouts = {1: Layout.GREY, 2: Layout.GREY_ALPHA, 3: Layout.RGB, 4: Layout.RGBA}
     if samples.shape[2] not in layouts:
         raise ValueError(f"image has {samples.shape[2]} channels, expected 1 to 4")

@@ -29,6 +29,19 @@ assert np.array_equal(codec.as_array(again), image)
 print(*sorted(p.name for p in library.WEIGHTS.iterdir()))
 """
 
+ENTRY_POINTS = """
+import numcodecs
+import numpy as np
+import zarr
+
+images = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
+compressor = numcodecs.get_codec({"id": "pixzip", "model": "fast"})
+serializer = {"name": "pixzip", "configuration": {"model": "fast"}}
+for how in ({"zarr_format": 2, "compressors": compressor}, {"serializer": serializer, "compressors": None}):
+    array = zarr.create_array({}, data=images, chunks=(2, 5, 7, 3), **how)
+    assert np.array_equal(array[:], images)
+"""
+
 
 def _run(command: list[str], cwd: Path, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
@@ -36,7 +49,7 @@ def _run(command: list[str], cwd: Path, env: dict[str, str] | None = None) -> st
     return done.stdout
 
 
-def test_installed_wheel_round_trips_an_image_without_the_checkout(tmp_path: Path) -> None:
+def test_installed_wheel_round_trips_images_without_the_checkout(tmp_path: Path) -> None:
     source, wheels, target, elsewhere = (tmp_path / name for name in ("source", "wheels", "target", "elsewhere"))
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for folder in ("pixzip", "codecs"):
@@ -51,5 +64,6 @@ def test_installed_wheel_round_trips_an_image_without_the_checkout(tmp_path: Pat
 
     env = {**os.environ, "PYTHONPATH": str(target)}
     output = _run([sys.executable, "-c", ROUND_TRIP, str(target)], elsewhere, env)
+    _run([sys.executable, "-c", ENTRY_POINTS], elsewhere, env)  # which finds its codecs unasked
 
     assert output.split() == sorted(p.name for p in (ROOT / "pixzip" / "weights").iterdir())

@@ -42,7 +42,7 @@ _MODES = {
     "F": "floating point",
 }
 #: Entries of `Image.info` that describe the file's coding or repeat the pixels' layout, not the picture.
-_TECHNICAL = frozenset(
+TECHNICAL = frozenset(
     {"adobe", "adobe_transform", "background", "compression", "duration", "extension", "interlace", "jfif", "loop"}
     | {"jfif_density", "jfif_unit", "jfif_version", "orientation", "progression", "progressive", "rle", "timestamp"}
     | {"transparency", "version"}
@@ -149,6 +149,8 @@ def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]
         if key >= len(colours):
             raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
         alphas = b"\xff" * key + b"\0"
+    elif isinstance(key, bytes):  # as of a PNG that Pillow opened
+        alphas = key[: len(colours)]
     return colours[:, :3].tobytes(), alphas, depth
 
 
@@ -165,7 +167,7 @@ def _metadata(image: Image.Image) -> tuple[list[Chunk], list[str]]:
             dropped.append("comment")  # tEXt has no NUL
         else:
             chunks.append(Chunk(b"tEXt", b"Comment\0" + comment))
-    dropped += [str(name) for name in info if name not in _TECHNICAL]
+    dropped += [str(name) for name in info if name not in TECHNICAL]
     for app, data in getattr(image, "applist", []):
         if not any(app == known and data.startswith(start) for known, start in _APPS):
             dropped.append(app)

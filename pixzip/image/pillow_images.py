@@ -13,7 +13,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import png
 from pixzip.image.metadata import Embedded, resolution, to_chunks
-from pixzip.image.pillow_formats import LAYOUTS, check_mode, palette_of
+from pixzip.image.pillow_formats import LAYOUTS, TECHNICAL, check_mode, palette_of
 from pixzip.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
 
 _INCHES_PER_METRE = 1 / 0.0254
@@ -54,6 +54,11 @@ def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
     values = [key] if isinstance(key, int) else key
     if layout not in (Layout.GREY, Layout.RGB) or isinstance(key, bytes) or len(values) != layout.channels:
         raise UnsupportedImageError(f"image mode {image.mode} with transparency {key!r} is not supported")
+    if image.mode == "1":  # 255 says white, which the file has as 1
+        values = [bool(value) for value in values]
+    most = 1 << (16 if image.mode in _DEEP_GREY else 8)
+    if not all(0 <= value < most for value in values):
+        raise UnsupportedImageError(f"image mode {image.mode} with transparency {key!r} is not supported")
     return b"".join(int(value).to_bytes(2) for value in values)
 
 
@@ -69,13 +74,18 @@ def _metadata(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     chunks, _ = to_chunks(Embedded(icc, exif, xmp, density))
     texts = PngImagePlugin.PngInfo()
     for name, value in info.items():
-        if isinstance(value, str) and isinstance(name, str) and _is_keyword(name) and name != _XMP_TEXT:
+        if isinstance(value, str) and name not in TECHNICAL | {_XMP_TEXT} and _is_keyword(name):
             texts.add_text(name, value)
+    comment = info.get("comment")
+    if isinstance(comment, bytes) and b"\0" not in comment:  # of JPEG and GIF, under the name that PNG has for it
+        texts.add_text("Comment", comment)
     return (*chunks, *(Chunk(kind, body) for kind, body, *_ in texts.chunks))
 
 
-def _is_keyword(name: str) -> bool:
+def _is_keyword(name: Any) -> bool:
     """Whether PNG takes a text under this name."""
+    if not isinstance(name, str):
+        return False
     try:
         return 1 <= len(name.encode("latin-1")) <= _LONGEST_KEYWORD and "\0" not in name
     except UnicodeEncodeError:

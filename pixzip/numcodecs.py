@@ -1,0 +1,82 @@
+"""A numcodecs codec for chunks of images: the compressor of Zarr arrays of format 2.
+
+numcodecs finds it by itself where pixzip is installed; importing this registers it elsewhere.
+"""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.errors import BitstreamError
+
+from pixzip.chunks import ChunkCodec
+
+try:
+    from numcodecs import registry
+    from numcodecs.abc import Codec
+    from numcodecs.compat import ensure_bytes, ensure_ndarray_like, ndarray_copy
+except ImportError as e:
+    raise ImportError("pixzip.numcodecs needs numcodecs: pip install 'pixzip[zarr]'") from e
+
+
+class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its types
+    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.chunks.ChunkCodec`.
+
+    Args:
+        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
+        model_id: its id; None takes that of the model that is here.
+        axes: one of `pixzip.chunks.AXES`; None goes by the shape.
+
+    >>> import numpy as np
+    >>> codec = Pixzip("fast")
+    >>> chunk = np.zeros((10, 32, 32, 3), ">u2")
+    >>> decoded = codec.decode(codec.encode(chunk))
+    >>> decoded.dtype, decoded.shape
+    (dtype('>u2'), (10, 32, 32, 3))
+    """
+
+    codec_id = "pixzip"
+
+    def __init__(self, model: str = "base", model_id: str | None = None, axes: str | None = None) -> None:
+        self._chunks = ChunkCodec(str(model), model_id or "", axes)
+
+    def encode(self, buf: Any) -> bytes:
+        """The bytes of a chunk.
+
+        Raises:
+            ValueError, PixzipError: see `pixzip.chunks.ChunkCodec.encode`.
+        """
+        return self._chunks.encode(np.asarray(ensure_ndarray_like(buf)))
+
+    def decode(self, buf: Any, out: Any = None) -> NDArray[Any]:
+        """The inverse of `encode`.
+
+        Args:
+            out: an array or a buffer of as many bytes, to be filled.
+        Raises:
+            BitstreamError, ModelMismatchError: see `pixzip.chunks.ChunkCodec.decode`.
+        """
+        chunk = self._chunks.decode(ensure_bytes(buf))
+        if out is None:
+            return chunk
+        size = ensure_ndarray_like(out).nbytes
+        if size != chunk.nbytes:
+            raise BitstreamError(f"chunk has {chunk.nbytes} bytes of pixels, expected {size}")
+        filled: NDArray[Any] = ndarray_copy(chunk, out)
+        return filled
+
+    def get_config(self) -> dict[str, Any]:
+        """What JSON metadata hold, the model's id included."""
+        return {"id": self.codec_id, **self._chunks.config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The inverse of `get_config`."""
+        return cls(**{name: value for name, value in config.items() if name != "id"})
+
+    def __repr__(self) -> str:
+        fields = (f"{name}={value!r}" for name, value in self._chunks.config().items())
+        return f"{type(self).__name__}({', '.join(fields)})"
+
+
+registry.register_codec(Pixzip)

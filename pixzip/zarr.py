@@ -1,0 +1,88 @@
+"""A Zarr 3 codec for chunks of images: the serializer of arrays of format 3.
+
+Zarr finds it by itself where pixzip is installed; importing this registers it elsewhere.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from pixcodecs.errors import BitstreamError
+
+from pixzip.chunks import ChunkCodec
+
+try:
+    from zarr.abc.codec import ArrayBytesCodec
+    from zarr.registry import register_codec
+except ImportError as e:
+    raise ImportError("pixzip.zarr needs zarr 3: pip install 'pixzip[zarr]'") from e
+
+if TYPE_CHECKING:
+    from zarr.core.array_spec import ArraySpec
+    from zarr.core.buffer import Buffer, NDBuffer
+
+NAME = "pixzip"
+
+
+@dataclass(frozen=True)
+class PixzipCodec(ArrayBytesCodec):
+    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.chunks.ChunkCodec`.
+
+    Args:
+        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
+        model_id: its id; None takes that of the model that is here.
+        axes: one of `pixzip.chunks.AXES`; None goes by the shape.
+
+    >>> import numpy as np, zarr
+    >>> images = np.zeros((20, 32, 32, 3), np.uint8)
+    >>> array = zarr.create_array(
+    ...     {}, data=images, chunks=(10, 32, 32, 3), serializer=PixzipCodec("fast"), compressors=None
+    ... )
+    >>> bool((array[5:15] == images[5:15]).all())
+    True
+    """
+
+    is_fixed_size = False
+
+    model: str = "base"
+    model_id: str | None = None
+    axes: str | None = None
+    _chunks: ChunkCodec = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_chunks", ChunkCodec(str(self.model), self.model_id or "", self.axes))
+        object.__setattr__(self, "model_id", self._chunks.model_id)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The codec of metadata."""
+        return cls(**data.get("configuration", {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What metadata hold, the model's id included."""
+        return {"name": NAME, "configuration": self._chunks.config()}
+
+    def _encode_sync(self, chunk: "NDBuffer", spec: "ArraySpec") -> "Buffer":
+        return spec.prototype.buffer.from_bytes(self._chunks.encode(chunk.as_numpy_array()))
+
+    def _decode_sync(self, data: "Buffer", spec: "ArraySpec") -> "NDBuffer":
+        chunk = self._chunks.decode(data.to_bytes())
+        dtype = spec.dtype.to_native_dtype()
+        if chunk.shape != spec.shape or chunk.dtype.itemsize != dtype.itemsize:
+            found, expected = f"{chunk.dtype} {chunk.shape}", f"{dtype} {spec.shape}"
+            raise BitstreamError(f"chunk has {found}, the array's have {expected}")
+        return spec.prototype.nd_buffer.from_numpy_array(np.asarray(chunk, dtype))
+
+    async def _encode_single(self, chunk_data: "NDBuffer", chunk_spec: "ArraySpec") -> "Buffer":
+        return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)
+
+    async def _decode_single(self, chunk_data: "Buffer", chunk_spec: "ArraySpec") -> "NDBuffer":
+        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: "ArraySpec") -> int:
+        """No size can be told from the shape."""
+        raise NotImplementedError
+
+
+register_codec(NAME, PixzipCodec)
