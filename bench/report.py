@@ -1,4 +1,4 @@
-"""README tables and plot from the JSON files in bench/results; nothing is measured here.
+"""Tables of README.md and docs/figures.md, and the plot, from the files in bench/results; nothing is measured here.
 
 The sizes of a set of images are what `pixzip bench SET -o bench/results/SET` wrote; the rest, one file a benchmark.
 
@@ -113,45 +113,59 @@ def rate_of(results: list[dict[str, Any]]) -> dict[str, Any] | None:
     return as_rate(reports) if reports else next((r for r in results if r["benchmark"] == "rate"), None)
 
 
-def section(results: list[dict[str, Any]]) -> str:
-    """Everything between the markers."""
+def sizes(results: list[dict[str, Any]]) -> str:
+    """The README's: sizes of sets of images, by codec."""
+    rate = rate_of(results)
+    if not rate:
+        return ""
+    origins = [origin(r) for r in results if r["benchmark"] in ("bench", "rate")]
+    return "\n\n".join(
+        [f"![Rate against decoding speed]({PLOT.as_posix()})", rate_table(rate), *dict.fromkeys(origins)]
+    )
+
+
+def times(results: list[dict[str, Any]]) -> str:
+    """Those of `docs/figures.md`: speed, scaling and memory."""
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         by_kind.setdefault(result["benchmark"], []).append(result)
     parts = []
-    if rate := rate_of(results):
-        origins = map(origin, by_kind.get("bench") or by_kind["rate"])
-        parts += [f"![Rate against decoding speed]({PLOT.as_posix()})", rate_table(rate), *origins]
     if speeds := by_kind.get("speed"):
         first = speeds[0]
-        parts.append(
-            f"One {first['width']} x {first['height']} photograph, {first['steps']} steps, medians in seconds:"
-        )
+        parts.append("## One photograph")
+        parts.append(f"{first['width']} x {first['height']} pixels, {first['steps']} steps, medians in seconds:")
         parts += [speed_table(speeds), *map(origin, speeds)]
     for result in by_kind.get("scaling", [])[:1]:
-        parts += ["Time per pixel as images grow:", scaling_table(result), origin(result)]
+        parts += ["## Time per pixel as images grow", scaling_table(result), origin(result)]
     for result in by_kind.get("memory", [])[:1]:
-        heading = "Peak memory and time of a whole process, reading and writing included, from PNG to pxz and back:"
-        parts += [heading, memory_table(result)]
-        parts.append(origin(result))
+        about = "Peak memory and time of a whole process, reading and writing included, from PNG to pxz and back:"
+        parts += ["## Memory", about, memory_table(result), origin(result)]
     return "\n\n".join(parts)
+
+
+def rewrite(page: Path, text: str) -> None:
+    """Put a text between a page's markers.
+
+    Raises:
+        SystemExit: it has none.
+    """
+    before = page.read_text()
+    if before.count(START) != 1 or before.count(END) != 1:
+        raise SystemExit(f"{page} needs one {START} and one {END}")
+    start, end = before.index(START) + len(START), before.index(END)
+    page.write_text(f"{before[:start]}\n\n{text}\n\n{before[end:]}")
 
 
 @click.command()
 @click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
-    """Rewrite the README between its markers, and the plot."""
+    """Rewrite README.md and docs/figures.md between their markers, and the plot."""
     found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
     # The plain run of a benchmark before its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
-    readme = root / "README.md"
-    text = readme.read_text()
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise SystemExit(f"{readme} needs one {START} and one {END}")
-    before, rest = text.split(START)
-    _, after = rest.split(END)
-    readme.write_text(f"{before}{START}\n\n{section(found)}\n\n{END}{after}")
+    rewrite(root / "README.md", sizes(found))
+    rewrite(root / "docs" / "figures.md", times(found))
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 

@@ -23,8 +23,10 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def root(tmp_path: Path, bench: ModuleType) -> Path:
-    """A README, results from before `pixzip bench`, and images of two kinds."""
+    """A README, a page of figures, results from before `pixzip bench`, and images of two kinds."""
     (tmp_path / "README.md").write_text(f"before\n{bench.START}\nold\n{bench.END}\nafter\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "figures.md").write_text(f"# Figures\n{bench.START}\nold\n{bench.END}\nmore\n")
     (tmp_path / "results").mkdir()
     old = ROOT / "bench" / "results" / "memory.json"
     (tmp_path / "results" / "memory.json").write_bytes(old.read_bytes())
@@ -55,7 +57,10 @@ def test_the_tables_say_what_the_reports_do(bench: ModuleType, root: Path) -> No
             assert f"| {t['name']} | {t['bytes']:,} | {t['bpsp']:.3f} | {t['ratio']:.3f} |" in text
     assert text.startswith("before")
     assert text.endswith("after\n")
-    assert "Peak memory" in text
+    figures = (root / "docs" / "figures.md").read_text()
+    assert "Peak memory" in figures
+    assert "old" not in figures
+    assert figures.endswith("more\n")
     assert (root / bench.PLOT).read_text().count("JPEG XL e9") >= 2
 
 
