@@ -27,6 +27,8 @@ ABLATIONS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("Layers", ("row-lstm",), ("layers",)),
     ("Residual and skip connections", ("pixelcnn", "row-lstm", "diagonal-bilstm"), ("residual", "skip")),
     ("Softmax against a mixture of logistics", (), ("head",)),
+    ("Layers, kernel and learning rate of Gated PixelCNN", ("gated-pixelcnn",), ("layers", "kernel", "learning_rate")),
+    ("Learning rate of Row LSTM", ("row-lstm",), ("learning_rate",)),
     ("PixelCNN++ without one of its features", ("pixelcnn-pp",), ("short_cuts", "scales", "blocks", "dropout", "head")),
 ]
 
@@ -194,10 +196,11 @@ def ablations(result: dict[str, Any]) -> str:
     for title, models, fields in ABLATIONS:
         chosen = [r for r in result["ablations"] if not models or r["model"] in models]
         chosen = [r for r in chosen if fields != ("head",) or r["model"] != "pixelcnn-pp"]
-        chosen = [r for r in chosen if set(fields) & set(r["model_config"])]
+        chosen = [r for r in chosen if set(fields) & {*r["model_config"], "learning_rate"}]
 
         def same(row: Row, fields: tuple[str, ...] = fields) -> Any:
-            rest = {k: v for k, v in row["model_config"].items() if k not in fields}
+            config = {**row["model_config"], "learning_rate": row["training"]["learning_rate"]}
+            rest = {k: v for k, v in config.items() if k not in fields}
             return *_samples(row), row["model"], row["training"]["images_seen"], json.dumps(rest, sort_keys=True)
 
         tables = [_ablation(rows, fields) for _, rows in _by(chosen, same) if len(rows) > 1]
