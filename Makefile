@@ -26,7 +26,7 @@ demo: $(VENV)/.bench ## compress and decompress the example photograph, beside P
 	$(BIN)/python bench/demo.py examples/photo.webp --out demo
 
 test: $(VENV)/.test ## run the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 browser: $(VENV)/.browser ## install what the test of the report in a browser drives Chromium with
 

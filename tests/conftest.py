@@ -24,7 +24,8 @@ hypothesis.settings.load_profile("pixzip")
 
 
 def pytest_configure() -> None:
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // processes)))
 
 
 def pytest_report_header() -> list[str]:
