@@ -1,7 +1,6 @@
 """`pixzip compress`."""
 
 import time
-from functools import partial
 from typing import Any, NamedTuple
 
 import click
@@ -14,6 +13,7 @@ from pixzip.cli.jobs import Jobs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
     Manner,
+    check_streams,
     complete_paths,
     device_option,
     manner_options,
@@ -69,10 +69,7 @@ def compress(
         raise click.UsageError("--no-names is for --stack")
     if manner.remove:
         refuse_with("--rm", {"--strip": strip}, "what it leaves out would be lost")
-        standard = {"standard input": files.STANDARD in images, "standard output": out == files.STANDARD}
-        refuse_with("--rm", standard, "there is no file to remove, or none to read back")
-    if manner.json_lines and out == files.STANDARD and not manner.dry_run:
-        raise click.UsageError("--json does not go with -o -: both are for standard output")
+    check_streams(manner, images, out)
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
     names = ledger.planned()
@@ -121,11 +118,7 @@ class _Compression:
         self.checks = Jobs(self._read_back, self._compare, self._unwrite)
 
     def run(self, names: list[str]) -> None:
-        for name in names:
-            item = self.jobs.attempt(name, partial(self._read, name))
-            if item is not None:
-                self.jobs.add(name, item, item.picture.pixels)
-        self.jobs.flush()
+        self.jobs.feed(names, self._read, self.ledger.pixels)
         self.checks.flush()
 
     def _read(self, name: str) -> _Item | None:

@@ -15,6 +15,7 @@ from pixzip.cli.jobs import Jobs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
     Manner,
+    check_streams,
     complete_paths,
     device_option,
     extra_models_option,
@@ -63,10 +64,7 @@ def decompress(
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
         refuse_with("--rm", {"--region": bool(region), "--salvage": salvage}, "what they leave out would be lost")
-        standard = {"standard input": files.STANDARD in packed, "standard output": out == files.STANDARD}
-        refuse_with("--rm", standard, "there is no file to remove, or none to read back")
-    if manner.json_lines and out == files.STANDARD and not manner.dry_run:
-        raise click.UsageError("--json does not go with -o -: both are for standard output")
+    check_streams(manner, packed, out)
     ledger = Ledger("decompressing", manner)
     work = partial(
         _Decompression, ledger, out, extra, device, region=region, salvage=salvage, max_pixels=most,
@@ -119,11 +117,7 @@ class _Decompression:
         self.jobs = Jobs(self._decode, self._write, ledger.fail)
 
     def run(self, names: list[str]) -> None:
-        for name in names:
-            found = self.jobs.attempt(name, partial(self._read, name))
-            if found is not None:
-                self.jobs.add(name, found, self.ledger[name].pixels or 0)
-        self.jobs.flush()
+        self.jobs.feed(names, self._read, self.ledger.pixels)
 
     def _suffix(self, name: str) -> str:
         target = self.ledger.target(name)

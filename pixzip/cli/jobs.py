@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -67,6 +67,19 @@ class Jobs:
             self.failed = True
             self._failed(name, e)
             return None
+
+    def feed(self, names: Iterable[str], read: Callable[[str], Any], pixels: Callable[[str], int]) -> None:
+        """Read inputs one after another and code them in batches.
+
+        Args:
+            read: an input's name -> its item; None where there is nothing more to do.
+            pixels: an input's name -> how many it has, once it is read.
+        """
+        for name in names:
+            item = self.attempt(name, partial(read, name))
+            if item is not None:
+                self.add(name, item, pixels(name))
+        self.flush()
 
     def add(self, name: str, item: Any, pixels: int) -> None:
         """Queue an input, and code what is queued when that makes a full batch."""

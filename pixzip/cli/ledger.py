@@ -85,6 +85,10 @@ class Ledger:
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
 
+    def pixels(self, name: str) -> int:
+        """How many a file has; 0 before it is read."""
+        return self.entries[name].pixels or 0
+
     def target(self, name: str) -> str:
         """The output of a file that has one."""
         output = self.entries[name].output

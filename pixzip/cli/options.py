@@ -1,6 +1,6 @@
 """What several commands share: options, and how an input becomes a picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -110,6 +110,18 @@ def refuse_with(option: str, given: dict[str, bool], why: str) -> None:
     for name, there in given.items():
         if there:
             raise click.UsageError(f"{option} does not go with {name}: {why}")
+
+
+def check_streams(manner: Manner, inputs: Sequence[str], out: str | None) -> None:
+    """
+    Raises:
+        UsageError: `--rm` or `--json` goes with standard input or output.
+    """
+    if manner.remove:
+        standard = {"standard input": files.STANDARD in inputs, "standard output": out == files.STANDARD}
+        refuse_with("--rm", standard, "there is no file to remove, or none to read back")
+    if manner.json_lines and out == files.STANDARD and not manner.dry_run:
+        raise click.UsageError("--json does not go with -o -: both are for standard output")
 
 
 def set_threads(threads: int | None) -> None:

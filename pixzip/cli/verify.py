@@ -57,13 +57,9 @@ class _Verification:
         self.jobs = Jobs(self._decode, self._good, ledger.fail)
 
     def run(self, names: list[str]) -> None:
-        for name in names:
-            data = self.jobs.attempt(name, partial(self._read, name))
-            if data is not None:
-                self.jobs.add(name, (name, data), self.ledger[name].pixels or 0)
-        self.jobs.flush()
+        self.jobs.feed(names, self._read, self.ledger.pixels)
 
-    def _read(self, name: str) -> signature.Buffer | None:
+    def _read(self, name: str) -> tuple[str, signature.Buffer] | None:
         """A file, or None where it is checked already: a stack, or one that is too large for memory."""
         from pixzip import bands, codec, stack
         from pixzip.picture import frame_of
@@ -82,7 +78,7 @@ class _Verification:
             entry.pixels = header.width * header.height
             if entry.pixels <= bands.LARGE_PIXELS:
                 entry.seconds = time.perf_counter() - began
-                return data
+                return name, data
             frame_of(header)
             for _ in bands.decompress_rows(
                 data, self.model_of, self.device, max_pixels=self.max_pixels, progress=self.ledger.part([name])
