@@ -6,7 +6,7 @@ order of the front, images of a batch side by side.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,11 +18,13 @@ from pixcodecs.blocks import Precision
 from pixcodecs.errors import ModelMismatchError, UnsupportedImageError
 from torch import Tensor
 
-from pixzip.engine import Progress, known_answer_pattern
+from pixzip.engine import Progress
 from pixzip.exact.fixed import FixedWeights
+from pixzip.known_answer import known_answer_pattern
 from pixzip.models.density import Density, Stage
 from pixzip.models.heads import Below
 from pixzip.planes import Planes
+from pixzip.walk import walk
 
 #: Symbols of a sub-pixel's two stages, bin and place.
 BINS = 16
@@ -46,54 +48,11 @@ class _Coded(NamedTuple):
     pixels: NDArray[np.int64]
 
 
-#: (channel, (M, channel + 1.., P) parameters, (M, channel) known values) -> (M,) values of the channel.
-Choose = Callable[[int, Tensor, Tensor], Tensor]
-
-
 def _rows(below: Below, first: Tensor | int, width: int, count: int) -> NDArray[np.float32]:
     """(M, count) frequencies of `count` intervals of `width` levels, from level `first` on."""
     edges = torch.arange(count + 1, dtype=torch.float64, device=getattr(first, "device", None)) * width
     points = edges[None] if isinstance(first, int) else first[:, None] + edges
     return below(points).diff(dim=1).to(torch.float32).cpu().numpy()
-
-
-def walk(
-    stage: Stage,
-    values: Tensor,
-    fixed: NDArray[np.bool_],
-    choose: Choose,
-    given: Tensor | None = None,
-    report: Progress | None = None,
-) -> None:
-    """Fill in the pixels of N images in coding order.
-
-    Args:
-        values: (N, C, h, w), of the model's dtype; those of `fixed` pixels are there, the others are written.
-        fixed: (h, w).
-        choose: gives the others' values.
-        given: what the stage before has coded.
-    """
-    model = stage.model
-    n, channels, h, w = values.shape
-    front = model.front(n, h, w, given)
-    for _ in range(front.steps):
-        front.advance()
-        if not len(front.ys):
-            continue
-        here = values[:, :, front.ys, front.xs].permute(2, 0, 1).reshape(front.m, channels)  # rows of N
-        free = np.repeat(~fixed[front.ys, front.xs], n)
-        some, every = bool(free.any()), bool(free.all())
-        params: Tensor | None = None
-        for c in range(channels):
-            params = model.step(front, c, params)
-            if every:
-                here[:, c] = choose(c, params, here[:, :c])
-            elif some:
-                here[free, c] = choose(c, params[free], here[free, :c])
-            model.store(front, c, here[:, c])
-        values[:, :, front.ys, front.xs] = here.view(len(front.ys), n, channels).permute(1, 2, 0)
-        if report:
-            report(front.t + 1, front.steps)
 
 
 class DensityEngine:

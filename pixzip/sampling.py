@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixzip.density_engine import DensityEngine, walk
+from pixzip.density_engine import DensityEngine
 from pixzip.engine import Progress
 from pixzip.models.heads import TOTAL, Head
+from pixzip.walk import walk
 
 Images = NDArray[np.uint8]
 

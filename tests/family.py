@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixzip.density_engine import DensityEngine, walk
+from pixzip.density_engine import DensityEngine
 from pixzip.exact.fixed import FixedWeights, fixed
 from pixzip.models.density import Density, Stage
 from pixzip.models.family import FAMILY
 from pixzip.planes import Planes
+from pixzip.walk import walk
 
 #: Sizes that no machine notices.
 SIZES: dict[str, dict[str, Any]] = {

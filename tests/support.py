@@ -89,3 +89,13 @@ def two_stages(tables: NDArray[np.int64], planes: Planes) -> NDArray[np.int64]:
     blocks = tables.reshape(*planes.shape, 16, 16)
     places = np.take_along_axis(blocks, (planes // 16).astype(np.int64)[..., None, None], 3)[..., 0, :]
     return np.stack([blocks.sum(-1), places], -2)
+
+
+def photos(n: int, height: int, width: int, channels: int = 3) -> np.ndarray:
+    """(N, H, W, C) photographs in little."""
+    return np.stack([scene(channels, height, width, seed).transpose(1, 2, 0) for seed in range(n)])
+
+
+def photo(channels: int, height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
+    """(H, W, C)"""
+    return np.ascontiguousarray(scene(channels, height, width, seed).transpose(1, 2, 0))
