@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -101,6 +101,28 @@ def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(compiled: bo
     assert payloads == [own.encode([planes])[0] for planes in images]
     decoded = own.decode(payloads, [planes.shape[1:] for planes in images])
     assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
+
+
+class Counting(gemm.Float32):
+    """Notes how many threads its products may use."""
+
+    threads: ClassVar[set[int]] = set()
+
+    def linear(self, stream: Tensor, a: Tensor, matrix: gemm.Matrix) -> Tensor:
+        self.threads.add(torch.get_num_threads())
+        return super().linear(stream, a, matrix)
+
+
+def test_backends_are_timed_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(gemm, "BACKENDS", {"counting": Counting})
+    try:
+        torch.set_num_threads(2)
+        gemm.choose(torch.device("cpu"), [(16, 8)])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert Counting.threads == {1}
 
 
 class Saturating(gemm.Float32):
