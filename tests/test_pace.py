@@ -51,7 +51,13 @@ def test_the_choice_follows_the_machine() -> None:
 
 def test_a_trial_that_goes_badly_is_short() -> None:
     machine = Machine(lambda threads: 1.0 if threads == 1 else 1000.0)
-    assert machine.run(TRIAL_STEPS + 2) == [1] * TRIAL_STEPS + [2, 1]
+    assert machine.run(TRIAL_STEPS + 3) == [1] * TRIAL_STEPS + [2, 2, 1]
+
+
+def test_one_slow_step_decides_nothing() -> None:
+    steps = count()
+    machine = Machine(lambda threads: 100.0 if next(steps) == TRIAL_STEPS else 1 / threads)
+    assert machine.run(STEPS_BETWEEN)[2 * TRIAL_STEPS :] == [2] * (STEPS_BETWEEN - 2 * TRIAL_STEPS)
 
 
 def test_small_steps_wake_nobody() -> None:

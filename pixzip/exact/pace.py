@@ -8,6 +8,7 @@ faster one is used.  What is computed does not depend on it.
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from statistics import median
 
 #: A thread is not worth waking for fewer rows.
 ROWS_PER_THREAD = 32
@@ -16,6 +17,8 @@ TRIAL_STEPS = 8
 #: Steps from one trial to the next; where one thread is faster, twice as many each time.
 STEPS_BETWEEN = 256
 _MOST_BETWEEN = 4096
+#: All threads are used, be they so much slower in a trial: that is how exactly it measures.
+_TOLERANCE = 1.1
 
 
 class Pace:
@@ -45,19 +48,21 @@ class Pace:
         while True:
             alone = yield from self._trial(1, float("inf"))
             together = yield from self._trial(self._threads, 2 * alone)
-            pays = together < alone
+            pays = together < _TOLERANCE * alone
             between = STEPS_BETWEEN if pays else min(2 * between, _MOST_BETWEEN)
             for _ in range(between):
                 yield self._threads if pays else 1
 
     def _trial(self, threads: int, limit_s: float) -> Generator[int, None, float]:
-        """Seconds a row, of so many threads; it ends early where a row takes longer than `limit_s`."""
-        spent_s, done = 0.0, 0
+        """Median seconds a row, of so many threads; it ends early where all rows so far took longer than `limit_s`.
+
+        A median, for the first step wakes threads, and any step may be interrupted.
+        """
+        seconds = []
         for _ in range(TRIAL_STEPS):
             start, rows = self._clock(), self._rows
             yield threads
-            spent_s += self._clock() - start  # when the next step is asked for
-            done += rows
-            if spent_s > limit_s * done:
+            seconds.append((self._clock() - start) / rows)  # when the next step is asked for
+            if len(seconds) > 1 and min(seconds) > limit_s:
                 break
-        return spent_s / done
+        return median(seconds)
