@@ -16,7 +16,7 @@ from common import RESULTS, ROOT, table
 from pixzip import library
 
 START, END = "<!-- models:start -->", "<!-- models:end -->"
-#: The set of `rate.json` by which models were chosen, and configs of other names than their models.
+#: The set by which models were chosen, as `pixzip bench` measured it, and configs of other names than their models.
 VALIDATION = "photos-valid"
 CONFIGS = {"base-grey": "grey"}
 
@@ -38,9 +38,10 @@ def facts(model: library.Model, card: str) -> dict[str, Any]:
     (command,) = re.findall(rf"^pixzip train .*--config {config} .*$", card, re.MULTILINE)
     sets = [re.sub(r"-\d+$", "", Path(path).stem) for path in re.findall(r"--data (\S+)", command)]
     start = re.search(r"--init (\S+)", command)
-    rate = json.loads((RESULTS / "rate.json").read_text())
-    measured = rate["models"].get(model.name) == model.weights.model_id.hex()
-    found = rate["sets"][VALIDATION]["codecs"][f"pixzip {model.name}"]["bpsp"] if measured else None
+    report = json.loads((RESULTS / VALIDATION / "report.json").read_text())
+    measured = report["models"].get(model.name) == model.weights.model_id.hex()
+    rates = {total["codec"]: total["bpsp"] for total in report["totals"]}
+    found = rates[f"pixzip-{model.name}"] if measured else None
     return {
         "name": model.name,
         "trained_on": list(dict.fromkeys(sets)),

@@ -108,9 +108,9 @@ def as_rate(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rate_of(results: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Sizes over whole sets: of `pixzip bench`, else as they were measured before there was that."""
+    """Sizes over whole sets, where `pixzip bench` measured some."""
     reports = [r for r in results if r["benchmark"] == "bench"]
-    return as_rate(reports) if reports else next((r for r in results if r["benchmark"] == "rate"), None)
+    return as_rate(reports) if reports else None
 
 
 def sizes(results: list[dict[str, Any]]) -> str:
@@ -118,7 +118,7 @@ def sizes(results: list[dict[str, Any]]) -> str:
     rate = rate_of(results)
     if not rate:
         return ""
-    origins = [origin(r) for r in results if r["benchmark"] in ("bench", "rate")]
+    origins = [origin(r) for r in results if r["benchmark"] == "bench"]
     return "\n\n".join(
         [f"![Rate against decoding speed]({PLOT.as_posix()})", rate_table(rate), *dict.fromkeys(origins)]
     )
