@@ -155,6 +155,17 @@ def bits_and_file(test: Measured, weights: FixedWeights, device: str) -> tuple[f
     return counting.bits, file
 
 
+def sizes(test: Measured, bits: float, file: bytes) -> dict[str, float]:
+    """The model's bits and the file's bytes, in the paper's unit too, and how much more the file takes."""
+    return {
+        "nll_bits": bits,
+        "file_bytes": len(file),
+        "nll": test.in_unit(bits),
+        "size": test.in_unit(8 * len(file)),
+        "overhead": 8 * len(file) / bits - 1,
+    }
+
+
 def _speed(test: Measured, count: int, batch: int, weights: FixedWeights, device: str) -> dict[str, Any]:
     """Seconds for the first images, there and back, on the clock and of the processor.
 
@@ -226,11 +237,7 @@ def describe(run: Run, test: Measured, verify_images: int, speed_images: int, de
         "channels": channels,
         "levels": test.levels,
         "unit": test.unit,
-        "nll_bits": bits,
-        "file_bytes": len(file),
-        "nll": test.in_unit(bits),
-        "size": test.in_unit(8 * len(file)),
-        "overhead": 8 * len(file) / bits - 1,
+        **sizes(test, bits, file),
         "verified_images": many["images"],
         "one_by_one": single,
         "together": many,

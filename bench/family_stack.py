@@ -12,7 +12,7 @@ import numpy as np
 from common import provenance, set_threads, timed, write
 from family import named_paths, put, read
 from family_data import take
-from family_runs import BATCH, bits_and_file, fits, model_name, prepare
+from family_runs import BATCH, bits_and_file, fits, model_name, prepare, sizes
 
 from pixzip.stack import decompress_stack
 
@@ -44,11 +44,7 @@ def main(runs: tuple[Path, ...], sets: dict[str, Path], images: int | None, thre
             "verified_images": len(stack.images),
             "batch": BATCH,
             "unit": test.unit,
-            "nll_bits": bits,
-            "file_bytes": len(file),
-            "nll": test.in_unit(bits),
-            "size": test.in_unit(8 * len(file)),
-            "overhead": 8 * len(file) / bits - 1,
+            **sizes(test, bits, file),
             "encode_s": encode_s,
             "decode_s": decode_s,
             "measured": {**provenance([sets[test.source]], [], threads), "device": "cpu"},

@@ -20,7 +20,6 @@ from pixzip.cli.options import (
     model_option,
     no_limit_option,
     refuse_with,
-    set_threads,
     weights_for,
 )  # fmt: skip
 
@@ -72,15 +71,7 @@ def compress(
     check_streams(manner, images, out)
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
-    names = ledger.planned()
-    if manner.dry_run:
-        for name in names:
-            ledger.would(name)
-    elif names:
-        set_threads(manner.threads)
-        with ledger.at_work():
-            _Compression(ledger, model, device, verify, strip, models_only, most).run(names)
-    ledger.close()
+    ledger.carry_out(lambda names: _Compression(ledger, model, device, verify, strip, models_only, most).run(names))
 
 
 class _Item(NamedTuple):

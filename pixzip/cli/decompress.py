@@ -23,7 +23,6 @@ from pixzip.cli.options import (
     manner_options,
     no_limit_option,
     refuse_with,
-    set_threads,
 )  # fmt: skip
 
 KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}), files.image_name, files.IMAGE_SUFFIXES)
@@ -75,15 +74,7 @@ def decompress(
         ledger.plan(packed[0], out or files.folder_name(packed[0]))
     else:
         inputs.plan(ledger, packed, out, KIND)
-    names = ledger.planned()
-    if manner.dry_run:
-        for name in names:
-            ledger.would(name)
-    elif names:
-        set_threads(manner.threads)
-        with ledger.at_work(bar=not stack):
-            work().run(names)
-    ledger.close()
+    ledger.carry_out(lambda names: work().run(names), bar=not stack)
 
 
 class _Item(NamedTuple):

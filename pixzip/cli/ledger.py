@@ -13,7 +13,7 @@ import click
 
 from pixzip import farewell, files
 from pixzip.cli.jobs import EXIT_ERROR, text_of
-from pixzip.cli.options import Manner
+from pixzip.cli.options import Manner, set_threads
 from pixzip.cli.progress import FilesBar
 
 Status = Literal["planned", "done", "skipped", "failed", "would"]
@@ -59,6 +59,23 @@ class Ledger:
         self.bar = FilesBar(label, 0, False)
         self._credit: dict[str, float] = {}
         self._began = time.perf_counter()
+
+    def carry_out(self, work: Callable[[list[str]], None], *, bar: bool = True) -> None:
+        """Do the work on what is planned, or say what would be done; then the sums, and the end with the right code.
+
+        Args:
+            work: takes the names of the files.
+            bar: whether there is none of the work's own.
+        """
+        names = self.planned()
+        if self.manner.dry_run:
+            for name in names:
+                self.would(name)
+        elif names:
+            set_threads(self.manner.threads)
+            with self.at_work(bar):
+                work(names)
+        self.close()
 
     @contextmanager
     def at_work(self, bar: bool = True) -> Iterator[None]:

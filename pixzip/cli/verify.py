@@ -19,7 +19,6 @@ from pixzip.cli.options import (
     extra_paths,
     manner_options,
     no_limit_option,
-    set_threads,
 )  # fmt: skip
 
 KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}))
@@ -37,12 +36,8 @@ def verify(
     """Decode .pxz files, stacks too, and check all their checksums; nothing is written."""
     ledger = Ledger("verifying", manner, writes=False)
     inputs.plan(ledger, packed, None, KIND)
-    names = ledger.planned()
-    if names:
-        set_threads(manner.threads)
-        with ledger.at_work():
-            _Verification(ledger, extra, device, None if no_pixel_limit else limits.MAX_PIXELS).run(names)
-    ledger.close()
+    most = None if no_pixel_limit else limits.MAX_PIXELS
+    ledger.carry_out(lambda names: _Verification(ledger, extra, device, most).run(names))
 
 
 class _Verification:
