@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pixcodecs.container import MAX_PIXELS, Buffer
+from pixcodecs.entropy import EntropyCoder
 
 from pixzip import codec, describe, files, library
 from pixzip.exact.load import Weights
@@ -38,9 +39,11 @@ class Codec:
         model: name of a shipped model, or path of a weights file.
         device: "auto" (CUDA where there is a device), "cpu" or "cuda".
         max_pixels: refuse to decode larger images; None lifts the limit.
+        coder: "range", or "rans" for files that a GPU shall decode (`docs/gpu.md`).
     Raises:
         ModelMismatchError: there is no such model.
         PixzipError: there is no such device.
+        ValueError: there is no such coder.
 
     >>> codec = Codec("fast")
     >>> files = codec.encode_batch([np.zeros((8, 8), np.uint8), np.zeros((4, 6, 3), np.uint16)])
@@ -48,7 +51,15 @@ class Codec:
     [(8, 8), (4, 6, 3)]
     """
 
-    def __init__(self, model: Name = library.DEFAULT, device: str = "auto", *, max_pixels: int | None = MAX_PIXELS):
+    def __init__(
+        self,
+        model: Name = library.DEFAULT,
+        device: str = "auto",
+        *,
+        max_pixels: int | None = MAX_PIXELS,
+        coder: str = "range",
+    ):
+        self.coder = EntropyCoder(coder)
         self.model = str(model)
         self.device = codec.resolve_device(device)
         self.max_pixels = max_pixels
@@ -73,7 +84,8 @@ class Codec:
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
         """As `pixzip.encode_batch`."""
         pictures = [_as_picture(image) for image in images]
-        return codec.compress(pictures, partial(library.resolve, self.model), self.device, graphics=self._graphics)
+        models = partial(library.resolve, self.model)
+        return codec.compress(pictures, models, self.device, graphics=self._graphics, coder=self.coder)
 
     def decode_batch(self, data: Sequence[bytes]) -> list[NDArray[Any]]:
         """As `pixzip.decode_batch`."""

@@ -15,6 +15,7 @@ import numpy as np
 from pixcodecs import container
 from pixcodecs.blocks import Samples
 from pixcodecs.container import MAX_PIXELS, Buffer, Tile, crc32
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import PixzipError
 
 from pixzip.decoder import decode_files, samples_crc
@@ -47,13 +48,14 @@ def compress_rows(
     *,
     graphics: ModelFor | None = None,
     models_only: bool = False,
+    coder: EntropyCoder = EntropyCoder.RANGE,
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write the `.pxz` file of a picture that is read once, from top to bottom.
 
     Args:
-        weights_for, graphics, models_only: see `compress`.
+        weights_for, graphics, models_only, coder: see `compress`.
         folder: for a temporary file.
         progress: called with (pixels done, pixels in all).
     Raises:
@@ -61,7 +63,7 @@ def compress_rows(
         OSError: `out`, or a temporary file of the size of `out`, cannot be written.
     """
     frame = source.frame
-    tiling = Tiling(frame, models_for([frame], weights_for, graphics), models_only)
+    tiling = Tiling(frame, models_for([frame], weights_for, graphics, coder), models_only, coder)
     share = Share(progress, frame.width * frame.height)
     table: list[Tile] = []
     used: set[int] = set()

@@ -239,6 +239,6 @@ def decoding(header: Header, block: bytes, window: Window) -> Decoding:
             return samples
         if asked.model >= len(header.models):
             raise BitstreamError(f"block asks for model {asked.model} of {len(header.models)}")
-        payload = Payload(header.models[asked.model], asked.payload, asked.shape, asked.precision)
+        payload = Payload(header.models[asked.model], asked.payload, asked.shape, asked.precision, asked.coder)
         payload.check()
         answer = yield payload

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from pixcodecs import entropy
 from pixcodecs.blocks import Precision
-from pixcodecs.errors import ModelMismatchError, UnsupportedImageError
+from pixcodecs.entropy import EntropyCoder
+from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 from torch import Tensor
 
 from pixzip.engine import Progress
@@ -182,10 +183,20 @@ class DensityEngine:
         return list(values.to(torch.uint8).cpu().numpy())
 
     def encode(
-        self, images: Sequence[Planes], progress: Progress | None = None, precisions: Sequence[Precision] | None = None
+        self,
+        images: Sequence[Planes],
+        progress: Progress | None = None,
+        precisions: Sequence[Precision] | None = None,
+        coder: EntropyCoder = EntropyCoder.RANGE,
     ) -> list[bytes]:
-        """(C, H, W) uint8 images -> a payload each."""
+        """(C, H, W) uint8 images -> a payload each.
+
+        Raises:
+            UnsupportedImageError: samples of another depth, or another entropy coder than the range coder.
+        """
         self._only_bytes(precisions)
+        if coder is not EntropyCoder.RANGE:
+            raise UnsupportedImageError(f"models of the PixelRNN family code with the range coder, not {coder.value}")
         out = []
         for i, planes in enumerate(images):
             encoder = entropy.Encoder()
@@ -201,6 +212,7 @@ class DensityEngine:
         sizes: Sequence[tuple[int, int]],
         progress: Progress | None = None,
         precisions: Sequence[Precision] | None = None,
+        coders: Sequence[EntropyCoder] | None = None,
     ) -> list[Planes]:
         """Payloads and their (height, width) -> (C, H, W) uint8 images; those of one size as one batch.
 
@@ -208,6 +220,8 @@ class DensityEngine:
             BitstreamError: a payload ends before its last pixel or goes on after it.
         """
         self._only_bytes(precisions)
+        if any(coder is not EntropyCoder.RANGE for coder in coders or ()):
+            raise BitstreamError("block is coded by rANS, its model codes with the range coder")
         out: list[Planes | None] = [None] * len(payloads)
         for size in dict.fromkeys(sizes):
             chosen = [i for i, s in enumerate(sizes) if s == size]

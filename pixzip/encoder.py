@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pixcodecs import container
 from pixcodecs.blocks import Samples
 from pixcodecs.container import Extra, Header, Layout, Tile, crc32
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
 from pixzip import decoder, machines, rounds
@@ -34,6 +35,7 @@ def compress(
     graphics: ModelFor | None = None,
     verify: bool = False,
     models_only: bool = False,
+    coder: EntropyCoder = EntropyCoder.RANGE,
     progress: Progress | None = None,
 ) -> list[bytes]:
     """A `.pxz` file for each image, all in memory; `bands` is for larger ones.
@@ -45,6 +47,7 @@ def compress(
         graphics: the same for what looks like no photograph, and for alpha: tried there too.
         verify: decode the files again and compare.
         models_only: let a model code whatever it can, be it the smallest or not: to measure models.
+        coder: of what models code; RANS for files that a GPU shall decode.
         progress: called with (pixels done, pixels in all), each pixel counted twice with `verify`.
     Raises:
         UnsupportedImageError: an image's sides or metadata do not fit the format.
@@ -52,9 +55,9 @@ def compress(
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
-    models = models_for([picture.frame for picture in pictures], weights_for, graphics)
+    models = models_for([picture.frame for picture in pictures], weights_for, graphics, coder)
     share = Share(progress, sum(p.pixels for p in pictures) * (1 + verify))
-    plans = [_Plan(picture, models, models_only) for picture in pictures]
+    plans = [_Plan(picture, models, models_only, coder) for picture in pictures]
     jobs = [(plan, i) for plan in plans for i in range(len(plan.tiling.windows))]
     for batch in batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels):
         report = share.part(sum(plan.tiling.windows[i].pixels for plan, i in batch))
@@ -89,12 +92,17 @@ def as_array(picture: Picture) -> NDArray[Any]:
     return picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
 
 
-def models_for(frames: Sequence[Frame], weights_for: ModelFor, graphics: ModelFor | None = None) -> Models:
+def models_for(
+    frames: Sequence[Frame],
+    weights_for: ModelFor,
+    graphics: ModelFor | None = None,
+    coder: EntropyCoder = EntropyCoder.RANGE,
+) -> Models:
     """Channels -> models, of all that the pictures can use.
 
     Raises:
         UnsupportedImageError: a picture's sides or metadata do not fit the format.
-        ModelMismatchError: there is no model for a picture's colours.
+        ModelMismatchError: there is no model for a picture's colours, or it does not go with the coder.
     """
     for frame in frames:
         container.check_shape(frame.width, frame.height)
@@ -114,6 +122,8 @@ def models_for(frames: Sequence[Frame], weights_for: ModelFor, graphics: ModelFo
                 raise ModelMismatchError(
                     f"model {weights.model_id.hex()} codes {weights.levels} levels, which only stacks can hold"
                 )
+            if coder not in weights.coders:
+                raise ModelMismatchError(f"model {weights.model_id.hex()} does not go with the coder {coder.value}")
     return models
 
 
@@ -139,7 +149,9 @@ class Tiling:
         windows: where the tiles are, in raster order.
     """
 
-    def __init__(self, frame: Frame, models: Models, models_only: bool = False) -> None:
+    def __init__(
+        self, frame: Frame, models: Models, models_only: bool = False, coder: EntropyCoder = EntropyCoder.RANGE
+    ) -> None:
         self.frame = frame
         colours = [(_colours(frame), weights) for weights in models[_colours(frame)]]
         # a file names three models at most, the likeliest first: alpha has one, and it is a drawing
@@ -148,7 +160,7 @@ class Tiling:
         self._ids = [weights.model_id for _, weights in listed]
         choices = [(channels, Choice(i, weights, weights.max_depth)) for i, (channels, weights) in enumerate(listed)]
         by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
-        self.search = Search(by_channels, models_only=models_only)
+        self.search = Search(by_channels, models_only=models_only, coder=coder)
         self.sides = tile_sides(frame.width, frame.height, largest_tile(weights for _, weights in listed))
         self.windows = [Window(*w) for w in container.windows(frame.width, frame.height, *self.sides)]
 
@@ -169,9 +181,9 @@ class Tiling:
 class _Plan:
     """One picture in memory on its way to a file."""
 
-    def __init__(self, picture: Picture, models: Models, models_only: bool) -> None:
+    def __init__(self, picture: Picture, models: Models, models_only: bool, coder: EntropyCoder) -> None:
         self.picture = picture
-        self.tiling = Tiling(picture.frame, models, models_only)
+        self.tiling = Tiling(picture.frame, models, models_only, coder)
         self.coded: dict[int, Coded] = {}
 
     def samples(self, i: int) -> Samples:

@@ -4,9 +4,7 @@ There is one loop, `run`; what happens to the frequencies it computes is up to a
 the decoder, the measure of the model's own bits and the known answer all see the same ones.
 """
 
-import hashlib
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from pixcodecs import entropy
 from pixcodecs.blocks import Precision
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
+from pixzip.coders import ENCODINGS, Coder, Decoding, DecodingFrom, EncodingInto, Hash, Measure
 from pixzip.exact import gemm
-from pixzip.exact.frequencies import BINS
 from pixzip.exact.layers import Layers
-from pixzip.exact.schedule import Step
 from pixzip.exact.wavefront import TensorWavefront, Wavefront
 from pixzip.exact.weights import IntegerWeights
 from pixzip.known_answer import known_answer_pattern
@@ -35,93 +33,6 @@ except ImportError:  # numba does not exist for this interpreter
 Progress = Callable[[int, int], None]
 #: A wave uses all threads, and sets their number for the whole process: threads of callers take turns.
 _ALONE = threading.Lock()
-
-
-class Coder(ABC):
-    """Turns frequencies into symbols, by looking them up or by decoding them."""
-
-    @abstractmethod
-    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        """(M, 16) frequencies of a digit, counted from the highest -> (M,) symbols."""
-
-
-class _Known(Coder):
-    """Symbols come from images that are there."""
-
-    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
-        self.shifts = range(4 * wave.digits - 4, -1, -4)
-        self.values = np.zeros((wave.schedule.buffer_pixels, wave.layers.config.channels), wave.dtype)
-        for i, planes in enumerate(images):
-            self.values[wave.schedule.window(i)] = planes.transpose(1, 2, 0)
-
-    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        values = self.values[step.address, channel].astype(np.int32)
-        symbols: NDArray[np.int32] = values >> self.shifts[digit] & BINS - 1
-        self.use(step, symbols, freqs)
-        return symbols
-
-    @abstractmethod
-    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None: ...
-
-
-class _Encode(_Known):
-    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
-        super().__init__(wave, images)
-        self.encoders = [entropy.Encoder() for _ in images]
-
-    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
-        for image, part in step.segments:
-            self.encoders[image].encode(symbols[part], freqs[part])
-
-
-class _Measure(_Known):
-    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
-        super().__init__(wave, images)
-        self.bits = np.zeros(wave.schedule.buffer_pixels)
-
-    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
-        self.bits[step.address] += entropy.nll_bits(symbols, freqs)
-
-
-class _Hash(_Known):
-    def __init__(self, wave: Wavefront, images: Sequence[Planes]) -> None:
-        super().__init__(wave, images)
-        self.hash = hashlib.sha256()
-
-    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
-        self.hash.update(freqs.astype("<i4").tobytes())
-
-
-class _Decode(Coder):
-    def __init__(self, payloads: Sequence[bytes], subpixels: Sequence[int]) -> None:
-        self.decoders = [entropy.Decoder(p, n) for p, n in zip(payloads, subpixels, strict=True)]
-
-    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        if len(step.segments) == 1:
-            return self.decoders[step.segments[0][0]].decode(freqs)
-        parts = [self.decoders[image].decode(freqs[part]) for image, part in step.segments]
-        return np.concatenate([np.zeros(0, np.int32), *parts])
-
-
-class _EncodeInto(_Known):
-    """All images into one stream: in every step the pixels of the first, then those of the next."""
-
-    def __init__(self, wave: Wavefront, images: Sequence[Planes], encoder: entropy.Encoder) -> None:
-        super().__init__(wave, images)
-        self.encoder = encoder
-
-    def use(self, step: Step, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
-        self.encoder.encode(symbols, freqs)
-
-
-class _DecodeFrom(Coder):
-    """The inverse of `_EncodeInto`."""
-
-    def __init__(self, decoder: entropy.Decoder) -> None:
-        self.decoder = decoder
-
-    def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        return self.decoder.decode(freqs)
 
 
 def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
@@ -196,7 +107,7 @@ class Engine:
         """Hex SHA-256 of the frequencies of `known_answer_pattern`."""
         pattern = known_answer_pattern(self.weights.config.channels)
         wave = self._wave([pattern.shape[1:]])
-        coder = _Hash(wave, [pattern])
+        coder = Hash(wave, [pattern])
         run(wave, coder)
         return coder.hash.hexdigest()
 
@@ -205,6 +116,7 @@ class Engine:
         images: Sequence[Planes],
         progress: Progress | None = None,
         precisions: Sequence[Precision] | None = None,
+        coder: EntropyCoder = EntropyCoder.RANGE,
     ) -> list[bytes]:
         """(C, H, W) images in coding order -> a payload each.
 
@@ -212,9 +124,9 @@ class Engine:
             precisions: of each image, of equally many digits; None for uint8.
         """
         wave = self._wave([planes.shape[1:] for planes in images], precisions)
-        coder = _Encode(wave, images)
-        run(wave, coder, progress)
-        return [e.finish() for e in coder.encoders]
+        encoding = ENCODINGS[coder](wave, images)
+        run(wave, encoding, progress)
+        return encoding.payloads()
 
     def decode(
         self,
@@ -222,17 +134,21 @@ class Engine:
         sizes: list[tuple[int, int]],
         progress: Progress | None = None,
         precisions: Sequence[Precision] | None = None,
+        coders: Sequence[EntropyCoder] | None = None,
     ) -> list[Planes]:
         """Payloads and their (height, width) -> (C, H, W) images in coding order; see `encode`.
+
+        Args:
+            coders: of each payload; None for the range coder.
 
         Raises:
             BitstreamError: a payload ends before its last pixel, goes on after it, or holds samples too large.
         """
         wave = self._wave(sizes, precisions)
-        coder = _Decode(payloads, [h * w * self.weights.config.channels for h, w in sizes])
-        run(wave, coder, progress)
-        for decoder in coder.decoders:
-            decoder.check_exhausted()
+        subpixels = [h * w * self.weights.config.channels for h, w in sizes]
+        decoding = Decoding(payloads, subpixels, coders or [EntropyCoder.RANGE] * len(payloads))
+        run(wave, decoding, progress)
+        decoding.check_exhausted()
         planes = [wave.pixels(i) for i in range(len(sizes))]
         for found, precision in zip(planes, wave.precisions, strict=True):
             if precision.depth % 4 and int(found.max()) >> precision.depth:
@@ -242,7 +158,7 @@ class Engine:
     def encode_into(self, images: Sequence[Planes], encoder: entropy.Encoder, progress: Progress | None = None) -> None:
         """Append (C, H, W) uint8 images in coding order to a stream, in an order that only their sizes decide."""
         wave = self._wave([planes.shape[1:] for planes in images])
-        run(wave, _EncodeInto(wave, images, encoder), progress)
+        run(wave, EncodingInto(wave, images, encoder), progress)
 
     def decode_from(
         self, sizes: Sequence[tuple[int, int]], decoder: entropy.Decoder, progress: Progress | None = None
@@ -253,7 +169,7 @@ class Engine:
             BitstreamError: the stream is damaged, or has come to its end.
         """
         wave = self._wave(list(sizes))
-        run(wave, _DecodeFrom(decoder), progress)
+        run(wave, DecodingFrom(decoder), progress)
         return [wave.pixels(i) for i in range(len(sizes))]
 
     def nll_maps(
@@ -264,7 +180,7 @@ class Engine:
     ) -> list[NDArray[np.float64]]:
         """(H, W) of each image: the model's own bits for each pixel, -log2 of its frequencies; see `encode`."""
         wave = self._wave([planes.shape[1:] for planes in images], precisions)
-        coder = _Measure(wave, images)
+        coder = Measure(wave, images)
         run(wave, coder, progress)
         return [coder.bits[wave.schedule.window(i)] for i in range(len(images))]
 

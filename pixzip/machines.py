@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.blocks import Precision, Samples
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import BitstreamError, PixzipError
 
 from pixzip.density_engine import DensityEngine
@@ -15,11 +16,14 @@ from pixzip.engine import Engine, Progress
 from pixzip.exact.fixed import FixedWeights
 from pixzip.exact.load import Weights
 from pixzip.planes import from_planes, to_planes
+from pixzip.tiles import BATCH_PIXELS, batches
 
 #: No sub-pixel can cost less, whatever the model.  Its two rows of frequencies (bins, then places) give each
 #: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's own
 #: rounding can only take from the likeliest value, but for one part in 2^24 a row.
 MIN_SUBPIXEL_BITS = 0.0003
+#: Pixels encoded together by rANS, which keeps the shares of all symbols, 48 bytes a pixel of 8-bit RGB.
+RANS_PIXELS = 4 << 20
 
 
 def resolve_device(name: str = "auto") -> str:
@@ -72,6 +76,7 @@ class Ask(NamedTuple):
     samples: Samples
     weights: Weights
     precision: Precision = Precision()
+    coder: EntropyCoder = EntropyCoder.RANGE
 
 
 class Payload(NamedTuple):
@@ -81,6 +86,7 @@ class Payload(NamedTuple):
     payload: bytes
     shape: tuple[int, int, int]
     precision: Precision = Precision()
+    coder: EntropyCoder = EntropyCoder.RANGE
 
     def check(self) -> None:
         """
@@ -96,12 +102,14 @@ class Payload(NamedTuple):
 def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) -> list[bytes]:
     """The payload of each array."""
     answers = [b""] * len(asked)
-    for chosen in _alike((a.weights.model_id, a.precision.digits) for a in asked):
-        weights = asked[chosen[0]].weights
-        planes = [to_planes(asked[i].samples, weights.order) for i in chosen]
-        payloads = engine(weights, device).encode(planes, report, [asked[i].precision for i in chosen])
-        for i, payload in zip(chosen, payloads, strict=True):
-            answers[i] = payload
+    for chosen in _alike((a.weights.model_id, a.precision.digits, a.coder) for a in asked):
+        weights, coder = asked[chosen[0]].weights, asked[chosen[0]].coder
+        limit = RANS_PIXELS if coder is EntropyCoder.RANS else BATCH_PIXELS
+        for batch in batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), limit):
+            planes = [to_planes(asked[i].samples, weights.order) for i in batch]
+            payloads = engine(weights, device).encode(planes, report, [asked[i].precision for i in batch], coder)
+            for i, payload in zip(batch, payloads, strict=True):
+                answers[i] = payload
     return answers
 
 
@@ -118,7 +126,8 @@ def decode(
                 raise BitstreamError(f"file has {found}: one is wrong")
         sizes, precisions = [asked[i].shape[:2] for i in chosen], [asked[i].precision for i in chosen]
         payloads = [asked[i].payload for i in chosen]
-        decoded = engine(weights, device).decode(payloads, sizes, report, precisions)
+        coders = [asked[i].coder for i in chosen]
+        decoded = engine(weights, device).decode(payloads, sizes, report, precisions, coders)
         answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
     return [answers[i] for i in range(len(asked))]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs import blocks
 from pixcodecs.blocks import Kind, Precision, Samples
+from pixcodecs.entropy import EntropyCoder
 
 from pixzip import foreign
 from pixzip.exact.load import Weights
@@ -62,14 +63,22 @@ def _smallest(candidates: list[Coded]) -> Coded:
 class Search:
     """Encoders of blocks for one image."""
 
-    def __init__(self, models: Mapping[int, Sequence[Choice]], *, models_only: bool = False) -> None:
+    def __init__(
+        self,
+        models: Mapping[int, Sequence[Choice]],
+        *,
+        models_only: bool = False,
+        coder: EntropyCoder = EntropyCoder.RANGE,
+    ) -> None:
         """
         Args:
             models: channels -> the models that code so many, where there are some: the first is for photographs.
             models_only: let a model code whatever it can, be it the smallest or not.
+            coder: of what models code.
         """
         self.models = models
         self.models_only = models_only
+        self.coder = coder
 
     def encode(self, samples: Samples, depth: int, *, webp: bool = True) -> Coding:
         """The smallest block found for (H, W, C) samples of `depth` bits.
@@ -141,8 +150,8 @@ class Search:
     def _deep_model(self, samples: Samples, depth: int) -> Coding:
         position, weights, _ = self._of(samples, depth)[0]
         precision = Precision(depth, (yield from self._unit(samples, weights, depth)))
-        payload = yield Ask(samples, weights, precision)
-        return Coded(blocks.deep_model(position, precision, payload), frozenset([position]))
+        payload = yield Ask(samples, weights, precision, self.coder)
+        return Coded(blocks.deep_model(position, precision, payload, self.coder), frozenset([position]))
 
     @staticmethod
     def _unit(samples: Samples, weights: Weights, depth: int) -> Generator[Ask, bytes, int]:
@@ -188,10 +197,9 @@ class Search:
         inner = yield from self._model(ranked, model)
         return [Coded(blocks.levels(used, 8, inner.block), inner.models)]
 
-    @staticmethod
-    def _model(samples: Samples, model: Choice) -> Coding:
-        payload = yield Ask(samples, model.weights)
-        return Coded(blocks.model(model.position, payload), frozenset([model.position]))
+    def _model(self, samples: Samples, model: Choice) -> Coding:
+        payload = yield Ask(samples, model.weights, coder=self.coder)
+        return Coded(blocks.model(model.position, payload, self.coder), frozenset([model.position]))
 
 
 def _png(samples: Samples, depth: int) -> list[Coded]:

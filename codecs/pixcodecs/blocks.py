@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixcodecs.coding import Reader, deflate, inflate, pack_bits, unpack_bits, varint
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import BitstreamError
 
 Samples = NDArray[np.unsignedinteger[Any]]
@@ -37,6 +38,8 @@ class Kind(IntEnum):
     LEVELS = 8
     DEEP_MODEL = 9
     WEBP_BODY = 10
+    RANS_MODEL = 11
+    DEEP_RANS_MODEL = 12
 
 
 class Precision(NamedTuple):
@@ -58,6 +61,7 @@ class ModelRequest(NamedTuple):
     payload: bytes
     shape: Shape
     precision: Precision = Precision()
+    coder: EntropyCoder = EntropyCoder.RANGE
 
 
 #: (body, shape, depth) -> samples
@@ -83,14 +87,15 @@ def constant(samples: Samples, depth: int) -> bytes:
     return bytes([Kind.CONSTANT]) + pack_bits(samples[0, 0], depth)
 
 
-def model(position: int, payload: bytes) -> bytes:
+def model(position: int, payload: bytes, coder: EntropyCoder = EntropyCoder.RANGE) -> bytes:
     """A block that a learned model coded."""
-    return bytes([Kind.MODEL, position]) + payload
+    return bytes([Kind.RANS_MODEL if coder is EntropyCoder.RANS else Kind.MODEL, position]) + payload
 
 
-def deep_model(position: int, precision: Precision, payload: bytes) -> bytes:
+def deep_model(position: int, precision: Precision, payload: bytes, coder: EntropyCoder = EntropyCoder.RANGE) -> bytes:
     """A block of more than 8 bits that a learned model coded."""
-    return bytes([Kind.DEEP_MODEL, position, precision.unit]) + payload
+    kind = Kind.DEEP_RANS_MODEL if coder is EntropyCoder.RANS else Kind.DEEP_MODEL
+    return bytes([kind, position, precision.unit]) + payload
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
@@ -164,17 +169,19 @@ def decode(
             return unpack_bits(reader.rest(), h * w * c, depth).reshape(shape)
         case Kind.CONSTANT:
             return np.broadcast_to(unpack_bits(reader.rest(), c, depth), shape)
-        case Kind.MODEL:
+        case Kind.MODEL | Kind.RANS_MODEL:
             if depth != 8 or c not in (1, 3):
                 raise BitstreamError(f"a model codes 1 or 3 channels of 8 bits, block has {c} of {depth}")
-            return (yield ModelRequest(reader.byte("position of a model"), reader.rest(), shape))
-        case Kind.DEEP_MODEL:
+            coder = EntropyCoder.RANS if kind is Kind.RANS_MODEL else EntropyCoder.RANGE
+            return (yield ModelRequest(reader.byte("position of a model"), reader.rest(), shape, coder=coder))
+        case Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
             if depth <= 8 or c not in (1, 3):
                 raise BitstreamError(f"a model codes 1 or 3 channels of 9 to 16 bits, block has {c} of {depth}")
             position, unit = reader.byte("position of a model"), reader.byte("unit")
             if unit > depth - 8:
                 raise BitstreamError(f"block has grey levels of 2^{unit} samples at {depth} bits")
-            return (yield ModelRequest(position, reader.rest(), shape, Precision(depth, unit)))
+            coder = EntropyCoder.RANS if kind is Kind.DEEP_RANS_MODEL else EntropyCoder.RANGE
+            return (yield ModelRequest(position, reader.rest(), shape, Precision(depth, unit), coder))
         case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if kind not in decoders:
                 raise BitstreamError(f"block is {kind.name}, which is not supported here")

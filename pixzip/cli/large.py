@@ -62,7 +62,7 @@ def reader(name: str, max_pixels: int | None) -> "image.RowReader | None":
 
 def compress(
     name: str, rows: "image.RowReader", target: str, model: str, device: str, *,
-    by_id: "ById", graphics: Any, strip: bool, verify: bool, models_only: bool,
+    by_id: "ById", graphics: Any, strip: bool, verify: bool, models_only: bool, coder: Any,
     write: Callable[[BinaryIO], None], progress: Phases,
 ) -> None:  # fmt: skip
     """Compress the rows of a file.
@@ -78,7 +78,7 @@ def compress(
         folder = None if target == files.STANDARD else Path(target).parent
         bands.compress_rows(
             source, spool, partial(library.resolve, model), device, graphics=graphics, models_only=models_only,
-            folder=folder, progress=progress(),
+            coder=coder, folder=folder, progress=progress(),
         )  # fmt: skip
         again = image.open_rows(Path(name), None) if verify else None
         if again:

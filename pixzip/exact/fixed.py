@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pixcodecs.container import MODEL_ID_BYTES
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import ModelMismatchError
 from safetensors.numpy import save
 from torch import Tensor
@@ -53,6 +54,8 @@ class FixedWeights:
     #: The most bits of a sample, and the side of the largest tile: an encoder holds the features of all its pixels.
     max_depth: ClassVar[int] = 8
     largest_tile: ClassVar[int | None] = 256
+    #: What its payloads can be coded with.
+    coders: ClassVar[frozenset[EntropyCoder]] = frozenset({EntropyCoder.RANGE})
 
     @property
     def order(self) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.container import MODEL_ID_BYTES
+from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import ModelMismatchError
 from safetensors.numpy import save
 
@@ -57,6 +58,8 @@ class IntegerWeights:
     levels: ClassVar[int] = 256
     max_depth: ClassVar[int] = 16
     largest_tile: ClassVar[int | None] = None
+    #: What its payloads can be coded with.
+    coders: ClassVar[frozenset[EntropyCoder]] = frozenset(EntropyCoder)
 
     @property
     def architecture(self) -> str:
