@@ -123,7 +123,8 @@ def models_for(
                     f"model {weights.model_id.hex()} codes {weights.levels} levels, which only stacks can hold"
                 )
             if coder not in weights.coders:
-                raise ModelMismatchError(f"model {weights.model_id.hex()} does not go with the coder {coder.value}")
+                known = " or ".join(sorted(c.value for c in weights.coders))
+                raise ModelMismatchError(f"model {weights.model_id.hex()} codes by {known} only, not by {coder.value}")
     return models
 
 

@@ -1,4 +1,4 @@
-"""Encode and decode loops: a model and a range coder, one diagonal of a batch at a time.
+"""Encode and decode loops: a model and an entropy coder, one diagonal of a batch at a time.
 
 There is one loop, `run`; what happens to the frequencies it computes is up to a `Coder`, so the encoder,
 the decoder, the measure of the model's own bits and the known answer all see the same ones.

@@ -84,6 +84,6 @@ def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples
 def _filled(bits: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     """A map that adds up to `total`."""
     rest = total - float(bits.sum())
-    if rest < 0:  # the range coder's rounding, which favours likely symbols
+    if rest < 0:  # the coder's rounding, which favours likely symbols
         return bits * (total / float(bits.sum()))
     return bits + rest / bits.size

@@ -155,7 +155,10 @@ class Search:
 
     @staticmethod
     def _unit(samples: Samples, weights: Weights, depth: int) -> Generator[Ask, bytes, int]:
-        """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise."""
+        """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise.
+
+        It is the same whatever codes the samples in the end: trials are by the range coder.
+        """
         h, w, _ = samples.shape
         y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
         part = np.ascontiguousarray(samples[y : y + _TRIAL_SIDE, x : x + _TRIAL_SIDE])

@@ -30,11 +30,13 @@ PRECISION = 20
 LOWEST = 1 << 31
 #: The most lanes of a payload, as a power of two.
 MOST_LANES_LOG2 = 8
-#: A lane costs some 6 bytes: there is one for this many.
+#: A lane costs some 6 bytes, its state but for what that says of symbols: there is one for this many.
 BYTES_A_LANE = 1 << 13
 
 _MASK = (1 << PRECISION) - 1
 _SLOPE = 2
+#: Shares whose bits are counted at once.
+_COUNTED = 1 << 16
 
 Integers = NDArray[np.int64]
 
@@ -49,7 +51,8 @@ class Parsed(NamedTuple):
 def edges_of(freqs: NDArray[np.float32]) -> Integers:
     """(M, K) frequencies of at least 1, rows of any sum T up to 2^20 -> (M, K + 1) where their shares of 2^20 begin.
 
-    Edge i is ``(f[0] + ... + f[i-1]) * 2^20 // T``: no share is empty, and none differs from its due by 1.
+    Edge i is ``(f[0] + ... + f[i-1]) * 2^20 // T``: no share is empty, none differs from its due by 1, and none is
+    all of 2^20, since K is 2 or more: states fit 63 bits.
     """
     edges = np.zeros((len(freqs), freqs.shape[1] + 1), np.int64)
     np.cumsum(freqs, 1, out=edges[:, 1:])
@@ -73,9 +76,10 @@ def lanes_for(intervals: Integers) -> int:
     Args:
         intervals: of any shape, see `intervals_of`.
     """
-    freq = (intervals & _MASK).astype(np.float64)  # exact
-    _, bit_length = np.frexp(freq)
-    whole_bits = int((PRECISION - bit_length.astype(np.int64)).sum())
+    whole_bits, flat = 0, intervals.ravel()
+    for at in range(0, flat.size, _COUNTED):  # copies of all of it would take more memory than itself
+        _, bit_length = np.frexp((flat[at : at + _COUNTED] & _MASK).astype(np.float64))  # exact
+        whole_bits += int((PRECISION - bit_length).sum(dtype=np.int64))
     lanes = max(1, whole_bits // (8 * BYTES_A_LANE))
     return 1 << min(MOST_LANES_LOG2, lanes.bit_length() - 1)
 
@@ -127,7 +131,7 @@ def parse(payload: bytes) -> Parsed:
         raise BitstreamError(f"payload has 2^{log2_lanes} lanes, expected at most 2^{MOST_LANES_LOG2}")
     words_at = 1 + (8 << log2_lanes)
     if len(payload) < words_at or (len(payload) - words_at) % 4:
-        raise BitstreamError(f"payload has {len(payload)} bytes, expected {words_at} and a multiple of 4")
+        raise BitstreamError(f"payload has {len(payload)} bytes, expected {words_at} and words of 4")
     states = np.frombuffer(payload, "<i8", 1 << log2_lanes, 1).astype(np.int64)
     if states.min() < LOWEST:
         raise BitstreamError("payload damaged: a state is out of its range")
@@ -151,7 +155,10 @@ def check_end(states: Integers, read: int, words: int) -> None:
 
 
 class Decoder:
-    """The inverse of `encode`, a step's digit of a channel at a time."""
+    """The inverse of `encode`, a step's digit of a channel at a time.
+
+    A short payload cannot keep it busy: every symbol takes its bits from the states, and a missing word is an error.
+    """
 
     def __init__(self, payload: bytes) -> None:
         """
