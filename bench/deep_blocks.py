@@ -24,7 +24,7 @@ def _chain(block: bytes) -> str:
     reader = Reader(block)
     kind = Kind(reader.byte("kind of a block"))
     match kind:
-        case Kind.DEEP_MODEL:
+        case Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
             reader.byte("position of a model")
             return f"{kind.name}, unit {reader.byte('unit')}"
         case Kind.NARROW:

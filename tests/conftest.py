@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -78,7 +79,11 @@ def shipped(folder: Path) -> Path:
 def models_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models code whatever they can: the untrained ones of these tests are never the smallest."""
     init = Search.__init__
-    monkeypatch.setattr(Search, "__init__", lambda self, models, *, models_only: init(self, models, models_only=True))
+
+    def forced(self: Search, models: Any, **options: Any) -> None:
+        init(self, models, **options | {"models_only": True})
+
+    monkeypatch.setattr(Search, "__init__", forced)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Checksums of headers and blocks are right unless they are what is wrong, so each
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,6 +97,16 @@ def _code(
 def _payload(edit: Callable[[bytes], bytes]) -> Callable[[], bytes]:
     """The block of a good payload, edited; of 20 x 18 grey pixels."""
     return lambda: _block("v2-grey-model")[:2] + edit(_block("v2-grey-model")[2:])
+
+
+def _rans(edit: Callable[[bytes], bytes], name: str = "v2-rans-grey") -> Callable[[], bytes]:
+    """The same of one coded by rANS."""
+    return lambda: _block(name)[:2] + edit(_block(name)[2:])
+
+
+def _state(lane: int, value: int, payload: bytes) -> bytes:
+    at = 1 + 8 * lane
+    return payload[:at] + value.to_bytes(8, "little") + payload[at + 8 :]
 
 
 def _webp(*shape: int) -> bytes:
@@ -217,6 +228,22 @@ _BLOCKS = {
     "deep-empty": _code("payload ends before its last pixel", lambda: b"\x09\0\0", depth=12, **_GREY),
     "deep-cut": _code("file ends too early, at the unit", lambda: b"\x09\0", depth=12),
     "deep-channels": _code("file has 1 channels, its model 3", lambda: b"\x09\0\0" + bytes(40), depth=12, model=3),
+    "rans-depth": _code("a model codes 1 or 3 channels of 8 bits, block has 1 of 12", lambda: b"\x0b\0", depth=12),
+    "rans-shallow": _code("a model codes 1 or 3 channels of 9 to 16 bits, block has 1 of 8", lambda: b"\x0c\0\0"),
+    "rans-unit": _code("block has grey levels of 2^5 samples at 12 bits", lambda: b"\x0c\0\5", depth=12),
+    "rans-least": _code("4000x3000 pixels take at least", lambda: b"\x0b\0", sides=(4000, 3000), model=1),
+    "rans-empty": _code("payload has 0 bytes, expected 9", _rans(lambda p: b""), **_GREY),
+    "rans-lanes": _code("payload has 2^9 lanes", _rans(lambda p: b"\x09" + p[1:] + bytes(4096)), **_GREY),
+    "rans-states-cut": _code("payload has 8 bytes, expected 9", _rans(lambda p: p[:8]), **_GREY),
+    "rans-odd": _code("expected 9 and words of 4", _rans(lambda p: p[:-1]), **_GREY),
+    "rans-state-low": _code("a state is out of its range", _rans(partial(_state, 0, (1 << 31) - 1)), **_GREY),
+    "rans-state-high": _code("a state is out of its range", _rans(partial(_state, 0, 1 << 63)), **_GREY),
+    "rans-cut": _code("payload ends before its last pixel", _rans(lambda p: p[:-4]), **_GREY),
+    "rans-long": _code("payload goes on after its last pixel", _rans(lambda p: p + bytes(4)), **_GREY),
+    "rans-end": _code(
+        "its states do not end where an encoder starts",
+        _rans(partial(_state, 15, (1 << 31) + 1), "v2-rans-spare-lanes"), **_GREY,
+    ),
     "webp-size": _code("WebP block is not one of 4x3 pixels", lambda: _webp(3, 5, 1)),
     "webp-cut": _code("WebP block damaged", lambda: _webp(3, 4, 1)[:-6]),
     "webp-above": _code("WebP block has samples above 4 bits", lambda: _webp(3, 4, 1), depth=4),

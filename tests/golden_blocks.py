@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from pixcodecs import blocks, container
+from pixcodecs import blocks, container, rans
 from pixcodecs.blocks import Kind, Precision, Samples
 from pixcodecs.coding import crc32
 from pixcodecs.container import Layout, Tile
+from pixcodecs.entropy import EntropyCoder
 
 from pixzip import codec, decoder, foreign, machines
 from pixzip.picture import Picture
+from pixzip.planes import to_planes
 from tests import golden
+from tests.support import shares
 
 
 class Made(NamedTuple):
@@ -53,6 +56,19 @@ def _deep_model(samples: Samples, depth: int, unit: int) -> bytes:
     return blocks.deep_model(0 if channels == 1 else 1, precision, payload)
 
 
+def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0) -> bytes:
+    """A block by rANS, of so many lanes; 0 takes as many as suit it."""
+    weights, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
+    ask = machines.Ask(samples, weights, precision, EntropyCoder.RANS)
+    (payload,) = machines.encode([ask], "cpu")
+    if lanes:
+        payload = rans.encode(shares(machines.engine(weights, "cpu"), to_planes(samples, weights.order)), lanes)
+    position = 0 if samples.shape[2] == 1 else 1
+    if depth > 8:
+        return blocks.deep_model(position, precision, payload, EntropyCoder.RANS)
+    return blocks.model(position, payload, EntropyCoder.RANS)
+
+
 def _webp(samples: Samples) -> bytes:
     return blocks.foreign(Kind.WEBP, foreign.webp(samples) or b"")
 
@@ -71,6 +87,7 @@ def _all() -> dict[str, Made]:
     wide = golden.image((20, 36, 3))
     tiles = [wide[y : y + h, x : x + w] for x, y, w, h in container.windows(36, 20, 16, 16)]
     wide[16:, 32:] = wide[16, 32]  # the last tile
+    larger, larger_grey = golden.image((18, 20, 3)), golden.image((18, 20, 1))
     nine, word = np.full((3, 4, 2), 9, np.uint16), np.full((3, 4, 3), 0x0102, np.uint16)
     return {
         "v2-alpha-of-model": Made(
@@ -95,6 +112,15 @@ def _all() -> dict[str, Made]:
         "v2-deep-16": Made(Layout.RGB, 16, word16, lambda: [_deep_model(word16, 16, 6)]),
         "v2-deep-narrow": Made(
             Layout.RGB, 16, word16 >> 6, lambda: [blocks.narrow(10, _deep_model(word16 >> 6, 10, 0))]
+        ),
+        "v2-rans": Made(Layout.RGB, 8, larger, lambda: [_rans_model(larger)]),
+        "v2-rans-grey": Made(Layout.GREY, 8, larger_grey, lambda: [_rans_model(larger_grey)]),
+        "v2-rans-lanes": Made(Layout.RGB, 8, larger, lambda: [_rans_model(larger, lanes=4)]),
+        "v2-rans-spare-lanes": Made(Layout.GREY, 8, larger_grey, lambda: [_rans_model(larger_grey, lanes=16)]),
+        "v2-rans-deep-12": Made(Layout.GREY, 12, deep, lambda: [_rans_model(deep, 12, 3)]),
+        "v2-rans-deep-16": Made(Layout.RGB, 16, word16, lambda: [_rans_model(word16, 16, 6)]),
+        "v2-rans-and-range": Made(
+            Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_rans_model(rgba[..., :3]), _model(rgba[..., 3:]))]
         ),
         "v2-webp-body": Made(
             Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (foreign.webp(rgba) or b"")[5:])]

@@ -201,11 +201,13 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
             return bytes([kind]) + rng.randbytes(size)
         case Kind.RAW | Kind.CONSTANT:
             return bytes([Kind.CONSTANT]) + rng.randbytes(-(-c * depth // 8))
-        case Kind.MODEL:
-            return bytes([kind, rng.choice((0, 0, 1, 2))]) + rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
-        case Kind.DEEP_MODEL:
+        case Kind.MODEL | Kind.RANS_MODEL | Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
             payload = rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
-            return bytes([kind, rng.choice((0, 0, 1, 2)), rng.randrange(max(2, depth - 6))]) + payload
+            if kind in (Kind.RANS_MODEL, Kind.DEEP_RANS_MODEL):
+                payload = _lanes(rng) + payload
+            deep = kind in (Kind.DEEP_MODEL, Kind.DEEP_RANS_MODEL)
+            unit = [rng.randrange(max(2, depth - 6))] if deep else []
+            return bytes([kind, rng.choice((0, 0, 1, 2)), *unit]) + payload
         case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if h * w > 1 << 16 or rng.random() < 0.3:
                 return bytes([kind]) + rng.choice(donors)[1:]
@@ -224,6 +226,14 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
         case Kind.LEVELS:
             used = np.frombuffer(rng.randbytes(c << depth), np.uint8).reshape(c, -1) < rng.choice((4, 128, 256))
             return blocks.levels(used, less, inner(c, less))
+
+
+def _lanes(rng: Random) -> bytes:
+    """What an rANS payload begins with: states, nearly all of which may be."""
+    log2 = rng.choice((0, 0, 1, 2, 8, 9))
+    first = rng.choice((rng.randrange(1 << 31, 1 << 63), 1 << 31, (1 << 63) - 1, (1 << 31) - 1, 1 << 63))
+    rest = [rng.choice((1 << 31, rng.randrange(1 << 31, 1 << 63))) for _ in range((1 << log2) - 1)]
+    return bytes([log2]) + struct.pack(f"<{1 << log2}Q", first, *rest)
 
 
 #: How often each is taken.

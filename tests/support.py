@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from pixcodecs.blocks import Precision
 
+from pixzip.coders import RansEncoding
 from pixzip.engine import Coder, Engine, Planes, run, wavefront
 from pixzip.exact.export import export
 from pixzip.exact.schedule import Step
@@ -82,6 +83,15 @@ def captured(
     coder = Capture(images, precisions[0].digits if precisions else 2)
     run(wavefront(engine.layers, [planes.shape[1:] for planes in images], compiled, precisions), coder)
     return coder.rows
+
+
+def shares(engine: Engine, planes: Planes, precision: Precision | None = None) -> NDArray[np.int64]:
+    """(H, W, C, D) shares that rANS codes of an image; see `rans.intervals_of`."""
+    wave = wavefront(engine.layers, [planes.shape[1:]], engine.compiled, [precision] if precision else None)
+    encoding = RansEncoding(wave, [planes])
+    run(wave, encoding)
+    found: NDArray[np.int64] = encoding.shares[encoding.windows[0]]
+    return found
 
 
 def two_stages(tables: NDArray[np.int64], planes: Planes) -> NDArray[np.int64]:
