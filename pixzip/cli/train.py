@@ -25,10 +25,18 @@ from pixzip.cli.options import complete_models
 )  # fmt: skip
 @click.option("--set", "sizes", multiple=True, metavar="KEY=VALUE", help="Change a field of the config or its model.")
 @click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")
-@click.option("--batch", type=click.IntRange(min=1), help="Crops or images a step.")
+@click.option("--batch", type=click.IntRange(min=1), help="Crops or images a step, of all processes together.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights and batches.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: PyTorch's choice).")
+@click.option(
+    "--compile/--no-compile", "compiled", default=None,
+    help="Fuse operations by torch.compile, which takes a C++ compiler and minutes (default: on a GPU).",
+)  # fmt: skip
+@click.option(
+    "--peak-tflops", type=click.FloatRange(min=0, min_open=True),
+    help="Dense bf16 TFLOP/s of the device, for its utilisation (default: known GPUs').",
+)  # fmt: skip
 def train(
     data: tuple[Path, ...],
     name: str,
@@ -40,16 +48,23 @@ def train(
     seed: int | None,
     device: str,
     threads: int | None,
+    compiled: bool | None,
+    peak_tflops: float | None,
 ) -> None:
-    """Train a model, or go on training it, and export it to DIR/model.safetensors."""
+    """Train a model, or go on training it, and export it to DIR/model.safetensors.
+
+    On N GPUs: torchrun --nproc-per-node N -m pixzip train ...
+    """
     import torch
 
     from pixzip import library
     from pixzip.codec import resolve_device
     from pixzip.exact.weights import IntegerWeights
     from pixzip.train import family, wavefront
+    from pixzip.train.execution import Execution
     from pixzip.train.family_configs import CONFIGS
     from pixzip.train.loop import run
+    from pixzip.train.parallel import processes
 
     known: dict[str, Any] = {**wavefront.CONFIGS, **CONFIGS}
     if name not in known:
@@ -62,21 +77,30 @@ def train(
     where = resolve_device(device)
     if threads:
         torch.set_num_threads(threads)
+    if compiled is None:
+        compiled = where == "cuda"
     try:
-        with _Display(config.megapixels) as display:
+        with processes(where) as these, _Display(config.megapixels, these.first) as display:
+            these.part(config.batch)
+            execution = Execution(these, compiled, peak_tflops)
             if isinstance(config, family.FamilyConfig):
                 if init:
                     raise PixzipError("a model of the PixelRNN family starts from random weights: leave out --init")
                 config.model.check()
-                model_id = run(family.FamilyJob(data, config, where), out, display).model_id
+                model_id = run(family.FamilyJob(data, config, these.device), out, display, execution).model_id
             else:
                 start = library.resolve(init, config.model.channels) if init else None
                 if start is not None and not isinstance(start, IntegerWeights):
                     raise PixzipError(f"--init {init} is {start.architecture}, the config another architecture")
-                model_id = wavefront.train(data, config, out, where, display, start).model_id
+                model_id = wavefront.train(data, config, out, these.device, display, start, execution).model_id
     except (ValueError, FloatingPointError) as e:
         raise PixzipError(str(e)) from e
-    click.echo(f"{out / 'model.safetensors'}: model {model_id.hex()}", err=True)
+    except RuntimeError as e:
+        if not type(e).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise PixzipError(f"torch.compile failed, --no-compile does without it: {str(e).splitlines()[0]}") from e
+    if these.first:
+        click.echo(f"{out / 'model.safetensors'}: model {model_id.hex()}", err=True)
 
 
 def _changed(config: Any, changes: tuple[str, ...]) -> Any:
@@ -97,16 +121,16 @@ def _changed(config: Any, changes: tuple[str, ...]) -> Any:
 
 
 class _Display:
-    """A bar on a terminal; elsewhere a line for each evaluation."""
+    """A bar on a terminal; elsewhere a line for each evaluation; nothing where it is not shown."""
 
-    def __init__(self, megapixels: float) -> None:
-        self._total = megapixels
+    def __init__(self, megapixels: float, shown: bool) -> None:
+        self._total, self._shown = megapixels, shown
         self._evaluations: int | None = None
         self._bar: Any = None
         self._task: Any = None
 
     def __enter__(self) -> "_Display":
-        if files.is_terminal():
+        if self._shown and files.is_terminal():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
@@ -128,10 +152,11 @@ class _Display:
                 f"{status.megapixels:.1f}/{self._total:g} MP  {status.bits_per_dim:.4f} bits/dim"
                 f"  lr {status.learning_rate:.1e}  {status.megapixels_per_s:.3f} MP/s  {_duration(left_s)} left"
                 + (f"  held out {status.held_out:.4f}" if not math.isnan(status.held_out) else "")
+                + (f"  MFU {status.mfu:.1%}" if status.mfu is not None else "")
                 + ("  int8" if status.quantise else "")
             )
             self._bar.update(self._task, completed=status.megapixels, text=text)
-        elif self._evaluations is not None and len(status.log) > self._evaluations:
+        elif self._shown and self._evaluations is not None and len(status.log) > self._evaluations:
             click.echo(" ".join(f"{key} {value}" for key, value in status.log[-1].items()), err=True)
         self._evaluations = len(status.log)
 

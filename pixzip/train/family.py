@@ -27,8 +27,10 @@ from pixzip.exact.fixed import FixedWeights, fixed
 from pixzip.exact.load import load_family
 from pixzip.models.density import Density, DensityConfig
 from pixzip.models.family import FAMILY
-from pixzip.train.data import Augmentation, Crops, read_images, split_held_out
+from pixzip.train.crops import Augmentation, Crops
+from pixzip.train.data import read_images, split_held_out
 from pixzip.train.loop import Job, RunConfig
+from pixzip.train.utilisation import family_multiply_adds
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class FamilyJob(Job[FixedWeights]):
             ValueError: there is too little of it, or it is not for this model.
         """
         self.config, self.device = config, torch.device(device)
-        source: _Images | _Crops = _Images(data, config) if config.data == "images" else _Crops(data, config)
+        source: _Images | _Crops = (
+            _Images(data, config) if config.data == "images" else _Crops(data, config, self.device)
+        )
         self.source = source
         torch.manual_seed(config.seed)
         self.model = FAMILY[config.architecture](config.model).to(self.device)
@@ -83,9 +87,12 @@ class FamilyJob(Job[FixedWeights]):
             optimiser = torch.optim.Adam(params, lr=config.learning_rate, betas=(0.95, 0.9995))
         self.optimisers = [(optimiser, config.learning_rate)]
         self.batch_megapixels = config.batch * math.prod(source.shape) / 1e6
+        self.multiply_adds = family_multiply_adds(self.averaged, *source.shape)
 
-    def loss(self, rng: np.random.Generator) -> Tensor:
-        images = torch.from_numpy(self.source.draw(self.config.batch, rng)).to(self.device)
+    def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
+        return torch.as_tensor(self.source.draw(self.config.batch, rng, part)).to(self.device)
+
+    def bits(self, images: Tensor) -> Tensor:
         return self.model.mean_nats(images) / math.log(2)
 
     @torch.no_grad()
@@ -129,7 +136,7 @@ class _Images:
             have = found.images.shape[3], found.levels
             raise ValueError(f"{found.name} has {have[0]} channels of {have[1]} levels, the model {wanted}")
         self.name, self._images = found.name, found.images
-        self.shape = found.images.shape[1:3]
+        self.shape: tuple[int, int] = found.images.shape[1:3]
         count = min(config.eval_images, len(found.images) // 10)
         if count < 1:
             raise ValueError(f"{found.name} has {len(found.images)} images, training and holding out takes ten")
@@ -139,23 +146,23 @@ class _Images:
         self.held_out = _planar(self._images[shuffled[:count]])
         self.seen = _planar(self._images[self._chosen[:count]])
 
-    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        return _planar(self._images[self._chosen[rng.integers(len(self._chosen), size=n)]])
+    def draw(self, n: int, rng: np.random.Generator, part: slice = slice(None)) -> NDArray[np.float32]:
+        return _planar(self._images[self._chosen[rng.integers(len(self._chosen), size=n)[part]]])
 
 
 class _Crops:
     """Crops of photographs."""
 
-    def __init__(self, data: Sequence[Path], config: FamilyConfig) -> None:
+    def __init__(self, data: Sequence[Path], config: FamilyConfig, device: torch.device) -> None:
         channels = config.model.channels
         pictures, held_out = split_held_out(list(read_images(data, channels)), 50)
         self.name = " ".join(path.name for path in data)
         self.shape = config.crop, config.crop
-        self._crops = Crops(pictures, tuple(range(channels)), Augmentation(config.crop, soft_chroma=0.0))
-        order, side = tuple(range(channels)), config.crop
+        order, plain = tuple(range(channels)), Augmentation(config.crop, soft_chroma=0.0)
+        self._crops = Crops(pictures, order, plain, device)
         rng = np.random.default_rng(0)
-        self.held_out = Crops(held_out, order, Augmentation(side, soft_chroma=0.0)).draw(config.eval_images, rng)
-        self.seen = self._crops.draw(config.eval_images, rng)
+        self.held_out = Crops(held_out, order, plain).draw(config.eval_images, rng).numpy()
+        self.seen = self.draw(config.eval_images, rng).cpu().numpy()
 
-    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        return self._crops.draw(n, rng)
+    def draw(self, n: int, rng: np.random.Generator, part: slice = slice(None)) -> Tensor:
+        return self._crops.draw(n, rng, part)

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from pixzip.train import checkpoint
+from pixzip.train.execution import Execution
+from pixzip.train.utilisation import model_tflops
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Status:
     bits_per_dim: float = math.nan
     learning_rate: float = 0.0
     megapixels_per_s: float = 0.0
+    tflops: float = 0.0
+    #: Share of what the devices could, where that is known.
+    mfu: float | None = None
     quantise: bool = False
     held_out: float = math.nan
     training: float = math.nan
@@ -73,6 +78,7 @@ class Job(ABC, Generic[W]):
         model, averaged: the network, and one of the same shape that is given its averaged weights.
         optimisers: and the learning rate that each peaks at.
         batch_megapixels: what one batch holds.
+        multiply_adds: a pixel, of the forward pass.
         quantised: whether the weights are already those that an export would hold.
     """
 
@@ -81,14 +87,25 @@ class Job(ABC, Generic[W]):
     averaged: nn.Module
     optimisers: list[tuple[torch.optim.Optimizer, float]]
     batch_megapixels: float
+    multiply_adds: float
     quantised: bool = True
 
     def begin(self, done: float) -> None:
         """Told before every step how much of the run is done, 0 to 1."""
 
     @abstractmethod
-    def loss(self, rng: np.random.Generator) -> Tensor:
-        """Bits per sub-pixel of a batch drawn with `rng`, with its gradient."""
+    def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
+        """A part of the next batch, on the model's device."""
+
+    @abstractmethod
+    def bits(self, images: Tensor) -> Tensor:
+        """Mean bits a sub-pixel of a part of a batch, to take a step down from."""
+
+    def loss(
+        self, rng: np.random.Generator, part: slice = slice(None), objective: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """`bits`, or `objective` in its place, of a part of the batch drawn with `rng`."""
+        return (objective or self.bits)(self.draw(rng, part))
 
     @abstractmethod
     def measure(self) -> tuple[float, float]:
@@ -112,19 +129,28 @@ class Job(ABC, Generic[W]):
         return max(1e-3, warm * (0.5 + 0.5 * math.cos(math.pi * done)))
 
 
-def run(job: Job[W], out: Path, report: Callable[[Status], None] = lambda status: None) -> W:
+def run(
+    job: Job[W],
+    out: Path,
+    report: Callable[[Status], None] = lambda status: None,
+    execution: Execution = Execution(),  # noqa: B008 (immutable)
+) -> W:
     """Train, or go on training, and export.
 
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``model.safetensors`` to the folder `out`.
 
     Args:
-        report: called after every step.
+        report: called after every step, in the first process.
+        execution: the processes it is part of, whether it is compiled; may be another when a run goes on.
     Raises:
-        ValueError: `out` holds a run of another config.
+        ValueError: `out` holds a run of another config, or not for all processes the same, or the batch cannot be
+            divided among them.
         FloatingPointError: the loss is not finite.
+        PixzipError: the first process could not measure or write.
     """
     out.mkdir(parents=True, exist_ok=True)
-    config, model, averaged = job.config, job.model, job.averaged
+    config, model, averaged, processes = job.config, job.model, job.averaged, execution.processes
+    part, peak_tflops = processes.part(config.batch), execution.peak()
     optimisers = [optimiser for optimiser, _ in job.optimisers]
     ema = {name: p.detach().clone() for name, p in model.named_parameters()}
 
@@ -136,7 +162,10 @@ def run(job: Job[W], out: Path, report: Callable[[Status], None] = lambda status
         if {**meta["config"], "megapixels": config.megapixels} != description:  # a run may be made longer or shorter
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]
+    if not processes.same(status.step):
+        raise ValueError(f"{path} is not the same file for all processes")
     total = math.ceil(config.megapixels / job.batch_megapixels)
+    objective = execution.prepare(model, job.bits)
 
     def save() -> None:
         meta = {"config": description, "step": status.step, "best": status.best, "log": status.log}
@@ -150,6 +179,35 @@ def run(job: Job[W], out: Path, report: Callable[[Status], None] = lambda status
         averaged.load_state_dict(ema)
         (out / "model.safetensors").write_bytes(job.export().to_bytes())
 
+    def complete() -> None:
+        if not (out / "model.safetensors").exists():
+            write_model()
+
+    def measure() -> None:
+        averaged.load_state_dict(ema)
+        status.held_out, status.training = job.measure()
+        write_log(
+            {
+                "step": status.step,
+                "megapixels": round(status.megapixels, 3),
+                "loss": round(mean_bits, 5),
+                "held_out": round(status.held_out, 5),
+                "training": round(status.training, 5),
+                "gap": round(status.held_out - status.training, 5),
+                **job.facts(),
+                "learning_rate": round(status.learning_rate, 7),
+                "megapixels_per_s": round(status.megapixels_per_s, 4),
+                "tflops": float(f"{status.tflops:.4g}"),
+                **({} if status.mfu is None else {"mfu": float(f"{status.mfu:.4g}")}),
+                "quantise": status.quantise,
+                "elapsed_s": round(before_s + now - started, 1),
+            }
+        )
+        if status.quantise and status.held_out < status.best:
+            status.best = status.held_out
+            write_model()
+        save()
+
     mean_bits, started, last_save = math.nan, time.monotonic(), time.monotonic()
     first_step, before_s = status.step, status.log[-1]["elapsed_s"] if status.log else 0.0
     while status.step < total:
@@ -159,10 +217,10 @@ def run(job: Job[W], out: Path, report: Callable[[Status], None] = lambda status
         factor = job.factor(status.step, done)
         for optimiser, peak in job.optimisers:
             optimiser.param_groups[0]["lr"] = peak * factor
-        # a resumed run draws what it would have drawn
+        # a resumed run draws what it would have drawn, and each process its part of what one would draw
         rng = np.random.default_rng([config.seed, status.step])
-        torch.manual_seed(config.seed * 1_000_003 + status.step)  # for dropout
-        loss = job.loss(rng)
+        torch.manual_seed(config.seed * 1_000_003 + status.step + (processes.rank << 40))  # for dropout
+        loss = job.loss(rng, part, objective)
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss.backward()
@@ -175,7 +233,7 @@ def run(job: Job[W], out: Path, report: Callable[[Status], None] = lambda status
                 ema[name].lerp_(p, 1 - decay)
 
         status.step += 1
-        value = float(loss.detach())
+        value = processes.mean(loss)
         if not math.isfinite(value):
             raise FloatingPointError(f"loss is {value} at step {status.step}")
         mean_bits = value if math.isnan(mean_bits) else mean_bits + 0.02 * (value - mean_bits)
@@ -183,32 +241,14 @@ def run(job: Job[W], out: Path, report: Callable[[Status], None] = lambda status
         status.bits_per_dim, status.learning_rate = mean_bits, job.optimisers[0][1] * factor
         status.megapixels = status.step * job.batch_megapixels
         status.megapixels_per_s = (status.step - first_step) * job.batch_megapixels / (now - started)
+        status.tflops = model_tflops(job.multiply_adds, status.megapixels_per_s)
+        status.mfu = None if peak_tflops is None else status.tflops / peak_tflops
         if status.step == total or status.step % max(1, total // config.evals) == 0:
-            averaged.load_state_dict(ema)
-            status.held_out, status.training = job.measure()
-            write_log(
-                {
-                    "step": status.step,
-                    "megapixels": round(status.megapixels, 3),
-                    "loss": round(mean_bits, 5),
-                    "held_out": round(status.held_out, 5),
-                    "training": round(status.training, 5),
-                    "gap": round(status.held_out - status.training, 5),
-                    **job.facts(),
-                    "learning_rate": round(status.learning_rate, 7),
-                    "megapixels_per_s": round(status.megapixels_per_s, 4),
-                    "quantise": status.quantise,
-                    "elapsed_s": round(before_s + now - started, 1),
-                }
-            )
-            if status.quantise and status.held_out < status.best:
-                status.best = status.held_out
-                write_model()
-            save()
-        elif now - last_save > config.checkpoint_s:
+            processes.first_alone(measure)
+        elif processes.first and now - last_save > config.checkpoint_s:
             save()
             last_save = now
-        report(status)
-    if not (out / "model.safetensors").exists():
-        write_model()
+        if processes.first:
+            report(status)
+    processes.first_alone(complete)
     return job.load(out / "model.safetensors")

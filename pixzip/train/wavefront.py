@@ -15,7 +15,9 @@ from pixzip.exact.export import export, quantised, training_view
 from pixzip.exact.load import load_wavefront
 from pixzip.exact.weights import EXACT, IntegerWeights, stream_bounds
 from pixzip.models.registry import Config, WavefrontPixelCNN
-from pixzip.train.data import Augmentation, Crops, Picture, read_images, split_held_out
+from pixzip.train.crops import Augmentation, Crops
+from pixzip.train.data import Picture, read_images, split_held_out
+from pixzip.train.execution import Execution
 from pixzip.train.loop import Job, RunConfig, Status, run
 from pixzip.train.optim import Muon
 
@@ -107,9 +109,10 @@ class WavefrontJob(Job[IntegerWeights]):
         images = list(read_images(data, config.model.channels))
         pictures, held_out = split_held_out(images, config.held_out_one_in)
         del images
-        self.crops = Crops(pictures, config.order, Augmentation(config.crop, config.soft_chroma, config.recolour))
+        augmentation = Augmentation(config.crop, config.soft_chroma, config.recolour)
+        self.crops = Crops(pictures, config.order, augmentation, self.device)
         self.held_out = [p for p in held_out if min(p.shape[:2]) >= config.crop][: config.eval_images]
-        seen = self.crops.pictures
+        seen = [p for p in pictures if min(p.shape[:2]) >= config.crop]
         self.seen = seen[:: max(1, len(seen) // config.eval_images)][: config.eval_images]
         if start and (start.config, start.order) != (config.model, config.order):
             raise ValueError(f"model {start.model_id.hex()} has the sizes {start.config}, the run {config.model}")
@@ -125,15 +128,18 @@ class WavefrontJob(Job[IntegerWeights]):
             (torch.optim.AdamW(others, lr=config.adam_lr, betas=(0.9, 0.99), weight_decay=0.0), config.adam_lr),
         ]
         self.batch_megapixels = config.batch * config.crop**2 / 1e6
+        self.multiply_adds = sum(p.numel() for p in model.parameters() if p.ndim == 2)
         self.precision = _precision(self.device)
 
     def begin(self, done: float) -> None:
         self.quantised = self.model.quantise = self.averaged.quantise = done >= self.config.quantise_from
 
-    def loss(self, rng: np.random.Generator) -> Tensor:
-        batch = torch.from_numpy(self.crops.draw(self.config.batch, rng)).to(self.device)
+    def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
+        return self.crops.draw(self.config.batch, rng, part)
+
+    def bits(self, images: Tensor) -> Tensor:
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            bits: Tensor = self.model(batch).mean()
+            bits: Tensor = self.model(images).mean()
         return bits
 
     def measure(self) -> tuple[float, float]:
@@ -159,6 +165,7 @@ def train(
     device: str = "cpu",
     report: Callable[[Status], None] = lambda status: None,
     start: IntegerWeights | None = None,
+    execution: Execution = Execution(),  # noqa: B008 (immutable)
 ) -> IntegerWeights:
     """`run` of a `WavefrontJob`; raises what these do."""
-    return run(WavefrontJob(data, config, device, start), out, report)
+    return run(WavefrontJob(data, config, device, start), out, report, execution)
