@@ -144,9 +144,9 @@ class Engine:
         Raises:
             BitstreamError: a payload ends before its last pixel, goes on after it, or holds samples too large.
         """
-        wave = self._wave(sizes, precisions)
         subpixels = [h * w * self.weights.config.channels for h, w in sizes]
         decoding = Decoding(payloads, subpixels, coders or [EntropyCoder.RANGE] * len(payloads))
+        wave = self._wave(sizes, precisions)  # not before: what no encoder writes takes no memory
         run(wave, decoding, progress)
         decoding.check_exhausted()
         planes = [wave.pixels(i) for i in range(len(sizes))]

@@ -94,6 +94,17 @@ def test_both_coders_decode_side_by_side(engines: dict[str, Engine]) -> None:
     assert all(map(np.array_equal, back, images))
 
 
+def test_states_that_cannot_be_are_refused_before_anything_is_allocated(
+    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(engines["compiled"], "_wave", never)
+    with pytest.raises(BitstreamError, match="a state is out of its range"):
+        engines["compiled"].decode([b"\0" + bytes(8)], [(9000, 9000)], None, None, [RANS])
+
+
 def values(payload: bytes, model: IntegerWeights, sides: tuple[int, int], precision: Precision) -> np.ndarray:
     """(H, W, C) by `docs/format.md` alone: the plain coder and the reference model."""
     (height, width), channels = sides, model.config.channels
