@@ -9,9 +9,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from pixzip import library
 from pixzip.cli import main
 from pixzip.cli.train import _Display
 from pixzip.exact.export import export
+from pixzip.exact.weights import EXACT, stream_bounds
 from pixzip.models.family import FAMILY
 from pixzip.models.registry import Config, WavefrontPixelCNN
 from pixzip.train.execution import Execution, Objective
@@ -19,7 +21,7 @@ from pixzip.train.family_configs import CONFIGS as FAMILY_CONFIGS
 from pixzip.train.loop import Status
 from pixzip.train.parallel import Processes
 from pixzip.train.utilisation import family_multiply_adds, model_tflops, published_peak
-from pixzip.train.wavefront import WavefrontJob
+from pixzip.train.wavefront import CONFIGS, WavefrontJob
 from tests.support import ORDERS, noise
 from tests.training import DATA, wavefront_config, write_data
 
@@ -139,3 +141,19 @@ def test_utilisation_is_shown_where_it_is_known(capsys: pytest.CaptureFixture[st
         display(Status())
         display(Status(log=[{"mfu": 0.5}]))
     assert capsys.readouterr().err == "mfu 0.25\n"
+
+
+def test_large_has_some_five_times_the_arithmetic_of_base_and_stays_exact_as_it_learns() -> None:
+    torch.manual_seed(0)
+    model = WavefrontPixelCNN(CONFIGS["large"].model)
+    weights = export(model, ORDERS[3])
+    base = library.load(library.WEIGHTS / "base.safetensors").multiply_adds
+    assert 4 <= weights.multiply_adds / base <= 6
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    model.quantise = True
+    losses = [step(model_mean(model), planes(3, 12))[0].item()]
+    for _ in range(4):
+        optimiser.step()
+        losses.append(step(model_mean(model), planes(3, 12))[0].item())
+    assert losses[-1] < losses[0]
+    assert max(stream_bounds(export(model, ORDERS[3])).values()) < EXACT / 4
