@@ -50,7 +50,7 @@ class Processes:
             return objective
         device = torch.device(self.device)
         ids = [device.index] if device.type == "cuda" else None
-        return DistributedDataParallel(objective, device_ids=ids, broadcast_buffers=False)
+        return DistributedDataParallel(objective, device_ids=ids)
 
     def mean(self, value: Tensor) -> float:
         """Of a scalar, over all processes."""
