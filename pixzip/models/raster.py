@@ -140,7 +140,7 @@ class _MaskedResidual(torch.autograd.Function):
 def masked_residual(
     r: Tensor, weight: Tensor, raster: Raster, taps: tuple[tuple[int, int], ...], quantise: bool, finer: int = 0
 ) -> Tensor:
-    """One layer: ``r + conv(activate(r), weight)``.
+    """One layer: ``r + conv(activate(r), weight)``; under autocast the products alone are of its type, not the stream.
 
     Args:
         r: (P, C) residual stream.
@@ -150,4 +150,5 @@ def masked_residual(
     Returns:
         (P, C).
     """
+    r = r.to(weight.dtype)
     return _MaskedResidual.apply(r, weight, raster, raster.shifts(taps), finer, quantise)  # type: ignore[no-any-return, no-untyped-call]

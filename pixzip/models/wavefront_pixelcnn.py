@@ -90,7 +90,6 @@ class WavefrontPixelCNN(nn.Module):
             (N, C, H, W) float32 bits.
         """
         n, _, h, w = planes.shape
-        k, hw = self.config.n_mix, self.config.head_width
         centre = med(planes)
         inside = validity(h, w, MASK_A, planes.device)
         seen = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
@@ -101,6 +100,13 @@ class WavefrontPixelCNN(nn.Module):
             finer = 0 if i else self.config.finer
             r = masked_residual(r, self.weight(layer, finer), raster, taps, self.quantise, finer)
         hidden = torch.addmm(self.hidden_bias, activate(r, self.quantise), self.weight(self.hidden))
+        with torch.autocast(planes.device.type, enabled=False):  # what a mixture says takes more than eight bits
+            bits = self._head_bits(raster, planes, centre, hidden.to(planes.dtype))
+        return raster.unflatten(torch.stack(bits, 1))
+
+    def _head_bits(self, raster: Raster, planes: Tensor, centre: Tensor, hidden: Tensor) -> list[Tensor]:
+        """(P, C head_width) -> (P,) bits of each channel."""
+        k, hw = self.config.n_mix, self.config.head_width
         value, mid = raster.flatten(planes), raster.flatten(centre)
         known = (value - mid).clamp(-127, 127)
         bits = []
@@ -114,4 +120,4 @@ class WavefrontPixelCNN(nn.Module):
                 scales, factors = round_through(scales, 8), round_through(factors, 64)
             means = mid[:, i : i + 1] + (factors * known[:, :i]).sum(1, keepdim=True) + 8 * means
             bits.append(nll_bits(value[:, i], 2 * logits, means, scales))
-        return raster.unflatten(torch.stack(bits, 1))
+        return bits
