@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pixzip.exact.deep import common_digits
 from pixzip.exact.frequencies import BINS, Mixture
+from pixzip.exact.gemm import Arithmetic
 from pixzip.exact.layers import Layers
 from pixzip.exact.schedule import Schedule, Step
 from pixzip.models.context import MASK_A, MASK_B
@@ -94,6 +95,53 @@ def joined(digits: Sequence[Symbols]) -> Symbols:
     return value
 
 
+def med(around: Tensor) -> Tensor:
+    """(M, len(MASK_A), C) pixels under the taps, zeros outside the image -> (M, C) MED predictions."""
+    west, north, north_west = around[:, WEST], around[:, NORTH], around[:, NORTH_WEST]
+    low, high = torch.minimum(west, north), torch.maximum(west, north)
+    return (west + north - north_west).clamp_(low, high)
+
+
+def features(
+    around: Tensor,
+    centre: Tensor,
+    inside: Tensor,
+    arithmetic: Arithmetic,
+    grain: Tensor | None = None,
+    levels: Tensor | None = None,
+) -> Tensor:
+    """The input vectors of the first layer, (M, (len(MASK_A) + 1) C).
+
+    Args:
+        around: (M, len(MASK_A), C) pixels under the taps.
+        centre: (M, C) MED predictions.
+        inside: (M, len(MASK_A), 1), whether taps are inside the image.
+        grain, levels: (M, 1) grey levels of the model that a sample is worth, of a difference and of a prediction; None
+            for 1.
+    """
+    differences, level = (around - centre[:, None]) * inside, centre
+    if grain is not None and levels is not None:
+        differences, level = torch.floor(differences * grain[:, None] + 0.5), torch.floor(centre * levels)
+    return torch.cat([differences.flatten(1), level - 128], 1).clamp_(-127, 127).to(arithmetic.activation_dtype)
+
+
+def head_outputs(layers: Layers, hidden: Tensor, known: Tensor, channel: int) -> Tensor:
+    """(M, 3 K + i) outputs of a channel's head.
+
+    Args:
+        hidden: (M, C E) stream.
+        known: (M, C) residuals of which the first i are known.
+    """
+    arithmetic, width = layers.arithmetic, layers.config.head_width
+    z = hidden[:, channel * width : (channel + 1) * width]
+    if channel:
+        z = arithmetic.linear(z, known[:, :channel].to(arithmetic.activation_dtype), layers.known[channel - 1])
+    a = arithmetic.activate(z, torch.empty(z.shape, dtype=arithmetic.activation_dtype, device=z.device))
+    return arithmetic.outputs(
+        arithmetic.linear(layers.out_bias[channel], a, layers.out[channel]), layers.shifts[channel]
+    )
+
+
 class TensorWavefront(Wavefront):
     """Tensor operations only."""
 
@@ -119,18 +167,15 @@ class TensorWavefront(Wavefront):
         layers, arithmetic = self.layers, self.layers.arithmetic
         taps = torch.from_numpy(step.address[:, None] + self.schedule.offsets[step.image]).to(self.device)
         around = self.buffer[taps].to(torch.float32)  # MTC
-        west, north, north_west = around[:, WEST], around[:, NORTH], around[:, NORTH_WEST]
-        low, high = torch.minimum(west, north), torch.maximum(west, north)
-        med = (west + north - north_west).clamp_(low, high)
-        differences = (around - med[:, None]) * self.inside[taps][:, :, None]
-        level = med
+        centre, inside = med(around), self.inside[taps][:, :, None]
         if self.deep:
             image = torch.from_numpy(step.image).to(self.device)
             self.units, self.tops = self.unit_of[image], (1 << self.depth_of[image]) - 1
             self.grain = torch.exp2(-self.units.float())[:, None]  # (M, 1), exact
-            differences = torch.floor(differences * self.grain[:, None] + 0.5)
-            level = torch.floor(med * torch.exp2(8 - self.depth_of[image].float())[:, None])
-        feats = torch.cat([differences.flatten(1), level - 128], 1).clamp_(-127, 127).to(arithmetic.activation_dtype)
+            levels = torch.exp2(8 - self.depth_of[image].float())[:, None]
+            feats = features(around, centre, inside, arithmetic, self.grain, levels)
+        else:
+            feats = features(around, centre, inside, arithmetic)
         stream = arithmetic.linear(layers.input_bias, feats, layers.input)
         rows = torch.from_numpy(step.taps).to(self.device).flatten()
         m = step.address.size
@@ -144,21 +189,8 @@ class TensorWavefront(Wavefront):
             stream = arithmetic.linear(stream, seen, matrix)
         arithmetic.activate(stream, trunk)
         self.hidden = arithmetic.linear(layers.hidden_bias, trunk, layers.hidden)
-        self.centre, self.known, self.fine = med, torch.zeros_like(med), torch.zeros_like(med)
+        self.centre, self.known, self.fine = centre, torch.zeros_like(centre), torch.zeros_like(centre)
         self.address = torch.from_numpy(step.address).to(self.device)
-
-    def _head(self, channel: int) -> Tensor:
-        """(M, 3 K + i) outputs of a channel's head."""
-        layers, arithmetic = self.layers, self.layers.arithmetic
-        width = layers.config.head_width
-        z = self.hidden[:, channel * width : (channel + 1) * width]
-        if channel:
-            before = self.known[:, :channel].to(arithmetic.activation_dtype)
-            z = arithmetic.linear(z, before, layers.known[channel - 1])
-        a = arithmetic.activate(z, torch.empty(z.shape, dtype=arithmetic.activation_dtype, device=z.device))
-        return arithmetic.outputs(
-            arithmetic.linear(layers.out_bias[channel], a, layers.out[channel]), layers.shifts[channel]
-        )
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         rows = self._deep_rows(channel, before) if self.deep else self._rows(channel, before)
@@ -169,7 +201,11 @@ class TensorWavefront(Wavefront):
         if before:
             bins = torch.from_numpy(before[0]).to(self.device, torch.int64)
             return tables.place_rows(self.mixture, bins, self.bin_rows)
-        self.mixture: Mixture = tables.mixture(self._head(channel), self.centre[:, channel], self.known[:, :channel])
+        self.mixture: Mixture = tables.mixture(
+            head_outputs(self.layers, self.hidden, self.known, channel),
+            self.centre[:, channel],
+            self.known[:, :channel],
+        )
         self.bin_rows: Tensor = tables.bin_rows(self.mixture)
         return self.bin_rows
 
@@ -180,7 +216,11 @@ class TensorWavefront(Wavefront):
         else:
             prefix = torch.zeros_like(self.units)
             self.deep_mixture = tables.mixture(
-                self._head(channel), self.centre[:, channel], self.fine[:, :channel], self.units, self.tops
+                head_outputs(self.layers, self.hidden, self.known, channel),
+                self.centre[:, channel],
+                self.fine[:, :channel],
+                self.units,
+                self.tops,
             )
         return tables.rows(self.deep_mixture, prefix, self.digits - 1 - len(before))
 

@@ -1,0 +1,50 @@
+"""Batches against the memory of a device: as large as fits, and half as large where it did not."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from pixcodecs.errors import PixzipError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Bytes of a device that a pixel takes while it is encoded, RGB, with what the host copies: most are shares of symbols.
+BYTES_A_PIXEL = 96
+#: A batch has at most so many pixels, whatever the memory: the host holds them too.
+MOST_PIXELS = 128 << 20
+
+
+class TooLargeError(MemoryError):
+    """A batch does not fit the addresses of a kernel."""
+
+
+def batch_pixels(device: str, least: int) -> int:
+    """Pixels of a batch that should fit the free memory of a device, a half of which is left alone.
+
+    Args:
+        least: of a CPU, and of any device.
+    """
+    if device != "cuda":
+        return least
+    free_bytes, _ = torch.cuda.mem_get_info()
+    return max(least, min(MOST_PIXELS, free_bytes // 2 // BYTES_A_PIXEL))
+
+
+def halving(work: Callable[[list[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
+    """The results of items, as one batch, or as halves of it where memory runs out, and so on.
+
+    Raises:
+        PixzipError: it runs out for one item alone.
+    """
+    batch = list(items)
+    try:
+        return work(batch)
+    except (torch.OutOfMemoryError, TooLargeError) as e:
+        if len(batch) < 2:
+            raise PixzipError(f"the device's memory does not hold the smallest batch, one tile: {e}") from e
+    # outside of `except`, whose traceback keeps the tensors alive
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(batch) // 2
+    return halving(work, batch[:middle]) + halving(work, batch[middle:])
