@@ -61,7 +61,7 @@ class Codec:
     ):
         self.coder = EntropyCoder(coder)
         self.model = str(model)
-        self.device = codec.resolve_device(device)
+        self.device = codec.coding_device(device)
         self.max_pixels = max_pixels
         library.find(self.model)
 

@@ -22,9 +22,9 @@ from pixzip.decoder import decode_files, samples_crc
 from pixzip.encoder import ModelFor, Tiling, code_tiles, models_for
 from pixzip.engine import Progress
 from pixzip.exact.load import Weights
-from pixzip.machines import Share
+from pixzip.machines import Share, batches
 from pixzip.picture import Frame, frame_of
-from pixzip.tiles import BATCH_PIXELS, Window, batches
+from pixzip.tiles import BATCH_PIXELS, Window
 
 #: Pictures of more pixels are worth the detour.
 LARGE_PIXELS = BATCH_PIXELS
@@ -70,7 +70,7 @@ def compress_rows(
     with tempfile.TemporaryFile(dir=folder) as spool:
         for y in range(0, frame.height, tiling.sides[1]):
             rows = source.read(tiling.sides[1])
-            for batch in batches([w for w in tiling.windows if w.y == y], lambda w: w.pixels):
+            for batch in batches([w for w in tiling.windows if w.y == y], lambda w: w.pixels, device):
                 report = share.part(sum(w.pixels for w in batch))
                 parts = [np.ascontiguousarray(rows[:, w.x : w.x + w.width]) for w in batch]
                 found = code_tiles([(tiling.search, part, frame.depth) for part in parts], device, report)

@@ -16,7 +16,7 @@ from pixzip.engine import Progress
 from pixzip.exact.load import Weights
 from pixzip.machines import Payload, Share
 from pixzip.picture import Picture, framed
-from pixzip.tiles import Window, batches
+from pixzip.tiles import Window
 
 #: Yields what models shall decode, is sent their samples, returns those of a tile.
 Decoding = Generator[Payload, Samples, Samples]
@@ -124,7 +124,7 @@ def decode_files(
     openings = [_Opening(file, max_pixels, region, salvage) for file in files]
     models = find_models((o.header for o in openings), weights_for)
     jobs = [(o, i) for o in openings for i in o.wanted]
-    for batch in batches(jobs, lambda job: job[0].windows[job[1]].pixels):
+    for batch in machines.batches(jobs, lambda job: job[0].windows[job[1]].pixels, device):
         report = share.part(sum(o.windows[i].pixels for o, i in batch))
         if salvage:
             _salvage(batch, models, device, report)

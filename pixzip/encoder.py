@@ -18,7 +18,7 @@ from pixzip.exact.load import Weights
 from pixzip.machines import Share
 from pixzip.picture import Frame, Picture
 from pixzip.smallest import Choice, Coded, Search
-from pixzip.tiles import BATCH_PIXELS, Window, batches, tile_sides
+from pixzip.tiles import BATCH_PIXELS, Window, tile_sides
 
 Image = Picture | NDArray[Any]
 #: Number of channels, 1 or 3 -> model.
@@ -59,7 +59,7 @@ def compress(
     share = Share(progress, sum(p.pixels for p in pictures) * (1 + verify))
     plans = [_Plan(picture, models, models_only, coder) for picture in pictures]
     jobs = [(plan, i) for plan in plans for i in range(len(plan.tiling.windows))]
-    for batch in batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels):
+    for batch in machines.batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels, device):
         report = share.part(sum(plan.tiling.windows[i].pixels for plan, i in batch))
         tiles = [(plan.tiling.search, plan.samples(i), plan.picture.depth) for plan, i in batch]
         for (plan, i), coded in zip(batch, code_tiles(tiles, device, report), strict=True):

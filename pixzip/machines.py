@@ -1,9 +1,10 @@
 """Models on devices: engines made once, and many payloads coded by several models."""
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,17 @@ from pixcodecs.blocks import Precision, Samples
 from pixcodecs.entropy import EntropyCoder
 from pixcodecs.errors import BitstreamError, PixzipError
 
+from pixzip import tiles
+from pixzip.crossover import Crossover
 from pixzip.density_engine import DensityEngine
+from pixzip.device import memory
 from pixzip.engine import Engine, Progress
 from pixzip.exact.fixed import FixedWeights
 from pixzip.exact.load import Weights
+from pixzip.exact.schedule import count_steps
 from pixzip.planes import from_planes, to_planes
-from pixzip.tiles import BATCH_PIXELS, batches
+
+Item = TypeVar("Item")
 
 #: No sub-pixel can cost less, whatever the model.  Its two rows of frequencies (bins, then places) give each
 #: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's own
@@ -45,6 +51,47 @@ def resolve_device(name: str = "auto") -> str:
     return "cpu"
 
 
+def coding_device(name: str = "auto") -> str:
+    """As `resolve_device`, but that "auto" stays what it is where there is a choice: each batch makes its own.
+
+    Raises:
+        PixzipError: see `resolve_device`.
+    """
+    found = resolve_device(name)
+    return "auto" if name == "auto" and found == "cuda" else found
+
+
+def batch_pixels(device: str) -> int:
+    """Pixels that are worth coding together on a device."""
+    if device == "cpu":
+        return tiles.BATCH_PIXELS
+    return memory.batch_pixels("cuda", tiles.BATCH_PIXELS)
+
+
+def batches(items: Sequence[Item], pixels: Callable[[Item], int], device: str) -> Iterator[list[Item]]:
+    """`tiles.batches` of a device's size."""
+    return tiles.batches(items, pixels) if device == "cpu" else tiles.batches(items, pixels, batch_pixels(device))
+
+
+@lru_cache(maxsize=1)
+def crossover() -> Crossover:
+    """The one of this process."""
+    return Crossover()
+
+
+@contextmanager
+def _engine_for(weights: Weights, device: str, sizes: Sequence[tuple[int, ...]]) -> Iterator[Engine | DensityEngine]:
+    """An engine for a batch of images of (height, width)."""
+    if device != "auto" or isinstance(weights, FixedWeights):
+        yield engine(weights, device)
+        return
+    steps = max(count_steps(height, width) for height, width, *_ in sizes)
+    pixels = sum(height * width for height, width, *_ in sizes)
+    chosen = crossover().choose(steps, pixels)
+    with crossover().timed(chosen, steps, pixels):
+        yield engine(weights, chosen)
+
+
 class _ByDigest:
     """Weights as a key: equal where their digests are."""
 
@@ -62,12 +109,16 @@ class _ByDigest:
 def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine | DensityEngine:
     if isinstance(key.weights, FixedWeights):
         return DensityEngine(key.weights, device)
+    if device == "cuda":
+        from pixzip.device.engine import DeviceEngine
+
+        return DeviceEngine(key.weights, device)
     return Engine(key.weights, device)
 
 
 def engine(weights: Weights, device: str) -> Engine | DensityEngine:
-    """The engine of a model on a device, made once."""
-    return _engine(_ByDigest(weights), weights.known_answer, device)
+    """The engine of a model on a device, as `resolve_device` takes it; made once."""
+    return _engine(_ByDigest(weights), weights.known_answer, resolve_device(device))
 
 
 class Ask(NamedTuple):
@@ -104,10 +155,11 @@ def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) ->
     answers = [b""] * len(asked)
     for chosen in _alike((a.weights.model_id, a.precision.digits, a.coder) for a in asked):
         weights, coder = asked[chosen[0]].weights, asked[chosen[0]].coder
-        limit = RANS_PIXELS if coder is EntropyCoder.RANS else BATCH_PIXELS
-        for batch in batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), limit):
+        limit = RANS_PIXELS if coder is EntropyCoder.RANS and device == "cpu" else batch_pixels(device)
+        for batch in tiles.batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), limit):
             planes = [to_planes(asked[i].samples, weights.order) for i in batch]
-            payloads = engine(weights, device).encode(planes, report, [asked[i].precision for i in batch], coder)
+            with _engine_for(weights, device, [asked[i].samples.shape for i in batch]) as chosen_engine:
+                payloads = chosen_engine.encode(planes, report, [asked[i].precision for i in batch], coder)
             for i, payload in zip(batch, payloads, strict=True):
                 answers[i] = payload
     return answers
@@ -127,7 +179,8 @@ def decode(
         sizes, precisions = [asked[i].shape[:2] for i in chosen], [asked[i].precision for i in chosen]
         payloads = [asked[i].payload for i in chosen]
         coders = [asked[i].coder for i in chosen]
-        decoded = engine(weights, device).decode(payloads, sizes, report, precisions, coders)
+        with _engine_for(weights, device, sizes) as chosen_engine:
+            decoded = chosen_engine.decode(payloads, sizes, report, precisions, coders)
         answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
     return [answers[i] for i in range(len(asked))]
 

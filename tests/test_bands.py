@@ -35,7 +35,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many bands of a small picture, and several batches of a band."""
     monkeypatch.setattr(tiles, "TILE_SIDE", 24)
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 400)
-    monkeypatch.setattr(bands, "batches", partial(tiles.batches, limit=600))
+    monkeypatch.setattr(tiles.batches, "__defaults__", (600,))
     monkeypatch.setattr(bands, "LARGE_PIXELS", 1000)
     monkeypatch.setattr(encoder, "BATCH_PIXELS", 0)  # a whole picture never becomes one WebP block
 

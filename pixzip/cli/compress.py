@@ -108,7 +108,7 @@ class _Compression:
 
         self.ledger, self.manner, self.max_pixels = ledger, ledger.manner, most
         self.model, self.strip = model, strip
-        self.device = codec.resolve_device(device)
+        self.device = codec.coding_device(device)
         self.choices: dict[str, Any] = {
             "verify": verify,
             "models_only": models_only,
@@ -116,8 +116,8 @@ class _Compression:
             "graphics": library.graphics_beside(model),
         }
         self.by_id = library.with_model(model)
-        self.jobs = Jobs(self._code, self._write, ledger.fail)
-        self.checks = Jobs(self._read_back, self._compare, self._unwrite)
+        self.jobs = Jobs(self._code, self._write, ledger.fail, codec.batch_pixels(self.device))
+        self.checks = Jobs(self._read_back, self._compare, self._unwrite, codec.batch_pixels(self.device))
 
     def run(self, names: list[str]) -> None:
         self.jobs.feed(names, self._read, self.ledger.pixels)

@@ -104,8 +104,8 @@ class _Decompression:
         self.window = Window(*region) if region else None
         self.whole = not (region or salvage)
         self.model_of = partial(library.by_id, extra=extra_paths(extra))
-        self.device = codec.resolve_device(device)
-        self.jobs = Jobs(self._decode, self._write, ledger.fail)
+        self.device = codec.coding_device(device)
+        self.jobs = Jobs(self._decode, self._write, ledger.fail, codec.batch_pixels(self.device))
 
     def run(self, names: list[str]) -> None:
         self.jobs.feed(names, self._read, self.ledger.pixels)

@@ -40,6 +40,7 @@ class Jobs:
         work: Callable[[list[Any]], list[Any]],
         done: Callable[[str, Any, Any, float], None],
         failed: Callable[[str, BaseException], None] = report,
+        batch_pixels: int | None = None,
     ) -> None:
         """
         Args:
@@ -47,10 +48,12 @@ class Jobs:
             done: called with an input's name, its item, its result, and its share of the batch's seconds, which
                 is that of its pixels.
             failed: called with an input's name and what is wrong with it.
+            batch_pixels: what a batch holds, at most; None for what suits a CPU.
         """
         self._work, self._done, self._failed = work, done, failed
         self._pending: list[tuple[str, Any, int]] = []
         self._pixels = 0
+        self._limit = batch_pixels
         self.failed = False
 
     def attempt(self, name: str, action: Callable[[], Any]) -> Any:
@@ -85,7 +88,7 @@ class Jobs:
         """Queue an input, and code what is queued when that makes a full batch."""
         from pixzip.tiles import BATCH_PIXELS
 
-        if self._pixels + pixels > BATCH_PIXELS:
+        if self._pixels + pixels > (self._limit or BATCH_PIXELS):
             self.flush()
         self._pending.append((name, item, pixels))
         self._pixels += pixels

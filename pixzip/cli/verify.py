@@ -48,8 +48,8 @@ class _Verification:
 
         self.ledger, self.max_pixels = ledger, max_pixels
         self.model_of = partial(library.by_id, extra=extra_paths(extra))
-        self.device = codec.resolve_device(device)
-        self.jobs = Jobs(self._decode, self._good, ledger.fail)
+        self.device = codec.coding_device(device)
+        self.jobs = Jobs(self._decode, self._good, ledger.fail, codec.batch_pixels(self.device))
 
     def run(self, names: list[str]) -> None:
         self.jobs.feed(names, self._read, self.ledger.pixels)

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 #: Bytes of a device that a pixel takes while it is encoded, RGB, with what the host copies: most are shares of symbols.
 BYTES_A_PIXEL = 96
 #: A batch has at most so many pixels, whatever the memory: the host holds them too.
-MOST_PIXELS = 128 << 20
+MOST_PIXELS = 64 << 20
 
 
 class TooLargeError(MemoryError):
