@@ -73,3 +73,14 @@ def encode(packed, states, words):
                     x >>= 32
                 states[lane] = (x // freq << _PRECISION) + x % freq + start
     return at
+
+
+@compiled
+def shares(edges, out):
+    """(N, 2) int64 cumulative frequencies around the bins and the values of N samples, 21 bits each, -> (N, 2) shares."""
+    for i in range(edges.shape[0]):
+        bin_start, bin_stop = edges[i, 0] >> 21, edges[i, 0] & 0x1FFFFF
+        start, stop, total = (edges[i, 1] >> 21) - bin_start, (edges[i, 1] & 0x1FFFFF) - bin_start, bin_stop - bin_start
+        out[i, 0] = bin_start << _PRECISION | total
+        left = (start << _PRECISION) // total
+        out[i, 1] = left << _PRECISION | ((stop << _PRECISION) // total - left)
