@@ -43,7 +43,7 @@ def compress(
     Args:
         images: pictures, or arrays as `as_picture` takes them.
         weights_for: number of channels, 1 or 3 -> model.
-        device: as `resolve_device` gives it.
+        device: as `coding_device` gives it.
         graphics: the same for what looks like no photograph, and for alpha: tried there too.
         verify: decode the files again and compare.
         models_only: let a model code whatever it can, be it the smallest or not: to measure models.

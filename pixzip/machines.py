@@ -79,11 +79,21 @@ def crossover() -> Crossover:
     return Crossover()
 
 
+def stepping_engine(weights: Weights, device: str) -> Engine | DensityEngine:
+    """An engine for what a GPU codes through the host, step by step: a CPU's, unless a GPU's is asked for."""
+    return engine(weights, "cpu" if device == "auto" and not isinstance(weights, FixedWeights) else device)
+
+
 @contextmanager
-def _engine_for(weights: Weights, device: str, sizes: Sequence[tuple[int, ...]]) -> Iterator[Engine | DensityEngine]:
+def _engine_for(
+    weights: Weights, device: str, sizes: Sequence[tuple[int, ...]], precisions: Sequence[Precision]
+) -> Iterator[Engine | DensityEngine]:
     """An engine for a batch of images of (height, width)."""
     if device != "auto" or isinstance(weights, FixedWeights):
         yield engine(weights, device)
+        return
+    if any(precision.depth > 8 for precision in precisions):
+        yield stepping_engine(weights, device)
         return
     steps = max(count_steps(height, width) for height, width, *_ in sizes)
     pixels = sum(height * width for height, width, *_ in sizes)
@@ -158,8 +168,9 @@ def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) ->
         limit = RANS_PIXELS if coder is EntropyCoder.RANS and device == "cpu" else batch_pixels(device)
         for batch in tiles.batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), limit):
             planes = [to_planes(asked[i].samples, weights.order) for i in batch]
-            with _engine_for(weights, device, [asked[i].samples.shape for i in batch]) as chosen_engine:
-                payloads = chosen_engine.encode(planes, report, [asked[i].precision for i in batch], coder)
+            sizes, precisions = [asked[i].samples.shape for i in batch], [asked[i].precision for i in batch]
+            with _engine_for(weights, device, sizes, precisions) as chosen_engine:
+                payloads = chosen_engine.encode(planes, report, precisions, coder)
             for i, payload in zip(batch, payloads, strict=True):
                 answers[i] = payload
     return answers
@@ -179,7 +190,7 @@ def decode(
         sizes, precisions = [asked[i].shape[:2] for i in chosen], [asked[i].precision for i in chosen]
         payloads = [asked[i].payload for i in chosen]
         coders = [asked[i].coder for i in chosen]
-        with _engine_for(weights, device, sizes) as chosen_engine:
+        with _engine_for(weights, device, sizes, precisions) as chosen_engine:
             decoded = chosen_engine.decode(payloads, sizes, report, precisions, coders)
         answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
     return [answers[i] for i in range(len(asked))]

@@ -55,7 +55,7 @@ def compress_stack(
 
     Args:
         images: one or more, (H, W) or (H, W, C) uint8 below 2**depth, of as many channels as the model.
-        device: as `resolve_device` gives it.
+        device: as `coding_device` gives it.
         depth: 8 with a model of 256 levels, 1 with one of 2.
         names: of each image, as `pixcodecs.names` takes them, or none at all.
         batch: how many are coded together, at most; 1 to `pixcodecs.stack.MAX_BATCH`.
@@ -144,7 +144,7 @@ def levels(weights: Weights) -> int:
 
 
 def _encode(images: Sequence[Image], header: Header, weights: Weights, device: str, share: Share) -> bytes:
-    encoder, engine, start = entropy.Encoder(), machines.engine(weights, device), 0
+    encoder, engine, start = entropy.Encoder(), machines.stepping_engine(weights, device), 0
     for run in header.batches():
         planes = [to_planes(image, weights.order) for image in images[start : start + run.images]]
         report = share.part(run.pixels)
@@ -155,7 +155,7 @@ def _encode(images: Sequence[Image], header: Header, weights: Weights, device: s
 
 
 def _decode(payload: bytes, header: Header, weights: Weights, device: str, share: Share) -> list[Image]:
-    decoder, engine = entropy.Decoder(payload, header.subpixels), machines.engine(weights, device)
+    decoder, engine = entropy.Decoder(payload, header.subpixels), machines.stepping_engine(weights, device)
     images: list[Image] = []
     for run in header.batches():
         report = share.part(run.pixels)

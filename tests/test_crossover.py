@@ -1,6 +1,7 @@
 """Which device a batch is coded on: the one that is taken to be sooner done, as experience has it."""
 
 import pytest
+from pixcodecs.blocks import Precision
 
 from pixzip import machines, tiles
 from pixzip.crossover import Crossover
@@ -83,6 +84,19 @@ def test_auto_is_decided_batch_by_batch_where_there_is_a_gpu(monkeypatch: pytest
     machines.crossover().costs["cuda"].step_s = 0.0
     machines.encode([machines.Ask(large, weights)], "auto")
     assert used == ["cpu", "cuda"]
+
+
+def test_what_a_gpu_codes_step_by_step_stays_with_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+    made = machines.engine
+    monkeypatch.setattr(machines, "engine", lambda weights, device: used.append(device) or made(weights, "cpu"))
+    monkeypatch.setattr(machines.memory, "batch_pixels", lambda device, least: least)
+    weights = tiny_weights(1)
+    deep = machines.np.zeros((8, 8, 1), machines.np.uint16)
+    machines.encode([machines.Ask(deep, weights, Precision(12, 2))], "auto")
+    machines.stepping_engine(weights, "auto")
+    machines.stepping_engine(weights, "cuda")
+    assert used == ["cpu", "cpu", "cuda"]
 
 
 def test_a_batch_of_a_cpu_has_the_size_it_had() -> None:

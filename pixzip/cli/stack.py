@@ -141,7 +141,7 @@ def compress(
         out = files.pxz_name(str(Path(inputs[0])))
     files.check_writable(out, manner.force)
     set_threads(manner.threads)
-    where, sources = codec.resolve_device(device), list(_sources(inputs))
+    where, sources = codec.coding_device(device), list(_sources(inputs))
     unnamed = [source.path for source in sources if not source.name]
     if names and unnamed and len(unnamed) < len(sources):
         raise PixzipError(f"{unnamed[0]} has no names for its images: --no-names leaves out those of the others")

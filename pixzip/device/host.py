@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from pixcodecs.entropy import EntropyCoder
 
 from pixzip.coders import encode_rans
+from pixzip.device.step import EDGE_BITS
 from pixzip.exact import kernels_range, kernels_rans
 
 
@@ -22,3 +23,10 @@ def payload(edges: NDArray[np.int64], values: NDArray[np.uint8], coder: EntropyC
     words = np.empty(2 * values.size + 2, np.uint32)
     n = kernels_range.encode(np.ascontiguousarray(edges), np.ascontiguousarray(values), words)
     return words[:n].astype("<u4").tobytes()
+
+
+def nll_bits(edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(..., 2) edges -> (...) bits: -log2 of the values' shares of 2^20."""
+    size = (edges[..., 1] & (1 << EDGE_BITS) - 1) - (edges[..., 1] >> EDGE_BITS)
+    bits: NDArray[np.float64] = 20 - np.log2(size)
+    return bits

@@ -77,7 +77,7 @@ def encode(packed, states, words):
 
 @compiled
 def shares(edges, out):
-    """(N, 2) int64 cumulative frequencies around the bins and the values of N samples, 21 bits each, -> (N, 2) shares."""
+    """(N, 2) int64 cumulative frequencies around N samples' bins and values, 21 bits each -> (N, 2) shares."""
     for i in range(edges.shape[0]):
         bin_start, bin_stop = edges[i, 0] >> 21, edges[i, 0] & 0x1FFFFF
         start, stop, total = (edges[i, 1] >> 21) - bin_start, (edges[i, 1] & 0x1FFFFF) - bin_start, bin_stop - bin_start
