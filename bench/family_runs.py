@@ -14,16 +14,13 @@ from common import timed
 from family_data import FIXED, PUBLISHED, Measured
 from numpy.typing import NDArray
 from pixcodecs import entropy
-from torch import Tensor, nn
 
 from pixzip.exact.fixed import FixedWeights
 from pixzip.exact.load import load_family
-from pixzip.models.density import Density
 from pixzip.models.family import FAMILY
-from pixzip.models.lstm import Cell
-from pixzip.models.strided import Up
 from pixzip.stack import compress_stack, decompress_stack
 from pixzip.train.family_configs import CONFIGS, NAMES
+from pixzip.train.utilisation import family_multiply_adds
 
 #: Images that are coded together.
 BATCH = 256
@@ -110,31 +107,6 @@ def published_parameters(config: str) -> int | None:
         return None
     with torch.device("meta"):
         return FAMILY[known.architecture](known.model).n_parameters
-
-
-def multiply_adds(model: Density, h: int, w: int) -> float:
-    """A pixel's share of what an image of h x w takes, masked weights included, outside the head's distribution."""
-    total = 0.0
-
-    def count(module: nn.Module, _: Any, out: Tensor) -> None:
-        nonlocal total
-        cell = getattr(module, "cell", None)
-        weight = cell.weight if isinstance(cell, Cell) else module.weight
-        # a transposed convolution has a matrix or more for each of four places, of which a pixel is one
-        total += out[..., 0].numel() * weight.numel() / (4 if isinstance(module, Up) else 1)
-
-    hooks = []
-    for module in model.modules():
-        weight, cell = getattr(module, "weight", None), getattr(module, "cell", None)
-        if (isinstance(weight, Tensor) and not isinstance(module, Cell)) or isinstance(cell, Cell):
-            hooks.append(module.register_forward_hook(count))
-    image = torch.zeros(1, model.config.channels, h, w, dtype=next(model.parameters()).dtype)
-    with torch.no_grad():
-        for stage in model.stages():
-            stage.model(image[..., :: stage.stride, :: stage.stride])
-    for hook in hooks:
-        hook.remove()
-    return total / (h * w)
 
 
 class _Counting(entropy.Encoder):
@@ -225,7 +197,7 @@ def describe(run: Run, test: Measured, verify_images: int, speed_images: int, de
         "model_id": weights.model_id.hex(),
         "weights_bytes": run.file.stat().st_size,
         "parameters": model.n_parameters,
-        "multiply_adds": multiply_adds(model, h, w),
+        "multiply_adds": family_multiply_adds(model, h, w),
         "training": training(run),
         "data": test.name,
         "set": test.title,

@@ -38,18 +38,23 @@ def _refill(x, busy, words, at, end):
 
 
 @triton.jit
+def _load_mixtures(mixtures, place, busy, KP: tl.constexpr):
+    """(M, KP) weights, means and slopes."""
+    at = mixtures + place[:, None] * (3 * KP) + tl.arange(0, KP)[None, :]
+    weight = tl.load(at, mask=busy[:, None], other=0)
+    return weight, tl.load(at + KP, mask=busy[:, None], other=0), tl.load(at + 2 * KP, mask=busy[:, None], other=1)
+
+
+@triton.jit
 def bins_rans(
     x, at, end, mixtures, bins, words, logistic, slot, count, lanes, KP: tl.constexpr, LANES: tl.constexpr
 ):  # fmt: skip
     """Decode the bins of a step, and keep with them where they begin and end."""
-    lane, k = tl.arange(0, LANES), tl.arange(0, KP)
+    lane = tl.arange(0, LANES)
     for round_at in range(0, count, lanes):
         busy = (lane < lanes) & (round_at + lane < count)
         place = slot + round_at + lane
-        place_of = mixtures + place[:, None] * (3 * KP) + k[None, :]
-        weight = tl.load(place_of, mask=busy[:, None], other=0)
-        mean = tl.load(place_of + KP, mask=busy[:, None], other=0)
-        slope = tl.load(place_of + 2 * KP, mask=busy[:, None], other=1)
+        weight, mean, slope = _load_mixtures(mixtures, place, busy, KP)
         share = (x & _MASK).to(tl.int32)
         found = tl.zeros((LANES,), tl.int32)
         for bit in tl.static_range(4):
@@ -72,14 +77,11 @@ def places_rans(
     channel, C: tl.constexpr, KP: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
     """Decode the places in the bins, and store the values."""
-    lane, k = tl.arange(0, LANES), tl.arange(0, KP)
+    lane = tl.arange(0, LANES)
     for round_at in range(0, count, lanes):
         busy = (lane < lanes) & (round_at + lane < count)
         place = slot + round_at + lane
-        place_of = mixtures + place[:, None] * (3 * KP) + k[None, :]
-        weight = tl.load(place_of, mask=busy[:, None], other=0)
-        mean = tl.load(place_of + KP, mask=busy[:, None], other=0)
-        slope = tl.load(place_of + 2 * KP, mask=busy[:, None], other=1)
+        weight, mean, slope = _load_mixtures(mixtures, place, busy, KP)
         bin16 = 16 * tl.load(bins + place * 3, mask=busy, other=0)
         start = tl.load(bins + place * 3 + 1, mask=busy, other=0)
         stop = tl.load(bins + place * 3 + 2, mask=busy, other=1 << 20)
@@ -109,14 +111,11 @@ def look_up(
     C: tl.constexpr, KP: tl.constexpr, BM: tl.constexpr,
 ):  # fmt: skip
     """Look BM values up, and keep the edges of their bins and of themselves."""
-    j, k = at + tl.arange(0, BM), tl.arange(0, KP)
+    j = at + tl.arange(0, BM)
     active = j < count
     y = first + j
     address = base + y * pitch + t - 2 * y
-    place_of = mixtures + (slot + j)[:, None] * (3 * KP) + k[None, :]
-    weight = tl.load(place_of, mask=active[:, None], other=0)
-    mean = tl.load(place_of + KP, mask=active[:, None], other=0)
-    slope = tl.load(place_of + 2 * KP, mask=active[:, None], other=1)
+    weight, mean, slope = _load_mixtures(mixtures, slot + j, active, KP)
     value = load_pixel(values, address, active, channel, C)
     first_of_bin = value // 16 * 16
     for digit in tl.static_range(2):
