@@ -175,7 +175,7 @@ def test_multiply_adds_are_no_more_than_there_are_weights(bench: ModuleType, nam
     runs = importlib.import_module("family_runs")
     model = FAMILY[name](FAMILY[name].config_class(**SIZES[name]))
     weights = sum(p.numel() for n, p in model.named_parameters() if n.endswith("weight"))
-    found = runs.multiply_adds(model, 8, 8)
+    found = runs.family_multiply_adds(model, 8, 8)
     coarse = name in ("multi-scale-1", "pixelcnn-pp-1")
     assert weights / 4 < found < weights if coarse else found == weights
 
@@ -188,7 +188,7 @@ def test_half_the_resolution_costs_a_quarter(bench: ModuleType) -> None:
     inner = sum(p.numel() for s in streams for n, p in s.coarse.named_parameters() if n.endswith("weight"))
     between = sum(p.numel() for s in streams for p in (s.leave.weight, s.enter.weight))
     fine = sum(p.numel() for n, p in model.named_parameters() if n.endswith("weight")) - inner - between
-    assert runs.multiply_adds(model, 8, 8) == fine + (inner + between) / 4
+    assert runs.family_multiply_adds(model, 8, 8) == fine + (inner + between) / 4
 
 
 def test_mosaics_are_full_rectangles_of_all_images(bench: ModuleType) -> None:
