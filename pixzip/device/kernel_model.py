@@ -10,8 +10,11 @@ from pixzip.device.operands import COLUMNS, ROWS
 from pixzip.exact import tables as T
 from pixzip.exact.schedule import RING
 from pixzip.exact.weights import FRACTION, OUTPUT_SHIFTS
+from pixzip.models.context import MASK_A
 
 _RING, _COLUMNS, _PART = tl.constexpr(RING), tl.constexpr(COLUMNS), tl.constexpr(ROWS)
+#: Taps that read pixels; after theirs come the entries of the predictions themselves.
+_TAPS = tl.constexpr(len(MASK_A))
 _FRACTION, _HALF = tl.constexpr(FRACTION), tl.constexpr(1 << (FRACTION - 1))
 _LOGITS, _MEANS = tl.constexpr(OUTPUT_SHIFTS["logits"]), tl.constexpr(OUTPUT_SHIFTS["means"])
 _SCALES, _FACTORS = tl.constexpr(OUTPUT_SHIFTS["scales"]), tl.constexpr(OUTPUT_SHIFTS["factors"])
@@ -65,13 +68,13 @@ def _features(buffer, address, pitch, width, active, x, y, taps_a, inputs, at, C
     up, right, channel = tl.load(taps_a + k), tl.load(taps_a + inputs + k), k % C
     column = x[:, None] + right[None, :]
     inside = active[:, None] & (y[:, None] + up[None, :] >= 0) & (column >= 0) & (column < width)
-    inside &= (k < 24 * C)[None, :]
+    inside &= (k < _TAPS * C)[None, :]
     seen = load_pixel(buffer, address[:, None] + up[None, :] * pitch + right[None, :], inside, channel[None, :], C)
     med = tl.zeros_like(seen)
     for c in tl.static_range(C):
         own = _med(buffer, address, pitch, active, x, y, c, C)
         med = tl.where((channel == c)[None, :], own[:, None], med)
-    level = (k >= 24 * C) & (k < 25 * C)
+    level = (k >= _TAPS * C) & (k < (_TAPS + 1) * C)
     feats = tl.where(inside, seen - med, tl.where(level[None, :], med - 128, 0))
     return tl.minimum(tl.maximum(feats, -127), 127).to(tl.int8)
 
