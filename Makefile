@@ -15,7 +15,7 @@ endif
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test browser check bench report clean
+.PHONY: help venv demo test gpu browser check bench report clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -27,6 +27,12 @@ demo: $(VENV)/.bench ## compress and decompress the example photograph, beside P
 
 test: $(VENV)/.test ## run the test suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+gpu: $(VENV)/.test $(VENV)/.bench ## test and measure on a CUDA device, and keep both logs: make gpu DATA=kodak.tar
+	@test -n "$(DATA)" || { echo 'make gpu needs photographs: make gpu DATA=kodak.tar' >&2; exit 2; }
+	$(BIN)/python -m pytest -m gpu -v > bench/results/gpu-tests.log 2>&1; \
+	  status=$$?; cat bench/results/gpu-tests.log; exit $$status
+	$(BIN)/python bench/gpu.py $(firstword $(DATA)) --out bench/results/gpu.json
 
 browser: $(VENV)/.browser ## install what the test of the report in a browser drives Chromium with
 
