@@ -22,7 +22,7 @@ KNOWN, RANS, RANGE = 0, 1, 2
 _FIELDS, _RANS, _RANGE = tl.constexpr(len(FIELDS)), tl.constexpr(RANS), tl.constexpr(RANGE)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["t_first", "t_end", "rows"])  # one compilation for images of all sizes
 def steps(
     images, t_first, t_end, rows, buffer, ring, hidden, centre, residuals, mixtures, bins, values, edges, states,
     words, at_words, damaged, entry, entry_shift, entry_bias, blocks, block_shifts, mixing, mixing_shifts,

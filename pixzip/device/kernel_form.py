@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pixzip.device import kernel
 from pixzip.device.batch import Form, Progress
+from pixzip.device.memory import TooLargeError
 from pixzip.device.operands import ROWS, operands, power_of_two
 from pixzip.device.slots import Slots
 from pixzip.exact.schedule import RING
@@ -24,11 +25,20 @@ from pixzip.exact.weights import IntegerWeights
 from pixzip.planes import Planes
 
 #: Pixels of an image that a program takes through the network at once, at most: rows of a matrix product.
-ROWS_AT_ONCE = 128
+ROWS_AT_ONCE = 64
+#: Warps of a program: with fewer, so many rows do not fit the registers (of compute capability 9.0, `base`).
+WARPS = 8
+#: Loads of a loop that are under way at a time: no more than the one that the source says, so that none is taken
+#: before what it reads is written.
+STAGES = 1
 #: Steps of a launch; between two of them the host may say how far it is.
 STEPS_AT_ONCE = 128
-#: Lanes of a program that decodes no rANS.
-_FEWEST_LANES = 16
+#: Lanes of a program: it is compiled for the fewest that its images do with, in seconds each time.
+LANES = (32, 1 << rans.MOST_LANES_LOG2)
+#: Addresses of a kernel are integers of 32 bits, with a sign.
+_ADDRESSES = 1 << 31
+#: The range coder's states have 64 bits.
+_MOST = (1 << 64) - 1
 
 
 class _Sources:
@@ -74,16 +84,25 @@ def _of_range(payloads: Sequence[bytes]) -> _Sources:
     # low, range and point
     points = [int.from_bytes(payload[i : i + 4].ljust(4, b"\0"), "little") for payload in payloads for i in (0, 4)]
     states = [
-        np.array([0, 0xFFFFFFFFFFFFFFFF, high << 32 | low], np.uint64).view(np.int64)
+        np.array([0, _MOST, high << 32 | low], np.uint64).view(np.int64)
         for high, low in zip(points[::2], points[1::2], strict=True)
     ]
     return _Sources(states, words, 2)
+
+
+def _may_end(low: int, span: int, point: int) -> bool:
+    """Whether a range coder's last words are some that its encoder writes."""
+    return span == _MOST or (point - low & _MOST) < _MOST >> 31
 
 
 class _Batch:
     """The tensors of one batch."""
 
     def __init__(self, weights: IntegerWeights, sizes: list[tuple[int, int]], sources: _Sources, device: torch.device):
+        """
+        Raises:
+            TooLargeError: 32 bits do not hold its addresses.
+        """
         config = weights.config
         self.slots = slots = Slots(sizes, torch.device("cpu"))
         s, n = slots.schedule, len(slots)
@@ -95,8 +114,10 @@ class _Batch:
             "lanes": sources.lanes, "lane": sources.first_lane, "words_end": sources.ends,
         }  # fmt: skip
         fields = np.stack([of_image[name] for name in kernel.FIELDS], 1)
-        if max(slots.buffer_pixels * c, int(s.height.sum()) * RING * d, n * 3 * max(kp, e)) >= 1 << 31:
-            raise ValueError(f"a batch of {slots.buffer_pixels} pixels is too large for addresses of 32 bits")
+        ring = config.blocks * RING * int(s.height.sum()) * d
+        words = len(sources.words) + 2 * slots.buffer_pixels * c  # how far damaged payloads may be read
+        if max(words, ring, n * 3 * max(kp, e)) >= _ADDRESSES:
+            raise TooLargeError(f"a batch of {slots.buffer_pixels} pixels is too large for addresses of 32 bits")
 
         def zeros(*shape: int, dtype: torch.dtype = torch.int32) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device)
@@ -160,29 +181,34 @@ class Kernel(Form):
         states, at, damaged = (x.cpu().numpy() for x in (batch.states, batch.at, batch.damaged))
         read = at - (sources.ends - sources.lengths)
         for i, length in enumerate(sources.lengths):
+            own = states[sources.first_lane[i] :][: sources.lanes[i]]
             if coder is EntropyCoder.RANS:
-                first = sources.first_lane[i]
-                rans.check_end(states[first : first + sources.lanes[i]], int(read[i]), int(length))
+                rans.check_end(own, int(read[i]), int(length))
             elif damaged[i]:
                 raise BitstreamError("payload damaged: no encoder writes it")
-            elif read[i] < length:
+            elif read[i] < length or not _may_end(*own.view(np.uint64).tolist()):
                 raise BitstreamError("payload goes on after its last pixel")
         found = batch.buffer.cpu().numpy()
         windows = [batch.slots.schedule.window(i) for i in range(len(sizes))]
         return [np.ascontiguousarray(found[window].transpose(2, 0, 1)) for window in windows]
 
-    def _run(self, batch: _Batch, mode: int, progress: Progress | None) -> None:
+    def constants(self, batch: _Batch, mode: int) -> dict[str, int]:
+        """What a compilation of the kernel is for."""
         config, op = self.weights.config, self.operands
-        total = batch.slots.schedule.steps
-        lanes = power_of_two(batch.most_lanes, _FEWEST_LANES) if mode == kernel.RANS else _FEWEST_LANES
-        block_rows = min(self.rows_at_once, power_of_two(int(batch.slots.counts.max()), 16))
+        return {
+            "MODE": mode, "C": config.channels, "INPUTS": op.input.shape[0], "D": op.input.shape[1],
+            "E": op.hidden.shape[2], "K": config.n_mix, "KP": batch.mixtures.shape[2], "N_BLOCKS": config.blocks,
+            "N_MIXING": config.mixing, "BM": self.rows_at_once,
+            "LANES": next(n for n in LANES if mode != kernel.RANS or batch.most_lanes <= n),
+        }  # fmt: skip
+
+    def _run(self, batch: _Batch, mode: int, progress: Progress | None) -> None:
+        total, constants = batch.slots.schedule.steps, self.constants(batch, mode)
         for first in range(0, total, STEPS_AT_ONCE):
             end = min(first + STEPS_AT_ONCE, total)
             kernel.steps[len(batch.images),](
-                batch.images, first, end, batch.rows, *batch.tensors, *op, MODE=mode, C=config.channels,
-                INPUTS=op.input.shape[0], D=op.input.shape[1], E=op.hidden.shape[2], K=config.n_mix,
-                KP=batch.mixtures.shape[2], N_BLOCKS=config.blocks, N_MIXING=config.mixing, BM=block_rows,
-                LANES=lanes,
+                batch.images, first, end, batch.rows, *batch.tensors, *self.operands, **constants,
+                enable_fp_fusion=False, num_warps=WARPS, num_stages=STAGES,
             )  # fmt: skip
             if progress:
                 if self.device.type == "cuda":
