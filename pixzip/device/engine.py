@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
+from numpy.typing import NDArray
 from pixcodecs.blocks import Precision
 from pixcodecs.entropy import EntropyCoder
-from pixcodecs.errors import ModelMismatchError
+from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.device import host
 from pixzip.device.batch import Form, Steps
@@ -56,8 +57,8 @@ class DeviceEngine(Engine):
                     self.form = form
                     return
                 failures.append("other bytes")
-            except RuntimeError as e:  # of PyTorch's, or of a compiler's
-                failures.append(str(e).partition("\n")[0])
+            except Exception as e:  # noqa: BLE001, PyTorch and compilers, Triton's and its C compiler, have many
+                failures.append(str(e).partition("\n")[0] or type(e).__name__)
         warnings.warn(
             f"the GPU is used step by step, which is slow: {'; '.join(failures)}", RuntimeWarning, stacklevel=2
         )
@@ -65,12 +66,16 @@ class DeviceEngine(Engine):
     def _is_exact(self, form: Form) -> bool:
         """Whether a form codes the known answer's pattern as the plain engine, which was held against the answer."""
         pattern = known_answer_pattern(self.weights.config.channels)
+        (edges,) = form.edges([pattern])
         for coder in EntropyCoder:
             (payload,) = super().encode([pattern], coder=coder)
-            if self._payloads(form, [pattern], coder, None) != [payload]:
+            if host.payload(edges, pattern.transpose(1, 2, 0), coder) != payload:
                 return False
             if coder in form.coders:
-                (back,) = form.decode([payload], [pattern.shape[1:]], coder)
+                try:
+                    (back,) = form.decode([payload], [pattern.shape[1:]], coder)
+                except BitstreamError:
+                    return False
                 if not np.array_equal(back, pattern):
                     return False
         return True
@@ -118,6 +123,17 @@ class DeviceEngine(Engine):
             chosen = [i for i, c in enumerate(coders) if c is coder]
             answers |= zip(chosen, halving(decoded, chosen), strict=True)
         return [answers[i] for i in range(len(payloads))]
+
+    def nll_maps(
+        self,
+        images: Sequence[Planes],
+        progress: Progress | None = None,
+        precisions: Sequence[Precision] | None = None,
+    ) -> list[NDArray[np.float64]]:
+        form = self.form
+        if form is None or _is_deep(precisions):
+            return super().nll_maps(images, progress, precisions)
+        return [host.nll_bits(edges).sum(-1) for edges in halving(lambda part: form.edges(part, progress), images)]
 
 
 def _is_deep(precisions: Sequence[Precision] | None) -> bool:
