@@ -11,7 +11,7 @@ from click.shell_completion import BashComplete, CompletionItem, ShellComplete, 
 
 from pixzip.cli import main
 
-HEAVY = {"numpy", "torch", "numba", "rich", "constriction", "safetensors", "imagecodecs", "tifffile"}
+HEAVY = {"numpy", "torch", "triton", "numba", "rich", "constriction", "safetensors", "imagecodecs", "tifffile"}
 IMPORTED = """
 import json, os, sys
 sys.argv = ["pixzip", *sys.argv[1:]]
@@ -39,6 +39,13 @@ def test_help_and_version_import_nothing_heavy(child_env: dict[str, str], args: 
     assert "pixzip" in said
     assert {"click", "pixzip", "pixcodecs"} <= packages
     assert not packages & HEAVY
+
+
+def test_the_package_itself_imports_neither_torch_nor_triton(child_env: dict[str, str]) -> None:
+    program = "import sys, pixzip; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], env=child_env, capture_output=True, text=True, check=True)
+    assert "pixzip" in done.stdout.split()
+    assert not {"torch", "triton"} & set(done.stdout.split())
 
 
 def test_completion_imports_nothing_heavy(child_env: dict[str, str]) -> None:
