@@ -178,9 +178,13 @@ def shares_of(symbols: Symbols, freqs: Rows) -> NDArray[np.int64]:
     return out
 
 
-def encode_rans(shares: NDArray[np.int64]) -> bytes:
-    """`rans.encode` of (H, W, C, D) shares in as many lanes as suit them, compiled where that is possible."""
-    lanes = rans.lanes_for(shares)
+def encode_rans(shares: NDArray[np.int64], lanes: int | None = None) -> bytes:
+    """`rans.encode` of (H, W, C, D) shares, compiled where that is possible.
+
+    Args:
+        lanes: None for as many as suit them.
+    """
+    lanes = lanes or rans.lanes_for(shares)
     if _KERNELS is None:
         return rans.encode(shares, lanes)
     h, w, channels, digits = shares.shape

@@ -9,17 +9,20 @@ from pixzip.device.step import EDGE_BITS
 from pixzip.exact import kernels_range, kernels_rans
 
 
-def payload(edges: NDArray[np.int64], values: NDArray[np.uint8], coder: EntropyCoder) -> bytes:
+def payload(
+    edges: NDArray[np.int64], values: NDArray[np.uint8], coder: EntropyCoder, lanes: int | None = None
+) -> bytes:
     """The payload of an image, the same as coding it step by step gives.
 
     Args:
         edges: (H, W, C, 2), see `step.FromImages`.
         values: (H, W, C) in coding order.
+        lanes: of rANS; None for as many as suit the image.
     """
     if coder is EntropyCoder.RANS:
         shares = np.empty(edges.shape, np.int64)
         kernels_rans.shares(np.ascontiguousarray(edges).reshape(-1, 2), shares.reshape(-1, 2))
-        return encode_rans(shares)
+        return encode_rans(shares, lanes)
     words = np.empty(2 * values.size + 2, np.uint32)
     n = kernels_range.encode(np.ascontiguousarray(edges), np.ascontiguousarray(values), words)
     return words[:n].astype("<u4").tobytes()
