@@ -24,10 +24,9 @@ from pixzip.exact.schedule import RING
 from pixzip.exact.weights import IntegerWeights
 from pixzip.planes import Planes
 
-#: Pixels of an image that a program takes through the network at once, at most: rows of a matrix product.
-ROWS_AT_ONCE = 64
-#: Warps of a program: with fewer, so many rows do not fit the registers (of compute capability 9.0, `base`).
-WARPS = 8
+#: Warps of a program, pixels that it takes through the network at once, at most, and those times the trunk's padded
+#: width: what fits the registers of compute capability 9.0 (`docs/experiments.md`).
+WARPS, MOST_ROWS, MOST_FEATURES = 8, 64, 4096
 #: Loads of a loop that are under way at a time: no more than the one that the source says, so that none is taken
 #: before what it reads is written.
 STAGES = 1
@@ -151,9 +150,14 @@ class Kernel(Form):
 
     coders = frozenset(EntropyCoder)
 
-    def __init__(self, weights: IntegerWeights, device: torch.device, rows_at_once: int = ROWS_AT_ONCE) -> None:
-        self.weights, self.device, self.rows_at_once = weights, device, rows_at_once
-        self.operands = operands(weights, device)
+    def __init__(self, weights: IntegerWeights, device: torch.device, rows_at_once: int | None = None) -> None:
+        """
+        Args:
+            rows_at_once: of a matrix product; None for as many as suit the model.
+        """
+        self.weights, self.device = weights, device
+        self.operands = op = operands(weights, device)
+        self.rows_at_once = rows_at_once or max(16, min(MOST_ROWS, MOST_FEATURES // op.input.shape[1]))
 
     def edges(self, images: Sequence[Planes], progress: Progress | None = None) -> list[NDArray[np.int64]]:
         sizes = [planes.shape[1:] for planes in images]
