@@ -1,6 +1,7 @@
 """Finding models: by name, by path, and by the id that a file gives.
 
 Shipped models are the files of `weights/`: `NAME.safetensors` for RGB, `NAME-grey.safetensors` for grey.
+`retired/` has earlier weights of these names, by their ids, for files that were written with them and for nothing else.
 Local ones are such files in the folders that `PIXZIP_MODELS` lists, as `PATH` does; a shipped name stays what it is.
 NumPy is imported when a model is loaded, for names are also what a shell completes.
 """
@@ -65,6 +66,11 @@ def shipped_paths() -> dict[str, Path]:
     return _paths(WEIGHTS)
 
 
+def retired_paths() -> dict[str, Path]:
+    """NAME-ID -> weights that a shipped model of that name once had."""
+    return _paths(WEIGHTS / "retired")
+
+
 def local_paths() -> dict[str, Path]:
     """Name -> weights file in the folders of `PIXZIP_MODELS`, the first of each name, shipped names left out."""
     found: dict[str, Path] = {}
@@ -99,9 +105,13 @@ def local_models() -> tuple[list[Model], list[ModelMismatchError]]:
     return models, errors
 
 
+def _retired_models() -> list[Model]:
+    return [Model(name, path, load(path)) for name, path in retired_paths().items()]
+
+
 def name_of(model_id: bytes) -> str | None:
-    """The shipped or local model with an id, if there is one."""
-    for models in (list_models, lambda: local_models()[0]):  # without need the latter are not read
+    """The shipped, retired or local model with an id, if there is one."""
+    for models in (list_models, _retired_models, lambda: local_models()[0]):  # without need the last are not read
         for model in models():
             if model.weights.model_id == model_id:
                 return model.name
@@ -173,7 +183,7 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> Weights:
     Raises:
         ModelMismatchError: none of them has this id, or one of `extra` cannot be read.
     """
-    for path in (*extra, *shipped_paths().values()):
+    for path in (*extra, *shipped_paths().values(), *retired_paths().values()):
         weights = load(path)
         if weights.model_id == model_id:
             return weights

@@ -98,3 +98,20 @@ def test_base_beats_lossless_webp_on_the_example() -> None:
     assert len(data) < len(buffer.getvalue())
     header = codec.parse(data)
     assert (header.width, header.height) == (384, 256)
+
+
+def test_what_a_retired_model_wrote_stays_readable() -> None:
+    retired = library.retired_paths()
+    assert retired
+    for name, path in retired.items():
+        weights = library.load(path)
+        assert name.endswith(weights.model_id.hex())
+        assert library.name_of(weights.model_id) == name
+        image = crop(weights.config.channels, 24, 40)
+        (file,) = codec.compress([image], lambda channels, weights=weights: weights, models_only=True)  # type: ignore[misc]
+        (back,) = codec.decompress([file], library.by_id)
+        assert np.array_equal(codec.as_array(back), image)
+
+
+def test_a_retired_model_is_none_to_choose() -> None:
+    assert not library.retired_paths().keys() & library.known_paths().keys()
