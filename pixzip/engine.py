@@ -23,12 +23,15 @@ from pixzip.exact.wavefront import TensorWavefront, Wavefront
 from pixzip.exact.weights import IntegerWeights
 from pixzip.known_answer import known_answer_pattern
 from pixzip.planes import Planes
+from pixzip.tiles import batches
 
 try:
     from pixzip.exact.compiled import compiled_wavefront
 except ImportError:  # numba does not exist for this interpreter
     compiled_wavefront = None  # type: ignore[assignment]
 
+#: Pixels encoded together by rANS, which keeps the shares of all symbols, 48 bytes a pixel of 8-bit RGB.
+RANS_PIXELS = 4 << 20
 #: Called with (steps done, steps in all).
 Progress = Callable[[int, int], None]
 #: A wave uses all threads, and sets their number for the whole process: threads of callers take turns.
@@ -123,10 +126,16 @@ class Engine:
         Args:
             precisions: of each image, of equally many digits; None for uint8.
         """
-        wave = self._wave([planes.shape[1:] for planes in images], precisions)
-        encoding = ENCODINGS[coder](wave, images)
-        run(wave, encoding, progress)
-        return encoding.payloads()
+        precisions = precisions or [Precision()] * len(images)
+        payloads: list[bytes] = []
+        limit = RANS_PIXELS if coder is EntropyCoder.RANS else sum(planes[0].size for planes in images)
+        for batch in batches(range(len(images)), lambda i: images[i][0].size, limit):
+            some = [images[i] for i in batch]
+            wave = self._wave([planes.shape[1:] for planes in some], [precisions[i] for i in batch])
+            encoding = ENCODINGS[coder](wave, some)
+            run(wave, encoding, progress)
+            payloads += encoding.payloads()
+        return payloads
 
     def decode(
         self,

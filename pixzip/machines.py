@@ -28,8 +28,6 @@ Item = TypeVar("Item")
 #: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's own
 #: rounding can only take from the likeliest value, but for one part in 2^24 a row; rANS changes bits by a 2000th.
 MIN_SUBPIXEL_BITS = 0.0003
-#: Pixels encoded together by rANS, which keeps the shares of all symbols, 48 bytes a pixel of 8-bit RGB.
-RANS_PIXELS = 4 << 20
 
 
 def resolve_device(name: str = "auto") -> str:
@@ -63,9 +61,7 @@ def coding_device(name: str = "auto") -> str:
 
 def batch_pixels(device: str) -> int:
     """Pixels that are worth coding together on a device."""
-    if device == "cpu":
-        return tiles.BATCH_PIXELS
-    return memory.batch_pixels("cuda", tiles.BATCH_PIXELS)
+    return tiles.BATCH_PIXELS if device == "cpu" else max(tiles.BATCH_PIXELS, memory.batch_pixels())
 
 
 def batches(items: Sequence[Item], pixels: Callable[[Item], int], device: str) -> Iterator[list[Item]]:
@@ -165,8 +161,7 @@ def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) ->
     answers = [b""] * len(asked)
     for chosen in _alike((a.weights.model_id, a.precision.digits, a.coder) for a in asked):
         weights, coder = asked[chosen[0]].weights, asked[chosen[0]].coder
-        limit = RANS_PIXELS if coder is EntropyCoder.RANS and device == "cpu" else batch_pixels(device)
-        for batch in tiles.batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), limit):
+        for batch in batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), device):
             planes = [to_planes(asked[i].samples, weights.order) for i in batch]
             sizes, precisions = [asked[i].samples.shape for i in batch], [asked[i].precision for i in batch]
             with _engine_for(weights, device, sizes, precisions) as chosen_engine:

@@ -73,7 +73,7 @@ def test_auto_is_decided_batch_by_batch_where_there_is_a_gpu(monkeypatch: pytest
     used: list[str] = []
     monkeypatch.setattr(machines, "resolve_device", lambda name: "cuda" if name == "auto" else name)
     monkeypatch.setattr(machines, "crossover", lambda crossover=Crossover(): crossover)  # noqa: B008
-    monkeypatch.setattr(machines.memory, "batch_pixels", lambda device, least: least)
+    monkeypatch.setattr(machines.memory, "batch_pixels", lambda: 0)
     made = machines.engine
     monkeypatch.setattr(machines, "engine", lambda weights, device: used.append(device) or made(weights, "cpu"))
     assert machines.coding_device("auto") == "auto"
@@ -90,7 +90,7 @@ def test_what_a_gpu_codes_step_by_step_stays_with_the_cpu(monkeypatch: pytest.Mo
     used: list[str] = []
     made = machines.engine
     monkeypatch.setattr(machines, "engine", lambda weights, device: used.append(device) or made(weights, "cpu"))
-    monkeypatch.setattr(machines.memory, "batch_pixels", lambda device, least: least)
+    monkeypatch.setattr(machines.memory, "batch_pixels", lambda: 0)
     weights = tiny_weights(1)
     deep = machines.np.zeros((8, 8, 1), machines.np.uint16)
     machines.encode([machines.Ask(deep, weights, Precision(12, 2))], "auto")

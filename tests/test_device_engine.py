@@ -252,7 +252,13 @@ def test_an_engine_short_of_memory_codes_in_smaller_batches(monkeypatch: pytest.
 
 
 def test_a_batch_of_a_gpu_takes_half_of_its_free_memory_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert memory.batch_pixels("cpu", 1000) == 1000
-    for free_bytes, pixels in ((0, 1000), (10**9, 10**9 // 2 // memory.BYTES_A_PIXEL), (1 << 40, memory.MOST_PIXELS)):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    for free_bytes, pixels in ((0, 0), (10**9, 10**9 // 2 // memory.BYTES_A_PIXEL), (1 << 40, memory.MOST_PIXELS)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free_bytes: (free, 1 << 40))
-        assert memory.batch_pixels("cuda", 1000) == pixels
+        assert memory.batch_pixels() == pixels
+
+
+def test_a_gpu_is_not_started_to_be_asked_for_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: pytest.fail("asked"))
+    assert memory.batch_pixels() == memory.MOST_PIXELS

@@ -12,7 +12,7 @@ from pixcodecs.entropy import EntropyCoder
 
 from pixzip.coders import encode_rans, shares_of
 from pixzip.device import host
-from pixzip.device.step import EDGE_BITS
+from pixzip.exact.frequencies import EDGE_BITS
 from tests.range_coder import PRECISION, PlainEncoder, boundaries
 
 #: Height and width: a pixel, lines, steps without a pixel (W = 1), an odd image.

@@ -86,6 +86,20 @@ def test_forms_threads_and_batches_give_the_same_payloads_and_pixels(
     )
 
 
+def test_few_pixels_at_a_time_give_the_same_payloads(
+    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shares take memory: what is too large for one batch becomes several."""
+    engine, images = next(iter(engines.values())), [scene(3, 5, 7, i) for i in range(5)]
+    whole, waves = engine.encode(images, coder=RANS), []
+    wave = engine._wave
+    monkeypatch.setattr(engine, "_wave", lambda sizes, *rest: waves.append(len(sizes)) or wave(sizes, *rest))
+    monkeypatch.setattr("pixzip.engine.RANS_PIXELS", 2 * 5 * 7)
+    assert engine.encode(images, coder=RANS) == whole
+    engine.encode(images)
+    assert waves == [2, 2, 1, 5]
+
+
 def test_both_coders_decode_side_by_side(engines: dict[str, Engine]) -> None:
     images = [scene(3, 9, 14, 1), noise(3, 5, 3, 3), scene(3, 7, 7, 2)]
     made = [RANS, RANGE, RANS]

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from pixcodecs.entropy import EntropyCoder
 
 from pixzip.coders import encode_rans
-from pixzip.device.step import EDGE_BITS
 from pixzip.exact import kernels_range, kernels_rans
+from pixzip.exact.frequencies import EDGE_BITS
 
 
 def payload(

@@ -9,7 +9,7 @@ import triton.language as tl
 from pixcodecs import rans
 
 from pixzip.device.kernel_model import below, load_pixel
-from pixzip.device.step import EDGE_BITS
+from pixzip.exact.frequencies import EDGE_BITS
 
 _PRECISION, _LOWEST_STATE = tl.constexpr(rans.PRECISION), tl.constexpr(rans.LOWEST)
 _MASK = tl.constexpr((1 << rans.PRECISION) - 1)

@@ -19,16 +19,15 @@ class TooLargeError(MemoryError):
     """A batch does not fit the addresses of a kernel."""
 
 
-def batch_pixels(device: str, least: int) -> int:
-    """Pixels of a batch that should fit the free memory of a device, a half of which is left alone.
+def batch_pixels() -> int:
+    """Pixels of a batch that should fit the free memory of the GPU, a half of which is left alone.
 
-    Args:
-        least: of a CPU, and of any device.
+    A GPU is not started in order to be asked: before it is, it is taken to have enough.
     """
-    if device != "cuda":
-        return least
+    if not torch.cuda.is_initialized():
+        return MOST_PIXELS
     free_bytes, _ = torch.cuda.mem_get_info()
-    return max(least, min(MOST_PIXELS, free_bytes // 2 // BYTES_A_PIXEL))
+    return min(MOST_PIXELS, free_bytes // 2 // BYTES_A_PIXEL)
 
 
 def halving(work: Callable[[list[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:

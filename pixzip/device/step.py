@@ -10,14 +10,11 @@ from torch import Tensor
 
 from pixzip.device.lanes import Lanes
 from pixzip.device.slots import Pixels, Slots
-from pixzip.exact.frequencies import Mixture
+from pixzip.exact.frequencies import EDGE_BITS, Mixture
 from pixzip.exact.layers import Layers
 from pixzip.exact.wavefront import features, head_outputs, med
 from pixzip.models.context import MASK_B
 from pixzip.planes import Planes
-
-#: Cumulative frequencies are at most 2^20: two of them in one integer.
-EDGE_BITS = 21
 
 
 class Symbols(ABC):

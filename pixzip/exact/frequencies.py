@@ -14,6 +14,8 @@ from pixzip.exact import tables as T
 from pixzip.exact.weights import IntegerWeights
 
 BINS = 16
+#: Cumulative frequencies are at most 2^20: two of them in one integer.
+EDGE_BITS = 21
 _LOWEST = -16 * T.MEAN_MARGIN
 _HIGHEST = 16 * (255 + T.MEAN_MARGIN)
 

@@ -5,10 +5,10 @@ The same words as `pixcodecs.entropy.Encoder` writes, where that would need rows
 
 import numpy as np
 
+from pixzip.exact.frequencies import EDGE_BITS
 from pixzip.exact.kernels import compiled
 
-_EDGE_BITS = 21
-_EDGE = (1 << _EDGE_BITS) - 1
+_EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
 _SHARES = np.float32((1 << 24) - 16)
 _WORD, _SHARE = np.uint64(32), np.uint64(24)
 _LOW_WORD = np.uint64(0xFFFFFFFF)

@@ -3,10 +3,12 @@
 import numpy as np
 from pixcodecs import rans
 
+from pixzip.exact.frequencies import EDGE_BITS
 from pixzip.exact.kernels import compiled
 
 _PRECISION, _LOWEST = rans.PRECISION, rans.LOWEST
 _MASK = (1 << _PRECISION) - 1
+_EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
 
 
 @compiled
@@ -79,8 +81,9 @@ def encode(packed, states, words):
 def shares(edges, out):
     """(N, 2) int64 cumulative frequencies around N samples' bins and values, 21 bits each -> (N, 2) shares."""
     for i in range(edges.shape[0]):
-        bin_start, bin_stop = edges[i, 0] >> 21, edges[i, 0] & 0x1FFFFF
-        start, stop, total = (edges[i, 1] >> 21) - bin_start, (edges[i, 1] & 0x1FFFFF) - bin_start, bin_stop - bin_start
+        bin_start, bin_stop = edges[i, 0] >> _EDGE_BITS, edges[i, 0] & _EDGE
+        start, stop = (edges[i, 1] >> _EDGE_BITS) - bin_start, (edges[i, 1] & _EDGE) - bin_start
+        total = bin_stop - bin_start
         out[i, 0] = bin_start << _PRECISION | total
         left = (start << _PRECISION) // total
         out[i, 1] = left << _PRECISION | ((stop << _PRECISION) // total - left)
