@@ -12,7 +12,7 @@ from pixzip.engine import Coder, Engine, Planes, run, wavefront
 from pixzip.exact.export import export
 from pixzip.exact.schedule import Step
 from pixzip.exact.weights import IntegerWeights
-from pixzip.models.registry import Config, WavefrontPixelCNN
+from pixzip.models.wavefront_pixelcnn import Config, WavefrontPixelCNN
 
 ORDERS = {1: (0,), 3: (1, 0, 2)}
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from pixzip.engine import Engine
 from pixzip.exact.load import load_wavefront
-from pixzip.models.registry import Config
+from pixzip.models.wavefront_pixelcnn import Config
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.loop import Status
 from pixzip.train.wavefront import TrainConfig, train

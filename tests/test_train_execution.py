@@ -15,7 +15,7 @@ from pixzip.cli.train import _Display
 from pixzip.exact.export import export
 from pixzip.exact.weights import EXACT, stream_bounds
 from pixzip.models.family import FAMILY
-from pixzip.models.registry import Config, WavefrontPixelCNN
+from pixzip.models.wavefront_pixelcnn import Config, WavefrontPixelCNN
 from pixzip.train.execution import Execution, Objective
 from pixzip.train.family_configs import CONFIGS as FAMILY_CONFIGS
 from pixzip.train.loop import Status

@@ -11,7 +11,7 @@ from pixzip.exact import fixed, weights
 from pixzip.exact.fixed import FixedWeights
 from pixzip.exact.weights import IntegerWeights
 from pixzip.models.family import FAMILY
-from pixzip.models.registry import ARCHITECTURES
+from pixzip.models.wavefront_pixelcnn import ARCHITECTURES
 
 MAX_FILE_BYTES = 64 << 20
 #: A model as files name it.

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from pixzip.exact import tables
 from pixzip.exact.digest import digest
 from pixzip.models.context import MASK_A
-from pixzip.models.registry import Config
+from pixzip.models.wavefront_pixelcnn import Config
 
 #: Fractional bits of the residual stream and the biases, in activation steps.
 FRACTION = 9

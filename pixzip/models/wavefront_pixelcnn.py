@@ -26,6 +26,9 @@ from pixzip.models.context import CENTRE, MASK_A, MASK_B, med, shifted, validity
 from pixzip.models.mixture import nll_bits
 from pixzip.models.raster import Raster, activate, fake_quantise_weight, masked_residual, round_through
 
+#: Wire names, written by hand and for ever: the first has no 1x1 layers.
+ARCHITECTURES = ("wavefront-pixelcnn-1", "wavefront-pixelcnn-2")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -44,7 +47,7 @@ class Config:
     @property
     def architecture(self) -> str:
         """Wire name: a decoder that knows only the first has no 1x1 layers."""
-        return "wavefront-pixelcnn-2" if self.mixing or self.finer else "wavefront-pixelcnn-1"
+        return ARCHITECTURES[bool(self.mixing or self.finer)]
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pixzip.engine import with_known_answer
 from pixzip.exact.export import export, quantised, training_view
 from pixzip.exact.load import load_wavefront
 from pixzip.exact.weights import EXACT, IntegerWeights, stream_bounds
-from pixzip.models.registry import Config, WavefrontPixelCNN
+from pixzip.models.wavefront_pixelcnn import Config, WavefrontPixelCNN
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import Picture, read_images, split_held_out
 from pixzip.train.execution import Execution
