@@ -13,7 +13,7 @@ from typing import Any
 import click
 from common import RESULTS, ROOT, table
 
-from pixzip import library
+from pixzip.models import library
 
 START, END = "<!-- models:start -->", "<!-- models:end -->"
 #: The set by which models were chosen, as `pixzip bench` measured it, and configs of other names than their models.

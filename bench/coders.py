@@ -12,9 +12,10 @@ from typing import Any
 import click
 import numpy as np
 from common import Picture, load, provenance, set_threads, write
-from pixcodecs.entropy import EntropyCoder
+from pixcodecs.coders.range import EntropyCoder
 
-from pixzip import codec, library
+from pixzip import codec
+from pixzip.models import library
 
 CODERS = (EntropyCoder.RANGE, EntropyCoder.RANS)
 

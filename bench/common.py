@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pixzip import codec as pxz
-from pixzip.picture import Picture as AnyPicture
+from pixzip.image.picture import Picture as AnyPicture
 from pixzip.report import measure
 from pixzip.report import provenance as origins
 from pixzip.report.codecs import Codec, jpeg_xl, pixzip, png, webp

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from bench.common import provenance, write
-from tests import fuzzing, golden
+from tests.helpers import fuzzing, golden
 
 
 @click.command()

@@ -16,16 +16,16 @@ import click
 import numpy as np
 import torch
 from common import Picture, load, provenance, set_threads, write
-from pixcodecs.entropy import EntropyCoder
+from pixcodecs.coders.range import EntropyCoder
 
-from pixzip import library
-from pixzip.device.batch import Form, Steps
-from pixzip.device.engine import DeviceEngine, forms
-from pixzip.device.host import payload
-from pixzip.engine import Engine
-from pixzip.exact.schedule import count_steps
-from pixzip.exact.weights import IntegerWeights
-from pixzip.planes import Planes, to_planes
+from pixzip.engine.backends.cuda.batch import Form, Steps
+from pixzip.engine.backends.cuda.engine import DeviceEngine, forms
+from pixzip.engine.backends.cuda.host import payload
+from pixzip.engine.order import Planes, to_planes
+from pixzip.engine.schedule import count_steps
+from pixzip.engine.wavefront import Engine
+from pixzip.models import library
+from pixzip.models.wavefront.weights import IntegerWeights
 
 #: Dense INT8 TOP/s and memory GB/s of devices, as NVIDIA's data sheets have them: what a step is held against.
 LIMITS = {"NVIDIA H200": (1979.0, 4800.0), "NVIDIA H100 80GB HBM3": (1979.0, 3350.0), "NVIDIA A100": (624.0, 2039.0)}

@@ -17,7 +17,8 @@ from common import Picture, load, provenance, set_threads, write
 from PIL import Image
 from scaling import mosaic
 
-from pixzip import image, library
+from pixzip import image
+from pixzip.models import library
 
 #: (width, height): 12, 24, 50 and 100 megapixels.
 SIZES = [(4000, 3000), (6000, 4000), (8000, 6250), (10000, 10000)]

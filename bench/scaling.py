@@ -13,8 +13,8 @@ import click
 import numpy as np
 from common import Picture, load, pixzip_codec, provenance, round_trip, set_threads, warm_up, write
 
-from pixzip.exact.schedule import count_steps
-from pixzip.tiles import tile_sides
+from pixzip.codec.tiles import tile_sides
+from pixzip.engine.schedule import count_steps
 
 #: (width, height): 0.1, 0.4, 1.6 and 6.3 megapixels.
 SIZES = [(384, 256), (768, 512), (1536, 1024), (3072, 2048)]

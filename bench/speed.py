@@ -14,7 +14,7 @@ from typing import Any
 import click
 from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_threads, warm_up, write
 
-from pixzip.exact.schedule import count_steps
+from pixzip.engine.schedule import count_steps
 
 #: What makes PyTorch's matrix libraries pass over newer instructions. libjxl keeps its own.
 ISA_VARIABLES = {

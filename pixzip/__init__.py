@@ -5,7 +5,7 @@ Importing this registers `.pxz` files with Pillow.  PyTorch is imported by what 
 
 from typing import TYPE_CHECKING, Any
 
-from pixzip import pillow_plugin as _pillow_plugin
+from pixzip.adapters import pillow as _pillow_plugin
 
 if TYPE_CHECKING:
     from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError

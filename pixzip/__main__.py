@@ -5,7 +5,7 @@ import os
 import signal
 from types import FrameType
 
-from pixzip import farewell
+from pixzip.io import signals
 
 _SHOW_CURSOR = b"\x1b[?25h"
 _CLEAR_LINE = b"\r\x1b[K"
@@ -19,7 +19,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the one and leaves the other
-        os.write(2, farewell.line().encode())
+        os.write(2, signals.line().encode())
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

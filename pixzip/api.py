@@ -16,14 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from pixcodecs.container import MAX_PIXELS, Buffer
-from pixcodecs.entropy import EntropyCoder
+from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.container.image import MAX_PIXELS, Buffer
 
-from pixzip import codec, describe, files, library
-from pixzip.exact.load import Weights
+from pixzip import codec
+from pixzip.codec import describe
+from pixzip.codec.bits_map import pixel_bits
+from pixzip.image.picture import Picture
 from pixzip.image.pillow_images import from_pillow
-from pixzip.picture import Picture
-from pixzip.pixel_bits import pixel_bits
+from pixzip.io import files
+from pixzip.models import library
+from pixzip.models.registry import Weights
 
 #: What is encoded: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
 #: image of any mode that a `.pxz` file can hold; or a `Picture`.

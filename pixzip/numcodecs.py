@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.errors import BitstreamError
 
-from pixzip.chunks import ChunkCodec
+from pixzip.adapters.chunks import ChunkCodec
 
 try:
     from numcodecs import registry
@@ -20,12 +20,12 @@ except ImportError as e:
 
 
 class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its types
-    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.chunks.ChunkCodec`.
+    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.adapters.chunks.ChunkCodec`.
 
     Args:
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
         model_id: its id; None takes that of the model that is here.
-        axes: one of `pixzip.chunks.AXES`; None goes by the shape.
+        axes: one of `pixzip.adapters.chunks.AXES`; None goes by the shape.
 
     >>> import numpy as np
     >>> codec = Pixzip("fast")
@@ -44,7 +44,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its type
         """The bytes of a chunk.
 
         Raises:
-            ValueError, PixzipError: see `pixzip.chunks.ChunkCodec.encode`.
+            ValueError, PixzipError: see `pixzip.adapters.chunks.ChunkCodec.encode`.
         """
         return self._chunks.encode(np.asarray(ensure_ndarray_like(buf)))
 
@@ -54,7 +54,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its type
         Args:
             out: an array or a buffer of as many bytes, to be filled.
         Raises:
-            BitstreamError, ModelMismatchError: see `pixzip.chunks.ChunkCodec.decode`.
+            BitstreamError, ModelMismatchError: see `pixzip.adapters.chunks.ChunkCodec.decode`.
         """
         chunk = self._chunks.decode(ensure_bytes(buf))
         if out is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pixcodecs.errors import BitstreamError
 
-from pixzip.chunks import ChunkCodec
+from pixzip.adapters.chunks import ChunkCodec
 
 try:
     from zarr.abc.codec import ArrayBytesCodec
@@ -27,12 +27,12 @@ NAME = "pixzip"
 
 @dataclass(frozen=True)
 class PixzipCodec(ArrayBytesCodec):
-    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.chunks.ChunkCodec`.
+    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.adapters.chunks.ChunkCodec`.
 
     Args:
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
         model_id: its id; None takes that of the model that is here.
-        axes: one of `pixzip.chunks.AXES`; None goes by the shape.
+        axes: one of `pixzip.adapters.chunks.AXES`; None goes by the shape.
 
     >>> import numpy as np, zarr
     >>> images = np.zeros((20, 32, 32, 3), np.uint8)

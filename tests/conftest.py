@@ -11,10 +11,12 @@ import pytest
 import torch
 
 import pixzip
-from pixzip import bands, codec, image, library, tiles
-from pixzip.smallest import Search
-from tests.shell import GREY, RGB
-from tests.support import tiny_weights
+from pixzip import codec, image
+from pixzip.codec import by_rows, tiles
+from pixzip.codec.search import Search
+from pixzip.models import library
+from tests.helpers.shell import GREY, RGB
+from tests.helpers.support import tiny_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where the two packages are imported from.
@@ -89,6 +91,6 @@ def models_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images of more than some pixels go through bands."""
-    monkeypatch.setattr(bands, "LARGE_PIXELS", 20)
+    monkeypatch.setattr(by_rows, "LARGE_PIXELS", 20)
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 50)
     monkeypatch.setattr(tiles, "TILE_SIDE", 32)

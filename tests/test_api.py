@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from pixcodecs.container import Layout
+from pixcodecs.container.image import Layout
 
 import pixzip
-from pixzip import api, library, stack
-from tests.pictures import picture
-from tests.support import photo
+from pixzip import api
+from pixzip.codec import stack
+from pixzip.models import library
+from tests.helpers.pictures import picture
+from tests.helpers.support import photo
 
 EXAMPLES = [test for test in doctest.DocTestFinder().find(api) if test.examples]
 

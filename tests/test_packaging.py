@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pixcodecs
 import pixzip
-from pixzip import codec, library
+from pixzip import codec
+from pixzip.models import library
 
 target = Path(sys.argv[1]).resolve()
 for package in (pixzip, pixcodecs):

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from pixcodecs import limits
+from pixcodecs.container import limits
 from pixcodecs.errors import PixzipError
 
-from pixzip import folders
 from pixzip.cli.jobs import EXIT_ERROR
 from pixzip.cli.options import device_option, force_option
 from pixzip.cli.progress import Bar
+from pixzip.io import folders
 
 if TYPE_CHECKING:
-    from pixzip.picture import Picture
+    from pixzip.image.picture import Picture
     from pixzip.report.codecs import Codec
 
 #: What the extra `report` installs.

@@ -4,10 +4,9 @@ import time
 from typing import Any, NamedTuple
 
 import click
-from pixcodecs import limits
+from pixcodecs.container import limits
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
 from pixzip.cli import inputs, large, originals
 from pixzip.cli.jobs import Jobs
 from pixzip.cli.ledger import Ledger
@@ -22,6 +21,7 @@ from pixzip.cli.options import (
     refuse_with,
     weights_for,
 )  # fmt: skip
+from pixzip.io import files
 
 KIND = inputs.Kind("images", files.IMAGE_SUFFIXES, files.pxz_name, frozenset({files.SUFFIX}))
 
@@ -102,9 +102,10 @@ class _Compression:
         self, ledger: Ledger, model: str, device: str, verify: bool, strip: bool, models_only: bool, coder: str,
         most: int | None,
     ) -> None:  # fmt: skip
-        from pixcodecs.entropy import EntropyCoder
+        from pixcodecs.coders.range import EntropyCoder
 
-        from pixzip import codec, library
+        from pixzip import codec
+        from pixzip.models import library
 
         self.ledger, self.manner, self.max_pixels = ledger, ledger.manner, most
         self.model, self.strip = model, strip

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from pixcodecs import limits, signature
+from pixcodecs.container import limits, signature
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
 from pixzip.cli import inputs, large, originals
 from pixzip.cli.jobs import Jobs
 from pixzip.cli.ledger import Ledger
@@ -24,6 +23,7 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
+from pixzip.io import files
 
 KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}), files.image_name, files.IMAGE_SUFFIXES)
 
@@ -96,8 +96,9 @@ class _Decompression:
         self, ledger: Ledger, out: str | None, extra: tuple[str, ...], device: str, *,
         region: tuple[int, int, int, int] | None, salvage: bool, max_pixels: int | None, alone: bool,
     ) -> None:  # fmt: skip
-        from pixzip import codec, library
-        from pixzip.tiles import Window
+        from pixzip import codec
+        from pixzip.codec.tiles import Window
+        from pixzip.models import library
 
         self.ledger, self.manner, self.out, self.alone = ledger, ledger.manner, out, alone
         self.max_pixels, self.salvage = max_pixels, salvage
@@ -116,9 +117,10 @@ class _Decompression:
 
     def _read(self, name: str) -> _Item | None:
         """A file, or None where it is done already."""
-        from pixcodecs import container
+        from pixcodecs.container import image as container
 
-        from pixzip import bands, codec, image
+        from pixzip import codec, image
+        from pixzip.codec import by_rows
 
         began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
         data = files.read_pxz(name)
@@ -139,7 +141,7 @@ class _Decompression:
         image.check_suffix(suffix, header.layout, header.depth, transparent)
         pixels = header.width * header.height
         entry.pixels = self.window.pixels if self.window else pixels
-        if self.whole and pixels > bands.LARGE_PIXELS and self._large(name, data, stat):
+        if self.whole and pixels > by_rows.LARGE_PIXELS and self._large(name, data, stat):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)
             return None

@@ -7,9 +7,8 @@ others are coded.  PyTorch is imported by the commands that need it.
 from typing import Any
 
 import click
-from pixcodecs import signature
+from pixcodecs.container import signature
 
-from pixzip import files
 from pixzip.cli.bench import bench
 from pixzip.cli.compress import compress
 from pixzip.cli.decompress import decompress
@@ -20,6 +19,7 @@ from pixzip.cli.models import models
 from pixzip.cli.sample import complete, sample
 from pixzip.cli.train import train
 from pixzip.cli.verify import verify
+from pixzip.io import files
 
 
 class _Group(click.Group):

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pixcodecs import limits, signature
+from pixcodecs.container import limits, signature
 from pixcodecs.errors import PixzipError
 
-from pixzip import files, library
 from pixzip.cli.options import device_option, force_option, model_option, no_limit_option, weights_for
 from pixzip.cli.progress import Bar
+from pixzip.io import files
+from pixzip.models import library
 
 _FORMATS = (".png", ".svg", ".pdf", ".npy")
 
@@ -41,7 +42,7 @@ def heatmap(
     if suffix not in _FORMATS:
         raise PixzipError(f"output format {suffix or 'without a suffix'!r} is not one of {' '.join(_FORMATS)}")
     files.check_writable(out, force)
-    from pixzip import describe
+    from pixzip.codec import describe
 
     limit = None if no_pixel_limit else limits.MAX_PIXELS
     picture, file = _coded(files.read(image), model, device, limit, models_only)
@@ -72,7 +73,7 @@ def _coded(data: bytes, model: str, device: str, limit: int | None, models_only:
 
 def _bits(file: bytes, model: str, device: str) -> Any:
     from pixzip import codec
-    from pixzip.pixel_bits import pixel_bits
+    from pixzip.codec.bits_map import pixel_bits
 
     with Bar("measuring") as bar:
         return pixel_bits(file, library.with_model(model), codec.resolve_device(device), max_pixels=None, progress=bar)
@@ -88,6 +89,6 @@ def _numbers(bits: Any) -> bytes:
 
 
 def _figure(picture: Any, bits: Any, title: str, suffix: str) -> bytes:
-    from pixzip import heatmap
+    from pixzip.report import figure
 
-    return heatmap.draw(picture, bits, title, suffix.removeprefix("."))
+    return figure.draw(picture, bits, title, suffix.removeprefix("."))

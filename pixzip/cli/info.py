@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any
 
 import click
-from pixcodecs import limits
+from pixcodecs.container import limits
 
-from pixzip import files
 from pixzip.cli.jobs import Jobs
 from pixzip.cli.options import (
     as_json_option,
@@ -19,6 +18,7 @@ from pixzip.cli.options import (
     weights_for,
 )  # fmt: skip
 from pixzip.cli.progress import Bar
+from pixzip.io import files
 
 
 @click.command()
@@ -26,7 +26,7 @@ from pixzip.cli.progress import Bar
 @as_json_option
 def info(file: str, as_json: bool) -> None:
     """Describe a .pxz file, after checking its header and blocks."""
-    from pixzip import describe
+    from pixzip.codec import describe
 
     facts = {"file": file, **describe.facts(files.read_pxz(file))}
     if as_json:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
 from pixzip.cli.jobs import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
+from pixzip.io import files
 
 
 class Found(NamedTuple):

@@ -86,7 +86,7 @@ class Jobs:
 
     def add(self, name: str, item: Any, pixels: int) -> None:
         """Queue an input, and code what is queued when that makes a full batch."""
-        from pixzip.tiles import BATCH_PIXELS
+        from pixzip.engine.batching import BATCH_PIXELS
 
         if self._pixels + pixels > (self._limit or BATCH_PIXELS):
             self.flush()

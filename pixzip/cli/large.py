@@ -7,15 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pixcodecs import signature
+from pixcodecs.container import signature
 
-from pixzip import files, library
 from pixzip.cli.progress import FilesBar
+from pixzip.io import files
+from pixzip.models import library
 
 if TYPE_CHECKING:
-    from pixzip import bands, image
-    from pixzip.exact.load import Weights
-    from pixzip.picture import Frame
+    from pixzip import image
+    from pixzip.codec import by_rows
+    from pixzip.image.picture import Frame
+    from pixzip.models.registry import Weights
 
     ById = Callable[[bytes], Weights]
 
@@ -37,7 +39,7 @@ class Phases:
 class _Stripped:
     """Rows without metadata."""
 
-    source: "bands.Source"
+    source: "by_rows.Source"
 
     @property
     def frame(self) -> "Frame":
@@ -53,11 +55,12 @@ def reader(name: str, max_pixels: int | None) -> "image.RowReader | None":
     Raises:
         UnsupportedImageError, OSError: it cannot be read.
     """
-    from pixzip import bands, image
+    from pixzip import image
+    from pixzip.codec import by_rows
 
     if name == files.STANDARD:
         return None
-    return image.open_large(Path(name), bands.LARGE_PIXELS, max_pixels)
+    return image.open_large(Path(name), by_rows.LARGE_PIXELS, max_pixels)
 
 
 def compress(
@@ -70,13 +73,14 @@ def compress(
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
     """
-    from pixzip import bands, image
+    from pixzip import image
+    from pixzip.codec import by_rows
 
     files.make_folder(target)
     with rows, files.spool(target) as spool:
         source = _Stripped(rows) if strip else rows
         folder = None if target == files.STANDARD else Path(target).parent
-        bands.compress_rows(
+        by_rows.compress_rows(
             source, spool, partial(library.resolve, model), device, graphics=graphics, models_only=models_only,
             coder=coder, folder=folder, progress=progress(),
         )  # fmt: skip
@@ -84,7 +88,7 @@ def compress(
         if again:
             spool.flush()
             with again, mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as file:
-                bands.check_rows(file, _Stripped(again) if strip else again, by_id, device, progress=progress())
+                by_rows.check_rows(file, _Stripped(again) if strip else again, by_id, device, progress=progress())
         write(spool)
 
 
@@ -94,13 +98,14 @@ def compare(picture: str, packed: str, by_id: "ById", device: str, progress: Cal
     Raises:
         PixzipError: they differ, or one does not decode.
     """
-    from pixzip import bands, image
+    from pixzip import image
+    from pixzip.codec import by_rows
 
     rows = image.open_rows(Path(picture), None)
     if rows is None:
         raise ValueError(f"{picture} does not give rows")
     with rows, Path(packed).open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        bands.check_rows(file, rows, by_id, device, progress=progress)
+        by_rows.check_rows(file, rows, by_id, device, progress=progress)
 
 
 def decompress(
@@ -112,10 +117,11 @@ def decompress(
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
     """
-    from pixcodecs import container
+    from pixcodecs.container import image as container
 
-    from pixzip import bands, image
-    from pixzip.picture import frame_of
+    from pixzip import image
+    from pixzip.codec import by_rows
+    from pixzip.image.picture import frame_of
 
     frame = frame_of(container.read_header(file, max_pixels))
     files.make_folder(target)
@@ -124,7 +130,7 @@ def decompress(
         if writer is None:
             return None
         with writer:
-            for rows in bands.decompress_rows(file, weights_for, device, max_pixels=max_pixels, progress=progress):
+            for rows in by_rows.decompress_rows(file, weights_for, device, max_pixels=max_pixels, progress=progress):
                 writer.write(rows)
         write(spool)
     return frame

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, Literal
 
 import click
 
-from pixzip import farewell, files
 from pixzip.cli.jobs import EXIT_ERROR, text_of
 from pixzip.cli.options import Manner, set_threads
 from pixzip.cli.progress import FilesBar
+from pixzip.io import files, signals
 
 Status = Literal["planned", "done", "skipped", "failed", "would"]
 UP_TO_DATE = "up to date"
@@ -81,7 +81,7 @@ class Ledger:
     def at_work(self, bar: bool = True) -> Iterator[None]:
         """The bar, unless there is another, and what is said if a signal ends the work."""
         wanted = bar and not self.manner.quiet and not (self.manner.json_lines and sys.stdout.isatty())
-        farewell.set_text(click.get_current_context(), self._farewell)
+        signals.set_text(click.get_current_context(), self._farewell)
         with FilesBar(self.label, sum(self[name].bytes_before or 0 for name in self.planned()), wanted) as self.bar:
             yield
         self.bar = FilesBar(self.label, 0, False)

@@ -19,7 +19,7 @@ def models(as_json: bool) -> None:
     Listed are multiply-adds a pixel, what each was trained on (megapixels seen), and bpsp: bits per sub-pixel of the
     files of the validation photographs. What is not known is a dash.
     """
-    from pixzip import library
+    from pixzip.models import library
 
     card = library.WEIGHTS / library.CARD
     known = json.loads(card.read_text()) if card.exists() else {}

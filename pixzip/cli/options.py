@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
-from pixcodecs import limits
+from pixcodecs.container import limits
 
-from pixzip import files, library
+from pixzip.io import files
+from pixzip.models import library
 
 
 def complete_paths(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:

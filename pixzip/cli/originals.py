@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from pixzip import files
 from pixzip.cli.ledger import Ledger
+from pixzip.io import files
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -30,7 +30,7 @@ def why_kept(name: str, dropped: list[str]) -> str:
 
 def _lossy_form(path: Path) -> str:
     """The format of a file whose samples were coded with loss: what it decodes to is kept, the file itself is not."""
-    from pixzip.image import tiff
+    from pixzip.image.formats import tiff
 
     with path.open("rb") as file:
         head = file.read(12)

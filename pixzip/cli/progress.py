@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import click
 
-from pixzip import files
+from pixzip.io import files
 
 #: A bar appears for what takes longer.
 DELAY_S = 1.0

@@ -7,7 +7,6 @@ from typing import Any
 import click
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
 from pixzip.cli.options import (
     complete_models,
     complete_paths,
@@ -17,6 +16,7 @@ from pixzip.cli.options import (
     no_limit_option,
 )  # fmt: skip
 from pixzip.cli.progress import Bar
+from pixzip.io import files
 
 
 class _Size(click.ParamType[tuple[int, int]]):
@@ -66,7 +66,7 @@ def sample(
 ) -> None:
     """Draw images from a model."""
     _check_output(out, force)
-    from pixzip import sampling
+    from pixzip.engine import sampling
 
     engine = _engine(model, device)
     with Bar("sampling") as bar:
@@ -95,7 +95,7 @@ def complete(
     _check_output(out, force)
     import numpy as np
 
-    from pixzip import sampling
+    from pixzip.engine import sampling
 
     engine = _engine(model, device)
     originals = [_array(name, load_image(name, None), engine) for name in images]
@@ -123,13 +123,15 @@ def _check_output(out: str, force: bool) -> None:
 
 
 def _engine(model: str, device: str) -> Any:
-    from pixzip import codec, library, machines
-    from pixzip.exact.fixed import FixedWeights
+    from pixzip import codec
+    from pixzip.engine import executor
+    from pixzip.models import library
+    from pixzip.models.family.weights import FixedWeights
 
     weights = library.find(model)
     if not isinstance(weights, FixedWeights):
         raise PixzipError(f"model {model} is {weights.architecture}: sampling takes one of the PixelRNN family")
-    return machines.engine(weights, codec.resolve_device(device))
+    return executor.engine(weights, codec.resolve_device(device))
 
 
 def _stages(bar: Bar, engine: Any) -> Any:
@@ -149,7 +151,7 @@ def _stages(bar: Bar, engine: Any) -> Any:
 def _array(name: str, picture: Any, engine: Any) -> Any:
     """(H, W, C) of a picture as the model takes it."""
     import numpy as np
-    from pixcodecs.container import Layout
+    from pixcodecs.container.image import Layout
 
     layouts = {1: Layout.GREY, 3: Layout.RGB}
     expected = layouts[engine.weights.config.channels]
@@ -168,7 +170,8 @@ def _array(name: str, picture: Any, engine: Any) -> Any:
 
 
 def _write(images: Any, levels: int, columns: int, out: str, force: bool) -> None:
-    from pixzip import image, sampling
-    from pixzip.encoder import as_picture
+    from pixzip import image
+    from pixzip.codec.encoder import as_picture
+    from pixzip.engine import sampling
 
     files.write(out, image.write(as_picture(sampling.grid(images, columns, levels)), ".png"), force)

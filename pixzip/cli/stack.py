@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pixcodecs import names as name_list
-from pixcodecs.container import Buffer, Layout
+from pixcodecs.container import names as name_list
+from pixcodecs.container.image import Buffer, Layout
+from pixcodecs.container.stack import DEPTHS, LAYOUTS, Header
 from pixcodecs.errors import PixzipError, UnsupportedImageError
-from pixcodecs.stack import DEPTHS, LAYOUTS, Header
 
-from pixzip import codec, files, folders, image, library, stack
+from pixzip import codec, image
 from pixzip.cli.jobs import EXIT_ERROR, FILE_ERRORS, report
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner, set_threads
 from pixzip.cli.progress import Bar
-from pixzip.picture import Picture
-from pixzip.stack import Image, Stack
+from pixzip.codec import stack
+from pixzip.codec.stack import Image, Stack
+from pixzip.image.picture import Picture
+from pixzip.io import files, folders
+from pixzip.models import library
 
 ARRAY_SUFFIX = ".npy"
 _KINDS = {1: "grey", 3: "RGB"}

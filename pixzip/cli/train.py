@@ -8,8 +8,8 @@ from typing import Any
 import click
 from pixcodecs.errors import PixzipError
 
-from pixzip import files
 from pixzip.cli.options import complete_models
+from pixzip.io import files
 
 
 @click.command()
@@ -57,9 +57,9 @@ def train(
     """
     import torch
 
-    from pixzip import library
     from pixzip.codec import resolve_device
-    from pixzip.exact.weights import IntegerWeights
+    from pixzip.models import library
+    from pixzip.models.wavefront.weights import IntegerWeights
     from pixzip.train import family, wavefront
     from pixzip.train.execution import Execution
     from pixzip.train.family_configs import CONFIGS

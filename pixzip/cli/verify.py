@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any
 
 import click
-from pixcodecs import limits, signature
+from pixcodecs.container import limits, signature
 
-from pixzip import files
 from pixzip.cli import inputs
 from pixzip.cli.jobs import Jobs
 from pixzip.cli.ledger import Ledger
@@ -20,6 +19,7 @@ from pixzip.cli.options import (
     manner_options,
     no_limit_option,
 )  # fmt: skip
+from pixzip.io import files
 
 KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}))
 
@@ -44,7 +44,8 @@ class _Verification:
     """Files, decoded for what goes wrong on the way."""
 
     def __init__(self, ledger: Ledger, extra: tuple[str, ...], device: str, max_pixels: int | None) -> None:
-        from pixzip import codec, library
+        from pixzip import codec
+        from pixzip.models import library
 
         self.ledger, self.max_pixels = ledger, max_pixels
         self.model_of = partial(library.by_id, extra=extra_paths(extra))
@@ -56,8 +57,9 @@ class _Verification:
 
     def _read(self, name: str) -> tuple[str, signature.Buffer] | None:
         """A file, or None where it is checked already: a stack, or one that is too large for memory."""
-        from pixzip import bands, codec, stack
-        from pixzip.picture import frame_of
+        from pixzip import codec
+        from pixzip.codec import by_rows, stack
+        from pixzip.image.picture import frame_of
 
         began, entry = time.perf_counter(), self.ledger[name]
         data = files.read_pxz(name)
@@ -71,11 +73,11 @@ class _Verification:
         else:
             header = codec.parse(data, self.max_pixels)
             entry.pixels = header.width * header.height
-            if entry.pixels <= bands.LARGE_PIXELS:
+            if entry.pixels <= by_rows.LARGE_PIXELS:
                 entry.seconds = time.perf_counter() - began
                 return name, data
             frame_of(header)
-            for _ in bands.decompress_rows(
+            for _ in by_rows.decompress_rows(
                 data, self.model_of, self.device, max_pixels=self.max_pixels, progress=self.ledger.part([name])
             ):
                 pass

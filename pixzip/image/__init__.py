@@ -4,7 +4,7 @@ Every format is read and written by a library that keeps it as it is: the file's
 palette in its own order, its metadata.  What a library or a picture would change is refused, by name.
 """
 
-from pixzip.image.loaded import Loaded
+from pixzip.image.formats.base import Loaded
 from pixzip.image.read import load, open_large, open_rows
 from pixzip.image.rows import RowReader, RowWriter
 from pixzip.image.write import check_suffix, create_rows, lost, write

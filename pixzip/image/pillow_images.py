@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image import png
-from pixzip.image.metadata import Embedded, resolution, to_chunks
-from pixzip.image.pillow_formats import LAYOUTS, TECHNICAL, check_mode, palette_of
-from pixzip.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
+from pixzip.image.formats import png
+from pixzip.image.formats.metadata import Embedded, resolution, to_chunks
+from pixzip.image.formats.pillow import LAYOUTS, TECHNICAL, check_mode, palette_of
+from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
 
 _INCHES_PER_METRE = 1 / 0.0254
 _DEEP_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from pixcodecs.container import MAX_PIXELS
+from pixcodecs.container.image import MAX_PIXELS
 
-from pixzip.image import pillow_formats, png, png_rows, pnm, tiff, tiff_rows
-from pixzip.image.loaded import Loaded, one_error
+from pixzip.image.formats import pillow, png, png_rows, pnm, tiff, tiff_rows
+from pixzip.image.formats.base import Loaded, one_error
 from pixzip.image.rows import RowReader
 
 for _name in ("imagecodecs", "tifffile"):
@@ -26,7 +26,7 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
         OSError: the file cannot be read.
     """
     data = source if isinstance(source, bytes) else source.read_bytes()
-    read = pillow_formats.read
+    read = pillow.read
     if data.startswith(png.SIGNATURE):
         read = png.read
     elif data.startswith(tiff.SIGNATURES):

@@ -6,8 +6,8 @@ from typing import BinaryIO, Protocol, Self
 import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image.loaded import Opened, one_error
-from pixzip.picture import Frame, Samples
+from pixzip.image.formats.base import Opened, one_error
+from pixzip.image.picture import Frame, Samples
 
 
 class RowReader:

@@ -6,10 +6,10 @@ from typing import BinaryIO, NamedTuple
 
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image import pillow_formats, png, png_rows, pnm, tiff, tiff_rows
-from pixzip.image.metadata import from_chunks
+from pixzip.image.formats import pillow, png, png_rows, pnm, tiff, tiff_rows
+from pixzip.image.formats.metadata import from_chunks
+from pixzip.image.picture import MAX_DEPTH, MAX_PALETTE_DEPTH, Frame, Layout, Picture
 from pixzip.image.rows import RowWriter, Sink
-from pixzip.picture import MAX_DEPTH, MAX_PALETTE_DEPTH, Frame, Layout, Picture
 
 _ANY = range(1, MAX_DEPTH + 1)
 _PALETTE = range(1, MAX_PALETTE_DEPTH + 1)
@@ -44,11 +44,11 @@ _FORMATS = {
     ".png": _Format(png.write, _TIFF.depths, by_rows=png_rows.RowWriter),
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".bmp": _Format(pillow_formats.write_bmp, {Layout.GREY: (1, 8), Layout.RGB: _BYTE, Layout.PALETTE: _PALETTE}),
+    ".bmp": _Format(pillow.write_bmp, {Layout.GREY: (1, 8), Layout.RGB: _BYTE, Layout.PALETTE: _PALETTE}),
     ".ppm": _pnm("P6", {Layout.RGB: _ANY}),
     ".pgm": _pnm("P5", {Layout.GREY: _ANY}),
     ".pam": _pnm("P7", {layout: _ANY for layout in Layout if layout is not Layout.PALETTE}),
-    ".webp": _Format(pillow_formats.write_webp, {Layout.RGB: _BYTE, Layout.RGBA: _BYTE}, pillow_formats.WEBP_METADATA),
+    ".webp": _Format(pillow.write_webp, {Layout.RGB: _BYTE, Layout.RGBA: _BYTE}, pillow.WEBP_METADATA),
 }
 _NAMES = {
     Layout.GREY: "grey",

@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image
 from pixcodecs.errors import PixzipError
 
-from pixzip import api, library
+from pixzip import api
 from pixzip import codec as pxz
-from pixzip.foreign import WEBP_MAX_SIDE
-from pixzip.picture import Picture, Samples
+from pixzip.codec.webp_png import WEBP_MAX_SIDE
+from pixzip.image.picture import Picture, Samples
+from pixzip.models import library
 
 #: What speeds and sizes are given as ratios to, where it is measured.
 REFERENCE = "jxl-e9"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixzip.picture import Picture
-from pixzip.shown import in_8_bits
+from pixzip.image.colours import in_8_bits
+from pixzip.image.picture import Picture
 
 #: Pixels of the longer side, on the page.
 SIDE = 640

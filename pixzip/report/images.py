@@ -11,9 +11,9 @@ from PIL import Image
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
-from pixzip.image.pillow_formats import FORMATS
-from pixzip.picture import Layout, Picture
-from pixzip.shown import colours
+from pixzip.image.colours import colours
+from pixzip.image.formats.pillow import FORMATS
+from pixzip.image.picture import Layout, Picture
 
 #: What `image.load` reads, by Pillow's names.
 _FORMATS = {*FORMATS, "PNG", "PPM", "TIFF"}

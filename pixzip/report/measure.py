@@ -10,7 +10,7 @@ import numpy as np
 from pixcodecs.errors import ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec as pxz
-from pixzip.picture import Picture, Samples
+from pixzip.image.picture import Picture, Samples
 from pixzip.report import images as report_images
 from pixzip.report.codecs import REFERENCE, Codec
 

@@ -15,7 +15,7 @@ import imagecodecs
 import psutil
 from PIL import features
 
-from pixzip import library
+from pixzip.models import library
 
 #: The checkout, where this is one.
 ROOT = Path(__file__).resolve().parents[2]

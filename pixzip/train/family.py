@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixzip import datasets
-from pixzip.datasets import Dataset
-from pixzip.density_engine import with_known_answer
-from pixzip.exact.fixed import FixedWeights, fixed
-from pixzip.exact.load import load_family
-from pixzip.models.density import Density, DensityConfig
-from pixzip.models.family import FAMILY
+from pixzip.data import datasets
+from pixzip.data.datasets import Dataset
+from pixzip.engine.family import with_known_answer
+from pixzip.models.family.architectures import FAMILY
+from pixzip.models.family.density import Density, DensityConfig
+from pixzip.models.family.weights import FixedWeights, fixed
+from pixzip.models.registry import load_family
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import read_images, split_held_out
 from pixzip.train.loop import Job, RunConfig

@@ -13,7 +13,7 @@ that levels are ordered, which takes more of them than a small run has (`docs/fa
 from dataclasses import fields, replace
 from typing import Any, Literal
 
-from pixzip.models.family import FAMILY
+from pixzip.models.family.architectures import FAMILY
 from pixzip.train.family import FamilyConfig
 
 #: Model as it is named in configs -> wire name.

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pixzip.models.density import Density
-from pixzip.models.lstm import Cell
-from pixzip.models.strided import Up
+from pixzip.models.family.density import Density
+from pixzip.models.family.lstm import Cell
+from pixzip.models.family.strided import Up
 
 #: Model FLOPs of a step for a multiply-add of the forward pass.
 FLOPS_A_MULTIPLY_ADD = 6

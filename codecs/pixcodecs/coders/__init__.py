@@ -1,0 +1,1 @@
+"""Entropy coders: symbols and their frequencies -> bytes, and back."""

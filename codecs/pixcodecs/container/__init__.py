@@ -1,0 +1,1 @@
+"""The container: headers, tables and blocks of .pxz files."""

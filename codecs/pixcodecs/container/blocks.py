@@ -1,0 +1,245 @@
+"""Blocks: how the samples of one tile are coded.  `docs/format.md` specifies every kind.
+
+A block is one byte, its kind, and a body; some kinds split samples into simpler ones and hold blocks
+themselves.  This module reads every kind and writes those that need nothing but integers; which kind is the
+smallest is for the encoder to find out.  Learned models and foreign codecs live elsewhere: `decode` asks for
+the former, so that many blocks can be decoded as one batch, and is handed the latter.
+
+Samples are (H, W, C) arrays of `depth` bits, uint8 up to a depth of 8 and uint16 above.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from enum import IntEnum
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.errors import BitstreamError
+from pixcodecs.primitives import Reader, deflate, inflate, pack_bits, unpack_bits, varint
+
+Samples = NDArray[np.unsignedinteger[Any]]
+Shape = tuple[int, int, int]
+
+
+class Kind(IntEnum):
+    """Wire ids of blocks."""
+
+    RAW = 0
+    CONSTANT = 1
+    MODEL = 2
+    WEBP = 3
+    PNG = 4
+    ALPHA = 5
+    HIGH_LOW = 6
+    NARROW = 7
+    LEVELS = 8
+    DEEP_MODEL = 9
+    WEBP_BODY = 10
+    RANS_MODEL = 11
+    DEEP_RANS_MODEL = 12
+
+
+class Precision(NamedTuple):
+    """How samples of `depth` bits meet a model whose grey levels are 2^unit samples wide."""
+
+    depth: int = 8
+    unit: int = 0
+
+    @property
+    def digits(self) -> int:
+        """Symbols that a sample is coded in, of 4 bits each."""
+        return -(-self.depth // 4)
+
+
+class ModelRequest(NamedTuple):
+    """A payload that a learned model shall decode into (H, W, C) samples."""
+
+    model: int  # position among the header's models
+    payload: bytes
+    shape: Shape
+    precision: Precision = Precision()
+    coder: EntropyCoder = EntropyCoder.RANGE
+
+
+#: (body, shape, depth) -> samples
+ForeignDecoder = Callable[[bytes, Shape, int], Samples]
+Decoding = Generator[ModelRequest, Samples, Samples]
+
+#: Blocks within blocks: no encoder needs as many.
+_DEEPEST = 6
+
+
+def dtype(depth: int) -> type[np.uint8] | type[np.uint16]:
+    """What holds samples of so many bits."""
+    return np.uint8 if depth <= 8 else np.uint16
+
+
+def raw(samples: Samples, depth: int) -> bytes:
+    """A block of packed samples."""
+    return bytes([Kind.RAW]) + pack_bits(samples, depth)
+
+
+def constant(samples: Samples, depth: int) -> bytes:
+    """A block of one pixel, for samples whose pixels are all the same."""
+    return bytes([Kind.CONSTANT]) + pack_bits(samples[0, 0], depth)
+
+
+def model(position: int, payload: bytes, coder: EntropyCoder = EntropyCoder.RANGE) -> bytes:
+    """A block that a learned model coded."""
+    return bytes([Kind.RANS_MODEL if coder is EntropyCoder.RANS else Kind.MODEL, position]) + payload
+
+
+def deep_model(position: int, precision: Precision, payload: bytes, coder: EntropyCoder = EntropyCoder.RANGE) -> bytes:
+    """A block of more than 8 bits that a learned model coded."""
+    kind = Kind.DEEP_RANS_MODEL if coder is EntropyCoder.RANS else Kind.DEEP_MODEL
+    return bytes([kind, position, precision.unit]) + payload
+
+
+def foreign(kind: Kind, body: bytes) -> bytes:
+    """A block that another codec coded."""
+    return bytes([kind]) + body
+
+
+def alpha(colour: bytes, opacity: bytes) -> bytes:
+    """The blocks of the colour channels and of the last one."""
+    return bytes([Kind.ALPHA]) + varint(len(colour)) + colour + opacity
+
+
+def high_low(shift: int, high: bytes, low: bytes) -> bytes:
+    """The blocks of samples >> shift and of the bits below."""
+    return bytes([Kind.HIGH_LOW, shift]) + varint(len(high)) + high + low
+
+
+def narrow(depth: int, inner: bytes) -> bytes:
+    """A block of the same samples at a smaller depth."""
+    return bytes([Kind.NARROW, depth]) + inner
+
+
+def levels(used: NDArray[np.bool_], depth: int, inner: bytes) -> bytes:
+    """A block of ranks among the levels each channel uses.
+
+    Args:
+        used: (C, 2^depth of the samples) bool.
+        depth: of the ranks.
+    """
+    table = deflate(np.packbits(used).tobytes())
+    return bytes([Kind.LEVELS]) + varint(len(table)) + table + bytes([depth]) + inner
+
+
+def used_levels(samples: Samples, depth: int) -> NDArray[np.bool_]:
+    """(C, 2^depth) whether a level occurs in a channel."""
+    used = np.zeros((samples.shape[2], 1 << depth), np.bool_)
+    for c in range(samples.shape[2]):
+        used[c, samples[..., c].ravel()] = True
+    return used
+
+
+def ranks(samples: Samples, used: NDArray[np.bool_]) -> tuple[Samples, int]:
+    """Samples as ranks among the used levels of their channels, and the depth these take."""
+    rank = np.cumsum(used, 1) - 1
+    depth = max(1, int(rank[:, -1].max()).bit_length())
+    out = np.stack([rank[c][samples[..., c]] for c in range(samples.shape[2])], -1)
+    return out.astype(dtype(depth)), depth
+
+
+def decode(
+    block: bytes, shape: Shape, depth: int, decoders: Mapping[Kind, ForeignDecoder], nesting: int = 0
+) -> Decoding:
+    """The samples of a block: a generator that yields what models must decode, and is sent the results.
+
+    Args:
+        decoders: of the kinds that this module cannot read.
+    Returns:
+        (H, W, C) samples of `depth` bits, by StopIteration.
+    Raises:
+        BitstreamError: the block is damaged.
+    """
+    reader = Reader(block)
+    number = reader.byte("kind of a block")
+    if number not in Kind.__members__.values():
+        raise BitstreamError(f"block kind {number} is unknown to this version")
+    if nesting > _DEEPEST:
+        raise BitstreamError("blocks are nested too deep")
+    kind, (h, w, c) = Kind(number), shape
+    match kind:
+        case Kind.RAW:
+            return unpack_bits(reader.rest(), h * w * c, depth).reshape(shape)
+        case Kind.CONSTANT:
+            return np.broadcast_to(unpack_bits(reader.rest(), c, depth), shape)
+        case Kind.MODEL | Kind.RANS_MODEL:
+            if depth != 8 or c not in (1, 3):
+                raise BitstreamError(f"a model codes 1 or 3 channels of 8 bits, block has {c} of {depth}")
+            coder = EntropyCoder.RANS if kind is Kind.RANS_MODEL else EntropyCoder.RANGE
+            return (yield ModelRequest(reader.byte("position of a model"), reader.rest(), shape, coder=coder))
+        case Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
+            if depth <= 8 or c not in (1, 3):
+                raise BitstreamError(f"a model codes 1 or 3 channels of 9 to 16 bits, block has {c} of {depth}")
+            position, unit = reader.byte("position of a model"), reader.byte("unit")
+            if unit > depth - 8:
+                raise BitstreamError(f"block has grey levels of 2^{unit} samples at {depth} bits")
+            coder = EntropyCoder.RANS if kind is Kind.DEEP_RANS_MODEL else EntropyCoder.RANGE
+            return (yield ModelRequest(position, reader.rest(), shape, Precision(depth, unit), coder))
+        case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
+            if kind not in decoders:
+                raise BitstreamError(f"block is {kind.name}, which is not supported here")
+            return decoders[kind](reader.rest(), shape, depth)
+        case Kind.ALPHA:
+            if c not in (2, 4):
+                raise BitstreamError(f"block splits off alpha, but has {c} channels")
+            first = reader.take(reader.varint("length of a block"), "block of colours")
+            colour = yield from decode(first, (h, w, c - 1), depth, decoders, nesting + 1)
+            opacity = yield from decode(reader.rest(), (h, w, 1), depth, decoders, nesting + 1)
+            return _each(lambda a, b: np.concatenate([a, b], -1), colour, opacity)
+        case Kind.HIGH_LOW:
+            shift = reader.byte("shift")
+            if not (depth > 8 and 1 <= shift <= 8 and depth - shift <= 8):
+                raise BitstreamError(f"block splits {depth} bits at {shift}")
+            first = reader.take(reader.varint("length of a block"), "block of high bits")
+            high = yield from decode(first, shape, depth - shift, decoders, nesting + 1)
+            low = yield from decode(reader.rest(), shape, shift, decoders, nesting + 1)
+            return _each(partial(_join, shift), high, low)
+        case Kind.NARROW:
+            less = reader.byte("depth")
+            if not 1 <= less < depth:
+                raise BitstreamError(f"block narrows {depth} bits to {less}")
+            inner = yield from decode(reader.rest(), shape, less, decoders, nesting + 1)
+            return _each(lambda a: a.astype(dtype(depth), copy=False), inner)
+        case Kind.LEVELS:
+            size = -(-c * (1 << depth) // 8)
+            table = inflate(reader.take(reader.varint("length of a table"), "table of levels"), size, "levels")
+            if len(table) != size:
+                raise BitstreamError(f"levels take {len(table)} bytes, expected {size}")
+            used = np.unpackbits(np.frombuffer(table, np.uint8), count=c << depth).reshape(c, -1)
+            less = reader.byte("depth of ranks")
+            if not 1 <= less <= depth:
+                raise BitstreamError(f"ranks of {depth}-bit levels take {less} bits")
+            inner = yield from decode(reader.rest(), shape, less, decoders, nesting + 1)
+            return _each(partial(_from_ranks, used, depth), inner)
+
+
+def _each(function: Callable[..., Samples], *parts: Samples) -> Samples:
+    """`function` of samples, or of one pixel where all are the same: a constant takes no memory, however large."""
+    if any(part.strides[:2] != (0, 0) for part in parts):
+        return function(*parts)
+    pixel = function(*(part[:1, :1] for part in parts))
+    return np.broadcast_to(pixel[0, 0], (*parts[0].shape[:2], pixel.shape[2]))
+
+
+def _join(shift: int, high: Samples, low: Samples) -> Samples:
+    out = high.astype(np.uint16)
+    out <<= np.uint16(shift)
+    out |= low
+    return out
+
+
+def _from_ranks(used: NDArray[np.uint8], depth: int, ranked: Samples) -> Samples:
+    out = np.empty(ranked.shape, dtype(depth))
+    for i in range(ranked.shape[2]):
+        table = np.flatnonzero(used[i]).astype(dtype(depth))
+        if not table.size or ranked[..., i].max() >= table.size:
+            raise BitstreamError(f"channel {i} uses a rank above its {table.size} levels")
+        out[..., i] = table[ranked[..., i]]
+    return out

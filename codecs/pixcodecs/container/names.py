@@ -1,0 +1,154 @@
+"""The names of a stack's images: relative paths that every operating system takes, and none lets out of its folder.
+
+Whoever unpacks a stack writes files by its names, so what could lead elsewhere, or to a device, is refused both
+where a stack is written and where it is read.  `docs/format.md`, section 10.1, has the rules.
+"""
+
+import lzma
+import re
+from collections.abc import Sequence
+
+from pixcodecs.errors import BitstreamError, UnsupportedImageError
+from pixcodecs.primitives import Reader, deflate, inflate, varint
+
+#: What a reader inflates, at most.
+MAX_NAMES_BYTES = 1 << 25
+#: The longest part of a path, in bytes of UTF-8: that of most file systems.
+MAX_PART_BYTES = 255
+#: Parts of a path, at most: a bound for what checking it takes.
+MAX_PARTS = 32
+_DICTIONARY_BYTES = 1 << 22
+_WAYS = [{"lc": lc, "lp": 0, "pb": 0, "preset": 9 | lzma.PRESET_EXTREME} for lc in (0, 2, 3, 4)]
+#: Separators and controls of one system or another, and what Windows keeps for itself, the colon of drives first.
+_CHARACTERS = r"\x00-\x1f\x7f-\x9f\\:*?\"<>|"
+_FORBIDDEN = re.compile(f"[{_CHARACTERS}]")
+_DEVICE_NAME = r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *"
+_DEVICE = re.compile(_DEVICE_NAME + r"(?:\.|$)", re.IGNORECASE | re.ASCII)
+#: Most names, at a glance: short ones, in which nothing is wrong.
+_PART = rf"(?!{_DEVICE_NAME}(?:[./]|$))[^/{_CHARACTERS}\ud800-\udfff]*[^/. {_CHARACTERS}\ud800-\udfff]"
+_GOOD = re.compile(rf"{_PART}(?:/{_PART})*", re.IGNORECASE | re.ASCII)
+_SHORT = min(MAX_PART_BYTES // 4, 2 * MAX_PARTS - 1)
+
+
+def problem(name: str) -> str:
+    """What is wrong with a name; nothing is "".
+
+    A name is one to `MAX_PARTS` parts, joined by "/".  No part is empty, longer than `MAX_PART_BYTES`, or ends with a
+    dot or a space; none has control characters or one of ``\\ : * ? " < > |``, or names a device of Windows.
+    """
+    if len(name) <= _SHORT and _GOOD.fullmatch(name):
+        return ""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    if found := _FORBIDDEN.search(name):
+        return f"has the character {found[0]!r}"
+    if name.count("/") >= MAX_PARTS:
+        return f"has more than {MAX_PARTS} parts"
+    for part in name.split("/"):
+        if not part:
+            return "is empty, absolute, or has an empty part"
+        if part[-1] in ". ":
+            return "has a part that ends with a dot or a space"
+        if _DEVICE.match(part):
+            return "has a part that is a device of Windows"
+        if len(part.encode()) > MAX_PART_BYTES:
+            return f"has a part of more than {MAX_PART_BYTES} bytes"
+    return ""
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    """A name that is there twice, or stands for a file and a folder; letters A to Z are a to z."""
+    seen: set[bytes] = set()
+    for name in names:
+        key = name.encode().lower()  # of bytes: ASCII only, the same for ever
+        if key in seen:
+            return name
+        seen.add(key)
+    folders: set[bytes] = set()
+    for key in seen:
+        folder = key.rpartition(b"/")[0]
+        while folder and folder not in folders:
+            if folder in seen:
+                return folder.decode()
+            folders.add(folder)
+            folder = folder.rpartition(b"/")[0]
+    return None
+
+
+def check(names: Sequence[str]) -> None:
+    """
+    Raises:
+        UnsupportedImageError: a stack cannot hold these names.
+    """
+    for name in names:
+        if found := problem(name):
+            raise UnsupportedImageError(f"name {name[:99]!r} {found}")
+    if (twice := _repeated(names)) is not None:
+        raise UnsupportedImageError(f"name {twice[:99]!r} is there twice, up to case, or is a file and a folder")
+    if sum(len(name.encode()) + 1 for name in names) > MAX_NAMES_BYTES:
+        raise UnsupportedImageError(f"names have more than {MAX_NAMES_BYTES} bytes")
+
+
+def _filters(way: dict[str, int]) -> list[dict[str, int]]:
+    return [{"id": lzma.FILTER_LZMA2, **way, "dict_size": _DICTIONARY_BYTES}]
+
+
+def pack(names: Sequence[str]) -> bytes:
+    """The field of a header: a varint, twice a length and 1 for LZMA2, and so many bytes.
+
+    Raises:
+        UnsupportedImageError: see `check`.
+    """
+    check(names)
+    text = "\n".join(names).encode()
+    deflated = deflate(text)
+    body = min([deflated, *(lzma.compress(text, lzma.FORMAT_RAW, filters=_filters(way)) for way in _WAYS)], key=len)
+    return varint(len(body) << 1 | (body is not deflated)) + body
+
+
+def take(reader: Reader) -> tuple[bool, bytes]:
+    """The field as it stands: whether it is LZMA2, and its bytes.
+
+    Raises:
+        BitstreamError: it is not whole.
+    """
+    length = reader.varint("length of the names")
+    return bool(length & 1), reader.take(length >> 1, "names")
+
+
+def unpack(is_lzma: bool, body: bytes, count: int) -> tuple[str, ...]:
+    """The inverse of `pack`, on what `take` gives.
+
+    Args:
+        count: how many names there are, 1 or more.
+    Raises:
+        BitstreamError: the stream is damaged, or the names are others than `pack` takes.
+    """
+    text = _lzma2(body) if is_lzma else inflate(body, MAX_NAMES_BYTES, "names")
+    found = text.count(b"\n") + 1
+    if found != count:
+        raise BitstreamError(f"file has {found} names for {count} images")
+    try:
+        names = tuple(part.decode() for part in text.split(b"\n"))
+    except UnicodeDecodeError:
+        raise BitstreamError("names damaged: they are not UTF-8") from None
+    try:
+        check(names)
+    except UnsupportedImageError as e:
+        raise BitstreamError(f"file is refused for its names: {e}") from None
+    return names
+
+
+def _lzma2(body: bytes) -> bytes:
+    coder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters({}))
+    try:
+        out = coder.decompress(body, MAX_NAMES_BYTES + 1)
+    except (lzma.LZMAError, EOFError) as e:
+        raise BitstreamError(f"names damaged: {e}") from None
+    if len(out) > MAX_NAMES_BYTES:
+        raise BitstreamError(f"names inflate to more than {MAX_NAMES_BYTES} bytes")
+    if not coder.eof or coder.unused_data:
+        raise BitstreamError("names damaged: the LZMA2 stream does not end where it should")
+    return out

@@ -1,0 +1,216 @@
+"""The container of a stack: many images, one header and one payload.  `docs/format.md`, section 10, specifies it.
+
+An image of its own takes tens of bytes for its header and the end of its range coder; in a stack only the
+samples count.  As in `container`, nothing is allocated from a declared size.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pixcodecs.container import names as name_list
+from pixcodecs.container.image import Layout
+from pixcodecs.container.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
+from pixcodecs.container.signature import SIGNATURE, Buffer
+from pixcodecs.container.signature import is_stack as is_stack
+from pixcodecs.errors import BitstreamError
+from pixcodecs.primitives import Reader, crc32, varint
+
+#: Images of a stack, at most.
+MAX_IMAGES = 1 << 21
+#: Images that are coded together, at most, and their pixels but for an image alone: a bound for a decoder's memory.
+MAX_BATCH = 1 << 10
+BATCH_PIXELS = 1 << 20
+DEFAULT_BATCH = 256
+#: Bits a sample that there are.
+DEPTHS = (8, 1)
+LAYOUTS = (Layout.GREY, Layout.RGB)
+_DEPTH_FOLLOWS, _NAMES, _RESERVED = 0x80, 0x20, 0x58
+_MODEL_BY_ID = 1
+
+
+class Run(NamedTuple):
+    """Images of one size that follow each other."""
+
+    images: int
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        return self.images * self.width * self.height
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Attributes:
+        layout: GREY or RGB.
+        depth: 8 bits a sample, or 1.
+        batch: how many images are coded together, at most.
+        runs: of all images, in order; neighbours differ in size.
+        names: of each image, or none at all.
+        size_bytes: where the payload starts.
+    """
+
+    layout: Layout
+    depth: int
+    batch: int
+    runs: tuple[Run, ...]
+    model: bytes
+    names: tuple[str, ...]
+    payload_bytes: int
+    payload_crc: int
+    samples_crc: int
+    size_bytes: int = 0
+
+    @property
+    def images(self) -> int:
+        """How many they are."""
+        return sum(run.images for run in self.runs)
+
+    @property
+    def pixels(self) -> int:
+        return sum(run.pixels for run in self.runs)
+
+    @property
+    def subpixels(self) -> int:
+        return self.pixels * self.layout.channels
+
+    @property
+    def file_bytes(self) -> int:
+        """The length of the whole file."""
+        return self.size_bytes + self.payload_bytes
+
+    def batches(self) -> Iterator[Run]:
+        """What is coded together: parts of runs, in order."""
+        for run in self.runs:
+            most = min(self.batch, max(1, BATCH_PIXELS // (run.width * run.height)))
+            for start in range(0, run.images, most):
+                yield run._replace(images=min(most, run.images - start))
+
+
+def runs(sizes: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
+    """The runs of images of so many (width, height)."""
+    found: list[Run] = []
+    for width, height in sizes:
+        if found and found[-1][1:] == (width, height):
+            found[-1] = found[-1]._replace(images=found[-1].images + 1)
+        else:
+            found.append(Run(1, width, height))
+    return tuple(found)
+
+
+def pack_header(header: Header) -> bytes:
+    """The bytes of a header, checksum included.
+
+    Raises:
+        UnsupportedImageError: a stack cannot hold these names.
+        ValueError: a field does not fit the format.
+    """
+    _check_fields(header)
+    flags = header.layout | (_DEPTH_FOLLOWS if header.depth != 8 else 0) | (_NAMES if header.names else 0)
+    out = bytearray(SIGNATURE + bytes([STACK_VERSION, flags]))
+    if header.depth != 8:
+        out.append(header.depth)
+    out += varint(header.images) + varint(header.batch)
+    for run in header.runs:
+        out += varint(run.images) + varint(run.width) + varint(run.height)
+    out += bytes([_MODEL_BY_ID]) + header.model
+    if header.names:
+        out += name_list.pack(header.names)
+    out += varint(header.payload_bytes) + struct.pack("<II", header.payload_crc, header.samples_crc)
+    return bytes(out) + struct.pack("<I", crc32(bytes(out)))
+
+
+def _check_fields(header: Header) -> None:
+    if header.layout not in LAYOUTS or header.depth not in DEPTHS:
+        raise ValueError(f"stack is {header.layout.name} of {header.depth} bits, expected GREY or RGB of 8 or 1")
+    if not 1 <= header.images <= MAX_IMAGES:
+        raise ValueError(f"stack has {header.images} images, expected 1 to {MAX_IMAGES}")
+    if not 1 <= header.batch <= MAX_BATCH:
+        raise ValueError(f"batch is {header.batch}, expected 1 to {MAX_BATCH}")
+    for run in header.runs:
+        if not (1 <= run.width <= MAX_SIDE and 1 <= run.height <= MAX_SIDE and run.images):
+            raise ValueError(f"run is {run.images} images of {run.width}x{run.height}, sides must be 1 to {MAX_SIDE}")
+    if any(a[1:] == b[1:] for a, b in zip(header.runs, header.runs[1:], strict=False)):
+        raise ValueError("neighbouring runs are of one size")
+    if len(header.model) != MODEL_ID_BYTES:
+        raise ValueError(f"model is {header.model!r}, expected an id of {MODEL_ID_BYTES} bytes")
+    if header.names and len(header.names) != header.images:
+        raise ValueError(f"stack has {len(header.names)} names for {header.images} images")
+
+
+def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
+    """Parse and verify a header.
+
+    Args:
+        data: a file, or its beginning.
+        max_pixels: refuse stacks of more pixels in all; None lifts the limit.
+    Raises:
+        BitstreamError: whatever is wrong with it.
+    """
+    if not is_stack(data):
+        raise BitstreamError(f"not a stack: starts with {bytes(data[:4]).hex() or 'nothing'}")
+    reader = Reader(data, len(SIGNATURE) + 1)
+    flags = reader.byte("layout")
+    if flags & _RESERVED or flags & 7 not in LAYOUTS:
+        raise BitstreamError(f"layout and flags {flags:#x} are unknown to this version")
+    depth = reader.byte("depth") if flags & _DEPTH_FOLLOWS else 8
+    if flags & _DEPTH_FOLLOWS and depth != 1:
+        raise BitstreamError(f"header declares {depth} bits a sample for a stack, expected 1")
+    images, batch = reader.varint("number of images"), reader.varint("batch")
+    if not 1 <= images <= MAX_IMAGES:
+        raise BitstreamError(f"header declares {images} images, expected 1 to {MAX_IMAGES}")
+    if not 1 <= batch <= MAX_BATCH:
+        raise BitstreamError(f"header declares batches of {batch}, expected 1 to {MAX_BATCH}")
+    found = _read_runs(reader, images, max_pixels)
+    reference = reader.byte("model reference")
+    if reference != _MODEL_BY_ID:
+        raise BitstreamError(f"model reference {reference} is unknown to this version")
+    model = reader.take(MODEL_ID_BYTES, "model id")
+    packed = name_list.take(reader) if flags & _NAMES else None
+    payload_bytes = reader.varint("length of the payload")
+    payload_crc, samples_crc = struct.unpack("<II", reader.take(8, "checksums"))
+    expected = crc32(reader.data[: reader.at])
+    if struct.unpack("<I", reader.take(4, "checksum"))[0] != expected:
+        raise BitstreamError("header damaged: its checksum does not match")
+    names = name_list.unpack(*packed, images) if packed else ()
+    fields = Layout(flags & 7), depth, batch, found, model, names
+    return Header(*fields, payload_bytes, payload_crc, samples_crc, reader.at)
+
+
+def _read_runs(reader: Reader, images: int, max_pixels: int | None) -> tuple[Run, ...]:
+    found: list[Run] = []
+    left, pixels = images, 0
+    while left:
+        run = Run(reader.varint("length of a run"), reader.varint("width"), reader.varint("height"))
+        if not 1 <= run.images <= left:
+            raise BitstreamError(f"header declares a run of {run.images} images, {left} are left")
+        if not (1 <= run.width <= MAX_SIDE and 1 <= run.height <= MAX_SIDE):
+            raise BitstreamError(f"header declares {run.width}x{run.height} pixels, sides must be 1 to {MAX_SIDE}")
+        if found and found[-1][1:] == run[1:]:
+            raise BitstreamError(f"header declares two runs of {run.width}x{run.height} pixels beside each other")
+        left -= run.images
+        pixels += run.pixels
+        if max_pixels is not None and pixels > max_pixels:
+            raise BitstreamError(f"stack has more pixels than the limit of {max_pixels}: lift it if you trust the file")
+        found.append(run)
+    return tuple(found)
+
+
+def payload(data: Buffer, header: Header) -> bytes:
+    """The payload of a whole file.
+
+    Raises:
+        BitstreamError: the file is not as long as its header says, or the payload's checksum does not match.
+    """
+    if len(data) != header.file_bytes:
+        kind = "truncated" if len(data) < header.file_bytes else "too long"
+        raise BitstreamError(f"file is {kind}: it has {len(data)} bytes, expected {header.file_bytes}")
+    found = data[header.size_bytes : header.file_bytes]
+    if crc32(found) != header.payload_crc:
+        raise BitstreamError("payload damaged: its checksum does not match")
+    return found

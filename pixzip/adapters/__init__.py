@@ -1,0 +1,1 @@
+"""Other libraries' interfaces: Pillow, and chunked arrays."""

@@ -1,0 +1,160 @@
+"""`.pxz` files in Pillow: `import pixzip` makes `Image.open("x.pxz")` and `image.save("x.pxz")` work.
+
+An image shows its mode, size and `info` as soon as it is open; its pixels are decoded when they are asked for.
+"""
+
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+FORMAT = "PXZ"
+SUFFIX = ".pxz"
+MIME = "image/x-pxz"
+_SIGNATURE = b"\x89PX"
+#: Bytes that most headers fit into; of longer ones, twice as many are read until they do.
+_HEAD_BYTES = 1 << 12
+#: Of what Pillow hands over to `_save`, what is for the encoder, and what takes the place of entries of `info`.
+_CHOICES = ("model", "device")
+_METADATA = ("icc_profile", "exif", "xmp", "dpi")
+
+
+class PxzImageFile(ImageFile.ImageFile):
+    """One `.pxz` file."""
+
+    format = FORMAT
+    format_description = "pixzip lossless image"
+    #: Whether the pixels are still to be decoded; not so of a pickled image that comes back.
+    _pending = False
+
+    def _open(self) -> None:
+        from pixcodecs.errors import PixzipError
+
+        from pixzip.image import pillow_images
+        from pixzip.image.picture import frame_of
+
+        assert self.fp is not None  # Pillow's type has it so for images that were closed
+        try:
+            self._frame = frame_of(_read_header(self.fp))
+            shown = pillow_images.head(self._frame)
+        except PixzipError as e:
+            raise OSError(f"not a {SUFFIX} file that can be shown: {e}") from e
+        self._mode, self._size, self.info, self.palette = shown.mode, shown.size, shown.info, shown.palette
+        self._pending = True
+
+    def _file(self) -> bytes:
+        """All of the file."""
+        if self.fp is None:
+            raise ValueError("Operation on closed image")
+        self.fp.seek(0)
+        return self.fp.read()
+
+    def verify(self) -> None:
+        """Check lengths and checksums, without decoding pixels.
+
+        Raises:
+            OSError: the file is damaged.
+        """
+        from pixcodecs.container import image as container
+        from pixcodecs.errors import PixzipError
+
+        file = self._file()
+        try:
+            header = container.read_header(file, None)
+            container.check_length(file, header)
+            for tile in range(len(header.tiles)):
+                container.block(file, header, tile)
+        except PixzipError as e:
+            raise OSError(f"{SUFFIX} file damaged: {e}") from e
+        finally:
+            super().verify()
+
+    def load(self) -> Any:
+        """Decode the pixels, once.
+
+        Raises:
+            OSError: they cannot be decoded.
+        """
+        if self._pending:
+            self.im = self._decoded().im
+            self._pending, self.readonly = False, 0
+            if self.fp and self._exclusive_fp:
+                self.fp.close()
+            self.fp = None
+        return super().load()
+
+    def _decoded(self) -> Image.Image:
+        from pixcodecs.errors import PixzipError
+
+        from pixzip.api import Codec
+        from pixzip.image import pillow_images
+
+        try:
+            (picture,) = Codec(max_pixels=None).decode_pictures([self._file()])
+        except PixzipError as e:
+            raise OSError(f"cannot decode the {SUFFIX} file: {e}") from e
+        if picture.frame != self._frame:
+            raise OSError(f"the {SUFFIX} file has changed since it was opened")
+        pixels, rawmode = pillow_images.raw(picture)
+        return Image.frombytes(self.mode, self.size, pixels, "raw", rawmode)
+
+
+def _read_header(stream: IO[bytes]) -> Any:
+    """The header of a file, of which little else is read.
+
+    Raises:
+        BitstreamError: there is none, or it is damaged.
+    """
+    from pixcodecs.container import image as container
+    from pixcodecs.errors import BitstreamError
+
+    start, wanted = b"", _HEAD_BYTES
+    while True:
+        more = stream.read(wanted - len(start))
+        start += more
+        try:
+            return container.read_header(start, None)
+        except BitstreamError:
+            if not more:
+                raise
+            wanted *= 2
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(_SIGNATURE)
+
+
+def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
+    """`image.save(path, model="base", device="auto", icc_profile=..., exif=..., xmp=..., dpi=...)`"""
+    from pixcodecs.errors import PixzipError
+
+    from pixzip.api import encode
+    from pixzip.image.pillow_images import from_pillow
+
+    options = image.encoderinfo
+    choices, instead = ({name: options[name] for name in names if name in options} for names in (_CHOICES, _METADATA))
+    try:
+        data = encode(from_pillow(image, **instead), **choices)
+    except PixzipError as e:
+        raise OSError(f"cannot write image as {FORMAT}: {e}") from e
+    stream.write(data)
+
+
+def _save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
+    """`_save` of what is one image.
+
+    Raises:
+        OSError: there are several.
+    """
+    frames = getattr(image, "n_frames", 1) + len(list(image.encoderinfo.get("append_images") or ()))
+    if frames != 1:
+        raise OSError(f"cannot write image as {FORMAT}: it has {frames} frames, a {SUFFIX} file holds one image")
+    _save(image, stream, filename)
+
+
+def register() -> None:
+    """Tell Pillow of the format."""
+    Image.register_open(FORMAT, PxzImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_save_all(FORMAT, _save_all)
+    Image.register_extension(FORMAT, SUFFIX)
+    Image.register_mime(FORMAT, MIME)

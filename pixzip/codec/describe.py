@@ -1,0 +1,102 @@
+"""What a `.pxz` file says of itself."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pixcodecs.container import image as container
+from pixcodecs.container import stack
+from pixcodecs.container.blocks import Kind
+from pixcodecs.container.image import Buffer, Extra, Header
+from pixcodecs.container.limits import STACK_VERSION
+
+from pixzip.codec.decoder import parse
+from pixzip.codec.stack import parse as parse_stack
+from pixzip.models import library
+
+
+def facts(data: Buffer) -> dict[str, Any]:
+    """Everything that header and table tell, after they and the blocks' checksums were verified.
+
+    Raises:
+        BitstreamError: the file is damaged.
+    """
+    if stack.is_stack(data):
+        return _stack_facts(parse_stack(data, None))
+    header = parse(data, None)
+    kinds = Counter(_kind(data, header, i) for i in range(len(header.tiles)))
+    chunks = [body[:4].decode("latin-1") for kind, body in header.extras if kind is Extra.CHUNK]
+    palette = sum(len(body) // 3 for kind, body in header.extras if kind is Extra.PALETTE)
+    return {
+        "format_version": header.version,
+        "width": header.width,
+        "height": header.height,
+        "mode": header.layout.name,
+        "channels": header.layout.channels,
+        "depth": header.depth,
+        "palette_entries": palette,
+        "transparency": any(kind is Extra.TRANSPARENCY for kind, _ in header.extras),
+        "metadata": chunks,
+        "models": [{"id": m.hex(), "name": library.name_of(m)} for m in header.models],
+        "tiles": len(header.tiles),
+        "tile_width": header.tile_width,
+        "tile_height": header.tile_height,
+        "blocks": dict(kinds),
+        "file_bytes": header.file_bytes,
+        "header_bytes": header.size_bytes,
+        "bpsp": 8 * header.file_bytes / header.subpixels,
+        "samples_crc": [f"{tile.samples_crc:08x}" for tile in header.tiles],
+    }
+
+
+def _stack_facts(header: stack.Header) -> dict[str, Any]:
+    return {
+        "format_version": STACK_VERSION,
+        "images": header.images,
+        "sizes": [run._asdict() for run in header.runs],
+        "mode": header.layout.name,
+        "channels": header.layout.channels,
+        "depth": header.depth,
+        "batch": header.batch,
+        "models": [{"id": header.model.hex(), "name": library.name_of(header.model)}],
+        "names": header.names,
+        "file_bytes": header.file_bytes,
+        "header_bytes": header.size_bytes,
+        "bpsp": 8 * header.file_bytes / header.subpixels,
+        "samples_crc": [f"{header.samples_crc:08x}"],
+    }
+
+
+def _kind(data: Buffer, header: Header, tile: int) -> str:
+    block = container.block(data, header, tile)
+    if header.version == 1:
+        return Kind.MODEL.name
+    return Kind(block[0]).name if block and block[0] in Kind.__members__.values() else "unknown"
+
+
+def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(name, text) of each fact for a person to read."""
+    for key, value in found.items():
+        if key == "models":
+            names = [f"{m['id']} ({m['name'] or 'not shipped here'})" for m in value]
+            yield "models", ", ".join(names) or "none"
+        elif key == "blocks":
+            yield key, ", ".join(f"{count} {kind}" for kind, count in value.items())
+        elif key == "sizes":
+            sizes = [f"{run['images']} of {run['width']}x{run['height']}" for run in value]
+            yield key, _ends(sizes, "runs")
+        elif key == "names":
+            yield key, _ends(value, "names")
+        elif key == "metadata":
+            yield key, ", ".join(value) or "none"
+        elif key == "samples_crc":
+            yield "samples crc", value[0] if len(value) == 1 else f"{len(value)} tiles, {value[0]} ... {value[-1]}"
+        elif key == "bpsp":
+            yield key, f"{value:.4f}"
+        elif value not in (0, False):
+            yield key.replace("_", " "), str(value)
+
+
+def _ends(texts: Sequence[str], what: str) -> str:
+    """A list in a line: all of it, or its first and last."""
+    return ", ".join(texts) or "none" if len(texts) <= 3 else f"{len(texts)} {what}, {texts[0]} ... {texts[-1]}"

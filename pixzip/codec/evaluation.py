@@ -1,0 +1,79 @@
+"""How near files come to the model's own bits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pixcodecs.container import image as container
+from pixcodecs.container.image import Layout
+from pixcodecs.errors import UnsupportedImageError
+
+from pixzip.codec.encoder import Image, as_picture, compress, largest_tile
+from pixzip.codec.tiles import Window, tile_sides
+from pixzip.engine.executor import Share, engine
+from pixzip.engine.order import to_planes
+from pixzip.engine.wavefront import Progress
+from pixzip.models.registry import Weights
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How an image's file compares with the model's own bits."""
+
+    width: int
+    height: int
+    channels: int
+    model_id: str
+    model_bits: float
+    file_bits: int
+
+    @property
+    def subpixels(self) -> int:
+        return self.width * self.height * self.channels
+
+    def as_dict(self) -> dict[str, Any]:
+        """With `ratio` (file by model), `bits_per_dim` (the model's) and `bpsp` (the file's, header included)."""
+        return asdict(self) | {
+            "ratio": self.file_bits / self.model_bits,
+            "bits_per_dim": self.model_bits / self.subpixels,
+            "bpsp": self.file_bits / self.subpixels,
+        }
+
+
+def evaluate(
+    images: Sequence[Image],
+    weights_for: Callable[[int], Weights],
+    device: str = "cpu",
+    *,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """`Evaluation.as_dict` of each image: the model's bits for its tiles and those of a real file of them.
+
+    Args:
+        images: 8-bit grey or RGB.
+        progress: called with (pixels done, pixels in all), each pixel counted twice.
+    Raises:
+        UnsupportedImageError: another layout or depth.
+    """
+    pictures = [as_picture(image) for image in images]
+    for picture in pictures:
+        if picture.depth != 8 or picture.layout not in (Layout.GREY, Layout.RGB):
+            raise UnsupportedImageError(
+                f"image is {picture.layout.name} of {picture.depth} bits, a model's own bits are of 8-bit grey or RGB"
+            )
+    share = Share(progress, 2 * sum(p.pixels for p in pictures))
+    files = compress(
+        pictures, weights_for, device, models_only=True, progress=share.part(sum(p.pixels for p in pictures))
+    )
+    results = []
+    for picture, file in zip(pictures, files, strict=True):
+        weights = weights_for(picture.samples.shape[2])
+        sides = tile_sides(picture.width, picture.height, largest_tile([weights]))
+        windows = container.windows(picture.width, picture.height, *sides)
+        planes = [to_planes(picture.samples[Window(*w).slices], weights.order) for w in windows]
+        bits = sum(engine(weights, device).nll_bits(planes, share.part(picture.pixels)))
+        found = Evaluation(
+            picture.width, picture.height, picture.samples.shape[2], weights.model_id.hex(), bits, 8 * len(file)
+        )
+        results.append(found.as_dict())
+    return results

@@ -1,0 +1,241 @@
+"""Finding the smallest block for the samples of a tile.
+
+Every kind that fits is tried and the smallest kept, so a file is never larger than the best of the learned
+model, lossless WebP, PNG at 16 bits, and no compression at all.  What a learned model shall code is asked for
+by `yield`, so that many tiles become one batch.
+"""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.container import blocks
+from pixcodecs.container.blocks import Kind, Precision, Samples
+
+from pixzip.codec import webp_png
+from pixzip.codec.webp_png import WebpEffort
+from pixzip.engine.executor import Ask
+from pixzip.models.registry import Weights
+
+
+class Choice(NamedTuple):
+    """A model, its position among those of a file, and the most bits of a sample that it codes."""
+
+    position: int
+    weights: Weights
+    max_depth: int = 16
+
+
+class Coded(NamedTuple):
+    """A block and the positions of the models that it needs."""
+
+    block: bytes
+    models: frozenset[int] = frozenset()
+
+    @property
+    def size_bytes(self) -> int:
+        """With the ids that the header needs: those of all models up to the last."""
+        return len(self.block) + 9 * (max(self.models, default=-1) + 1)
+
+
+#: Yields what the model of as many channels shall code, is sent the payload.
+Coding = Generator[Ask, bytes, Coded]
+
+#: Of a photograph: an effort of WebP, and how much larger than the best its block may be for the next one to be tried.
+_HOPES = ((WebpEffort.LEAST, 1.15), (WebpEffort.SOME, 1.06))
+#: What tiles of drawings become, whose whole may take less than its parts.
+_OF_DRAWINGS = {Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT, Kind.PNG, Kind.LEVELS, Kind.HIGH_LOW}
+#: Pixels looked at to tell photographs from graphics.
+_SAMPLED = 1 << 15
+#: The side of the part that tells how many samples wide a grey level is best.
+_TRIAL_SIDE = 128
+#: Samples a level, from which on a level that does not occur is taken for one that never does.
+_SURE = 64
+
+
+def _smallest(candidates: list[Coded]) -> Coded:
+    return min(candidates, key=lambda c: c.size_bytes)
+
+
+class Search:
+    """Encoders of blocks for one image."""
+
+    def __init__(
+        self,
+        models: Mapping[int, Sequence[Choice]],
+        *,
+        models_only: bool = False,
+        coder: EntropyCoder = EntropyCoder.RANGE,
+    ) -> None:
+        """
+        Args:
+            models: channels -> the models that code so many, where there are some: the first is for photographs.
+            models_only: let a model code whatever it can, be it the smallest or not.
+            coder: of what models code.
+        """
+        self.models = models
+        self.models_only = models_only
+        self.coder = coder
+
+    def encode(self, samples: Samples, depth: int, *, webp: bool = True) -> Coding:
+        """The smallest block found for (H, W, C) samples of `depth` bits.
+
+        Args:
+            webp: try WebP, which takes longest.
+        """
+        if self.models_only and depth >= 8 and self._of(samples, depth):
+            first = self._of(samples, depth)[0]
+            return (yield from self._model(samples, first) if depth == 8 else self._deep_model(samples, depth))
+        if (samples == samples[0, 0]).all():
+            return Coded(blocks.constant(samples, depth))
+        if samples.shape[2] in (2, 4):
+            return (yield from self._with_alpha(samples, depth))
+        if depth > 8:
+            return (yield from self._deep(samples, depth))
+        return (yield from self._shallow(samples, depth, webp))
+
+    def _of(self, samples: Samples, depth: int) -> Sequence[Choice]:
+        """The models that code such samples."""
+        return [c for c in self.models.get(samples.shape[2], ()) if depth <= c.max_depth]
+
+    def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
+        """One block for an image of several tiles, where that is smaller: WebP and PNG look back over all of it."""
+        total = sum(tile.size_bytes + 10 for tile in tiles)
+        if self.models_only or not {Kind(tile.block[0]) for tile in tiles} & _OF_DRAWINGS:
+            return None
+        candidates = _webp(samples, total) if depth <= 8 else _png(samples, depth)
+        return next((c for c in candidates if c.size_bytes < total), None)
+
+    def _with_alpha(self, samples: Samples, depth: int) -> Coding:
+        # WebP knows alpha: as a part of what the two blocks become, it could hardly gain
+        colour = yield from self.encode(np.ascontiguousarray(samples[..., :-1]), depth, webp=False)
+        opacity = yield from self.encode(np.ascontiguousarray(samples[..., -1:]), depth)
+        split = Coded(blocks.alpha(colour.block, opacity.block), colour.models | opacity.models)
+        if self.models_only:
+            return split
+        if depth <= 8:
+            return _smallest([split, *_webp(samples, split.size_bytes)])
+        return _smallest([split, *_png(samples, depth)])
+
+    def _deep(self, samples: Samples, depth: int) -> Coding:
+        candidates = [Coded(blocks.raw(samples, depth)), *_png(samples, depth)]
+        used = blocks.used_levels(samples, depth)
+        top = int(samples.max()).bit_length()
+        ranked, rank_depth = blocks.ranks(samples, used)
+        if rank_depth < top:  # levels are left out everywhere: what remains takes fewer bits
+            inner = yield from self.encode(ranked, rank_depth)
+            candidates.append(Coded(blocks.levels(used, rank_depth, inner.block), inner.models))
+            if used.sum() * _SURE < samples.size:
+                return _smallest(candidates)
+        if top < depth:
+            inner = yield from self.encode(samples.astype(blocks.dtype(top)), top)
+            candidates.append(Coded(blocks.narrow(top, inner.block), inner.models))
+        else:
+            if self._of(samples, depth):
+                candidates.append((yield from self._deep_model(samples, depth)))
+            if not self.models_only and not _photographic(samples):
+                candidates.append((yield from self._split(samples, depth)))
+        return _smallest(candidates)
+
+    def _split(self, samples: Samples, depth: int) -> Coding:
+        """High and low bits as pictures of their own: for what is no photograph."""
+        shift = depth - 8
+        high = yield from self.encode((samples >> shift).astype(np.uint8), 8)
+        low = yield from self.encode((samples & (1 << shift) - 1).astype(np.uint8), shift)
+        return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
+
+    def _deep_model(self, samples: Samples, depth: int) -> Coding:
+        position, weights, _ = self._of(samples, depth)[0]
+        precision = Precision(depth, (yield from self._unit(samples, weights, depth)))
+        payload = yield Ask(samples, weights, precision, self.coder)
+        return Coded(blocks.deep_model(position, precision, payload, self.coder), frozenset([position]))
+
+    @staticmethod
+    def _unit(samples: Samples, weights: Weights, depth: int) -> Generator[Ask, bytes, int]:
+        """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise.
+
+        It is the same whatever codes the samples in the end: trials are by the range coder.
+        """
+        h, w, _ = samples.shape
+        y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
+        part = np.ascontiguousarray(samples[y : y + _TRIAL_SIDE, x : x + _TRIAL_SIDE])
+        noise = float(np.abs(_med_residuals(part)).mean())
+        unit = min(depth - 8, max(0, round(math.log2(max(noise, 1))) - 2))
+        sizes = {unit: len((yield Ask(part, weights, Precision(depth, unit))))}
+        for direction in (-1, 1):
+            while 0 <= (tried := unit + direction) <= depth - 8 and tried not in sizes:
+                sizes[tried] = len((yield Ask(part, weights, Precision(depth, tried))))
+                if sizes[tried] >= sizes[unit]:
+                    break
+                unit = tried
+        return unit
+
+    def _shallow(self, samples: Samples, depth: int, webp: bool) -> Coding:
+        candidates = [Coded(blocks.raw(samples, depth))]
+        models = self._of(samples, depth) if depth == 8 else ()
+        photographic = _photographic(samples)
+        tried = models[:1] if photographic else models
+        coded = []
+        for model in tried:
+            coded.append((yield from self._model(samples, model)))
+        if tried:
+            best = min(zip(coded, tried, strict=True), key=lambda pair: pair[0].size_bytes)[1]
+            coded += yield from self._ranked(samples, best)
+        candidates += coded
+        webps = _webp(samples, _smallest(candidates).size_bytes) if webp else []
+        for model in models[len(tried) :] if webps or not webp else ():  # WebP comes close: a drawing of many colours
+            candidates.append((yield from self._model(samples, model)))
+        return _smallest([*candidates, *webps])
+
+    def _ranked(self, samples: Samples, model: Choice) -> Generator[Ask, bytes, list[Coded]]:
+        """Ranks among the levels, where these have gaps."""
+        used = blocks.used_levels(samples, 8)
+        extent = [np.ptp(np.flatnonzero(channel)) + 1 for channel in used]
+        if used.sum() >= 0.8 * sum(extent):
+            return []
+        ranked, _ = blocks.ranks(samples, used)
+        inner = yield from self._model(ranked, model)
+        return [Coded(blocks.levels(used, 8, inner.block), inner.models)]
+
+    def _model(self, samples: Samples, model: Choice) -> Coding:
+        payload = yield Ask(samples, model.weights, coder=self.coder)
+        return Coded(blocks.model(model.position, payload, self.coder), frozenset([model.position]))
+
+
+def _png(samples: Samples, depth: int) -> list[Coded]:
+    return [Coded(blocks.foreign(Kind.PNG, webp_png.png(samples)))] if depth == 16 else []
+
+
+def _webp(samples: Samples, best: int) -> list[Coded]:
+    """A WebP block, unless the samples are a photograph that something else has coded far better already."""
+    if _photographic(samples):
+        for effort, hope in _HOPES:
+            block = webp_png.webp_block(samples, effort)
+            if block is None or len(block) > hope * best:
+                return []
+    block = webp_png.webp_block(samples)
+    return [] if block is None else [Coded(block)]
+
+
+def _med_residuals(samples: Samples) -> NDArray[np.int64]:
+    """What the MED prediction leaves of (H, W, C) samples, without the first row and column."""
+    x = samples.astype(np.int64)
+    west, north, north_west = x[1:, :-1], x[:-1, 1:], x[:-1, :-1]
+    med = np.clip(west + north - north_west, np.minimum(west, north), np.maximum(west, north))
+    return x[1:, 1:] - med if med.size else np.zeros((1, 1, 1), np.int64)
+
+
+def _photographic(samples: Samples) -> bool:
+    """Whether samples look like a photograph's: many colours, or in grey many different neighbourhoods."""
+    h, w, c = samples.shape
+    if h * w < 1 << 14:
+        return False
+    if c == 1 and w > 2:
+        samples = np.concatenate([samples[:, :-2], samples[:, 1:-1], samples[:, 2:]], 2)
+    pixels = samples.reshape(-1, samples.shape[2])
+    pixels = pixels[:: max(1, len(pixels) // _SAMPLED)]
+    colours = pixels @ (1 << 16 * np.arange(pixels.shape[1], dtype=np.uint64))
+    return len(np.unique(colours)) > 0.2 * len(pixels)

@@ -1,0 +1,91 @@
+"""Which pixels a step codes, in shapes that do not depend on the step.
+
+At step ``t = x + 2 y`` an image has at most ``min(H, ceil(W / 2))`` pixels; it is given as many slots.  Slot j holds
+the pixel of the j-th row in flight; where that is none, the slot is idle: it reads zeros and writes where nobody looks.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixzip.engine.schedule import BACK, RING, Schedule
+from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
+
+
+class Pixels(NamedTuple):
+    """The pixels of the M slots at one step."""
+
+    active: Tensor  # (M,) bool
+    address: Tensor  # (M,) places in the padded buffer
+    seen: Tensor  # (M, len(MASK_A)) addresses that the taps read
+    inside: Tensor  # (M, len(MASK_A)) bool, taps inside the image
+    write: Tensor  # (M,) rows of a ring to write
+    read: Tensor  # (M * len(MASK_B),) rows of a ring that the taps read
+
+
+class Slots:
+    """The slots of a batch on a device.
+
+    Attributes:
+        counts: of each image.
+        first: of each image, its first slot.
+        buffer_pixels: of the padded buffer of pixels; the last but one is written by idle slots, the last is zero.
+        ring_rows: of a layer's ring; likewise.
+    """
+
+    def __init__(self, sizes: list[tuple[int, int]], device: torch.device) -> None:
+        """
+        Args:
+            sizes: (height, width) of each image.
+        """
+        self.schedule = s = Schedule(sizes)
+        self.counts = np.minimum(s.height, -(-s.width // SLOPE))
+        self.first = np.cumsum(self.counts) - self.counts
+        self.buffer_pixels = s.buffer_pixels + 2
+        self._rows = int(s.height.sum())
+        self.ring_rows = RING * self._rows + 2
+        image = np.repeat(np.arange(len(sizes)), self.counts)
+        place = np.arange(image.size) - self.first[image]
+        row = np.cumsum(s.height) - s.height  # each image's first, among all rows
+
+        def tensor(values: NDArray[np.int64]) -> Tensor:
+            return torch.from_numpy(values).to(device)
+
+        self._place, self._height, self._width = tensor(place), tensor(s.height[image]), tensor(s.width[image])
+        self._base, self._pitch, self._row = tensor(s.base[image]), tensor(s.pitch[image]), tensor(row[image])
+        self._up_a, self._right_a = (tensor(np.array(side, np.int64)) for side in zip(*MASK_A, strict=True))
+        self._up_b, self._right_b = (tensor(np.array(side, np.int64)) for side in zip(*MASK_B, strict=True))
+        self._back = tensor(np.array(BACK, np.int64))
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    def at(self, t: Tensor) -> Pixels:
+        """The pixels of step t, () int64."""
+        first = torch.div(t - self._width + SLOPE, SLOPE, rounding_mode="floor").clamp_(min=0)
+        y = first + self._place
+        x = t - SLOPE * y
+        active = (y < self._height) & (x >= 0)
+        idle, zero = self.buffer_pixels - 2, self.buffer_pixels - 1
+        address = self._base + y * self._pitch + x
+        inside = self._inside(active, y, x, self._up_a, self._right_a)
+        seen = address[:, None] + self._up_a * self._pitch[:, None] + self._right_a
+        row = self._row + y
+        neighbours = self._inside(active, y, x, self._up_b, self._right_b)
+        read = (t - self._back) % RING * self._rows + row[:, None] + self._up_b
+        return Pixels(
+            active,
+            torch.where(active, address, idle),
+            torch.where(inside, seen, zero),
+            inside,
+            torch.where(active, t % RING * self._rows + row, self.ring_rows - 2),
+            torch.where(neighbours, read, self.ring_rows - 1).flatten(),
+        )
+
+    def _inside(self, active: Tensor, y: Tensor, x: Tensor, up: Tensor, right: Tensor) -> Tensor:
+        """(M, T) bool, whether taps lie inside the images of active slots."""
+        column = x[:, None] + right
+        return active[:, None] & (y[:, None] + up >= 0) & (column >= 0) & (column < self._width[:, None])

@@ -1,0 +1,69 @@
+"""The range coder's encoder, compiled: for symbols whose shares are known before any of them is coded.
+
+The same words as `pixcodecs.coders.range.Encoder` writes, where that would need rows of 16 frequencies for each symbol.
+"""
+
+import numpy as np
+
+from pixzip.engine.backends.numba.trunk import compiled
+from pixzip.engine.backends.torch.frequencies import EDGE_BITS
+
+_EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
+_SHARES = np.float32((1 << 24) - 16)
+_WORD, _SHARE = np.uint64(32), np.uint64(24)
+_LOW_WORD = np.uint64(0xFFFFFFFF)
+
+
+@compiled
+def _carry(words, n):
+    """Add one to the number that the first n words are."""
+    while n:
+        n -= 1
+        words[n] += np.uint32(1)
+        if words[n]:
+            break
+
+
+@compiled
+def encode(edges, values, words):
+    """Code an image in the order of `docs/format.md`; returns how many words it takes.
+
+    `edges` are (H, W, C, 2) int64: of a value's bin and of itself, the cumulative frequency below and that below the
+    next one, 21 bits each; `values` (H, W, C) uint8; `words` uint32, as many as there are symbols and two more.
+    """
+    h, w, channels = values.shape
+    low, span, n = np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF), 0
+    for t in range(w + 2 * h - 2):
+        first, last = max(0, (t - w + 2) // 2), min(h - 1, t // 2)
+        for c in range(channels):
+            for digit in range(2):
+                for y in range(first, last + 1):
+                    x = t - 2 * y
+                    start, stop, total = edges[y, x, c, digit] >> _EDGE_BITS, edges[y, x, c, digit] & _EDGE, 1 << 20
+                    symbol = values[y, x, c] >> 4
+                    if digit:
+                        bin_start, bin_stop = edges[y, x, c, 0] >> _EDGE_BITS, edges[y, x, c, 0] & _EDGE
+                        start, stop, total = start - bin_start, stop - bin_start, bin_stop - bin_start
+                        symbol = values[y, x, c] & 15
+                    scale = _SHARES / np.float32(total)
+                    left = np.int64(np.float32(start) * scale) + symbol
+                    right = np.int64(1 << 24)
+                    if symbol < 15:
+                        right = np.int64(np.float32(stop) * scale) + symbol + 1
+                    unit = span >> _SHARE
+                    before = low
+                    low = low + unit * np.uint64(left)
+                    if low < before:
+                        _carry(words, n)
+                    span = unit * np.uint64(right - left)
+                    if span >> _WORD == np.uint64(0):
+                        words[n] = np.uint32(low >> _WORD)
+                        n += 1
+                        low, span = low << _WORD, span << _WORD
+    head, top = low + _LOW_WORD, low + span
+    if head < low:
+        _carry(words, n)
+    words[n] = np.uint32(head >> _WORD)
+    words[n + 1] = np.uint32(0)
+    same = (head < low) == (top < low) and head >> _WORD == top >> _WORD
+    return n + 2 if same else n + 1

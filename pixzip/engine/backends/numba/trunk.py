@@ -1,0 +1,261 @@
+"""Compiled CPU kernels of the trunk: what `wavefront` does, for the few hundred pixels of a step.
+
+At that size a CPU's time goes into the number of tensor operations, not into their size.  Here some four
+hundred operations a step become fourteen calls (numba); `trunk` multiplies by BLAS, through SciPy.
+Everything is an integer, or a float32 that holds one,
+so the results are those of the tensor operations, bit for bit; tests hold them against each other.
+The heads have a file of their own, `kernels_heads`.
+"""
+
+from importlib import import_module
+
+import numpy as np
+from numba import njit, prange
+
+from pixzip.models.wavefront.weights import FRACTION
+
+_FRACTION = FRACTION
+
+
+def _threads_are_cheap() -> bool:
+    """Whether numba will run threads by OpenMP or TBB; its own pool takes longer to wake than a kernel to run."""
+    for pool in ("omppool", "tbbpool"):
+        try:
+            import_module(f"numba.np.ufunc.{pool}")
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+THREADS = _threads_are_cheap()
+
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+#: For `prange`; a kernel wakes the threads in microseconds.
+threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
+
+
+@compiled
+def diagonal(t, height, width, base, pitch, first_row, places, most, back, rise, first, count, image, address, taps):
+    """What `Schedule.step` computes, into (N,) `first` and `count`, (M,) `image` and `address`, (M, T) `taps`.
+
+    Returns M.
+    """
+    for n in range(height.shape[0]):
+        first[n] = max(0, (t - width[n] + 2) // 2)
+        count[n] = max(0, min(height[n] - 1, t // 2) - first[n] + 1)
+    ring, rows = places.shape
+    zero_row = ring * most
+    slot = t % ring
+    for row in range(rows):
+        places[slot, row] = zero_row
+    m = 0
+    for n in range(count.shape[0]):
+        for y in range(first[n], first[n] + count[n]):
+            image[m] = n
+            address[m] = base[n] + y * (pitch[n] - 2) + t
+            places[slot, first_row[n] + y] = slot * most + m
+            m += 1
+    m = 0
+    for n in range(count.shape[0]):
+        for row in range(first_row[n] + first[n], first_row[n] + first[n] + count[n]):
+            for k in range(back.shape[0]):
+                taps[m, k] = places[(t - back[k]) % ring, row + rise[k]]
+            m += 1
+    return m
+
+
+@compiled
+def _features(pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out):
+    """`runs` is (R, 2): the taps of a row of the mask, as first tap and number, lie side by side in `pixels`."""
+    channels = pixels.shape[1]
+    taps = offsets.shape[1]
+    flat = pixels.reshape(-1)
+    repeated = np.empty(taps * channels, np.int32)  # the prediction beside each of a run's samples
+    for i in range(address.shape[0]):
+        at, off, row = address[i], offsets[image[i]], out[i]
+        for c in range(channels):
+            w, n = np.int32(pixels[at + off[west], c]), np.int32(pixels[at + off[north], c])
+            gradient = w + n - np.int32(pixels[at + off[north_west], c])
+            med = max(min(w, n), min(max(w, n), gradient))
+            centre[i, c] = med
+            row[taps * channels + c] = max(-127, med - 128)
+            for k in range(taps):
+                repeated[k * channels + c] = med
+        for r in range(runs.shape[0]):
+            first, length = runs[r, 0], runs[r, 1]
+            start, target = at + off[first], first * channels
+            if inside[start] and inside[start + length - 1]:
+                source = flat[start * channels : (start + length) * channels]
+                for j in range(length * channels):
+                    row[target + j] = max(np.int32(-127), min(np.int32(127), np.int32(source[j]) - repeated[j]))
+                continue
+            for k in range(length):
+                for c in range(channels):
+                    difference = np.int32(pixels[start + k, c]) - repeated[c]
+                    difference = max(np.int32(-127), min(np.int32(127), difference))
+                    row[target + k * channels + c] = difference if inside[start + k] else np.int32(0)
+
+
+@compiled
+def _deep_features(
+    pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
+):  # fmt: skip
+    """`_features` of samples wider than grey levels: 2^units[n] of them are one, and >> levels[n] gives 8 bits."""
+    channels = pixels.shape[1]
+    taps = offsets.shape[1]
+    for i in range(address.shape[0]):
+        at, off, row = address[i], offsets[image[i]], out[i]
+        unit, level = units[image[i]], levels[image[i]]
+        half = (1 << unit) >> 1
+        for c in range(channels):
+            w, n = np.int32(pixels[at + off[west], c]), np.int32(pixels[at + off[north], c])
+            gradient = w + n - np.int32(pixels[at + off[north_west], c])
+            med = max(min(w, n), min(max(w, n), gradient))
+            centre[i, c] = med
+            row[taps * channels + c] = max(-127, (med >> level) - 128)
+            for k in range(taps):
+                difference = (np.int32(pixels[at + off[k], c]) - med + half) >> unit
+                row[k * channels + c] = max(-127, min(127, difference)) if inside[at + off[k]] else 0
+
+
+@compiled
+def _any_features(
+    pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
+):  # fmt: skip
+    """`_features`, or where there are units `_deep_features`."""
+    if units.shape[0]:
+        _deep_features(
+            pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
+        )  # fmt: skip
+    else:
+        _features(pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out)
+
+
+@compiled
+def _activate_row(stream, i, out, o, finer):
+    """`Float32.activate` of stream[i] into out[o]."""
+    scale, surplus = np.float32(1 << finer), np.float32(((1 << finer) - 1) / 2)
+    for j in range(stream.shape[1]):
+        value = stream[i, j] * scale - surplus
+        value = value if value > np.float32(0) else np.float32(0)
+        value = value if value < np.float32(127) else np.float32(127)
+        out[o, j] = np.int32(value)
+
+
+@compiled
+def activate_float32(stream, out, finer):
+    """`Float32.activate` of (M, C) float32 into (M, C) of any type."""
+    for i in range(stream.shape[0]):
+        _activate_row(stream, i, out, i, finer)
+
+
+@compiled
+def activate_int32(stream, out, finer):
+    """`Int8.activate` of (M, C) int32 into (M, C) of any type."""
+    shift = _FRACTION - finer
+    surplus = (1 << (_FRACTION - 1)) - (1 << (shift - 1))
+    for i in range(stream.shape[0]):
+        for j in range(stream.shape[1]):
+            out[i, j] = max(0, min(127, (stream[i, j] - surplus) >> shift))
+
+
+@compiled
+def _gather(ring, taps, out):
+    width = ring.shape[1]
+    for i in range(taps.shape[0]):
+        for k in range(taps.shape[1]):
+            source, target = ring[taps[i, k]], out[i, k * width : (k + 1) * width]
+            for j in range(width):
+                target[j] = source[j]
+
+
+@threaded
+def features(
+    parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
+):  # fmt: skip
+    """MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
+    m = address.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _any_features(
+            pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
+            centre[i:j], out[i:j],
+        )  # fmt: skip
+
+
+@threaded
+def gather(parts, ring, taps, out):
+    """Rows of the ring, (R, C) int8, at (M, T) places into (M, T C) of any type."""
+    m = taps.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _gather(ring, taps[i:j], out[i:j])
+
+
+@compiled
+def _masked_layer(stream, ring, first, taps, weight, seen, product, finer):
+    """stream += conv(activate(stream)), whose neighbours were put into the ring by earlier steps."""
+    width = stream.shape[1]
+    for i in range(stream.shape[0]):
+        _activate_row(stream, i, ring, first + i, finer)
+        for k in range(taps.shape[1]):
+            source, at = taps[i, k], k * width
+            for j in range(width):
+                seen[i, at + j] = ring[source, j]
+    np.dot(seen, weight, product)
+    for i in range(stream.shape[0]):
+        for j in range(width):
+            stream[i, j] += product[i, j]
+
+
+@compiled
+def _centre_layer(stream, weight, activations, product):
+    """stream += activate(stream) @ weight."""
+    for i in range(stream.shape[0]):
+        _activate_row(stream, i, activations, i, 0)
+    np.dot(activations, weight, product)
+    for i in range(stream.shape[0]):
+        for j in range(stream.shape[1]):
+            stream[i, j] += product[i, j]
+
+
+@compiled
+def _linear(a, weight, bias, out):
+    """bias + a @ weight."""
+    np.dot(a, weight, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += bias[j]
+
+
+@threaded
+def trunk(
+    parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, feats,
+    first, taps, rings, activations, seen, product, stream, hidden, finer,
+    input_weight, input_bias, block_weight, mix_weight, hidden_weight, hidden_bias,
+):  # fmt: skip
+    """From pixels to the heads' hidden layer, all in float32 activation steps.
+
+    A pixel reads features of earlier steps and its own, so each part of the M pixels runs through all layers by
+    itself.  `rings` is (B, R, C) int8, `block_weight` (B, T C, C), `mix_weight` (B, mixing, C, C); `activations`,
+    `seen`, `product` and `stream` are (M, ...) scratch; the results are (M, C) `centre` and (M, C W) `hidden`.
+    `units` and `levels` are those of the images, or have no entries where samples have 8 bits.
+    """
+    m = address.shape[0]
+    for p in prange(parts):
+        i, j = m * p // parts, m * (p + 1) // parts
+        _any_features(
+            pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
+            centre[i:j], feats[i:j],
+        )  # fmt: skip
+        s = stream[i:j]
+        _linear(feats[i:j], input_weight, input_bias, s)
+        for b in range(rings.shape[0]):
+            reads = 0 if b else finer
+            _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j], reads)
+            for k in range(mix_weight.shape[1]):
+                _centre_layer(s, mix_weight[b, k], activations[i:j], product[i:j])
+        for row in range(i, j):
+            _activate_row(stream, row, activations, row, 0)
+        _linear(activations[i:j], hidden_weight, hidden_bias, hidden[i:j])

@@ -1,0 +1,94 @@
+"""A model's matrices and tables as a backend wants them."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pixzip.engine.backends.torch.frequencies import Frequencies
+from pixzip.engine.backends.torch.gemm import Arithmetic, Matrix
+from pixzip.engine.backends.torch.high_depth import DeepFrequencies
+from pixzip.models.wavefront.tables import LOGISTIC_LIMIT, RECIPROCAL_BITS
+from pixzip.models.wavefront.taps import CENTRE
+from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+
+
+class Layers:
+    """A model's matrices as a backend wants them, and its tables."""
+
+    def __init__(self, weights: IntegerWeights, arithmetic: Arithmetic) -> None:
+        t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
+        c, k = weights.config.channels, weights.config.n_mix
+        half = 1 << (FRACTION - 1)  # activations round to nearest
+
+        def matrix(name: str) -> Matrix:
+            return arithmetic.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
+
+        self.config = weights.config
+        self.arithmetic = arithmetic
+        self.frequencies = Frequencies(weights, arithmetic.device)
+        self.deep_frequencies = DeepFrequencies(weights, self.frequencies)
+        self.exp2 = weights.tensors["table.exp2"].astype(np.int32)
+        self.logistic = weights.tensors["table.logistic"]
+        self.reciprocal = weights.tensors["table.reciprocal"]
+        #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
+        self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
+        self.input, self.input_bias = matrix("input"), arithmetic.bias(t["input.bias"] + half)
+        #: Each layer of the trunk, whether it reads neighbours besides its own pixel, and how much finer.
+        self.trunk = [
+            (matrix(name), taps != CENTRE, 0 if i else weights.config.finer)
+            for i, (name, taps) in enumerate(weights.config.layers)
+        ]
+        self.hidden, self.hidden_bias = matrix("hidden"), arithmetic.bias(t["hidden.bias"] + half)
+        self.known = [matrix(f"known.{i}") for i in range(1, c)]
+        self.out = [matrix(f"out.{i}") for i in range(c)]
+        shared = [OUTPUT_SHIFTS[name] for name in ("logits", "means", "scales") for _ in range(k)]
+        shifts = [shared + [OUTPUT_SHIFTS["factors"]] * i for i in range(c)]
+        self.shifts = [arithmetic.shifts(s) for s in shifts]
+        self.out_bias = [
+            arithmetic.bias(t[f"out.{i}.bias"] + torch.tensor([1 << (s - 1) for s in shifts[i]], dtype=torch.int32))
+            for i in range(c)
+        ]
+
+        #: For compiled kernels: the trunk's operands of `kernels.trunk`.
+        self.fused = (
+            *self._affine(weights, "input"),
+            self._stack(weights, [f"block.{i}" for i in range(weights.config.blocks)]),
+            self._stack(weights, [name for name, taps in weights.config.layers if taps == CENTRE]).reshape(
+                weights.config.blocks, weights.config.mixing, weights.config.width, weights.config.width
+            ),
+            *self._affine(weights, "hidden"),
+        )
+        #: For compiled kernels: known weights, output weights, output biases, floor steps of each channel.
+        self.heads = [
+            (
+                self._steps(weights, f"known.{i}") if i else np.zeros((0, weights.config.head_width), np.float32),
+                self._steps(weights, f"out.{i}"),
+                ((weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << FRACTION)).astype(
+                    np.float32
+                ),
+                np.array([2.0 ** (FRACTION - s) for s in shifts[i]], np.float32),
+            )
+            for i in range(c)
+        ]
+
+    @staticmethod
+    def _steps(weights: IntegerWeights, name: str) -> NDArray[np.float32]:
+        """A matrix in activation steps, exactly."""
+        return (scaled(weights, name) / (1 << FRACTION)).astype(np.float32)
+
+    @classmethod
+    def _stack(cls, weights: IntegerWeights, names: list[str]) -> NDArray[np.float32]:
+        width = weights.config.width
+        return np.stack([cls._steps(weights, name) for name in names]) if names else np.zeros((0, width), np.float32)
+
+    @classmethod
+    def _affine(cls, weights: IntegerWeights, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """A matrix and its bias, with what rounds to nearest, in activation steps."""
+        bias = weights.tensors[f"{name}.bias"] + (1 << (FRACTION - 1))
+        return cls._steps(weights, name), (bias / (1 << FRACTION)).astype(np.float32)
+
+    @staticmethod
+    def shapes(weights: IntegerWeights) -> list[tuple[int, int]]:
+        """(K, N) of every product, for the self-test."""
+        shapes = {a.shape for n, a in weights.tensors.items() if n.endswith(".weight")}
+        return sorted((int(k), int(n)) for k, n in shapes)

@@ -1,0 +1,1 @@
+"""One Triton kernel for all steps of a tile."""

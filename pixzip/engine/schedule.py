@@ -1,0 +1,107 @@
+"""Which pixels are coded together: the diagonals of a batch of images of any sizes.
+
+At step ``t = x + 2 y`` every image row in flight has one pixel, and a batch is just more rows.  Pixels live
+in one padded buffer, so that a tap is an addition to an address.  Features of the last four steps live
+in rings; rows that are not in flight, and taps outside an image, lead to one row of zeros.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
+
+_TOP = max(-dy for dy, _ in MASK_A)
+_LEFT = max(-dx for _, dx in MASK_A)
+_RIGHT = max(dx for _, dx in MASK_A)
+#: Steps back that each tap of mask B reaches, and how many steps a layer must remember.
+BACK = tuple(-(dx + SLOPE * dy) for dy, dx in MASK_B)
+RING = max(BACK) + 1
+
+Indices = NDArray[np.int64]
+
+
+class Step(NamedTuple):
+    """The M pixels coded together."""
+
+    t: int
+    segments: list[tuple[int, slice]]  # image -> its part of the pixels
+    image: Indices  # (M,)
+    address: Indices  # (M,) places in the padded buffer
+    first: int  # where this step's rows of a ring begin
+    taps: Indices  # (M, len(MASK_B)) rows of a ring
+
+
+def count_steps(height: int, width: int) -> int:
+    """Steps that one image takes."""
+    return width + SLOPE * (height - 1)
+
+
+class Schedule:
+    """The diagonals of a batch, in order."""
+
+    def __init__(self, sizes: list[tuple[int, int]]) -> None:
+        """
+        Args:
+            sizes: (height, width) of each image.
+        """
+        self.sizes = sizes
+        self.height, self.width = (np.array(side, np.int64) for side in zip(*sizes, strict=True))
+        self.steps = max(count_steps(h, w) for h, w in sizes)
+        self.pitch = self.width + _LEFT + _RIGHT
+        area = (self.height + _TOP) * self.pitch
+        self.base = np.cumsum(area) - area + _TOP * self.pitch + _LEFT  # each image's first pixel
+        #: Pixels of the padded buffer; the last ones are for taps to the right of the last pixel.
+        self.buffer_pixels = int(area.sum()) + _LEFT
+        #: (N, len(MASK_A)) what to add to an address.
+        self.offsets = np.stack([dy * self.pitch + dx for dy, dx in MASK_A], 1)
+        self.first_row = np.cumsum(self.height + 1) - self.height  # an empty row above each image
+        #: The most pixels that a step can have.
+        self.most = int(np.minimum(self.height, -(-self.width // SLOPE)).sum())
+        self.zero_row = RING * self.most
+        self._places = np.full((RING, int((self.height + 1).sum()) + 1), self.zero_row, np.int64)
+
+    def window(self, image: int) -> Indices:
+        """(H, W) addresses of an image's pixels in the padded buffer."""
+        h, w = self.sizes[image]
+        window: Indices = self.base[image] + np.arange(h)[:, None] * self.pitch[image] + np.arange(w)
+        return window
+
+    def inside(self) -> NDArray[np.bool_]:
+        """(buffer_pixels,) whether an address is a pixel of an image."""
+        inside = np.zeros(self.buffer_pixels, np.bool_)
+        for i in range(len(self.sizes)):
+            inside[self.window(i)] = True
+        return inside
+
+    def __iter__(self) -> Iterator[Step]:
+        self._places.fill(self.zero_row)
+        for t in range(self.steps):
+            yield self.step(t)
+
+    def step(self, t: int) -> Step:
+        """Steps must be asked for in order."""
+        first, count, start = self._in_flight(t)
+        image = np.repeat(np.arange(count.size), count)
+        y = np.arange(image.size) + (first - start)[image]
+        row = self.first_row[image] + y
+        slot = t % RING
+        self._places[slot].fill(self.zero_row)
+        self._places[slot, row] = slot * self.most + np.arange(image.size)
+        taps = np.empty((image.size, len(MASK_B)), np.int64)
+        for i, (back, (dy, _)) in enumerate(zip(BACK, MASK_B, strict=True)):
+            taps[:, i] = self._places[(t - back) % RING, row + dy]
+        address = self.base[image] + y * (self.pitch[image] - SLOPE) + t
+        return Step(t, self._segments(count, start), image, address, slot * self.most, taps)
+
+    def _in_flight(self, t: int) -> tuple[Indices, Indices, Indices]:
+        """Of each image: the first row in flight, how many are, and where they start among all."""
+        first = np.maximum(0, (t - self.width + SLOPE) // SLOPE)
+        count = np.maximum(0, np.minimum(self.height - 1, t // SLOPE) - first + 1)
+        return first, count, np.cumsum(count) - count
+
+    @staticmethod
+    def _segments(count: Indices, start: Indices) -> list[tuple[int, slice]]:
+        return [(int(i), slice(int(start[i]), int(start[i] + count[i]))) for i in np.flatnonzero(count)]

@@ -1,1 +1,0 @@
-"""Integer arithmetic: the same frequencies on every machine."""

@@ -1,0 +1,100 @@
+"""ICC profiles, EXIF, XMP and resolutions <-> the chunks that PNG keeps them in."""
+
+import math
+import struct
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pixzip.image.picture import Chunk
+
+_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"  # keyword; not compressed; no language; no translated keyword
+_EXIF = b"Exif\0\0"
+_PER_METRE = 1
+#: A compressed profile may grow to this much and no more.
+MAX_PROFILE_BYTES = 1 << 24
+
+
+class Embedded(NamedTuple):
+    """What other formats too can hold; empty where there is none.  `resolution` is the body of pHYs."""
+
+    icc: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
+    resolution: bytes = b""
+
+
+def to_chunks(embedded: Embedded) -> tuple[list[Chunk], list[str]]:
+    """The chunks, in an order that PNG allows, and the names of what does not fit into one."""
+    chunks, dropped = [], []
+    if embedded.icc:
+        chunks.append(Chunk(b"iCCP", b"icc\0\0" + zlib.compress(embedded.icc, 9)))
+    if embedded.resolution:
+        chunks.append(Chunk(b"pHYs", embedded.resolution))
+    if embedded.exif.removeprefix(_EXIF):
+        chunks.append(Chunk(b"eXIf", embedded.exif.removeprefix(_EXIF)))
+    if embedded.xmp:
+        try:
+            embedded.xmp.decode()
+            chunks.append(Chunk(b"iTXt", _XMP + embedded.xmp))
+        except UnicodeDecodeError:
+            dropped.append("xmp")  # iTXt is UTF-8
+    return chunks, dropped
+
+
+def from_chunks(chunks: Iterable[Chunk], kinds: Iterable[str]) -> tuple[Embedded, list[str]]:
+    """The inverse of `to_chunks`.
+
+    Args:
+        kinds: the fields of `Embedded` that are wanted.
+    Returns:
+        The fields, and the types of all chunks that are not in them.
+    """
+    found: dict[str, bytes] = {}
+    others = []
+    for chunk in chunks:
+        kind, data = _embedded(chunk)
+        if data and kind in kinds and kind not in found:
+            found[kind] = data
+        else:
+            others.append(chunk.type.decode("ascii"))
+    return Embedded(**found), others
+
+
+def _embedded(chunk: Chunk) -> tuple[str, bytes]:
+    """The field of `Embedded` that a chunk fills, and with what."""
+    if chunk.type == b"iCCP":
+        return "icc", _inflate(chunk.data.partition(b"\0")[2][1:])
+    if chunk.type == b"eXIf":
+        return "exif", chunk.data
+    if chunk.type == b"iTXt" and chunk.data.startswith(_XMP):
+        return "xmp", chunk.data.removeprefix(_XMP)
+    if chunk.type == b"pHYs" and len(chunk.data) == 9 and chunk.data[8] == _PER_METRE:
+        return "resolution", chunk.data
+    return "", b""
+
+
+def _inflate(data: bytes) -> bytes:
+    """A zlib stream's content; empty if it is damaged or too long."""
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(data, MAX_PROFILE_BYTES)
+    except zlib.error:
+        return b""
+    return content if inflater.eof else b""
+
+
+def resolution(x: float, y: float) -> bytes:
+    """The body of pHYs for so many pixels per metre; empty where there is no such number."""
+    if not (0 < x < 2**31 and 0 < y < 2**31):
+        return b""
+    return struct.pack(">IIB", round(x), round(y), _PER_METRE)
+
+
+def aspect(x: int, y: int) -> bytes:
+    """The body of pHYs for pixels x : y of no known size; empty for square ones."""
+    divisor = math.gcd(x, y) or 1
+    x, y = x // divisor, y // divisor
+    if x == y or not (0 < x < 2**31 and 0 < y < 2**31):
+        return b""
+    return struct.pack(">IIB", x, y, 0)

@@ -1,0 +1,206 @@
+"""The formats that Pillow reads without loss: BMP, WebP, JPEG's decoded pixels, and a few old ones.
+
+Pillow converts some images on opening without a word: 5-bit and 16-bit colours become 8-bit ones.
+Whatever would not come back as it was is refused here, by name.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from pixcodecs.errors import UnsupportedImageError
+
+from pixzip.image.formats.base import Loaded, check_frames, check_size
+from pixzip.image.formats.metadata import Embedded, aspect, from_chunks, resolution, to_chunks
+from pixzip.image.picture import Chunk, Layout, Picture, Samples
+
+FORMATS = ("BMP", "DIB", "WEBP", "JPEG", "GIF", "TGA", "PCX", "SGI", "QOI")
+#: The fields of `Embedded` that WebP files keep.
+WEBP_METADATA = frozenset({"icc", "exif", "xmp"})
+
+#: Of the modes that a picture can have.
+LAYOUTS = {
+    "1": Layout.GREY,
+    "L": Layout.GREY,
+    "LA": Layout.GREY_ALPHA,
+    "RGB": Layout.RGB,
+    "RGBA": Layout.RGBA,
+    "P": Layout.PALETTE,
+}
+_MODES = {
+    "PA": "palette with alpha",
+    "RGBX": "RGB with padding",
+    "CMYK": "CMYK",
+    "YCbCr": "YCbCr",
+    "LAB": "L*a*b*",
+    "I": "32-bit integers",
+    "F": "floating point",
+}
+#: Entries of `Image.info` that describe the file's coding or repeat the pixels' layout, not the picture.
+TECHNICAL = frozenset(
+    {"adobe", "adobe_transform", "background", "compression", "duration", "extension", "interlace", "jfif", "loop"}
+    | {"jfif_density", "jfif_unit", "jfif_version", "orientation", "progression", "progressive", "rle", "timestamp"}
+    | {"transparency", "version"}
+    | {"dpi"}  # JPEG's stands in jfif_density; every BMP and PCX has one, whether it means something or not
+    | {"comment", "exif", "icc_profile", "xmp"}  # kept
+)
+#: JPEG segments that `Image.info` has the content of.
+_APPS = (
+    ("APP0", b"JF"),
+    ("APP1", b"Exif\0"),
+    ("APP1", b"http://ns.adobe.com/xap/1.0/\0"),
+    ("APP2", b"ICC_PROFILE\0"),
+    ("APP13", b"Photoshop 3.0\0"),
+    ("APP14", b"Adobe"),
+    ("COM", b""),
+)
+_JPEG_UNITS_PER_METRE = {1: 1 / 0.0254, 2: 100.0}
+
+
+@contextmanager
+def _pixel_limit(max_pixels: int | None) -> Iterator[None]:
+    """Pillow's own limit, as an error, for as long as one file is open."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def read(data: bytes, max_pixels: int | None) -> Loaded:
+    """The picture in a file of one of `FORMATS`.
+
+    Raises:
+        UnsupportedImageError: no such file, several frames, too large, or not kept as it is by Pillow.
+        Exception: whatever Pillow raises on a damaged file.
+    """
+    try:
+        with _pixel_limit(max_pixels), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            check_size(*image.size, max_pixels)
+            check_frames(getattr(image, "n_frames", 1))
+            _check_kept(image)
+            image.load()
+            picture, dropped = _picture(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        message = f"image has more than {max_pixels} pixels: lift the limit if you trust the file"
+        raise UnsupportedImageError(message) from None
+    except UnidentifiedImageError:
+        known = ", ".join(("PNG", "TIFF", "PBM, PGM, PPM, PAM", *FORMATS))
+        raise UnsupportedImageError(f"not an image of a format read here ({known})") from None
+    return Loaded(picture, dropped)
+
+
+def check_mode(mode: str) -> None:
+    """
+    Raises:
+        UnsupportedImageError: it is none of `LAYOUTS`.
+    """
+    if mode not in LAYOUTS:
+        raise UnsupportedImageError(f"image mode {mode} ({_MODES.get(mode, 'unknown')}) is not supported")
+
+
+def _check_kept(image: Image.Image) -> None:
+    """Refuse what Pillow will not give as the file has it."""
+    check_mode(image.mode)
+    mode = f"image mode {image.mode}"
+    for tile in getattr(image, "tile", []):
+        args = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        found = re.search(r";(\d+)", args[0]) if args and isinstance(args[0], str) else None
+        if tile[0] == "SGI16" or (found and image.mode not in ("1", "P")):
+            bits = found[1] if found else 16
+            raise UnsupportedImageError(f"{mode} of a file with {bits} bits is not supported in {image.format}")
+
+
+def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
+    """The picture of a loaded image, and the names of what it leaves."""
+    layout, depth = LAYOUTS[image.mode], 1 if image.mode == "1" else 8
+    samples = np.array(image, np.uint8).reshape(image.height, image.width, layout.channels)
+    palette, transparency = b"", b""
+    key = image.info.get("transparency")
+    if layout is Layout.PALETTE:
+        palette, transparency, depth = palette_of(image, samples)
+    elif isinstance(key, int) and layout is Layout.GREY:
+        transparency = key.to_bytes(2)
+    elif key is not None:
+        raise UnsupportedImageError(f"image mode {image.mode} with a transparent colour is not supported")
+    chunks, dropped = _metadata(image)
+    return Picture(samples, layout, depth, palette, transparency, tuple(chunks)), dropped
+
+
+def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]:
+    """R, G, B of every entry; alphas, where the image has some; and the bits that an index takes.
+
+    Raises:
+        UnsupportedImageError: the transparent entry is none.
+    """
+    colours = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+    alphas = colours[:, 3].tobytes() if (colours[:, 3] != 255).any() else b""
+    depth = next(d for d in (1, 2, 4, 8) if 2**d >= len(colours) and 2**d > samples.max())
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        if key >= len(colours):
+            raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
+        alphas = b"\xff" * key + b"\0"
+    elif isinstance(key, bytes):  # as of a PNG that Pillow opened
+        alphas = key[: len(colours)]
+    return colours[:, :3].tobytes(), alphas, depth
+
+
+def _metadata(image: Image.Image) -> tuple[list[Chunk], list[str]]:
+    info = image.info
+    unit, (x, y) = info.get("jfif_unit", 0), info.get("jfif_density", (1, 1))
+    per_metre = _JPEG_UNITS_PER_METRE.get(unit)
+    density = resolution(x * per_metre, y * per_metre) if per_metre else aspect(x, y)
+    icc, exif, xmp = (_bytes(info.get(name)) for name in ("icc_profile", "exif", "xmp"))
+    chunks, dropped = to_chunks(Embedded(icc, exif, xmp, density))
+    comment = _bytes(info.get("comment"))
+    if comment:
+        if b"\0" in comment:
+            dropped.append("comment")  # tEXt has no NUL
+        else:
+            chunks.append(Chunk(b"tEXt", b"Comment\0" + comment))
+    dropped += [str(name) for name in info if name not in TECHNICAL]
+    for app, data in getattr(image, "applist", []):
+        if not any(app == known and data.startswith(start) for known, start in _APPS):
+            dropped.append(app)
+    return chunks, sorted(set(dropped))
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def write_bmp(picture: Picture) -> bytes:
+    """A BMP file; palettes have 8 bits."""
+    image = Image.fromarray(picture.samples[..., 0] if picture.layout.channels == 1 else picture.samples)
+    if picture.depth == 1 and picture.layout is Layout.GREY:
+        image = image.point([0] + 255 * [255], "1")
+    if picture.layout is Layout.PALETTE:
+        image.putpalette(picture.palette)
+    return _save(image, "BMP")
+
+
+def write_webp(picture: Picture) -> bytes:
+    """A lossless WebP file, the colours under transparent pixels included."""
+    if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
+        raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
+    embedded, _ = from_chunks(picture.metadata, WEBP_METADATA)
+    kept = {"icc_profile": embedded.icc, "exif": embedded.exif, "xmp": embedded.xmp}
+    return _save(Image.fromarray(picture.samples), "WEBP", lossless=True, quality=100, exact=True, **kept)
+
+
+def _save(image: Image.Image, form: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    try:
+        image.save(out, form, **options)
+    except (OSError, ValueError) as e:
+        raise UnsupportedImageError(f"image cannot be written as {form}: {e}") from None
+    return out.getvalue()

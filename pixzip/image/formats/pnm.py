@@ -1,0 +1,162 @@
+"""PBM, PGM, PPM and PAM files <-> pictures, of any depth to 16 bits, by netpbmfile.
+
+netpbmfile looks for the header with patterns that a hostile one keeps busy for ever, so it is shown a
+plain one, made of the same numbers.
+"""
+
+import io
+import os
+import re
+from collections.abc import Generator
+from typing import Any, BinaryIO
+
+import netpbmfile
+import numpy as np
+from pixcodecs.errors import UnsupportedImageError
+
+from pixzip.image.formats.base import Loaded, Opened, check_frames, check_size
+from pixzip.image.picture import Frame, Layout, Picture, Samples
+
+_MOST_HEADER_BYTES = 4096
+_BAND_BYTES = 1 << 20
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_NUMBER = rb"(\d{1,10})"
+_PNM = re.compile(rb"P[1-6]" + _GAP + _NUMBER + _GAP + _NUMBER)
+_MAXVAL = re.compile(_GAP + _NUMBER)
+_KINDS = {
+    ("BLACKANDWHITE", 1): Layout.GREY,
+    ("BLACKANDWHITE_ALPHA", 2): Layout.GREY_ALPHA,
+    ("GRAYSCALE", 1): Layout.GREY,
+    ("GRAYSCALE_ALPHA", 2): Layout.GREY_ALPHA,
+    ("RGB", 3): Layout.RGB,
+    ("RGB_ALPHA", 4): Layout.RGBA,
+}
+
+
+def is_pnm(data: bytes) -> bool:
+    return re.match(rb"P[1-7][\s#]", data) is not None
+
+
+def read(data: bytes, max_pixels: int | None) -> Loaded:
+    """The picture in a Netpbm file.
+
+    Raises:
+        UnsupportedImageError: several images, too large, or values that fill no number of bits.
+        Exception: whatever netpbmfile raises on a damaged file.
+    """
+    head, at = _header(data)
+    with netpbmfile.NetpbmFile(io.BytesIO(head + data[at:])) as file:
+        frame = _frame(file, file.frames, max_pixels)
+        values = file.asarray()
+        black_is_one = file.magicnumber in ("P1", "P4")
+    samples = values.reshape(frame.height, frame.width, frame.layout.channels).astype(frame.dtype)
+    if black_is_one:
+        samples = 1 - samples
+    return Loaded(Picture(samples, frame.layout, frame.depth), [])
+
+
+def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
+    """The picture in a Netpbm file; None if its numbers are text.
+
+    Raises:
+        UnsupportedImageError: as `read`, or there are too few samples.
+        Exception: whatever netpbmfile raises on a damaged header.
+    """
+    data = file.read(2 * _MOST_HEADER_BYTES)
+    if data[1:2] in b"123":
+        return None
+    head, at = _header(data)
+    with netpbmfile.NetpbmFile(io.BytesIO(head)) as parsed:
+        row = np.empty((parsed.width, parsed.depth), parsed.dtype)
+        packed = parsed.magicnumber == "P4"
+        row_bytes = -(-parsed.width // 8) if packed else row.nbytes
+        found = (file.seek(0, os.SEEK_END) - at) // max(1, row_bytes)
+        frame = _frame(parsed, max(1, found // max(1, parsed.height)), max_pixels)
+        dtype = parsed.dtype
+    if found < frame.height:
+        raise UnsupportedImageError(f"image cannot be decoded: PNM has {found} rows, expected {frame.height}")
+    file.seek(at)
+    return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
+
+
+def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
+    """The rows of a file at its first sample; without a dtype it has eight in a byte, and black is one."""
+    band = max(1, _BAND_BYTES // row_bytes)
+    for top in range(0, frame.height, band):
+        rows = min(band, frame.height - top)
+        data = file.read(rows * row_bytes)
+        if dtype is None:
+            bits = np.frombuffer(data, np.uint8).reshape(rows, row_bytes)
+            x = 1 - np.unpackbits(bits, axis=1, count=frame.width)
+        else:
+            x = np.frombuffer(data, dtype).astype(frame.dtype)
+        yield x.reshape(rows, frame.width, frame.layout.channels)
+
+
+def _frame(file: netpbmfile.NetpbmFile, frames: int, max_pixels: int | None) -> Frame:
+    """What the header says, once it is known to be of a picture."""
+    check_size(file.width, file.height, max_pixels)
+    check_frames(frames)
+    depth = file.maxval.bit_length()
+    layout = _KINDS.get((file.tupltype, file.depth))
+    if layout is None:
+        raise UnsupportedImageError(f"PAM holds {file.depth} channels of {file.tupltype or 'an unknown kind'}")
+    if depth > 16 or file.maxval != 2**depth - 1:
+        raise UnsupportedImageError(f"samples go up to {file.maxval}, expected 1, 3, 7, ... or 65535")
+    return Frame(file.width, file.height, layout, depth)
+
+
+def _header(data: bytes) -> tuple[bytes, int]:
+    """A plain header, and where the samples start."""
+    return _pam_header(data) if data[:2] == b"P7" else _pnm_header(data)
+
+
+def _pnm_header(data: bytes) -> tuple[bytes, int]:
+    """A header without comments, and where the samples start."""
+    found = _PNM.match(data, 0, _MOST_HEADER_BYTES)
+    numbers = [*found.groups()] if found else []
+    if found and data[1:2] not in b"14":
+        found = _MAXVAL.match(data, found.end(), _MOST_HEADER_BYTES)
+        numbers += found.groups() if found else []
+    if not found or not data[found.end() : found.end() + 1].isspace():
+        raise UnsupportedImageError("PNM header is damaged")
+    return data[:2] + b"\n" + b" ".join(numbers) + b"\n", found.end() + 1
+
+
+def _pam_header(data: bytes) -> tuple[bytes, int]:
+    found = re.search(rb"[\r\n]ENDHDR[\r\n]", data[:_MOST_HEADER_BYTES])
+    if not found:
+        raise UnsupportedImageError("PAM header is damaged")
+    lines = re.split(rb"[\r\n]+", data[: found.end()])
+    words = [b" ".join(line.split()) for line in lines if not line.startswith(b"#")]
+    return b"\n".join(line for line in words if line) + b"\n", found.end()
+
+
+def write(picture: Picture, magic: str) -> bytes:
+    """A PGM ("P5"), PPM ("P6") or PAM ("P7") file with samples up to 2**depth - 1."""
+    samples = picture.samples[..., 0] if picture.layout is Layout.GREY else picture.samples
+    out = io.BytesIO()
+    netpbmfile.imwrite(out, samples, magicnumber=magic, maxval=2**picture.depth - 1)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+class RowWriter:
+    """As `write`, but the rows come a few at a time."""
+
+    def __init__(self, stream: BinaryIO, frame: Frame, magic: str) -> None:
+        self._stream, self._dtype = stream, frame.dtype.newbyteorder(">")
+        most, channels = 2**frame.depth - 1, frame.layout.channels
+        if magic == "P7":
+            kinds = [kind for (kind, _), layout in _KINDS.items() if layout is frame.layout]
+            kind = kinds[0] if most == 1 else kinds[-1]  # black and white is the first, where there is such
+            size = f"HEIGHT {frame.height}\nWIDTH {frame.width}\nDEPTH {channels}\nMAXVAL {most}"
+            head = f"P7\n{size}\nTUPLTYPE {kind}\nENDHDR\n"
+        else:
+            head = f"{magic} {frame.width} {frame.height} {most}\n"
+        stream.write(head.encode("ascii"))
+
+    def write(self, samples: Samples) -> None:
+        self._stream.write(samples.astype(self._dtype, copy=False).data)
+
+    def finish(self) -> None:
+        pass

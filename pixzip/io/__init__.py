@@ -1,0 +1,1 @@
+"""Files, streams and folders of the command line, and the signals that may end it."""

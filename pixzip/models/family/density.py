@@ -1,0 +1,232 @@
+"""What the models of the PixelRNN family have in common: an image in, a distribution for every sub-pixel out.
+
+A model is written once, as `network`, over a runner: `Whole` computes all pixels of a batch at once (training,
+encoding), `Front` a few pixels at a time (decoding, sampling, completing).  Tests hold the two together.
+
+Channels are coded in the order of the image, R, G, B [1].
+
+[1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pixzip.models.family.arithmetic import FLOAT, Arithmetic
+from pixzip.models.family.fronts import Front, Runner, Whole
+from pixzip.models.family.heads import Head, LogisticMixture, Softmax, softmax_of_product
+from pixzip.models.family.layers import CausalConv
+
+
+@dataclass(frozen=True)
+class DensityConfig:
+    """What every model of the family is told."""
+
+    channels: int = 3
+    #: Values of a sub-pixel: 256, or 2 for binarised images.
+    levels: int = 256
+    head: Literal["softmax", "mixture"] = "softmax"
+    #: Components of a mixture.
+    n_mix: int = 10
+
+    def check(self) -> None:
+        """Refuse sizes that no model has: a hostile file could ask for them.
+
+        Raises:
+            ValueError: what was found.
+        """
+        if self.channels not in (1, 3) or self.levels not in (2, 256) or self.head not in ("softmax", "mixture"):
+            raise ValueError(f"{self.channels} channels of {self.levels} levels, head {self.head!r}")
+        if self.head == "mixture" and not (self.levels == 256 and 1 <= self.n_mix <= 32):
+            raise ValueError(f"a mixture of {self.n_mix} logistics over {self.levels} levels")
+        limits = {"hidden": 1024, "layers": 64, "features": 4096, "kernel": 15, "first": 15, "condition": 1024}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name in limits and not (f.name != "condition") <= value <= limits[f.name]:
+                raise ValueError(f"{f.name} is {value}")
+        if any(getattr(self, name, 1) % 2 == 0 for name in ("kernel", "first")):
+            raise ValueError("a convolution has an even side")
+
+
+class Stage(NamedTuple):
+    """One part of a model, which codes the pixels of a subsampled image.
+
+    Attributes:
+        model: what codes it.
+        stride: the image has every so many pixels of the whole one, in both directions.
+        known: of it, every so many pixels are known from the stage before; 0 for none.
+    """
+
+    model: "Density"
+    stride: int = 1
+    known: int = 0
+
+    def coded(self, h: int, w: int) -> NDArray[np.bool_]:
+        """(h, w) whether this stage codes a pixel of its image."""
+        mask = np.ones((h, w), np.bool_)
+        if self.known:
+            mask[:: self.known, :: self.known] = False
+        return mask
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A layer with parameters of more than its weight and bias."""
+
+    def fold(self) -> None:
+        """Make the weight what the parameters amount to."""
+        ...
+
+
+class Density(nn.Module, ABC):
+    """An autoregressive density over images.
+
+    Attributes:
+        groups: of features: one a channel, or 1 where a whole pixel is computed at once.
+        arithmetic: floats, or fixed point after `pixzip.models.fixed`.
+    """
+
+    #: For ever: what a weights file calls the architecture.
+    wire_name: ClassVar[str]
+    config_class: ClassVar[type[DensityConfig]]
+    arithmetic: Arithmetic = FLOAT
+    #: Functions that the network looks up in fixed point, besides the head's.
+    functions: tuple[str, ...] = ()
+    #: 1x1, makes parameters of features.
+    last: CausalConv
+
+    def __init__(self, config: DensityConfig, groups: int = 0) -> None:
+        """
+        Args:
+            groups: of features; by default one a channel.
+        """
+        super().__init__()
+        groups = groups or config.channels
+        if config.channels not in (1, 3):
+            raise ValueError(f"config has {config.channels} channels, expected 1 or 3")
+        self.config, self.groups = config, groups
+        coupled = groups < config.channels
+        self.head: Head
+        if config.head == "mixture":
+            self.head = LogisticMixture(config.levels, config.channels, config.n_mix, coupled)
+        else:
+            self.head = Softmax(config.levels, config.channels, coupled)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Look-up tables of the network and the head."""
+        return (*self.functions, *self.head.tables)
+
+    @abstractmethod
+    def network(self, pixels: Tensor | None, run: Runner) -> Tensor:
+        """From pixels to the features that `last` makes parameters of.
+
+        Args:
+            pixels: (N, H, W, C) scaled, or None on a front, whose layers are told of pixels one by one.
+        Returns:
+            (N, H, W, F), or (M, group's F) on a front.
+        """
+
+    def slope(self, width: int) -> int:
+        """The smallest slope s for which ``t = x + s y`` puts all a pixel sees before it; `width` for raster order."""
+        return width
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """Values in [0, levels) -> multiples of 1 / levels in (-1, 1)."""
+        return (2 * values - (self.config.levels - 1)) / self.config.levels
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W), values in [0, levels) of the parameters' dtype -> (N, H, W, C, P) parameters."""
+        out: Tensor = self.last(self._features(images))
+        return out.reshape(*out.shape[:3], self.config.channels, -1)
+
+    def _features(self, images: Tensor) -> Tensor:
+        features: Tensor = self.network(self.scaled(images).permute(0, 2, 3, 1).contiguous(), Whole())
+        return features
+
+    def nll(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
+        """Nats of images.
+
+        Args:
+            images: (N, C, H, W) as for `forward`.
+            coded: (H, W) the pixels that count; all by default.
+        Returns:
+            (N,).
+        """
+        log_prob = self.head.log_prob(self(images), images.permute(0, 2, 3, 1))
+        return -(log_prob.flatten(1) if coded is None else log_prob[:, coded]).sum(1)
+
+    def mean_nats(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
+        """Nats a sub-pixel that counts, to train with: faster than `nll`, whose arguments it takes."""
+        if isinstance(self.head, Softmax) and not self.head.coupled:
+            features, values = self._features(images), images.permute(0, 2, 3, 1).long()
+            if coded is not None:
+                features, values = features[:, coded], values[:, coded]
+            assert self.last.bias is not None
+            rows = features.reshape(-1, features.shape[-1])
+            nats = softmax_of_product(rows, self.last.masked()[0], self.last.bias, values.reshape(len(rows), -1))
+            return nats / images.shape[1]
+        counted = images[0, 0].numel() if coded is None else int(coded.sum())
+        return self.nll(images, coded).mean() / (counted * images.shape[1])
+
+    def stages(self) -> list[Stage]:
+        """The parts that code an image, one after another; their coded pixels together are all of it."""
+        return [Stage(self)]
+
+    def front(self, n: int, h: int, w: int, given: Tensor | None = None) -> Front:
+        """The front of N images of h x w.
+
+        Args:
+            given: (N, C, h', w') values that the stage before has coded, for a model that is conditioned on them.
+        """
+        front = Front(n, h, w, self.slope(w), self.groups, next(self.parameters()))
+        if front.slope == w:
+            front.pixels = front.zeros(n, h, w, self.config.channels)
+        return front
+
+    @torch.no_grad()
+    def step(self, front: Front, channel: int, params: Tensor | None) -> Tensor:
+        """Parameters of the front's pixels up to a channel.
+
+        Args:
+            params: what the last channel's call returned.
+        Returns:
+            (M, channel + 1 or more, P).
+        """
+        front.group = channel
+        if self.groups == 1 and channel:
+            assert params is not None
+            return params
+        out = front(self.last, self.network(None, front))
+        if self.groups == 1:
+            return out.view(len(out), self.config.channels, -1)
+        return out[:, None] if params is None else torch.cat([params, out[:, None]], 1)
+
+    def store(self, front: Front, channel: int, values: Tensor) -> None:
+        """Tell the front the (M,) values of a channel."""
+        front.store(channel, self.scaled(values))
+
+    def fold(self) -> None:
+        """Replace what only training needs, such as a weight's norm, by what it amounts to."""
+        for module in self.modules():
+            if not isinstance(module, Density) and isinstance(module, Foldable):
+                module.fold()
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+
+def each_module(model: nn.Module, arithmetic: Arithmetic) -> None:
+    """Have every layer compute in an arithmetic."""
+    for module in model.modules():
+        if hasattr(module, "arithmetic"):
+            module.arithmetic = arithmetic  # type: ignore[assignment]
+
+
+__all__ = ["Density", "DensityConfig", "Runner", "Stage", "each_module"]

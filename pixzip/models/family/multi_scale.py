@@ -1,0 +1,173 @@
+"""Multi-Scale PixelRNN [1]: a small image first, then a large one that is conditioned on it.
+
+An unconditional PixelRNN models every `stride`-th pixel in both directions.  An upsampling network turns these
+into a map of the whole image's size, and a second PixelRNN models the other pixels: a 1x1 convolution of the
+map is added to what every layer of it receives.  The pixels of the small image are in the large one and are
+not coded again.
+
+Unlike [1], which leaves the upsampling network open but for its deconvolutions, it is a 3x3 convolution, a
+deconvolution whose kernel is as large as its stride, and another 3x3 convolution, with ReLUs between.
+
+[1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.6.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pixzip.models.family.density import Density, DensityConfig, Stage
+from pixzip.models.family.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
+from pixzip.models.family.fronts import Front, Rows, Runner, Whole
+from pixzip.models.family.layers import CausalConv
+from pixzip.models.family.pixelcnn import PixelCNN, PixelCNNConfig
+from pixzip.models.family.pixelrnn import PixelRNN
+from pixzip.models.family.row_lstm import RowLSTM, RowLSTMConfig
+from pixzip.models.family.taps import window
+
+
+@dataclass(frozen=True)
+class MultiScaleConfig(DensityConfig):
+    """Sizes of both models.  [1] shows samples of Row LSTMs at 64 x 64 and states no other size.
+
+    Attributes:
+        core: what both models are.
+        stride: of the small image's pixels.
+        hidden, layers, features, residual, first, kernel: as in the core's own config.
+        condition: features of the map that the upsampling network makes.
+    """
+
+    core: Literal["row-lstm", "diagonal-bilstm", "pixelcnn"] = "row-lstm"
+    stride: int = 2
+    hidden: int = 128
+    layers: int = 12
+    features: int = 1024
+    residual: bool = True
+    first: int = 7
+    kernel: int = 3
+    condition: int = 64
+
+    def check(self) -> None:
+        super().check()
+        if self.core not in ("row-lstm", "diagonal-bilstm", "pixelcnn") or not 2 <= self.stride <= 8:
+            raise ValueError(f"core {self.core!r} with every {self.stride}th pixel")
+        if self.condition < 1:
+            raise ValueError("the large model is not conditioned")
+
+    def model(self, condition: int) -> PixelRNN:
+        """A core of these sizes."""
+        shared = {
+            name: getattr(self, name)
+            for name in ("channels", "levels", "head", "n_mix", "hidden", "layers", "features", "residual", "first")
+        }
+        match self.core:
+            case "row-lstm":
+                return RowLSTM(RowLSTMConfig(**shared, condition=condition, kernel=self.kernel))
+            case "diagonal-bilstm":
+                return DiagonalBiLSTM(DiagonalBiLSTMConfig(**shared, condition=condition))
+            case "pixelcnn":
+                return PixelCNN(PixelCNNConfig(**shared, condition=condition))
+
+
+class Upsampling(nn.Module):
+    """(N, h, w, C) pixels -> (N, stride h, stride w, c) map."""
+
+    def __init__(self, channels: int, c: int, stride: int) -> None:
+        super().__init__()
+        around = window(range(-1, 2), range(-1, 2))
+        self.stride = stride
+        self.enter = CausalConv(channels, c, around, gain=2**0.5)
+        self.deconvolution = CausalConv(c, stride * stride * c, (), "all", gain=2**0.5)
+        self.out = CausalConv(c, c, around, gain=2**0.5)
+
+    def forward(self, small: Tensor) -> Tensor:
+        n, h, w, _ = small.shape
+        s = self.stride
+        x = self.deconvolution(self.enter(small).relu())  # N h w (s s c)
+        x = x.view(n, h, w, s, s, -1).permute(0, 1, 3, 2, 4, 5).reshape(n, h * s, w * s, -1)
+        out: Tensor = self.out(x.relu()).relu()
+        return out
+
+
+class Conditional(Density):
+    """The model of the whole image, given the small one."""
+
+    wire_name = ""
+    config_class = MultiScaleConfig
+
+    def __init__(self, config: MultiScaleConfig) -> None:
+        super().__init__(config)
+        self.stride = config.stride
+        self.upsampling = Upsampling(config.channels, config.condition, config.stride)
+        self.core = config.model(config.condition)
+
+    @property
+    def last(self) -> CausalConv:  # type: ignore[override]
+        """The core's: not a layer of this one, whose parameters would have two names."""
+        return self.core.last
+
+    def slope(self, width: int) -> int:
+        return self.core.slope(width)
+
+    def network(self, pixels: Tensor | None, run: Runner) -> Tensor:
+        assert not isinstance(run, Rows)
+        if isinstance(run, Whole):
+            assert pixels is not None
+            h, w = pixels.shape[1:3]
+            condition = self.upsampling(pixels[:, :: self.stride, :: self.stride])[:, :h, :w]
+        else:
+            condition = run.state(self, self._map)
+        return self.core.network(pixels, run, condition)
+
+    def front(self, n: int, h: int, w: int, given: Tensor | None = None) -> Front:
+        assert given is not None
+        front = super().front(n, h, w)
+        front.given = self.scaled(given).permute(0, 2, 3, 1)
+        return front
+
+    def _map(self, front: Front) -> Tensor:
+        out: Tensor = self.upsampling(front.given)[:, : front.h, : front.w]
+        return out
+
+
+class MultiScale(Density):
+    """See the module's docstring."""
+
+    wire_name = "multi-scale-1"
+    config_class = MultiScaleConfig
+    config: MultiScaleConfig
+
+    def __init__(self, config: MultiScaleConfig) -> None:
+        super().__init__(config)
+        self.small = config.model(0)
+        self.functions = self.small.functions
+        self.large = Conditional(config)
+
+    def stages(self) -> list[Stage]:
+        s = self.config.stride
+        return [Stage(self.small, stride=s), Stage(self.large, known=s)]
+
+    def network(self, pixels: Tensor | None, run: Runner) -> Tensor:
+        raise TypeError("a multi-scale model runs in stages")
+
+    def nll(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
+        parts = self._parts(images)
+        return parts[0][0].model.nll(parts[0][1]) + parts[1][0].model.nll(images, parts[1][2])
+
+    def mean_nats(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
+        total: Tensor | float = 0.0
+        for stage, part, mask in self._parts(images):
+            if not mask.any():  # an image of one pixel is all small
+                continue
+            total = total + stage.model.mean_nats(part, mask) * (len(part) * int(mask.sum()) * part.shape[1])
+        assert isinstance(total, Tensor)
+        return total / images.numel()
+
+    def _parts(self, images: Tensor) -> list[tuple[Stage, Tensor, NDArray[np.bool_]]]:
+        out = []
+        for stage in self.stages():
+            part = images[..., :: stage.stride, :: stage.stride]
+            out.append((stage, part, stage.coded(*part.shape[2:])))
+        return out

@@ -1,0 +1,205 @@
+"""Fixed-point weights of a family model: the file, its hash, and the bounds that make its sums exact.
+
+A weights file is safetensors: int16 tensors, each with one exponent, int32 biases in units of 2^-FRACTION, and
+the look-up tables.  The real weight is ``int16 * 2^-exponent``.  Whoever names a file on the command line may
+be hostile, so shapes, dtypes and bounds are checked before anything is computed.  `pixzip.models.family.arithmetic`
+says how a network runs on them.
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.container.image import MODEL_ID_BYTES
+from pixcodecs.errors import ModelMismatchError
+from safetensors.numpy import save
+from torch import Tensor
+
+from pixzip.models.digest import digest
+from pixzip.models.family import arithmetic as A
+from pixzip.models.family.architectures import FAMILY
+from pixzip.models.family.arithmetic import FixedPoint
+from pixzip.models.family.density import Density, DensityConfig, each_module
+
+#: Most fractional bits of a weight.
+MOST_BITS = 20
+#: Sides that a size in a config can have.
+_LARGEST_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class FixedWeights:
+    """One family model, exactly.
+
+    Attributes:
+        architecture: wire name in `FAMILY`.
+        tensors: name -> integer array, in the names of the network's parameters; tables as `table.NAME`.
+        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" before it is known.
+        notes: free text about training, no part of the hash.
+    """
+
+    architecture: str
+    config: DensityConfig
+    tensors: dict[str, NDArray[Any]]
+    known_answer: str = ""
+    notes: str = ""
+
+    #: The most bits of a sample, and the side of the largest tile: an encoder holds the features of all its pixels.
+    max_depth: ClassVar[int] = 8
+    largest_tile: ClassVar[int | None] = 256
+    #: What its payloads can be coded with.
+    coders: ClassVar[frozenset[EntropyCoder]] = frozenset({EntropyCoder.RANGE})
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The image's channels in coding order."""
+        return tuple(range(self.config.channels))
+
+    @property
+    def levels(self) -> int:
+        """Values of a sub-pixel."""
+        return self.config.levels
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
+        head = {"architecture": self.architecture, "config": asdict(self.config)}
+        return digest(head, self.tensors)
+
+    @property
+    def model_id(self) -> bytes:
+        """The first bytes of the digest: what a file names its model by."""
+        return self.digest[:MODEL_ID_BYTES]
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds a pixel if each weight were used once: more than it takes where a network has coarser parts."""
+        names = (n for n in self.tensors if n.endswith("weight"))
+        return sum(int(self.tensors[name].size) for name in names)
+
+    def to_bytes(self) -> bytes:
+        """The weights file."""
+        meta = {
+            "architecture": self.architecture,
+            "config": json.dumps(asdict(self.config), sort_keys=True),
+            "known_answer": self.known_answer,
+            "notes": self.notes,
+        }
+        return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
+
+    def network(self, device: torch.device | str = "cpu") -> tuple[Density, dict[str, Tensor]]:
+        """The network in fixed point, and its tables."""
+        model = FAMILY[self.architecture](self.config).double()
+        tables = A.as_tensors({n: self.tensors[f"table.{n}"] for n in model.tables}, device)
+        model.fold()
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                p.copy_(torch.from_numpy(_real(self.tensors, name)))
+        each_module(model.to(device).eval().requires_grad_(False), FixedPoint(tables))
+        return model, tables
+
+
+def _real(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
+    exponent = int(tensors[f"{name}.exponent"][0]) if f"{name}.exponent" in tensors else A.FRACTION
+    real: NDArray[np.float64] = tensors[name].astype(np.float64) * 2.0**-exponent
+    return real
+
+
+def fixed(model: Density, notes: str = "") -> FixedWeights:
+    """A trained network's weights, rounded.
+
+    Raises:
+        ModelMismatchError: they are too large for exact sums.
+    """
+    model = copy.deepcopy(model)
+    model.fold()
+    out: dict[str, NDArray[Any]] = {}
+    for name, p in model.named_parameters():
+        values = p.detach().double().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise ModelMismatchError(f"{name} is not finite: the training diverged")
+        if name.endswith("weight"):
+            top = max(float(np.abs(values).max(initial=0.0)), 2.0**-A.FRACTION)
+            exponent = min(MOST_BITS, int(np.floor(np.log2(32767 / top))))
+            out[name] = np.rint(values * 2.0**exponent).astype(np.int16)
+            out[f"{name}.exponent"] = np.array([exponent], np.int8)
+        else:
+            out[name] = np.rint(values.clip(-A.LIMIT, A.LIMIT) * 2.0**A.FRACTION).astype(np.int32)
+    out |= {f"table.{name}": table for name, table in A.tables(model.tables).items()}
+    weights = FixedWeights(model.wire_name, model.config, out, notes=notes)
+    check(weights)
+    return weights
+
+
+def check(weights: FixedWeights) -> None:
+    """Refuse weights whose shapes, dtypes or bounds are not what exact arithmetic needs.
+
+    Every sum of products of a layer, in any order and with its bias, must stay below 2^52 units of its last bit.
+
+    Raises:
+        ModelMismatchError: what was found and what was expected.
+    """
+    t = weights.tensors
+    with torch.device("meta"):  # the shapes, whatever the sizes: no memory is taken
+        model = FAMILY[weights.architecture](weights.config)
+        model.fold()
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        expected[name] = ("int16" if name.endswith("weight") else "int32", shape)
+        if name.endswith("weight"):
+            expected[f"{name}.exponent"] = ("int8", (1,))
+    expected |= {f"table.{name}": (A.SHAPES[name][0], (A.SHAPES[name][1],)) for name in model.tables}
+    if set(t) != set(expected):
+        raise ModelMismatchError(f"weights have tensors {sorted(set(t) ^ set(expected))[:4]} missing or unknown")
+    for name, (dtype, shape) in expected.items():
+        if t[name].dtype.name != dtype or t[name].shape != shape:
+            raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
+        if name.endswith(".exponent") and not 0 <= int(t[name][0]) <= MOST_BITS:
+            raise ModelMismatchError(f"{name} leaves 0..{MOST_BITS}")
+        if dtype == "int32" and name in shapes and _largest(t[name]) >= A.LIMIT << A.FRACTION:
+            raise ModelMismatchError(f"{name} leaves +-{A.LIMIT}")
+    for name in expected:
+        if name.endswith("weight"):
+            w = np.abs(t[name].astype(np.int64))
+            inputs = tuple(range(w.ndim - 1)) if w.ndim == 3 else (0,)
+            # inputs below LIMIT in units of 2^-FRACTION, and a bias brought to the product's units
+            bound = (int(w.sum(inputs).max(initial=0)) + (1 << MOST_BITS)) * (A.LIMIT << A.FRACTION)
+            if bound >= A.EXACT:
+                raise ModelMismatchError(f"{name} can reach {bound}, expected less than {A.EXACT}")
+    A.check_tables({name: t[f"table.{name}"] for name in model.tables})
+
+
+def _largest(values: NDArray[Any]) -> int:
+    return int(np.abs(values.astype(np.int64)).max(initial=0))
+
+
+def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> FixedWeights:
+    """Weights from the parts of a file, checked.
+
+    Raises:
+        ModelMismatchError: the metadata is damaged, or `check` refuses the weights.
+    """
+    try:
+        sizes = json.loads(meta["config"])
+        kind = FAMILY[architecture].config_class
+        kinds = {f.name: type(getattr(kind(), f.name)) for f in fields(kind)}
+        if set(sizes) != set(kinds):
+            raise ValueError(f"sizes {sorted(sizes)}")
+        for name, value in sizes.items():
+            if type(value) is not kinds[name] or (kinds[name] is int and not 0 <= value <= _LARGEST_SIZE):
+                raise ValueError(f"{name} is {value!r}")
+        config = kind(**sizes)
+        config.check()
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
+        raise ModelMismatchError(f"weights file has damaged metadata: {e}") from None
+    weights = FixedWeights(architecture, config, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
+    check(weights)
+    return weights

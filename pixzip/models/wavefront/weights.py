@@ -1,0 +1,215 @@
+"""Integer weights: the file, its hash, and the bounds that make arithmetic on it exact.
+
+A weights file is safetensors: int8 matrices (inputs, outputs) with one exponent a column, int32 biases,
+and the tables.  The real weight is ``int8 * 2^-exponent``; biases and the residual stream are in units of
+2^-FRACTION of an activation step.  Whoever names a file on the command line may be hostile, so shapes,
+dtypes and bounds are checked before anything is computed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.container.image import MODEL_ID_BYTES
+from pixcodecs.errors import ModelMismatchError
+from safetensors.numpy import save
+
+from pixzip.models.digest import digest
+from pixzip.models.wavefront import tables
+from pixzip.models.wavefront.network import Config
+from pixzip.models.wavefront.taps import MASK_A
+
+#: Fractional bits of the residual stream and the biases, in activation steps.
+FRACTION = 9
+ACTIVATION_MAX = 127
+#: float32 holds every integer up to here; all sums stay below.
+EXACT = 1 << 24
+#: Right shifts that turn the head's outputs into logits, means, scales and factors.
+OUTPUT_SHIFTS = {"logits": FRACTION, "means": FRACTION - 2, "scales": FRACTION + 2, "factors": FRACTION - 1}
+#: Bits by which the first layer of a trunk may read finer activations.
+MOST_FINER = 4
+
+
+@dataclass(frozen=True)
+class IntegerWeights:
+    """One model, exactly.
+
+    Attributes:
+        config: its sizes.
+        order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
+        tensors: name -> integer array; `expected_tensors` lists them.
+        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" before it is known.
+        notes: free text about training, no part of the hash.
+    """
+
+    config: Config
+    order: tuple[int, ...]
+    tensors: dict[str, NDArray[Any]]
+    known_answer: str = ""
+    notes: str = ""
+
+    #: Values of a sub-pixel, the most bits of a sample, and the side of the largest tile; None for no limit.
+    levels: ClassVar[int] = 256
+    max_depth: ClassVar[int] = 16
+    largest_tile: ClassVar[int | None] = None
+    #: What its payloads can be coded with.
+    coders: ClassVar[frozenset[EntropyCoder]] = frozenset(EntropyCoder)
+
+    @property
+    def architecture(self) -> str:
+        """Wire name in the registry."""
+        return self.config.architecture
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
+        head = {"architecture": self.architecture, "config": self.config.sizes, "order": list(self.order)}
+        return digest(head, self.tensors)
+
+    @property
+    def model_id(self) -> bytes:
+        """The first bytes of the digest: what a file names its model by."""
+        return self.digest[:MODEL_ID_BYTES]
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds a pixel: every weight is used once."""
+        return sum(int(a.size) for name, a in self.tensors.items() if name.endswith(".weight"))
+
+    def to_bytes(self) -> bytes:
+        """The weights file."""
+        meta = {
+            "architecture": self.architecture,
+            "config": json.dumps(self.config.sizes, sort_keys=True),
+            "order": json.dumps(list(self.order)),
+            "known_answer": self.known_answer,
+            "notes": self.notes,
+        }
+        return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
+
+
+def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name -> (dtype, shape) of every tensor of a weights file."""
+    c, w, hw, k = config.channels, config.width, config.head_width, config.n_mix
+
+    def matrix(name: str, n_in: int, n_out: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+        return {f"{name}.weight": ("int8", (n_in, n_out)), f"{name}.exponent": ("int8", (n_out,))}
+
+    out = matrix("input", (len(MASK_A) + 1) * c, w) | {"input.bias": ("int32", (w,))}
+    for name, taps in config.layers:
+        out |= matrix(name, len(taps) * w, w)
+    out |= matrix("hidden", w, c * hw) | {"hidden.bias": ("int32", (c * hw,))}
+    for i in range(c):
+        if i:
+            out |= matrix(f"known.{i}", i, hw)
+        out |= matrix(f"out.{i}", hw, 3 * k + i) | {f"out.{i}.bias": ("int32", (3 * k + i,))}
+    out["table.exp2"] = ("int16", (256,))
+    out["table.logistic"] = ("int16", (2 * tables.LOGISTIC_LIMIT + 1,))
+    out["table.reciprocal"] = ("int32", (tables.N_SCALES,))
+    return out
+
+
+def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
+    """(K, N) int64 weights in units of 2^-FRACTION."""
+    exponent = weights.tensors[f"{name}.exponent"].astype(np.int64)
+    values: NDArray[np.int64] = weights.tensors[f"{name}.weight"].astype(np.int64) << (FRACTION - exponent)
+    return values
+
+
+def _magnitude(weights: IntegerWeights, name: str, top: int) -> NDArray[np.int64]:
+    """(N,) the largest that each column's product with inputs of at most `top` can be."""
+    bound: NDArray[np.int64] = top * np.abs(scaled(weights, name)).sum(0)
+    return bound
+
+
+def _biased(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
+    bias: NDArray[np.int64] = weights.tensors[f"{name}.bias"].astype(np.int64)
+    return np.abs(bias) + (1 << (FRACTION - 1))  # what rounds to nearest is added to the bias
+
+
+def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
+    """Layer of the trunk -> the largest that the residual stream can be after it, in units of 2^-FRACTION."""
+    residual = _magnitude(weights, "input", 128) + _biased(weights, "input")
+    bounds = {"input": int(residual.max())}
+    for name, _ in weights.config.layers:
+        w = scaled(weights, name)
+        # activations are never negative: one sign of the weights bounds each end
+        residual = residual + ACTIVATION_MAX * np.maximum(w.clip(0).sum(0), (-w).clip(0).sum(0))
+        bounds[name] = int(residual.max())
+    return bounds
+
+
+def check(weights: IntegerWeights) -> None:
+    """Refuse weights whose shapes, dtypes or bounds are not what exact arithmetic needs.
+
+    Every sum, in any order and with its bias, must stay below 2^24 in units of 2^-FRACTION, so that float32
+    holds it exactly; the raw int8 products must too.
+
+    Raises:
+        ModelMismatchError: what was found and what was expected.
+    """
+    config, t = weights.config, weights.tensors
+    expected = expected_tensors(config)
+    if set(t) != set(expected):
+        raise ModelMismatchError(f"weights have tensors {sorted(set(t) ^ set(expected))[:4]} missing or unknown")
+    for name, (dtype, shape) in expected.items():
+        if t[name].dtype.name != dtype or t[name].shape != shape:
+            raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
+    if sorted(weights.order) != list(range(config.channels)):
+        raise ModelMismatchError(f"channel order is {weights.order}, expected a permutation of {config.channels}")
+    for name in expected:
+        if name.endswith(".exponent") and not ((t[name] >= 0) & (t[name] <= FRACTION)).all():
+            raise ModelMismatchError(f"{name} leaves 0..{FRACTION}")
+        if name.endswith(".weight") and (t[name] == -128).any():
+            raise ModelMismatchError(f"{name} contains -128")
+
+    def ensure(name: str, bound: int) -> None:
+        if bound >= EXACT:
+            raise ModelMismatchError(f"{name} can reach {bound}, expected less than {EXACT}")
+
+    for name, bound in stream_bounds(weights).items():
+        ensure(name, bound)
+    hidden = (_magnitude(weights, "hidden", ACTIVATION_MAX) + _biased(weights, "hidden")).reshape(config.channels, -1)
+    for i in range(config.channels):
+        known = _magnitude(weights, f"known.{i}", ACTIVATION_MAX) if i else 0
+        ensure(f"hidden.{i}", int((hidden[i] + known).max()))
+        out = _magnitude(weights, f"out.{i}", ACTIVATION_MAX) + _biased(weights, f"out.{i}")
+        ensure(f"out.{i}", 4 * int(out.max()))  # means keep two more fractional bits
+    exp2, logistic, reciprocal = t["table.exp2"], t["table.logistic"], t["table.reciprocal"]
+    if exp2[0] != tables.WEIGHT_TOTAL or (np.diff(exp2) > 0).any() or exp2.min() < 0:
+        raise ModelMismatchError("table.exp2 does not fall from its total to no less than zero")
+    if logistic[0] != 0 or logistic[-1] != tables.CDF_TOTAL or (np.diff(logistic) < 0).any():
+        raise ModelMismatchError(f"table.logistic does not rise from 0 to {tables.CDF_TOTAL}")
+    if reciprocal.min() < 1 or reciprocal.max() >= 1 << 18:
+        raise ModelMismatchError("table.reciprocal leaves 1..2^18 - 1")
+
+
+def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> IntegerWeights:
+    """Weights from the parts of a file, checked; `pixzip.models.registry` reads files.
+
+    Raises:
+        ModelMismatchError: the metadata is damaged, or `check` refuses the weights.
+    """
+    try:
+        sizes = json.loads(meta["config"])
+        if not isinstance(sizes, dict) or not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
+            raise ValueError(f"sizes {sizes}")
+        config = Config(**sizes)
+        if config.finer > MOST_FINER:
+            raise ValueError(f"first layer is finer by {config.finer} bits, expected at most {MOST_FINER}")
+        if config.architecture != architecture:
+            raise ValueError(f"sizes are those of {config.architecture}")
+        order = tuple(int(i) for i in json.loads(meta["order"]))
+        if config.channels not in (1, 3):
+            raise ValueError(f"{config.channels} channels")
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
+        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
+    weights = IntegerWeights(config, order, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
+    check(weights)
+    return weights

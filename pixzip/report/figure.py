@@ -1,0 +1,63 @@
+"""A map of bits as a picture, beside the image and with a scale."""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.errors import PixzipError
+
+from pixzip.image.colours import in_8_bits
+from pixzip.image.picture import Picture
+
+#: Dots per inch, at which a figure's text is small beside an image of this width and readable beside others.
+_DPI = 100
+#: Sides of an image in the figure, in inches: large ones are shrunk, small ones are enlarged.
+_LONGEST, _SHORTEST = 9.0, 3.0
+#: The scale ends where so much of the pixels lies below: a few that surprised the model should not darken the rest.
+_PERCENTILE = 99.5
+
+
+def top_of(bits: NDArray[np.float32]) -> float:
+    """Where the scale of a map ends, in bits a pixel."""
+    return max(float(np.percentile(bits, _PERCENTILE)), 1e-3)
+
+
+def draw(picture: Picture, bits: NDArray[np.float32], title: str, form: str = "png") -> bytes:
+    """A figure of an image and the map of its bits.
+
+    Args:
+        bits: (H, W) bits of each pixel.
+        form: "png", "svg" or "pdf".
+    Raises:
+        PixzipError: matplotlib is not installed.
+    """
+    figure = _figure()
+    height, width = bits.shape
+    side = min(max(max(width, height) / _DPI, _SHORTEST), _LONGEST)
+    w, h = side * width / max(width, height), side * height / max(width, height)
+    figure.set_size_inches(2 * max(w, 2.8) + 1.2, max(h, 1.4) + 0.5)
+    left, right = figure.subplots(1, 2)
+    smooth: Any = "nearest" if max(width, height) <= _LONGEST * _DPI else "antialiased"
+    left.imshow(in_8_bits(picture), interpolation=smooth)
+    drawn = right.imshow(bits, cmap="inferno", vmin=0, vmax=top_of(bits), interpolation=smooth)
+    for axis in (left, right):
+        axis.set_axis_off()
+    total, subpixels = float(bits.sum(dtype=np.float64)), bits.size * picture.layout.channels
+    rates = f"{total / bits.size:.3f} bits a pixel, {total / subpixels:.3f} a sub-pixel"
+    figure.suptitle(f"{title}\n{total / 8:,.0f} bytes, {rates}", fontsize=9, parse_math=False)
+    extend: Any = "max" if float(bits.max()) > top_of(bits) else "neither"
+    figure.colorbar(
+        drawn, ax=right, label="bits a pixel", extend=extend, fraction=0.04, aspect=30, pad=0.02, shrink=0.98
+    )
+    out = io.BytesIO()
+    figure.savefig(out, format=form, dpi=_DPI)
+    return out.getvalue()
+
+
+def _figure() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise PixzipError("heat maps need matplotlib: pip install 'pixzip[report]'") from None
+    return Figure(layout="constrained")

@@ -1,0 +1,102 @@
+"""`pixzip models`, and models of one's own in `PIXZIP_MODELS`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixzip import codec
+from pixzip.models import library
+from tests.conftest import ROOT
+from tests.helpers.shell import RGB, bad, good, read
+from tests.helpers.support import tiny_weights
+
+
+@pytest.fixture
+def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two folders of local models, none shipped."""
+    for name, channels, seed in (("one/mine", 3, 0), ("one/mine-grey", 1, 0), ("two/mine", 3, 1), ("two/other", 3, 2)):
+        path = folder / f"{name}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(tiny_weights(channels, seed=seed).to_bytes())
+    monkeypatch.setenv("PIXZIP_MODELS", os.pathsep.join(["one", "", "nowhere", "two"]))
+    return folder
+
+
+def rows() -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads(good("models", "--json").stdout)}
+
+
+def test_shipped_models_are_listed_with_what_the_card_knows() -> None:
+    found = rows()
+    report = json.loads((ROOT / "bench" / "results" / "photos-valid" / "report.json").read_text())
+    rates = {total["codec"]: total["bpsp"] for total in report["totals"]}
+    for name in ("base", "fast"):
+        assert report["models"][name] == found[name]["model_id"]
+        assert found[name]["validation_bpsp"] == rates[f"pixzip-{name}"]
+        assert found[name]["trained_on"] == ["photos-train", "graphics"]
+    assert found["graphics"]["validation_bpsp"] is None
+    assert {row["where"] for row in found.values()} == {"shipped"}
+
+
+def test_the_card_is_that_of_the_shipped_weights() -> None:
+    """`python bench/card.py` was run."""
+    card = json.loads((library.WEIGHTS / library.CARD).read_text())
+    shipped = {m.weights.model_id.hex(): m.name for m in library.list_models()}
+    assert {model_id: facts["name"] for model_id, facts in card.items()} == shipped
+    for facts in card.values():
+        log = (ROOT / "docs" / "training" / f"{facts['name']}.jsonl").read_text().splitlines()
+        assert facts["megapixels_seen"] == json.loads(log[-1])["megapixels"]
+
+
+def test_text_is_aligned_and_a_terminals_table_has_at_most_100_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = good("models").stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0].split() == ["model", "id", "for", "bytes", "mul-adds/px", "trained", "on", "bpsp"]
+    assert {line.rindex(" ") < lines[0].index("bpsp") + 4 == len(line) for line in lines[1:]} == {True}
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("pixzip.cli.models.on_terminal", lambda: True)
+    table = good("models").stdout.splitlines()
+    assert max(map(len, table)) <= 100
+    assert [line.split() for line in table] == [line.split() for line in lines]
+
+
+def test_local_models_are_found_by_name_and_by_id(own: Path) -> None:
+    found = rows()
+    assert list(found) == ["mine", "mine-grey", "other"]
+    assert found["mine"]["model_id"] == tiny_weights(3).model_id.hex()  # the first folder's
+    assert found["mine"]["where"] == str(Path("one/mine.safetensors"))
+    assert found["mine"]["trained_on"] is None
+    assert good("models").stdout.splitlines()[1].split()[-2:] == ["-", "-"]
+    good("compress", "rgb.png", "grey.png", "--model", "mine", "--models-only", "--verify")
+    good("decompress", "rgb.png.pxz", "-o", "back.png")
+    assert (read(own / "back.png") == RGB).all()
+    info = json.loads(good("info", "rgb.png.pxz", "--json").stdout)
+    assert info["models"] == [{"id": tiny_weights(3).model_id.hex(), "name": "mine"}]
+    good("decompress", "rgb.png.pxz", "-o", "again.png", "--model", "other")
+
+
+def test_without_the_folder_the_file_says_which_model_it_needs(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good("compress", "rgb.png", "--model", "mine", "--models-only")
+    monkeypatch.delenv("PIXZIP_MODELS")
+    bad("verify", "rgb.png.pxz", words=f"file needs model {tiny_weights(3).model_id.hex()}")
+    bad("compress", "grey.png", "--model", "mine", words="no model 'mine'")
+
+
+def test_a_shipped_name_stays_what_it_is(own: Path) -> None:
+    (own / "shipped").mkdir()
+    (own / "shipped" / "mine.safetensors").write_bytes(tiny_weights(3, seed=7).to_bytes())
+    assert library.find("mine").model_id == tiny_weights(3, seed=7).model_id
+
+
+def test_a_file_that_is_no_model_is_named_and_stands_in_nobodys_way(own: Path) -> None:
+    (own / "one" / "broken.safetensors").write_bytes(b"no weights")
+    result = good("models")
+    assert result.stderr.startswith("pixzip: warning: ")
+    assert "one/broken.safetensors is not a weights file" in result.stderr
+    assert "mine" in result.stdout
+    good("compress", "rgb.png", "--model", "other", "--models-only")
+    good("verify", "rgb.png.pxz")
+    assert codec.compress([RGB], lambda c: library.resolve("other", c), models_only=True)

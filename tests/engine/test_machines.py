@@ -1,0 +1,143 @@
+"""The same bytes on every machine that this one can imitate, each in a process of its own."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pixcodecs.coders import range as range_coder
+from pixcodecs.container.blocks import Precision
+
+from pixzip.engine.wavefront import Engine
+from tests.helpers.support import noise, scene, tiny_weights
+
+#: What sets a machine's instructions or threads; removed from a child's environment unless a case sets it.
+VARIABLES = (
+    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS",
+)  # fmt: skip
+CASES: dict[str, dict[str, str]] = {
+    "default": {"OMP_NUM_THREADS": "1"},
+    "AVX512 without VNNI": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "OMP_NUM_THREADS": "1"},
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"},
+    "SSE4.1": {"ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"},
+    "plain torch kernels": {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"},
+    "MKL with AVX2": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "OMP_NUM_THREADS": "1"},
+    "OpenBLAS with SSE4.2": {"OPENBLAS_CORETYPE": "Nehalem", "OMP_NUM_THREADS": "1"},
+    "two threads": {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},  # active waiting starves on a busy machine
+    "two threads, all of the oldest": {
+        "ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "OPENBLAS_CORETYPE": "Prescott", "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE",
+    },
+}  # fmt: skip
+
+CHILD = """
+import hashlib, json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("error")
+import numpy as np
+import torch
+from pixcodecs.coders import range as range_coder
+from pixcodecs.errors import ModelMismatchError
+from pixzip.engine.wavefront import Engine
+from pixzip.models.registry import load_wavefront as load
+from tests.engine.test_machines import batches, digest
+
+folder = Path(sys.argv[1])
+model = load(folder / "model")
+found = {}
+for backend, compiled in ((None, None), ("float32", False), ("float32", True), ("int8", False), ("int8", True)):
+    try:
+        engine = Engine(model, backend=backend, compiled=compiled)
+    except ModelMismatchError as e:
+        assert backend == "int8", e
+        found[f"{backend}, {compiled}"] = "not exact here"
+        continue
+    together, alone, back, back_alone = [], [], [], []
+    for n, (images, precisions) in enumerate(batches()):
+        payloads = [(folder / f"{n}-{i}").read_bytes() for i in range(len(images))]
+        sizes = [planes.shape[1:] for planes in images]
+        together += engine.encode(images, precisions=precisions)
+        alone += [engine.encode([planes], precisions=[p])[0] for planes, p in zip(images, precisions)]
+        back += engine.decode(payloads, sizes, precisions=precisions)
+        for payload, size, p in zip(payloads, sizes, precisions):
+            back_alone += engine.decode([payload], [size], precisions=[p])
+    stream = (folder / "stream").read_bytes()
+    encoder, images = range_coder.Encoder(), batches()[0][0]
+    engine.encode_into(images, encoder)
+    assert encoder.finish() == stream
+    decoded = engine.decode_from([p.shape[1:] for p in images], range_coder.Decoder(stream))
+    assert all(map(np.array_equal, decoded, images))
+    found[f"{backend}, {compiled}"] = [
+        digest(together), digest(alone), digest(p.tobytes() for p in back), digest(p.tobytes() for p in back_alone)
+    ]
+print(json.dumps({"threads": torch.get_num_threads(), "found": found}))
+"""
+
+
+def batches():  # type: ignore[no-untyped-def]
+    """Images and their precisions: 8, 12 and 16 bits."""
+    made = [scene(3, 9, 14, 1), noise(3, 1, 1, 2), noise(3, 5, 3, 3)]
+    found = [(made, [Precision()] * 3)]
+    for depth, units in ((12, (0, 2, 4)), (16, (0, 5, 8))):
+        deep = [(p.astype(np.uint16) << depth - 8) + (p[::-1, ::-1] & (1 << depth - 8) - 1) for p in made]
+        found.append((deep, [Precision(depth, unit) for unit in units]))
+    return found
+
+
+def digest(parts) -> str:  # type: ignore[no-untyped-def]
+    h = hashlib.sha256()
+    for part in parts:
+        h.update(len(part).to_bytes(8, "little") + part)
+    return h.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    """What each case's process printed; this process wrote the model and the payloads that they decode."""
+    folder: Path = tmp_path_factory.mktemp("machines")
+    model = tiny_weights(3, seed=11, spread=1.0)
+    (folder / "model").write_bytes(model.to_bytes())
+    engine, files = Engine(model, backend="float32", compiled=False), []
+    for n, (images, precisions) in enumerate(batches()):
+        for i, payload in enumerate(engine.encode(images, precisions=precisions)):
+            files.append(folder / f"{n}-{i}")
+            files[-1].write_bytes(payload)
+    encoder = range_coder.Encoder()
+    engine.encode_into(batches()[0][0], encoder)
+    (folder / "stream").write_bytes(encoder.finish())
+    path = os.pathsep.join(str(p) for p in (Path(__file__).parents[2], Path(__file__).parents[2] / "codecs"))
+    kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
+
+    written = digest(file.read_bytes() for file in files)
+
+    def child(case: dict[str, str]) -> dict:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, str(folder)],
+            env=kept | {"PYTHONPATH": path} | case, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout) | {"payloads": written}
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(CASES, pool.map(child, CASES.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_payloads_and_decoded_pixels_are_the_same(name: str, reports: dict[str, dict]) -> None:
+    report = reports[name]
+    pixels = digest(planes.tobytes() for images, _ in batches() for planes in images)
+    forms = {form: found for form, found in report["found"].items() if found != "not exact here"}
+    assert {"None, None", "float32, False", "float32, True"} <= set(forms)
+    for form, found in forms.items():
+        assert found == [report["payloads"], report["payloads"], pixels, pixels], form
+
+
+def test_thread_counts_are_those_asked_for(reports: dict[str, dict]) -> None:
+    assert reports["default"]["threads"] == 1
+    assert reports["two threads"]["threads"] == 2

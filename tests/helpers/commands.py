@@ -1,0 +1,68 @@
+"""The real command line in processes of their own, forked from one that has imported everything: some in
+milliseconds, where a new interpreter takes seconds."""
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pixzip.__main__
+
+#: What the parent of all commands imports.
+PRELOAD = ["pixzip.cli", "pixzip.codec", "pixzip.image", "pixzip.models.library", "tests.helpers.commands"]
+_CONTEXT = get_context("forkserver") if sys.platform != "win32" else get_context()
+
+
+def warm_up() -> None:
+    """Start the parent of all commands; what it inherits is what the environment says now."""
+    if sys.platform != "win32":
+        _CONTEXT.set_forkserver_preload(PRELOAD)
+
+
+def _command(args: list[str], errors: str, file_bytes: int, paused: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+    if file_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    if paused:
+        before = os.fsync
+
+        def pause(descriptor: int) -> None:
+            before(descriptor)
+            Path(paused).touch()
+            time.sleep(0.3)
+
+        os.fsync = pause
+    sys.argv = ["pixzip", *args]
+    pixzip.__main__.main()
+
+
+@contextmanager
+def started(
+    folder: Path, *args: object, file_bytes: int = 0, pause_in_write: bool = False
+) -> Iterator[tuple[BaseProcess, Path, Path]]:
+    """A command at work: the process, where its errors go, and a file that is there when it pauses in writing.
+
+    Args:
+        file_bytes: the largest file it may write, as if the disk were full.
+    """
+    errors, paused = folder / "errors", folder / "paused"
+    errors.unlink(missing_ok=True)
+    paused.unlink(missing_ok=True)
+    where = str(paused) if pause_in_write else ""
+    process = _CONTEXT.Process(target=_command, args=([str(a) for a in args], str(errors), file_bytes, where))
+    process.start()
+    try:
+        yield process, errors, paused
+    finally:
+        process.join(60)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            raise AssertionError("the command does not end")

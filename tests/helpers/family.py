@@ -1,0 +1,182 @@
+"""Tiny models of the PixelRNN family: untrained, but every gate and head says something."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixzip.engine.family import DensityEngine
+from pixzip.engine.order import Planes
+from pixzip.engine.walk import walk
+from pixzip.models.family.architectures import FAMILY
+from pixzip.models.family.density import Density, Stage
+from pixzip.models.family.weights import FixedWeights, fixed
+
+#: Sizes that no machine notices.
+SIZES: dict[str, dict[str, Any]] = {
+    "pixelcnn-1": {"hidden": 6, "layers": 2, "features": 9},
+    "row-lstm-1": {"hidden": 6, "layers": 2, "features": 9},
+    "diagonal-bilstm-1": {"hidden": 6, "layers": 2, "features": 9},
+    "multi-scale-1": {"hidden": 6, "layers": 1, "features": 9, "condition": 4},
+    "gated-pixelcnn-1": {"hidden": 6, "layers": 3, "features": 9, "kernel": 3},
+    "pixelcnn-pp-1": {"hidden": 5, "blocks": 1},
+}
+
+_MIXTURE: dict[str, Any] = {"head": "mixture", "n_mix": 2}
+_EVERY: list[dict[str, Any]] = [
+    _MIXTURE,
+    {"head": "softmax"},
+    {"head": "softmax", "levels": 2, "channels": 1},
+    _MIXTURE | {"channels": 1},
+]
+_OWN: dict[str, list[dict[str, Any]]] = {
+    "pixelcnn-1": [{"residual": False}, {"skip": True}, {"first": 3}, {"hidden": 2, "features": 2}],
+    "row-lstm-1": [{"residual": False, "skip": True}, {"kernel": 5, "first": 3}, {"hidden": 1, "features": 1}],
+    "diagonal-bilstm-1": [{"residual": False, "skip": True}, {"first": 3, "layers": 1}, {"hidden": 2}],
+    "multi-scale-1": [{"core": "diagonal-bilstm", "stride": 3}, {"core": "pixelcnn", "residual": False}, {"hidden": 2}],
+    "gated-pixelcnn-1": [{"kernel": 5, "first": 3}, {"layers": 1}, {"hidden": 2, "features": 2}],
+    "pixelcnn-pp-1": [{"scales": 1}, {"scales": 2, "short_cuts": False}],
+}
+#: Wire name and changes to its sizes: both heads, both counts of channels and of levels, and each model's options.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    " ".join([name, *(f"{k}={v}" for k, v in changes.items())]): (name, changes)
+    for name in FAMILY
+    for changes in [*_EVERY, *(_MIXTURE | own for own in _OWN[name])]
+}
+
+
+def tiny(name: str, seed: int = 0, **changes: Any) -> Density:
+    """An untrained model in double."""
+    torch.manual_seed(seed)
+    cls = FAMILY[name]
+    config = cls.config_class(**SIZES[name] | {"head": "softmax"} | changes)
+    config.check()
+    model = cls(config).double().eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn_like(p))
+    return model
+
+
+@cache
+def pair(variant: str) -> tuple[Density, FixedWeights, Density]:
+    """One of `VARIANTS`, its fixed-point weights and the network of these; not to be changed."""
+    name, changes = VARIANTS[variant]
+    model = tiny(name, **changes).requires_grad_(False)
+    weights = fixed(model)
+    return model, weights, weights.network()[0]
+
+
+def mixture_of(name: str) -> str:
+    """The variant of a model with a mixture over colours."""
+    return f"{name} head=mixture n_mix=2"
+
+
+def changed(weights: FixedWeights, name: str, change: Callable[[Any], Any]) -> FixedWeights:
+    """A copy of weights, one tensor of which a function changes in place or gives anew."""
+    tensors = {n: a.copy() for n, a in weights.tensors.items()}
+    new = change(tensors[name])
+    tensors[name] = tensors[name] if new is None else new
+    return replace(weights, tensors=tensors)
+
+
+def smooth(channels: int, height: int, width: int, seed: int, levels: int = 256) -> Planes:
+    """(C, H, W) ramps and a little noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    ramps = [rng.integers(30, 120) + rng.normal(0, 6) * x + rng.normal(0, 6) * y for _ in range(channels)]
+    image = np.stack(ramps) + rng.normal(0, 3, (channels, height, width))
+    return np.clip(np.floor(image), 0, 255).astype(np.uint8) // (256 // levels)
+
+
+def planes_of(model: Density, sizes: Sequence[tuple[int, int]], seed: int) -> list[Planes]:
+    """An image of each size for a model."""
+    c = model.config
+    return [smooth(c.channels, h, w, seed + i, c.levels) for i, (h, w) in enumerate(sizes)]
+
+
+def values_of(model: Density, n: int, h: int, w: int, seed: int = 0) -> Tensor:
+    """(N, C, H, W) random values in double."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, model.config.levels, (n, model.config.channels, h, w), generator=generator).double()
+
+
+def each_stage(model: Density, x: Tensor) -> list[tuple[Stage, Tensor, Tensor | None]]:
+    """Every stage, the values of its image, and those of the stage before."""
+    out: list[tuple[Stage, Tensor, Tensor | None]] = []
+    for stage in model.stages():
+        out.append((stage, x[..., :: stage.stride, :: stage.stride].contiguous(), out[-1][1] if out else None))
+    return out
+
+
+@torch.no_grad()
+def at_once(model: Density, x: Tensor) -> list[Tensor]:
+    """(N, H, W, C, P) parameters of every stage, computed as in training; of known pixels zero."""
+    found = []
+    for stage, part, _ in each_stage(model, x):
+        params = stage.model(part)
+        params[:, ~stage.coded(*part.shape[2:])] = 0
+        found.append(params)
+    return found
+
+
+@torch.no_grad()
+def step_by_step(model: Density, x: Tensor, slope: int | None = None) -> list[Tensor]:
+    """As `at_once`, each pixel's parameters computed before any of its front's values are told."""
+    found = []
+    for stage, part, given in each_stage(model, x):
+        n, channels, h, w = part.shape
+        params = torch.zeros(0)
+        if slope is not None:
+            stage.model.slope = partial(min, slope)  # type: ignore[method-assign]
+        coded = stage.coded(h, w)
+        order = _fronts(h, w, stage.model.slope(w), coded)
+        rows: list[list[Tensor]] = [[] for _ in range(channels)]
+
+        def choose(c: int, here: Tensor, known: Tensor, rows: list[list[Tensor]] = rows) -> Tensor:
+            rows[c].append(here[:, c])
+            y, x = order[len(rows[c]) - 1]  # noqa: B023 (called before the loop goes on)
+            true = part[:, :, y, x].permute(2, 0, 1).reshape(-1, channels)  # noqa: B023
+            assert torch.equal(known, true[:, :c])
+            return true[:, c]
+
+        filled = torch.where(torch.from_numpy(coded), torch.full_like(part, 1e3), part)
+        walk(stage, filled, ~coded, choose, given)
+        assert torch.equal(filled, part)
+        size = rows[0][0].shape[-1] if rows[0] else stage.model.head.n_params
+        params = part.new_zeros(n, h, w, channels, size)
+        for c in range(channels):
+            for (y, x_), values in zip(order, rows[c], strict=True):
+                params[:, y, x_, c] = values.view(len(y), n, -1).transpose(0, 1)
+        if slope is not None:
+            del stage.model.slope
+        found.append(params)
+    return found
+
+
+def _fronts(h: int, w: int, slope: int, coded: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and columns of the coded pixels of every step that has some."""
+    found = []
+    for t in range(w + slope * (h - 1)):
+        y = np.array([y for y in range(h) if 0 <= t - slope * y < w and coded[y, t - slope * y]], np.int64)
+        if len(y):
+            found.append((y, t - slope * y))
+    return found
+
+
+def equal(found: list[Planes], expected: list[Planes]) -> bool:
+    return len(found) == len(expected) and all(map(np.array_equal, found, expected))
+
+
+def known(engine: DensityEngine) -> str:
+    """Hash of payloads, of which the small one decodes to what it was made of; the large one occupies two threads."""
+    small = planes_of(engine.model, [(4, 5)], seed=9)
+    payloads = engine.encode(small)
+    assert equal(engine.decode(payloads, [(4, 5)]), small)
+    (large,) = engine.encode(planes_of(engine.model, [(32, 40)], seed=10))
+    return hashlib.sha256(payloads[0] + large).hexdigest()

@@ -1,0 +1,240 @@
+"""What damaged files may do: give the exact picture or one of two errors, soon and in little memory."""
+
+import contextlib
+import json
+import resource
+import signal
+import sys
+import time
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from pixcodecs.container import image as container
+from pixcodecs.container import names as name_list
+from pixcodecs.container import stack as stacks
+from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
+
+from pixzip import codec
+from pixzip.codec import describe
+from pixzip.codec.stack import Stack, decompress_stack
+from pixzip.codec.tiles import Window
+from pixzip.image.picture import Picture
+from pixzip.models import library
+from tests.helpers import golden, mutations
+from tests.helpers.mutations import Mutation, Seed
+
+#: Processor seconds of one file.
+LIMIT_S = 5.0
+#: Seconds after which a file that has not come to an end is given up.
+GIVE_UP_S = 60.0
+#: Memory above that of the process at its start.
+LIMIT_BYTES = 1 << 30
+MODELS = [golden.FOLDER / f"model-{channels}.safetensors" for channels in (1, 3)]
+
+
+class Finding(Exception):  # noqa: N818 (it is no error of the harness)
+    """What a decoder must never do."""
+
+
+class _Hang(BaseException):
+    """Not an Exception, so that nothing on the way catches it."""
+
+
+def weights_for(model_id: bytes) -> Any:
+    return library.by_id(model_id, MODELS)
+
+
+def decompress(data: bytes) -> Picture | Stack:
+    if stacks.is_stack(data):
+        return decompress_stack(data, weights_for)
+    return codec.decompress([data], weights_for)[0]
+
+
+def seeds() -> list[Seed]:
+    return mutations.seeds(decompress)
+
+
+def _compare(mutation: Mutation, found: Picture, region: Window, damaged: tuple[Window, ...] = ()) -> str:
+    """The name of the outcome.
+
+    Raises:
+        Finding: these pixels should have been an error.
+    """
+    header = container.read_header(mutation.data)
+    good = container.read_header(mutation.seed.data)
+    whole = region == Window(0, 0, header.width, header.height)
+    if _meaning(header) == _meaning(good):
+        expected = mutation.seed.picture.samples.copy()
+        for window in damaged:
+            expected[window.slices] = 0
+        if not np.array_equal(found.samples, expected[region.slices]):
+            raise Finding("other pixels without an error")
+        if whole and not damaged and found != mutation.seed.picture:
+            raise Finding("another picture without an error")
+        return "damaged tiles named" if damaged else "exact"
+    if not mutation.header_forged and header.version > 1:
+        raise Finding("another header without an error")
+    if whole:  # the header says something else: then that must be true
+        for window, tile in zip((Window(*w) for w in header.windows), header.tiles, strict=True):
+            part = found.samples[window.slices]
+            if (
+                window not in damaged
+                and zlib.crc32(part.astype(part.dtype.newbyteorder("<")).tobytes()) != tile.samples_crc
+            ):
+                raise Finding("pixels that the header's checksum does not know")
+    return "as its forged header says"
+
+
+def _compare_stacks(mutation: Mutation, found: Stack) -> str:
+    """As `_compare`."""
+    header, good = stacks.read_header(mutation.data), stacks.read_header(mutation.seed.data)
+    if _stack_meaning(header) == _stack_meaning(good):
+        expected = mutation.seed.picture
+        if found.names != expected.names or not all(map(np.array_equal, found.images, expected.images)):
+            raise Finding("other images without an error")
+        return "exact"
+    if not mutation.header_forged:
+        raise Finding("another header without an error")
+    if zlib.crc32(b"".join(image.tobytes() for image in found.images)) != header.samples_crc:
+        raise Finding("pixels that the header's checksum does not know")
+    if any(name_list.problem(name) for name in found.names):
+        raise Finding("a name that leads elsewhere")
+    return "as its forged header says"
+
+
+def _stack_meaning(header: stacks.Header) -> tuple[object, ...]:
+    return header.layout, header.depth, header.runs, header.names, header.samples_crc
+
+
+def _meaning(header: container.Header) -> tuple[object, ...]:
+    """All that a header says of the picture."""
+    crcs = tuple(t.samples_crc for t in header.tiles)
+    sides = header.width, header.height, header.tile_width, header.tile_height
+    return (*sides, header.layout, header.depth, header.extras, crcs)
+
+
+def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
+    """Decode one file in one of the ways there are; the name of the outcome.
+
+    Raises:
+        Finding: see there.
+    """
+    mutation = mutation._replace(seed=known.get(mutation.data, mutation.seed))  # a splice can give another good file
+    how = rng.choices(["decompress", "salvage", "region", "facts"], [14, 3, 2, 1])[0]
+    region = Window(rng.randrange(20), rng.randrange(20), rng.randint(1, 20), rng.randint(1, 20))
+    try:
+        if how == "facts":
+            facts = describe.facts(mutation.data)
+            json.dumps(facts)
+            list(describe.lines(facts))
+            return "described"
+        if how == "decompress":
+            found, damaged = decompress(mutation.data), ()
+        else:
+            found, damaged = codec.recover(
+                mutation.data, weights_for, salvage=how == "salvage", region=region if how == "region" else None
+            )
+    except BitstreamError:
+        return "BitstreamError"
+    except ModelMismatchError:
+        return "ModelMismatchError"
+    except PixzipError as e:
+        if how == "region" and "not inside" in str(e):
+            return "region refused"
+        raise Finding(f"{type(e).__name__}: {e}") from e
+    except (Exception, _Hang) as e:
+        raise Finding(f"{type(e).__name__}: {e}") from e
+    if isinstance(found, Stack):
+        return _compare_stacks(mutation, found)
+    return _compare(mutation, found, region if how == "region" else Window(0, 0, found.width, found.height), damaged)
+
+
+def peak_bytes() -> int:
+    """The most memory this process ever had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _forget_peak() -> None:
+    """Let `peak_bytes` begin anew, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+@dataclass
+class Report:
+    """What a run saw."""
+
+    count: int = 0
+    by_seed: dict[str, Counter[str]] = field(default_factory=dict)
+    by_mutation: dict[str, Counter[str]] = field(default_factory=dict)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    slowest: dict[str, Any] = field(default_factory=lambda: {"cpu_s": 0.0})
+    peak_over_start_bytes: int = 0
+    elapsed_s: float = 0.0
+
+
+def run(
+    count: int, seed: int, first: int = 0, keep: Path | None = None, progress: Callable[[int], None] = int
+) -> Report:
+    """Decode mutations number `first` to `first + count`; each depends on `seed` and its number alone.
+
+    Args:
+        keep: a folder for the files that are findings.
+    """
+    among = seeds()
+    known = {s.data: s for s in among}
+    for s in among:
+        decompress(s.data)  # whatever is loaded or compiled but once
+    report = Report()
+    report.by_seed = {s.name: Counter() for s in among}
+    _forget_peak()
+    start, started = peak_bytes(), time.monotonic()
+
+    def give_up(*_: object) -> None:
+        raise _Hang(f"not done after {GIVE_UP_S:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    try:
+        for number in range(first, first + count):
+            rng = Random(f"{seed}:{number}")
+            mutation = mutations.mutate(rng, among)
+            began = time.process_time()
+            signal.setitimer(signal.ITIMER_REAL, GIVE_UP_S)
+            problem = ""
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    outcome = attempt(rng, mutation, known)
+            except Finding as e:
+                outcome, problem = "finding", str(e)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            cpu_s, over = time.process_time() - began, peak_bytes() - start
+            if cpu_s > LIMIT_S:
+                outcome, problem = "finding", problem or f"slow: {cpu_s:.1f} s of processor time"
+            if over > LIMIT_BYTES >= report.peak_over_start_bytes:
+                outcome, problem = "finding", problem or f"memory: {over >> 20} MiB more than at the start"
+            what = {"number": number, "seed": mutation.seed.name, "mutation": mutation.how}
+            if problem:
+                report.findings.append({**what, "problem": problem})
+                if keep:
+                    (keep / f"{number}.pxz").write_bytes(mutation.data)
+            if cpu_s > report.slowest["cpu_s"]:
+                report.slowest = {**what, "cpu_s": round(cpu_s, 3), "outcome": outcome}
+            report.peak_over_start_bytes = max(report.peak_over_start_bytes, over)
+            report.by_seed[mutation.seed.name][outcome] += 1
+            report.by_mutation.setdefault(mutation.how.split(":")[0], Counter())[outcome] += 1
+            report.count += 1
+            progress(report.count)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    report.elapsed_s = time.monotonic() - started
+    return report

@@ -1,0 +1,154 @@
+"""Golden files of every kind of block, made by hand: an encoder takes some of them hardly ever."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from pixcodecs.coders import rans
+from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.container import blocks
+from pixcodecs.container import image as container
+from pixcodecs.container.blocks import Kind, Precision, Samples
+from pixcodecs.container.image import Layout, Tile
+from pixcodecs.primitives import crc32
+
+from pixzip import codec
+from pixzip.codec import decoder, webp_png
+from pixzip.engine import executor
+from pixzip.engine.order import to_planes
+from pixzip.image.picture import Picture
+from tests.helpers import golden
+from tests.helpers.support import shares
+
+
+class Made(NamedTuple):
+    """A picture, and how the blocks of its file are made: models' bytes never differ, WebP's and PNG's may."""
+
+    layout: Layout
+    depth: int
+    samples: Samples
+    blocks: Callable[[], list[bytes]]
+    #: Of a tile; 0 is one tile.
+    side: int = 0
+
+    @property
+    def picture(self) -> Picture:
+        return Picture(self.samples, self.layout, self.depth)
+
+    def file(self) -> bytes:
+        """Header and blocks."""
+        height, width, _ = self.samples.shape
+        sides = (self.side, self.side) if self.side else (width, height)
+        cut = [self.samples[y : y + h, x : x + w] for x, y, w, h in container.windows(width, height, *sides)]
+        made = self.blocks()
+        table = tuple(Tile(len(b), crc32(b), decoder.samples_crc(s)) for b, s in zip(made, cut, strict=True))
+        ids = tuple(golden.weights(channels).model_id for channels in (1, 3))
+        header = container.Header(width, height, self.layout, self.depth, ids, (), *sides, table)
+        return container.pack_header(header) + b"".join(made)
+
+
+def _model(samples: Samples) -> bytes:
+    (file,) = codec.compress([codec.as_picture(samples)], golden.weights, models_only=True)
+    payload = container.block(file, container.read_header(file), 0)[2:]
+    return blocks.model(0 if samples.shape[2] == 1 else 1, payload)
+
+
+def _deep_model(samples: Samples, depth: int, unit: int) -> bytes:
+    """A block of more than 8 bits, and with what unit."""
+    channels, precision = samples.shape[2], Precision(depth, unit)
+    (payload,) = executor.encode([executor.Ask(samples, golden.weights(channels), precision)], "cpu")
+    return blocks.deep_model(0 if channels == 1 else 1, precision, payload)
+
+
+def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0) -> bytes:
+    """A block by rANS, of so many lanes; 0 takes as many as suit it."""
+    weights, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
+    ask = executor.Ask(samples, weights, precision, EntropyCoder.RANS)
+    (payload,) = executor.encode([ask], "cpu")
+    if lanes:
+        payload = rans.encode(shares(executor.engine(weights, "cpu"), to_planes(samples, weights.order)), lanes)
+    position = 0 if samples.shape[2] == 1 else 1
+    if depth > 8:
+        return blocks.deep_model(position, precision, payload, EntropyCoder.RANS)
+    return blocks.model(position, payload, EntropyCoder.RANS)
+
+
+def _webp(samples: Samples) -> bytes:
+    return blocks.foreign(Kind.WEBP, webp_png.webp(samples) or b"")
+
+
+def _png(samples: Samples) -> bytes:
+    return blocks.foreign(Kind.PNG, webp_png.png(samples))
+
+
+def _all() -> dict[str, Made]:
+    grey, rgb, rgba = (golden.image((4, 5, c)) for c in (1, 3, 4))
+    deep = grey.astype(np.uint16) << 4 | grey >> 4
+    word16 = rgb.astype(np.uint16) * 257 ^ 0x5A
+    gaps = (rgb // 40 * 40).astype(np.uint8)
+    used = blocks.used_levels(gaps, 8)
+    ranked, rank_depth = blocks.ranks(gaps, used)
+    wide = golden.image((20, 36, 3))
+    tiles = [wide[y : y + h, x : x + w] for x, y, w, h in container.windows(36, 20, 16, 16)]
+    wide[16:, 32:] = wide[16, 32]  # the last tile
+    larger, larger_grey = golden.image((18, 20, 3)), golden.image((18, 20, 1))
+    nine, word = np.full((3, 4, 2), 9, np.uint16), np.full((3, 4, 3), 0x0102, np.uint16)
+    return {
+        "v2-alpha-of-model": Made(
+            Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_model(rgba[..., :3]), _webp(rgba[..., 3:]))]
+        ),
+        "v2-alpha-of-constants": Made(
+            Layout.GREY_ALPHA, 16, nine, lambda: [blocks.alpha(blocks.constant(nine[..., :1], 16), b"\1\0\x09")]
+        ),
+        "v2-high-low": Made(
+            Layout.GREY, 12, deep, lambda: [blocks.high_low(4, _model(grey), blocks.raw(grey >> 4, 4))]
+        ),
+        "v2-high-low-of-constants": Made(
+            Layout.RGB, 16, word, lambda: [blocks.high_low(8, b"\1\1\1\1", b"\1\2\2\2")]
+        ),
+        "v2-narrow": Made(Layout.RGB, 16, rgb.astype(np.uint16), lambda: [blocks.narrow(8, _model(rgb))]),
+        "v2-levels": Made(
+            Layout.RGB, 8, gaps, lambda: [blocks.levels(used, rank_depth, blocks.raw(ranked, rank_depth))]
+        ),
+        "v2-levels-of-model": Made(Layout.RGB, 8, gaps, lambda: [blocks.levels(used, 8, _model(ranked))]),
+        "v2-png": Made(Layout.GREY, 16, deep, lambda: [_png(deep)]),
+        "v2-deep-12": Made(Layout.GREY, 12, deep, lambda: [_deep_model(deep, 12, 3)]),
+        "v2-deep-16": Made(Layout.RGB, 16, word16, lambda: [_deep_model(word16, 16, 6)]),
+        "v2-deep-narrow": Made(
+            Layout.RGB, 16, word16 >> 6, lambda: [blocks.narrow(10, _deep_model(word16 >> 6, 10, 0))]
+        ),
+        "v2-rans": Made(Layout.RGB, 8, larger, lambda: [_rans_model(larger)]),
+        "v2-rans-grey": Made(Layout.GREY, 8, larger_grey, lambda: [_rans_model(larger_grey)]),
+        "v2-rans-lanes": Made(Layout.RGB, 8, larger, lambda: [_rans_model(larger, lanes=4)]),
+        "v2-rans-spare-lanes": Made(Layout.GREY, 8, larger_grey, lambda: [_rans_model(larger_grey, lanes=16)]),
+        "v2-rans-deep-12": Made(Layout.GREY, 12, deep, lambda: [_rans_model(deep, 12, 3)]),
+        "v2-rans-deep-16": Made(Layout.RGB, 16, word16, lambda: [_rans_model(word16, 16, 6)]),
+        "v2-rans-and-range": Made(
+            Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_rans_model(rgba[..., :3]), _model(rgba[..., 3:]))]
+        ),
+        "v2-webp-body": Made(
+            Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(rgba) or b"")[5:])]
+        ),
+        "v2-webp-body-grey": Made(
+            Layout.GREY, 4, grey >> 4, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(grey >> 4) or b"")[5:])]
+        ),
+        "v2-nested": Made(
+            Layout.GREY_ALPHA, 16, np.concatenate([deep, deep], -1),
+            lambda: [blocks.alpha(
+                blocks.narrow(12, blocks.high_low(4, _webp(grey), blocks.raw(grey >> 4, 4))),
+                blocks.narrow(12, blocks.raw(deep, 12)),
+            )],
+        ),
+        "v2-tiles-of-every-kind": Made(
+            Layout.RGB, 8, wide,
+            lambda: [
+                blocks.raw(tiles[0], 8), _webp(tiles[1]), _model(tiles[2]), _png(tiles[3]), _png(tiles[4]),
+                blocks.constant(tiles[5], 8),
+            ],
+            16,
+        ),
+    }  # fmt: skip
+
+
+#: Name of a golden file -> what it holds.
+BLOCKS = _all()

@@ -1,0 +1,251 @@
+"""Damage of every kind to `.pxz` files, by accident and by forgery: what `tests/helpers/fuzzing.py` decodes.
+
+Checksums stop nearly all accidents, so most mutations here repair them afterwards: the header's, to reach the
+parser behind it, and a block's, to reach every kind of block.  The samples' checksum is never repaired: it is
+what must still catch other pixels.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import NamedTuple
+
+import numpy as np
+from pixcodecs.container import blocks
+from pixcodecs.container import image as container
+from pixcodecs.container.blocks import Kind
+from pixcodecs.primitives import varint
+
+from pixzip.codec import webp_png
+from pixzip.codec.stack import Stack
+from pixzip.image.picture import Picture
+from tests.helpers import golden, stack_mutations
+from tests.helpers.forging import Fields
+
+#: Where numbers of the format begin, end and change their length.
+ENDS = [0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 1365, 16383, 16384, 65535, 65536, 2**31, 2**32 - 1, 2**35 - 1]
+#: Sides whose product is near the limit of pixels, or far beyond it.
+SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16383, 5461), (65535, 65535), (3000, 3)]
+
+
+class Seed(NamedTuple):
+    """A good file and what it holds."""
+
+    name: str
+    data: bytes
+    picture: Picture | Stack
+
+
+class Mutation(NamedTuple):
+    """A file and how it came about."""
+
+    seed: Seed
+    how: str
+    data: bytes
+    header_forged: bool = False
+
+
+def seeds(decompress: Callable[[bytes], Picture | Stack]) -> list[Seed]:
+    """The good golden files."""
+    files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
+    return [Seed(name, data, decompress(data)) for name, data in files.items()]
+
+
+def _span(rng: Random, size: int) -> tuple[int, int]:
+    """A range of `size` bytes, short more often than long."""
+    start = rng.randrange(size + 1)
+    return start, min(size, start + int(size ** rng.random()))
+
+
+def _flip_bits(rng: Random, data: bytearray, _: bytes) -> None:
+    for _ in range(rng.choice((1, 1, 1, 2, 8))):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+
+
+def _set_bytes(rng: Random, data: bytearray, _: bytes) -> None:
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+
+
+def _insert(rng: Random, data: bytearray, _: bytes) -> None:
+    at = rng.randrange(len(data) + 1)
+    data[at:at] = rng.randbytes(rng.choice((1, 1, 2, 4, 30)))
+
+
+def _delete(rng: Random, data: bytearray, _: bytes) -> None:
+    start, end = _span(rng, len(data))
+    del data[start:end]
+
+
+def _duplicate(rng: Random, data: bytearray, _: bytes) -> None:
+    start, end = _span(rng, len(data))
+    data[end:end] = data[start:end] * rng.choice((1, 1, 3))
+
+
+def _swap(rng: Random, data: bytearray, _: bytes) -> None:
+    a, b, c = sorted(rng.randrange(len(data) + 1) for _ in range(3))
+    data[a:c] = data[b:c] + data[a:b]
+
+
+def _splice(rng: Random, data: bytearray, other: bytes) -> None:
+    start, end = _span(rng, len(other))
+    a, b = _span(rng, len(data))
+    data[a:b] = other[start:end]
+
+
+def _ends(rng: Random, data: bytearray, _: bytes) -> None:
+    at, number = rng.randrange(len(data)), rng.choice(ENDS)
+    form = rng.choice((varint(number), struct.pack("<I", number & 0xFFFFFFFF), bytes([number & 255])))
+    data[at : at + len(form)] = form
+
+
+def _cut(rng: Random, data: bytearray, _: bytes) -> None:
+    del data[rng.randrange(len(data)) :]
+
+
+MUTATORS = [_flip_bits, _set_bytes, _insert, _delete, _duplicate, _swap, _splice, _ends, _cut]
+
+
+def _damage(rng: Random, data: bytes, other: bytes) -> tuple[str, bytes]:
+    damaged, names = bytearray(data), []
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        if damaged:
+            mutator = rng.choice(MUTATORS)
+            mutator(rng, damaged, other)
+            names.append(mutator.__name__.strip("_"))
+    return "+".join(sorted(set(names))), bytes(damaged)
+
+
+def accident(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """Bytes anywhere; no checksum is repaired."""
+    how, data = _damage(rng, seed.data, other.data)
+    return Mutation(seed, f"accident: {how}", data)
+
+
+def block(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """Bytes of a block, its checksum repaired."""
+    fields, donor = Fields.of(seed.data), Fields.of(other.data)
+    i = rng.randrange(len(fields.blocks))
+    how, fields.blocks[i] = _damage(rng, fields.blocks[i], rng.choice(donor.blocks))
+    return Mutation(seed, f"block: {how}", fields.write())
+
+
+def header(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """Bytes of the header, its checksum repaired where it is expected."""
+    size, crc_bytes = container.read_header(seed.data).size_bytes, 2 if seed.data[3] == 1 else 4
+    how, head = _damage(rng, seed.data[4 : size - crc_bytes], other.data[4:60])
+    head = seed.data[:4] + head
+    crc = struct.pack("<I", container.crc32(head))[:crc_bytes]
+    return Mutation(seed, f"header: {how}", head + crc + seed.data[size:], header_forged=True)
+
+
+def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """Numbers of the header at the ends of their ranges, or another file's."""
+    f, donor = Fields.of(seed.data), Fields.of(other.data)
+    name = rng.choice(
+        ("width", "height", "sides", "flags", "depth", "tile_width", "tile_height", "models", "extras", "tiles",
+         "block", "swap blocks")
+    )  # fmt: skip
+    if name in ("width", "height", "depth", "tile_width", "tile_height"):
+        setattr(f, name, rng.choice((rng.choice(ENDS), getattr(donor, name), getattr(f, name) + rng.choice((-1, 1)))))
+        f.flags |= 0x80 if name == "depth" else 0x40 if name.startswith("tile") else 0
+    elif name == "sides":
+        near = [(f.height, f.width), (donor.width, donor.height)]
+        f.width, f.height = rng.choice(SIDES if rng.random() < 0.1 else near)
+    elif name == "flags":
+        f.flags = rng.choice((rng.randrange(256), f.flags ^ 1 << rng.randrange(8)))
+    elif name == "models":
+        f.models = [rng.choice([*f.models, *donor.models, bytes(8)]) for _ in range(rng.randrange(4))]
+        f.flags = f.flags & ~0x18 | len(f.models) << 3
+    elif name == "extras":
+        f.extras = _damage(rng, f.extras or b"\x03\x06gAMAxy\x01\x03abc\x02\x02ab", other.data)[1]
+        f.flags |= 0x20
+    elif name == "tiles":
+        f.tiles = f.tiles[: rng.randrange(len(f.tiles) + 1)] or f.tiles * rng.choice((2, 9))
+    elif name == "block":
+        f.blocks[rng.randrange(len(f.blocks))] = rng.choice(donor.blocks)
+    else:
+        rng.shuffle(f.blocks)
+    f.width, f.height = max(0, f.width), max(0, f.height)
+    f.tile_width, f.tile_height = max(0, f.tile_width), max(0, f.tile_height)
+    return Mutation(seed, f"fields: {name}", f.write(), header_forged=True)
+
+
+def forged(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """A block of a random tree of kinds in place of a good one, at its picture's size or a huge one."""
+    f = Fields.of(seed.data)
+    if f.version == 1:
+        return block(rng, seed, other)
+    if huge := rng.random() < 0.005:
+        f.width, f.height = rng.choice(SIDES)
+        f.flags, f.tiles = f.flags & ~0x40, f.tiles[:1]
+        f.blocks = f.blocks[:1]
+    h = container.read_header(seed.data)
+    i = rng.randrange(len(f.blocks))
+    w, high = (f.width, f.height) if huge else h.windows[i][2:]
+    f.blocks[i] = _tree(rng, (high, w, h.layout.channels), h.depth, [b for b in Fields.of(other.data).blocks if b])
+    return Mutation(seed, "forged: huge" if huge else "forged", f.write(), header_forged=huge)
+
+
+def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence[bytes], nesting: int = 0) -> bytes:
+    """A block that is right in most things."""
+    h, w, c = shape
+    less = rng.randint(1, 16) if rng.random() < 0.1 else rng.randint(1, max(1, depth - 1))
+
+    def inner(channels: int, bits: int) -> bytes:
+        return _tree(rng, (h, w, channels), bits, donors, nesting + 1)
+
+    kind = rng.choice(list(Kind)) if nesting < rng.choice((1, 2, 9)) else Kind(rng.randrange(3))
+    size = -(-h * w * c * depth // 8)
+    match kind:
+        case Kind.RAW if size < 1 << 16:
+            return bytes([kind]) + rng.randbytes(size)
+        case Kind.RAW | Kind.CONSTANT:
+            return bytes([Kind.CONSTANT]) + rng.randbytes(-(-c * depth // 8))
+        case Kind.MODEL | Kind.RANS_MODEL | Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
+            payload = rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
+            if kind in (Kind.RANS_MODEL, Kind.DEEP_RANS_MODEL):
+                payload = _lanes(rng) + payload
+            deep = kind in (Kind.DEEP_MODEL, Kind.DEEP_RANS_MODEL)
+            unit = [rng.randrange(max(2, depth - 6))] if deep else []
+            return bytes([kind, rng.choice((0, 0, 1, 2)), *unit]) + payload
+        case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
+            if h * w > 1 << 16 or rng.random() < 0.3:
+                return bytes([kind]) + rng.choice(donors)[1:]
+            samples = np.frombuffer(rng.randbytes(h * w * c), np.uint8).reshape(shape) >> max(0, 8 - depth)
+            if kind is not Kind.PNG:
+                stream = webp_png.webp(samples, webp_png.WebpEffort.LEAST) or b""
+                return bytes([kind]) + (stream if kind is Kind.WEBP else stream[5:])
+            return bytes([kind]) + webp_png.png(samples.astype(blocks.dtype(depth)))
+        case Kind.ALPHA:
+            return blocks.alpha(inner(max(1, c - 1), depth), inner(1, depth))
+        case Kind.HIGH_LOW:
+            shift = rng.randint(1, 8)
+            return blocks.high_low(shift, inner(c, max(1, depth - shift)), inner(c, shift))
+        case Kind.NARROW:
+            return blocks.narrow(less, inner(c, less))
+        case Kind.LEVELS:
+            used = np.frombuffer(rng.randbytes(c << depth), np.uint8).reshape(c, -1) < rng.choice((4, 128, 256))
+            return blocks.levels(used, less, inner(c, less))
+
+
+def _lanes(rng: Random) -> bytes:
+    """What an rANS payload begins with: states, nearly all of which may be."""
+    log2 = rng.choice((0, 0, 1, 2, 8, 9))
+    first = rng.choice((rng.randrange(1 << 31, 1 << 63), 1 << 31, (1 << 63) - 1, (1 << 31) - 1, 1 << 63))
+    rest = [rng.choice((1 << 31, rng.randrange(1 << 31, 1 << 63))) for _ in range((1 << log2) - 1)]
+    return bytes([log2]) + struct.pack(f"<{1 << log2}Q", first, *rest)
+
+
+#: How often each is taken.
+KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3}
+
+
+def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
+    """One mutation of one of the seeds."""
+    (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
+    seed = rng.choice(among)
+    other = rng.choice([s for s in among if type(s.picture) is type(seed.picture)])
+    if isinstance(seed.picture, Stack) and kind is not accident:
+        return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+    return kind(rng, seed, other)

@@ -1,0 +1,57 @@
+"""Short runs for tests, and their data."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pixzip.models.family.architectures import FAMILY
+from pixzip.train.family import FamilyConfig
+from pixzip.train.wavefront import CONFIGS, TrainConfig
+from tests.helpers.family import SIZES, smooth
+from tests.helpers.support import scene
+
+#: Names that `write_data` gives.
+DATA, IMAGES = "pictures", "images.npy"
+STEPS, BATCH, CROP, SIDE = 12, 4, 32, 8
+
+
+def write_data(folder: Path) -> None:
+    """Pictures to cut crops from, and small images."""
+    (folder / DATA).mkdir()
+    for seed in range(6):
+        Image.fromarray(scene(3, 40, 48, seed).transpose(1, 2, 0)).save(folder / DATA / f"{seed}.png")
+    images = np.stack([smooth(1, SIDE, SIDE, seed) for seed in range(40)])
+    np.save(folder / IMAGES, images.transpose(0, 2, 3, 1))
+
+
+def wavefront_config() -> TrainConfig:
+    """`tiny` on smaller crops; half of them with soft chroma, a third recoloured."""
+    return replace(
+        CONFIGS["tiny"],
+        megapixels=(STEPS - 0.5) * BATCH * CROP**2 / 1e6,
+        batch=BATCH,
+        crop=CROP,
+        soft_chroma=0.5,
+        recolour=0.3,
+        warmup_steps=4,
+        held_out_one_in=3,
+        evals=2,
+        checkpoint_s=1e9,  # at evaluations only
+    )
+
+
+def family_config() -> FamilyConfig:
+    name = "pixelcnn-1"
+    return FamilyConfig(
+        architecture=name,
+        model=FAMILY[name].config_class(**SIZES[name] | {"channels": 1, "head": "mixture", "n_mix": 2}),
+        megapixels=(STEPS - 0.5) * BATCH * SIDE**2 / 1e6,
+        batch=BATCH,
+        optimiser="adam",
+        warmup_steps=4,
+        eval_images=4,
+        evals=2,
+        checkpoint_s=1e9,
+    )

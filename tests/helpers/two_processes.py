@@ -1,0 +1,74 @@
+"""What `test_train_processes.py` starts on two processes; what each saw goes to a file of its own."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixzip.engine import family as family_engine
+from pixzip.train import checkpoint
+from pixzip.train.execution import Execution
+from pixzip.train.family import FamilyJob
+from pixzip.train.loop import Job, Status, run
+from pixzip.train.parallel import Processes, processes
+from pixzip.train.wavefront import WavefrontJob
+from tests.helpers.family import smooth
+from tests.helpers.training import DATA, IMAGES, family_config, wavefront_config
+
+#: A process that fails alone does so after so many steps.
+FAILS_AFTER = 8
+
+
+class AloneError(Exception):
+    """What only one process meets."""
+
+
+def trained(job: Job[Any], out: Path, these: Processes) -> dict[str, Any]:
+    """The weights of this process, and the losses it reported."""
+    losses: list[float] = []
+
+    def report(status: Status) -> None:
+        losses.append(status.bits_per_dim)
+
+    run(job, out, report, Execution(these))
+    state = torch.cat([p.detach().flatten() for p in job.model.parameters()])
+    return {"weights": state.numpy().tobytes().hex(), "losses": losses}
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    family_engine.known_answer_pattern = lambda channels: smooth(channels, 3, 4, 1)  # decoded in no time
+    saves: list[int] = []
+    save = checkpoint.save
+
+    def counted(path: Path, *args: Any) -> None:
+        saves.append(args[-1]["step"])
+        save(path, *args)
+
+    checkpoint.save = counted
+    with processes("cpu") as these:
+        seen = {"wavefront": trained(WavefrontJob([folder / DATA], wavefront_config()), folder / "two", these)}
+        seen["family"] = trained(FamilyJob([folder / IMAGES], family_config()), folder / "two-family", these)
+        seen["saves"] = {"steps": saves}
+        (folder / f"seen-{these.rank}.json").write_text(json.dumps(seen))
+
+        job = WavefrontJob([folder / DATA], wavefront_config())
+        draw, steps = job.draw, 0
+
+        def failing(rng: np.random.Generator, part: slice) -> torch.Tensor:
+            nonlocal steps
+            if these.rank == 1 and steps == FAILS_AFTER:
+                raise AloneError(f"only process {os.environ['RANK']} meets this")
+            steps += 1
+            return draw(rng, part)
+
+        job.draw = failing  # type: ignore[method-assign]
+        run(job, folder / "broken", execution=Execution(these))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
