@@ -69,13 +69,14 @@ def bench(
     import torch
 
     from pixzip import codec
-    from pixzip.report import codecs, images, measure, page
+    from pixzip.image.sources import is_image_name, sources
+    from pixzip.report import codecs, measure, page
     from pixzip.report.provenance import provenance
 
     where = codec.resolve_device(device)
     torch.set_num_threads(threads)
     chosen = codecs.select(names.split(","), threads, where)
-    total = sum(1 for _ in images.sources(paths))
+    total = sum(1 for _ in sources(paths, is_image_name))
     if not total:
         raise PixzipError(f"no image in {', '.join(map(str, paths))}")
     models = [model for c in chosen if (model := codecs.model_of(c.codec_id))]
@@ -85,7 +86,7 @@ def bench(
         for channels in (3, 1):
             measure.warm_up(chosen, channels)
         rows, skipped = measure.measure(
-            images.sources(paths), chosen, limit=limit, repeats=repeats, max_pixels=limits.MAX_PIXELS,
+            sources(paths, is_image_name), chosen, limit=limit, repeats=repeats, max_pixels=limits.MAX_PIXELS,
             seen=heats.add, progress=lambda done: bar(done, min(total, limit or total) * len(chosen)),
         )  # fmt: skip
     for file in skipped:

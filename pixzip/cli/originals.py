@@ -6,8 +6,6 @@ from pathlib import Path
 from pixzip.cli.ledger import Ledger
 from pixzip.io import files
 
-_JPEG = b"\xff\xd8\xff"
-
 
 def stat_of(name: str) -> os.stat_result | None:
     """What the file system says of an original before it is read; None of standard input."""
@@ -24,32 +22,10 @@ def why_kept(name: str, dropped: list[str]) -> str:
         return f"{', '.join(dropped)} would be lost"
     if Path(name).is_symlink():
         return "it is a link"
-    form = _lossy_form(Path(name))
-    return f"it is {form}, whose own bytes do not come back" if form else ""
+    from pixzip import image
 
-
-def _lossy_form(path: Path) -> str:
-    """The format of a file whose samples were coded with loss: what it decodes to is kept, the file itself is not."""
-    from pixzip.image.formats import tiff
-
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head.startswith(_JPEG):
-        return "a JPEG"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and _has_lossy_frame(path):
-        return "a lossy WebP"
-    return "a TIFF with JPEG inside" if head.startswith(tiff.SIGNATURES) and tiff.is_jpeg(path) else ""
-
-
-def _has_lossy_frame(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            if head[:4] == b"VP8 ":
-                return True
-            size = int.from_bytes(head[4:], "little")
-            file.seek(size + size % 2, os.SEEK_CUR)
-    return False
+    kind = image.lossy_kind(Path(name))
+    return f"it is {kind}, whose own bytes do not come back" if kind else ""
 
 
 def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:
