@@ -23,8 +23,6 @@ from pixzip.cli.options import (
 )  # fmt: skip
 from pixzip.io import files
 
-KIND = inputs.Kind("images", files.IMAGE_SUFFIXES, files.pxz_name, frozenset({files.SUFFIX}))
-
 
 @click.command(
     epilog="""With -r the images of a folder are the files named """
@@ -75,10 +73,17 @@ def compress(
         refuse_with("--rm", {"--strip": strip}, "what it leaves out would be lost")
     check_streams(manner, images, out)
     ledger = Ledger("compressing", manner)
-    inputs.plan(ledger, images, out, KIND)
+    inputs.plan(ledger, images, out, _kind())
     ledger.carry_out(
         lambda names: _Compression(ledger, model, device, verify, strip, models_only, coder, most).run(names)
     )
+
+
+def _kind() -> inputs.Kind:
+    """Images to `.pxz` files: made for the work, for `--help` imports no formats."""
+    from pixzip.image import sources
+
+    return inputs.Kind("images", sources.folder_suffixes(), files.pxz_name, frozenset({files.SUFFIX}))
 
 
 class _Item(NamedTuple):

@@ -25,8 +25,6 @@ from pixzip.cli.options import (
 )  # fmt: skip
 from pixzip.io import files
 
-KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}), files.image_name, files.IMAGE_SUFFIXES)
-
 
 class _Region(click.ParamType[tuple[int, ...]]):
     """X,Y,W,H in pixels."""
@@ -73,8 +71,16 @@ def decompress(
     if stack:
         ledger.plan(packed[0], out or files.folder_name(packed[0]))
     else:
-        inputs.plan(ledger, packed, out, KIND)
+        inputs.plan(ledger, packed, out, _kind())
     ledger.carry_out(lambda names: work().run(names), bar=not stack)
+
+
+def _kind() -> inputs.Kind:
+    """`.pxz` files to images: made for the work, for `--help` imports no formats."""
+    from pixzip.image import sources
+
+    suffixes = frozenset({files.SUFFIX})
+    return inputs.Kind(f"{files.SUFFIX} files", suffixes, files.image_name, sources.folder_suffixes())
 
 
 class _Item(NamedTuple):

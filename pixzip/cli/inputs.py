@@ -71,28 +71,20 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
 
 
 def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
-    """A file as it is given; a folder as the files in it and below, sorted.
-
-    What is hidden is passed over, as are links to folders.
-    """
+    """A file as it is given; a folder as the files in it and below, see `sources.walk`."""
     path = Path(given)
     if given == files.STANDARD or not path.is_dir():
         yield Found(given, Path(path.name))
         return
     if not ledger.manner.recursive:
         raise PixzipError(f"is a folder: -r takes the {kind.inputs} in it")
-    inner: list[Path] = []
-    for at, folders, names in os.walk(path, onerror=lambda e: ledger.fail(str(e.filename), e)):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(at, name) for name in names if not name.startswith(".")]
-        inner += [p.relative_to(path) for p in paths if p.suffix.lower() in kind.suffixes and _may_be_file(p)]
-    for p in sorted(inner, key=lambda p: p.parts):
-        yield Found(str(path / p), p)
+    from pixzip.image import sources
 
+    def failed(e: OSError) -> None:
+        ledger.fail(str(e.filename), e)
 
-def _may_be_file(path: Path) -> bool:
-    """Whether it is one or should be: no pipe that would be waited for, but a link that leads nowhere."""
-    return path.is_file() or path.is_symlink()
+    for inner in sources.walk(path, lambda p: p.suffix.lower() in kind.suffixes, failed=failed):
+        yield Found(str(path / inner), inner)
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) -> Path | None:
