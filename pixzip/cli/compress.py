@@ -21,14 +21,15 @@ from pixzip.cli.options import (
     refuse_with,
     weights_for,
 )  # fmt: skip
-from pixzip.io import files
+from pixzip.io import streams
+from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
-KIND = inputs.Kind("images", files.IMAGE_SUFFIXES, files.pxz_name, frozenset({files.SUFFIX}))
+KIND = inputs.Kind("images", IMAGE_SUFFIXES, pxz_name, frozenset({SUFFIX}))
 
 
 @click.command(
     epilog="""With -r the images of a folder are the files named """
-    + " ".join(sorted(files.IMAGE_SUFFIXES))
+    + " ".join(sorted(IMAGE_SUFFIXES))
     + """; JPEGs only where they are named one by one, for their pixels, coded without loss, are larger than
     the files. Hidden files and links to folders are passed over, and what is up to date is skipped: an output
     that exists and has the time of its input."""
@@ -137,7 +138,7 @@ class _Compression:
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)
             return None
-        data = files.read(name)
+        data = streams.read(name)
         picture, dropped = image.load(data, self.max_pixels)
         entry.bytes_before, entry.pixels = len(data), picture.pixels
         kept = self._losses(name, dropped)
@@ -198,7 +199,7 @@ class _Compression:
         from pixzip import codec
 
         progress = self.ledger.part([item.name for item in items], 0.5)
-        data = [files.read(self.ledger.target(item.name)) for item in items]
+        data = [streams.read(self.ledger.target(item.name)) for item in items]
         return codec.decompress(data, self.by_id, self.device, max_pixels=None, progress=progress)
 
     def _compare(self, name: str, item: _Item, picture: Any, seconds: float) -> None:

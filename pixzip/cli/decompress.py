@@ -23,9 +23,10 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.io import files
+from pixzip.io import streams
+from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, folder_name, image_name
 
-KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}), files.image_name, files.IMAGE_SUFFIXES)
+KIND = inputs.Kind(f"{SUFFIX} files", frozenset({SUFFIX}), image_name, IMAGE_SUFFIXES)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):
@@ -69,9 +70,9 @@ def decompress(
         _Decompression, ledger, out, extra, device, region=region, salvage=salvage, max_pixels=most,
         alone=len(packed) == 1 and not Path(packed[0]).is_dir(),
     )  # fmt: skip
-    stack = files.is_one_stack(packed)
+    stack = streams.is_one_stack(packed)
     if stack:
-        ledger.plan(packed[0], out or files.folder_name(packed[0]))
+        ledger.plan(packed[0], out or folder_name(packed[0]))
     else:
         inputs.plan(ledger, packed, out, KIND)
     ledger.carry_out(lambda names: work().run(names), bar=not stack)
@@ -113,7 +114,7 @@ class _Decompression:
 
     def _suffix(self, name: str) -> str:
         target = self.ledger.target(name)
-        return ".png" if target == files.STANDARD else Path(target).suffix
+        return ".png" if target == streams.STANDARD else Path(target).suffix
 
     def _read(self, name: str) -> _Item | None:
         """A file, or None where it is done already."""
@@ -123,7 +124,7 @@ class _Decompression:
         from pixzip.codec import by_rows
 
         began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
-        data = files.read_pxz(name)
+        data = streams.read_pxz(name)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             if not self.alone:
@@ -218,7 +219,7 @@ class _Decompression:
         from pixzip import image
 
         target = self.ledger.target(name)
-        again, dropped = image.load(files.read(target), None)
+        again, dropped = image.load(streams.read(target), None)
         if again == picture and not dropped:
             return ""
         if not np.array_equal(again.samples, picture.samples):

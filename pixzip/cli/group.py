@@ -19,7 +19,7 @@ from pixzip.cli.models import models
 from pixzip.cli.sample import complete, sample
 from pixzip.cli.train import train
 from pixzip.cli.verify import verify
-from pixzip.io import files
+from pixzip.io import streams
 
 
 class _Group(click.Group):
@@ -34,7 +34,7 @@ class _Group(click.Group):
             report(None, e)
             ctx.exit(EXIT_ERROR)
         finally:
-            files.settle_stdout()
+            streams.settle_stdout()
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:

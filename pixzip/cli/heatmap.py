@@ -10,7 +10,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip.cli.options import device_option, force_option, model_option, no_limit_option, weights_for
 from pixzip.cli.progress import Bar
-from pixzip.io import files
+from pixzip.io import files, streams
 from pixzip.models import library
 
 _FORMATS = (".png", ".svg", ".pdf", ".npy")
@@ -35,7 +35,7 @@ def heatmap(
     they coded are spread evenly.
     """
     if out is None:
-        if image == files.STANDARD:
+        if image == streams.STANDARD:
             raise PixzipError("standard input has no name to be written under: -o FILE gives one")
         out = f"{image}.heatmap.png"
     suffix = Path(out).suffix.lower()
@@ -45,7 +45,7 @@ def heatmap(
     from pixzip.codec import describe
 
     limit = None if no_pixel_limit else limits.MAX_PIXELS
-    picture, file = _coded(files.read(image), model, device, limit, models_only)
+    picture, file = _coded(streams.read(image), model, device, limit, models_only)
     bits = _bits(file, model, device)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
     if even:

@@ -18,7 +18,7 @@ from pixzip.cli.options import (
     weights_for,
 )  # fmt: skip
 from pixzip.cli.progress import Bar
-from pixzip.io import files
+from pixzip.io import streams
 
 
 @click.command()
@@ -28,7 +28,7 @@ def info(file: str, as_json: bool) -> None:
     """Describe a .pxz file, after checking its header and blocks."""
     from pixzip.codec import describe
 
-    facts = {"file": file, **describe.facts(files.read_pxz(file))}
+    facts = {"file": file, **describe.facts(streams.read_pxz(file))}
     if as_json:
         click.echo(json.dumps(facts))
         return

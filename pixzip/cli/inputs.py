@@ -9,7 +9,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip.cli.jobs import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
-from pixzip.io import files
+from pixzip.io import files, streams
 
 
 class Found(NamedTuple):
@@ -43,7 +43,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
     Raises:
         PixzipError: `out` cannot take all of them.
     """
-    if inputs.count(files.STANDARD) > 1:
+    if inputs.count(streams.STANDARD) > 1:
         raise PixzipError("standard input can be given once")
     manner = ledger.manner
     many = manner.recursive or len(inputs) > 1
@@ -59,7 +59,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
         if not found:
             ledger.warn(given, f"no {kind.inputs} in this folder")
         for name, inner in found:
-            if name != files.STANDARD and Path(name).absolute() in sources:
+            if name != streams.STANDARD and Path(name).absolute() in sources:
                 continue
             sources.add(Path(name).absolute())
             target = _target(name, inner, out, folder, kind)
@@ -76,7 +76,7 @@ def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
     What is hidden is passed over, as are links to folders.
     """
     path = Path(given)
-    if given == files.STANDARD or not path.is_dir():
+    if given == streams.STANDARD or not path.is_dir():
         yield Found(given, Path(path.name))
         return
     if not ledger.manner.recursive:
@@ -100,14 +100,14 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) ->
     if out is None or kind.renamed is None:
         return None
     path = Path(out)
-    if out != files.STANDARD and path.is_dir():
-        if files.STANDARD in inputs:
+    if out != streams.STANDARD and path.is_dir():
+        if streams.STANDARD in inputs:
             raise PixzipError(f"standard input has no name to be written under in {out}: -o FILE gives it one")
         return path
     if not many:
         return None
     number = f"{len(inputs)} inputs need one" if len(inputs) > 1 else "-r needs one"
-    if out == files.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders:
+    if out == streams.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders:
         raise PixzipError(f"-o {out} is not a folder, {number}")
     return path
 
@@ -126,12 +126,12 @@ def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, m
     Raises:
         PixzipError, OSError: whatever does.
     """
-    source = Path(name).stat() if name != files.STANDARD else None
+    source = Path(name).stat() if name != streams.STANDARD else None
     ledger[name].bytes_before = source.st_size if source else None
     if target is None:
         return
     force = ledger.manner.force
-    if target != files.STANDARD:
+    if target != streams.STANDARD:
         if Path(target).absolute() in taken:
             raise PixzipError(f"{target} is another input's output too")
         taken.add(Path(target).absolute())

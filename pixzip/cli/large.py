@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pixcodecs.container import signature
 
 from pixzip.cli.progress import FilesBar
-from pixzip.io import files
+from pixzip.io import files, streams
 from pixzip.models import library
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def reader(name: str, max_pixels: int | None) -> "image.RowReader | None":
     from pixzip import image
     from pixzip.codec import by_rows
 
-    if name == files.STANDARD:
+    if name == streams.STANDARD:
         return None
     return image.open_large(Path(name), by_rows.LARGE_PIXELS, max_pixels)
 
@@ -79,7 +79,7 @@ def compress(
     files.make_folder(target)
     with rows, files.spool(target) as spool:
         source = _Stripped(rows) if strip else rows
-        folder = None if target == files.STANDARD else Path(target).parent
+        folder = None if target == streams.STANDARD else Path(target).parent
         by_rows.compress_rows(
             source, spool, partial(library.resolve, model), device, graphics=graphics, models_only=models_only,
             coder=coder, folder=folder, progress=progress(),

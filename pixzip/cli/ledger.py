@@ -14,7 +14,8 @@ import click
 from pixzip.cli.jobs import EXIT_ERROR, text_of
 from pixzip.cli.options import Manner, set_threads
 from pixzip.cli.progress import FilesBar
-from pixzip.io import files, signals
+from pixzip.io import files, signals, streams
+from pixzip.io.signals import signals_wait
 
 Status = Literal["planned", "done", "skipped", "failed", "would"]
 UP_TO_DATE = "up to date"
@@ -162,14 +163,14 @@ class Ledger:
             PixzipError, OSError: it cannot be written.
         """
         target = self.target(name)
-        with files.signals_wait():  # what is written is counted
+        with signals_wait():  # what is written is counted
             files.write(target, data, self.manner.force, like, make=True)
             self.written += 1
         self[name].bytes_after = len(data) if isinstance(data, bytes) else data.tell()
 
     def take_back(self, name: str) -> None:
         """Remove an output that turned out to be wrong."""
-        with files.signals_wait():
+        with signals_wait():
             files.remove_output(self.target(name))
             self.written -= 1
         self[name].bytes_after = None
@@ -197,7 +198,7 @@ class Ledger:
         total = self._total()
         if self.manner.json_lines:
             click.echo(json.dumps({"total": total}))
-        terminal = files.is_terminal() and not self.manner.quiet
+        terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
             self._table(total)
         if total["failed"]:

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 from pixcodecs.container import limits
 
-from pixzip.io import files
+from pixzip.io import streams
 from pixzip.models import library
 
 
@@ -119,9 +119,9 @@ def check_streams(manner: Manner, inputs: Sequence[str], out: str | None) -> Non
         UsageError: `--rm` or `--json` goes with standard input or output.
     """
     if manner.remove:
-        standard = {"standard input": files.STANDARD in inputs, "standard output": out == files.STANDARD}
+        standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}
         refuse_with("--rm", standard, "there is no file to remove, or none to read back")
-    if manner.json_lines and out == files.STANDARD and not manner.dry_run:
+    if manner.json_lines and out == streams.STANDARD and not manner.dry_run:
         raise click.UsageError("--json does not go with -o -: both are for standard output")
 
 
@@ -147,7 +147,7 @@ def load_image(name: str, max_pixels: int | None) -> Any:
     """The picture of an input, with a warning for what it does not hold of it."""
     from pixzip import image
 
-    loaded = image.load(files.read(name), max_pixels)
+    loaded = image.load(streams.read(name), max_pixels)
     if loaded.dropped:
         click.echo(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}", err=True)
     return loaded.picture

@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 from pixzip.cli.ledger import Ledger
-from pixzip.io import files
+from pixzip.io import files, streams
+from pixzip.io.signals import signals_wait
 
 _JPEG = b"\xff\xd8\xff"
 
 
 def stat_of(name: str) -> os.stat_result | None:
     """What the file system says of an original before it is read; None of standard input."""
-    return None if name == files.STANDARD else Path(name).stat()
+    return None if name == streams.STANDARD else Path(name).stat()
 
 
 def why_kept(name: str, dropped: list[str]) -> str:
@@ -65,6 +66,6 @@ def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:
         ledger.warn(name, "original kept: it has changed meanwhile")
         return
     files.sync_folder(Path(ledger.target(name)).parent)
-    with files.signals_wait():
+    with signals_wait():
         Path(name).unlink()
         ledger[name].original_removed = True

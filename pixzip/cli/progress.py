@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import click
 
-from pixzip.io import files
+from pixzip.io import streams
 
 #: A bar appears for what takes longer.
 DELAY_S = 1.0
@@ -45,7 +45,7 @@ class Bar:
 
     def __init__(self, label: str, wanted: bool = True) -> None:
         self.label = label
-        self._wanted = wanted and files.is_terminal()
+        self._wanted = wanted and streams.is_terminal()
         self._started = time.monotonic()
         self._progress: Any = None
         self._task: Any = None

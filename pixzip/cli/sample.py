@@ -16,7 +16,7 @@ from pixzip.cli.options import (
     no_limit_option,
 )  # fmt: skip
 from pixzip.cli.progress import Bar
-from pixzip.io import files
+from pixzip.io import files, streams
 
 
 class _Size(click.ParamType[tuple[int, int]]):
@@ -117,7 +117,7 @@ def complete(
 
 
 def _check_output(out: str, force: bool) -> None:
-    if out != files.STANDARD and Path(out).suffix.lower() != ".png":
+    if out != streams.STANDARD and Path(out).suffix.lower() != ".png":
         raise PixzipError(f"{out}: the grid is a PNG")
     files.check_writable(out, force)
 

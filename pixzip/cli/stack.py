@@ -24,7 +24,9 @@ from pixzip.cli.progress import Bar
 from pixzip.codec import stack
 from pixzip.codec.stack import Image, Stack
 from pixzip.image.picture import Picture
-from pixzip.io import files, folders
+from pixzip.io import files, folders, streams
+from pixzip.io.names import SUFFIX, folder_name, pxz_name
+from pixzip.io.signals import signals_wait
 from pixzip.models import library
 
 ARRAY_SUFFIX = ".npy"
@@ -51,7 +53,7 @@ class _Source(NamedTuple):
 def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
     """Files as they are given, folders as the images in them and below, sorted; what is hidden is passed over."""
     for given in inputs:
-        if given == files.STANDARD:
+        if given == streams.STANDARD:
             raise PixzipError("a stack is made of files and folders, standard input is neither")
         path = Path(given)
         if not path.is_dir():
@@ -140,8 +142,8 @@ def compress(
     """
     if out is None:
         if len(inputs) > 1 or Path(inputs[0]).name in ("", ".."):
-            raise PixzipError(f"a stack of {' '.join(inputs[:3])} needs -o FILE{files.SUFFIX}")
-        out = files.pxz_name(str(Path(inputs[0])))
+            raise PixzipError(f"a stack of {' '.join(inputs[:3])} needs -o FILE{SUFFIX}")
+        out = pxz_name(str(Path(inputs[0])))
     files.check_writable(out, manner.force)
     set_threads(manner.threads)
     where, sources = codec.coding_device(device), list(_sources(inputs))
@@ -198,8 +200,8 @@ def decompress(
         raise PixzipError("a stack of images has no regions or tiles: --region and --salvage do not go with it")
     if ledger.manner.remove:
         raise PixzipError("a stack of images stays: --rm does not go with it")
-    out = out or files.folder_name(name)
-    if out == files.STANDARD:
+    out = out or folder_name(name)
+    if out == streams.STANDARD:
         raise PixzipError(f"a stack does not go to standard output: -o FOLDER or -o FILE{ARRAY_SUFFIX}")
     began, entry, force = time.perf_counter(), ledger[name], ledger.manner.force
     header = stack.parse(data, max_pixels)
@@ -210,7 +212,7 @@ def decompress(
     with Bar("decompressing", not ledger.manner.quiet) as bar:
         found = stack.decompress_stack(data, model_of, device, max_pixels=max_pixels, progress=bar)
     contents = {out: _array_file(found)} if as_array else _png_files(found, targets, not ledger.manner.quiet)
-    with files.signals_wait():  # what is written is counted
+    with signals_wait():  # what is written is counted
         if as_array:
             files.write(out, contents[out], force)
         else:

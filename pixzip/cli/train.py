@@ -9,7 +9,7 @@ import click
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.options import complete_models
-from pixzip.io import files
+from pixzip.io import streams
 
 
 @click.command()
@@ -130,7 +130,7 @@ class _Display:
         self._task: Any = None
 
     def __enter__(self) -> "_Display":
-        if self._shown and files.is_terminal():
+        if self._shown and streams.is_terminal():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 

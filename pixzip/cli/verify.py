@@ -19,9 +19,11 @@ from pixzip.cli.options import (
     manner_options,
     no_limit_option,
 )  # fmt: skip
-from pixzip.io import files
+from pixzip.io import streams
+from pixzip.io.names import SUFFIX
+from pixzip.io.signals import signals_wait
 
-KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}))
+KIND = inputs.Kind(f"{SUFFIX} files", frozenset({SUFFIX}))
 
 
 @click.command()
@@ -62,7 +64,7 @@ class _Verification:
         from pixzip.image.picture import frame_of
 
         began, entry = time.perf_counter(), self.ledger[name]
-        data = files.read_pxz(name)
+        data = streams.read_pxz(name)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.max_pixels).pixels
@@ -93,7 +95,7 @@ class _Verification:
         )
 
     def _good(self, name: str, item: Any, picture: Any, seconds: float) -> None:
-        with files.signals_wait():
+        with signals_wait():
             self.ledger.written += 1
         self.ledger[name].seconds += seconds
         self.ledger.done(name)

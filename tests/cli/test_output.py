@@ -26,7 +26,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard error is one, and a bar appears at once."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("pixzip.io.files.is_terminal", lambda: True)
+    monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: True)
     monkeypatch.setattr(progress, "DELAY_S", 0.0)
 
 

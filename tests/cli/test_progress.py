@@ -27,7 +27,7 @@ def kernel(x: np.ndarray) -> int:
 def test_compiling_is_said_once_and_only_on_a_terminal(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pixzip.io.files.is_terminal", lambda: terminal)
+    monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: terminal)
     compiled = numba.njit(kernel)
     with progress.Bar("working"):
         assert compiled(np.ones(1, np.uint8)) == 2
@@ -40,7 +40,7 @@ def test_compiling_is_said_once_and_only_on_a_terminal(
 def test_kernels_from_the_cache_are_loaded_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pixzip.io.files.is_terminal", lambda: True)
+    monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: True)
     monkeypatch.setattr(numba.core.config, "CACHE_DIR", str(tmp_path))
     for expected in (LINE, ""):
         progress._say_compiling.cache_clear()

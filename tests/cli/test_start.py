@@ -10,8 +10,8 @@ import pytest
 from click.shell_completion import BashComplete, CompletionItem, ShellComplete, ZshComplete
 
 from pixzip.cli import main
+from tests.helpers.imports import HEAVY
 
-HEAVY = {"numpy", "torch", "triton", "numba", "rich", "constriction", "safetensors", "imagecodecs", "tifffile"}
 IMPORTED = """
 import json, os, sys
 sys.argv = ["pixzip", *sys.argv[1:]]
