@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pixcodecs.errors import PixzipError
 
-from pixzip.cli.jobs import FILE_ERRORS
+from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
 from pixzip.io import files, streams
 

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Literal
 
 import click
 
-from pixzip.cli.jobs import EXIT_ERROR, text_of
-from pixzip.cli.options import Manner, set_threads
+from pixzip.cli.errors import EXIT_ERROR, text_of
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
 from pixzip.io import files, signals, streams
 from pixzip.io.signals import signals_wait
@@ -73,7 +73,6 @@ class Ledger:
             for name in names:
                 self.would(name)
         elif names:
-            set_threads(self.manner.threads)
             with self.at_work(bar):
                 work(names)
         self.close()
@@ -211,8 +210,7 @@ class Ledger:
         return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
 
     def _table(self, total: dict[str, Any]) -> None:
-        from rich.console import Console
-        from rich.table import Table
+        from pixzip.cli.work import terminal
 
         before, after, pixels = total["bytes_before"], total["bytes_after"], total["pixels"]
         cells = {"files": f"{total['done']:,}", "bytes before": f"{before:,}", "bytes after": f"{after:,}"}
@@ -223,11 +221,7 @@ class Ledger:
         if not self.writes:
             cells["bytes"] = cells.pop("bytes before")
             cells = {name: cells[name] for name in ("files", "bytes", "seconds", "MP/s", "failed")}
-        table = Table(box=None, pad_edge=False)
-        for name in cells:
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_row(*cells.values())
-        Console(stderr=True).print(table)
+        terminal.table([cells], cells, stderr=True)
 
 
 def _line(entry: Entry) -> str:

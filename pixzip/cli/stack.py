@@ -17,10 +17,11 @@ from pixcodecs.container.stack import DEPTHS, LAYOUTS, Header
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.cli.jobs import EXIT_ERROR, FILE_ERRORS, report
+from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
 from pixzip.cli.ledger import Ledger
-from pixzip.cli.options import Manner, set_threads
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
+from pixzip.cli.work.threads import set_threads
 from pixzip.codec import stack
 from pixzip.codec.stack import Image, Stack
 from pixzip.image.picture import Picture

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from pixzip.cli import progress
+from pixzip.cli.work import compiling
 
 LINE = "pixzip: compiling kernels for this machine, once: some tens of seconds\n"
 
 
 @pytest.fixture(autouse=True)
 def not_yet_said() -> Iterator[None]:
-    progress._say_compiling.cache_clear()
+    compiling._say.cache_clear()
     yield
-    progress._say_compiling.cache_clear()
+    compiling._say.cache_clear()
 
 
 def kernel(x: np.ndarray) -> int:
@@ -43,7 +44,7 @@ def test_kernels_from_the_cache_are_loaded_without_a_word(
     monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: True)
     monkeypatch.setattr(numba.core.config, "CACHE_DIR", str(tmp_path))
     for expected in (LINE, ""):
-        progress._say_compiling.cache_clear()
+        compiling._say.cache_clear()
         with progress.Bar("working"):
             numba.njit(kernel, cache=True)(np.ones(1, np.uint8))
         assert capsys.readouterr().err == expected

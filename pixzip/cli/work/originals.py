@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pixzip.cli.ledger import Ledger
+from pixzip.image.formats import tiff
 from pixzip.io import files, streams
 from pixzip.io.signals import signals_wait
 
@@ -31,8 +32,6 @@ def why_kept(name: str, dropped: list[str]) -> str:
 
 def _lossy_form(path: Path) -> str:
     """The format of a file whose samples were coded with loss: what it decodes to is kept, the file itself is not."""
-    from pixzip.image.formats import tiff
-
     with path.open("rb") as file:
         head = file.read(12)
     if head.startswith(_JPEG):
