@@ -1,14 +1,9 @@
 """`pixzip compress`."""
 
-import time
-from typing import Any, NamedTuple
-
 import click
 from pixcodecs.container import limits
-from pixcodecs.errors import PixzipError
 
-from pixzip.cli import inputs, large, originals
-from pixzip.cli.jobs import Jobs
+from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
     Manner,
@@ -19,14 +14,15 @@ from pixzip.cli.options import (
     model_option,
     no_limit_option,
     refuse_with,
-    weights_for,
 )  # fmt: skip
-from pixzip.io import files
+from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
+
+KIND = inputs.Kind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}))
 
 
 @click.command(
     epilog="""With -r the images of a folder are the files named """
-    + " ".join(sorted(files.IMAGE_SUFFIXES))
+    + " ".join(sorted(IMAGE_SUFFIXES))
     + """; JPEGs only where they are named one by one, for their pixels, coded without loss, are larger than
     the files. Hidden files and links to folders are passed over, and what is up to date is skipped: an output
     that exists and has the time of its input."""
@@ -73,150 +69,11 @@ def compress(
         refuse_with("--rm", {"--strip": strip}, "what it leaves out would be lost")
     check_streams(manner, images, out)
     ledger = Ledger("compressing", manner)
-    inputs.plan(ledger, images, out, _kind())
-    ledger.carry_out(
-        lambda names: _Compression(ledger, model, device, verify, strip, models_only, coder, most).run(names)
-    )
+    inputs.plan(ledger, images, out, KIND)
 
+    def work(names: list[str]) -> None:
+        from pixzip.cli.work.compress import Compression
 
-def _kind() -> inputs.Kind:
-    """Images to `.pxz` files: made for the work, for `--help` imports no formats."""
-    from pixzip.image import sources
+        Compression(ledger, model, device, verify, strip, models_only, coder, most).run(names)
 
-    return inputs.Kind("images", sources.folder_suffixes(), files.pxz_name, frozenset({files.SUFFIX}))
-
-
-class _Item(NamedTuple):
-    """An image on its way.
-
-    Attributes:
-        stat: of the file, before it was read; None of standard input.
-        kept: why the original stays in spite of `--rm`; "" where nothing speaks against it.
-    """
-
-    name: str
-    picture: Any
-    stat: Any
-    kept: str
-
-
-class _Compression:
-    """Images to files; with `--rm`, files to pictures again and originals away."""
-
-    def __init__(
-        self, ledger: Ledger, model: str, device: str, verify: bool, strip: bool, models_only: bool, coder: str,
-        most: int | None,
-    ) -> None:  # fmt: skip
-        from pixcodecs.coders.range import EntropyCoder
-
-        from pixzip import codec
-        from pixzip.models import library
-
-        self.ledger, self.manner, self.max_pixels = ledger, ledger.manner, most
-        self.model, self.strip = model, strip
-        self.device = codec.coding_device(device)
-        self.choices: dict[str, Any] = {
-            "verify": verify,
-            "models_only": models_only,
-            "coder": EntropyCoder(coder),
-            "graphics": library.graphics_beside(model),
-        }
-        self.by_id = library.with_model(model)
-        self.jobs = Jobs(self._code, self._write, ledger.fail, codec.batch_pixels(self.device))
-        self.checks = Jobs(self._read_back, self._compare, self._unwrite, codec.batch_pixels(self.device))
-
-    def run(self, names: list[str]) -> None:
-        self.jobs.feed(names, self._read, self.ledger.pixels)
-        self.checks.flush()
-
-    def _read(self, name: str) -> _Item | None:
-        """An image, or None where it is large and done already."""
-        from dataclasses import replace
-
-        from pixzip import image
-
-        began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
-        rows = large.reader(name, self.max_pixels)
-        if rows is not None:
-            self._large(name, rows, stat)
-            entry.seconds = time.perf_counter() - began
-            self.ledger.done(name)
-            return None
-        data = files.read(name)
-        picture, dropped = image.load(data, self.max_pixels)
-        entry.bytes_before, entry.pixels = len(data), picture.pixels
-        kept = self._losses(name, dropped)
-        entry.seconds = time.perf_counter() - began
-        return _Item(name, replace(picture, metadata=()) if self.strip else picture, stat, kept)
-
-    def _losses(self, name: str, dropped: list[str]) -> str:
-        """Warn of them, and say why the original is kept."""
-        if dropped:
-            self.ledger.warn(name, f"not kept: {', '.join(dropped)}")
-        return originals.why_kept(name, dropped) if self.manner.remove else ""
-
-    def _large(self, name: str, rows: Any, stat: Any) -> None:
-        entry, target = self.ledger[name], self.ledger.target(name)
-        entry.pixels = rows.frame.width * rows.frame.height
-        kept = self._losses(name, rows.dropped)
-        check = self.manner.remove and not kept
-        phases = 1 + self.choices["verify"] + check
-        progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
-        large.compress(
-            name, rows, target, self.model, self.device, by_id=self.by_id, strip=self.strip,
-            write=lambda data: self.ledger.write(name, data, stat), progress=progress, **self.choices,
-        )  # fmt: skip
-        if check:
-            try:
-                large.compare(name, target, self.by_id, self.device, progress())
-            except Exception:
-                self.ledger.take_back(name)
-                raise
-        self._finish(name, stat, kept)
-
-    def _code(self, items: list[_Item]) -> list[bytes]:
-        from pixzip import codec
-
-        progress = self.ledger.part([item.name for item in items], 0.5 if self.manner.remove else 1.0)
-        pictures = [item.picture for item in items]
-        return codec.compress(pictures, weights_for(self.model), self.device, progress=progress, **self.choices)
-
-    def _write(self, name: str, item: _Item, data: bytes, seconds: float) -> None:
-        began = time.perf_counter()
-        self.ledger.write(name, data, item.stat)
-        self.ledger[name].seconds += seconds + time.perf_counter() - began
-        if self.manner.remove and not item.kept:
-            self.ledger.credit(name, 0.5)
-            self.checks.add(name, item, item.picture.pixels)
-        else:
-            self._finish(name, item.stat, item.kept)
-            self.ledger.done(name)
-
-    def _finish(self, name: str, stat: Any, kept: str) -> None:
-        if kept:
-            self.ledger.warn(name, f"original kept: {kept}")
-        elif self.manner.remove:
-            originals.remove(self.ledger, name, stat)
-
-    def _read_back(self, items: list[_Item]) -> list[Any]:
-        """The pictures of files that were written."""
-        from pixzip import codec
-
-        progress = self.ledger.part([item.name for item in items], 0.5)
-        data = [files.read(self.ledger.target(item.name)) for item in items]
-        return codec.decompress(data, self.by_id, self.device, max_pixels=None, progress=progress)
-
-    def _compare(self, name: str, item: _Item, picture: Any, seconds: float) -> None:
-        if picture != item.picture:
-            raise PixzipError("verification failed: what was written decodes to another picture")
-        self.ledger[name].seconds += seconds
-        try:
-            self._finish(name, item.stat, "")
-        except OSError as e:  # the output is good
-            self.ledger.fail(name, e)
-        self.ledger.done(name)
-
-    def _unwrite(self, name: str, error: BaseException) -> None:
-        """An output that does not read back is none; the original is still there."""
-        self.ledger.take_back(name)
-        self.ledger.fail(name, error)
+    ledger.carry_out(work)

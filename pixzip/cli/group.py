@@ -1,7 +1,7 @@
 """The group of all commands.
 
 Errors are one line each on standard error and exit code 2.  A bad file among many is reported and the
-others are coded.  PyTorch is imported by the commands that need it.
+others are coded.  A command is imported when it is invoked, or its help or a completion is asked for.
 """
 
 from typing import Any
@@ -9,21 +9,19 @@ from typing import Any
 import click
 from pixcodecs.container import signature
 
-from pixzip.cli.bench import bench
-from pixzip.cli.compress import compress
-from pixzip.cli.decompress import decompress
-from pixzip.cli.heatmap import heatmap
-from pixzip.cli.info import evaluate, info
-from pixzip.cli.jobs import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, report
-from pixzip.cli.models import models
-from pixzip.cli.sample import complete, sample
-from pixzip.cli.train import train
-from pixzip.cli.verify import verify
-from pixzip.io import files
+from pixzip.cli.errors import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, report
+from pixzip.cli.verbs import VERBS, Verb
+from pixzip.io import streams
 
 
 class _Group(click.Group):
-    """Turns errors into one line and an exit code."""
+    """The verbs; turns errors into one line and an exit code."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Verb) else command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -34,7 +32,7 @@ class _Group(click.Group):
             report(None, e)
             ctx.exit(EXIT_ERROR)
         finally:
-            files.settle_stdout()
+            streams.settle_stdout()
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
@@ -63,14 +61,13 @@ the rest. An original that --rm keeps for what would be lost with it is a warnin
 
 
 @click.group(
-    cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_Group,
+    commands=VERBS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show versions."
 )
 def main() -> None:
     """Lossless image compression by a learned model, decoded bit for bit on any machine."""
-
-
-for _command in (compress, decompress, verify, info, heatmap, bench, models, evaluate, train, sample, complete):
-    main.add_command(_command)

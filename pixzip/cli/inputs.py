@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pixcodecs.errors import PixzipError
 
-from pixzip.cli.jobs import FILE_ERRORS
+from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
-from pixzip.io import files
+from pixzip.io import files, streams
 
 
 class Found(NamedTuple):
@@ -19,20 +19,27 @@ class Found(NamedTuple):
     inner: Path
 
 
+def image_suffixes() -> frozenset[str]:
+    """Suffixes of the images of a folder."""
+    from pixzip.image import sources  # imports all formats, which `--help` does without
+
+    return sources.folder_suffixes()
+
+
 class Kind(NamedTuple):
     """What a command makes of what.
 
     Attributes:
         inputs: what files in a folder are called together.
-        suffixes: of the files of a folder that are taken.
+        suffixes: gives those of the files of a folder that are taken; asked where there is a folder.
         renamed: name of an input -> name of its output; None where there is none.
-        not_folders: suffixes by which what `-o` names is a file, no folder to be made.
+        not_folders: gives suffixes by which what `-o` names is a file, no folder to be made.
     """
 
     inputs: str
-    suffixes: frozenset[str]
+    suffixes: Callable[[], frozenset[str]]
     renamed: Callable[[str], str] | None = None
-    not_folders: frozenset[str] = frozenset()
+    not_folders: Callable[[], frozenset[str]] = frozenset
 
 
 def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -> None:
@@ -43,7 +50,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
     Raises:
         PixzipError: `out` cannot take all of them.
     """
-    if inputs.count(files.STANDARD) > 1:
+    if inputs.count(streams.STANDARD) > 1:
         raise PixzipError("standard input can be given once")
     manner = ledger.manner
     many = manner.recursive or len(inputs) > 1
@@ -59,7 +66,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
         if not found:
             ledger.warn(given, f"no {kind.inputs} in this folder")
         for name, inner in found:
-            if name != files.STANDARD and Path(name).absolute() in sources:
+            if name != streams.STANDARD and Path(name).absolute() in sources:
                 continue
             sources.add(Path(name).absolute())
             target = _target(name, inner, out, folder, kind)
@@ -73,7 +80,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
 def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
     """A file as it is given; a folder as the files in it and below, see `sources.walk`."""
     path = Path(given)
-    if given == files.STANDARD or not path.is_dir():
+    if given == streams.STANDARD or not path.is_dir():
         yield Found(given, Path(path.name))
         return
     if not ledger.manner.recursive:
@@ -83,7 +90,8 @@ def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
     def failed(e: OSError) -> None:
         ledger.fail(str(e.filename), e)
 
-    for inner in sources.walk(path, lambda p: p.suffix.lower() in kind.suffixes, failed=failed):
+    suffixes = kind.suffixes()
+    for inner in sources.walk(path, lambda p: p.suffix.lower() in suffixes, failed=failed):
         yield Found(str(path / inner), inner)
 
 
@@ -92,14 +100,14 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) ->
     if out is None or kind.renamed is None:
         return None
     path = Path(out)
-    if out != files.STANDARD and path.is_dir():
-        if files.STANDARD in inputs:
+    if out != streams.STANDARD and path.is_dir():
+        if streams.STANDARD in inputs:
             raise PixzipError(f"standard input has no name to be written under in {out}: -o FILE gives it one")
         return path
     if not many:
         return None
     number = f"{len(inputs)} inputs need one" if len(inputs) > 1 else "-r needs one"
-    if out == files.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders:
+    if out == streams.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders():
         raise PixzipError(f"-o {out} is not a folder, {number}")
     return path
 
@@ -118,12 +126,12 @@ def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, m
     Raises:
         PixzipError, OSError: whatever does.
     """
-    source = Path(name).stat() if name != files.STANDARD else None
+    source = Path(name).stat() if name != streams.STANDARD else None
     ledger[name].bytes_before = source.st_size if source else None
     if target is None:
         return
     force = ledger.manner.force
-    if target != files.STANDARD:
+    if target != streams.STANDARD:
         if Path(target).absolute() in taken:
             raise PixzipError(f"{target} is another input's output too")
         taken.add(Path(target).absolute())

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Literal
 
 import click
 
-from pixzip.cli.jobs import EXIT_ERROR, text_of
-from pixzip.cli.options import Manner, set_threads
+from pixzip.cli.errors import EXIT_ERROR, text_of
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
-from pixzip.io import files, signals
+from pixzip.io import files, signals, streams
+from pixzip.io.signals import signals_wait
 
 Status = Literal["planned", "done", "skipped", "failed", "would"]
 UP_TO_DATE = "up to date"
@@ -72,7 +73,6 @@ class Ledger:
             for name in names:
                 self.would(name)
         elif names:
-            set_threads(self.manner.threads)
             with self.at_work(bar):
                 work(names)
         self.close()
@@ -162,14 +162,14 @@ class Ledger:
             PixzipError, OSError: it cannot be written.
         """
         target = self.target(name)
-        with files.signals_wait():  # what is written is counted
+        with signals_wait():  # what is written is counted
             files.write(target, data, self.manner.force, like, make=True)
             self.written += 1
         self[name].bytes_after = len(data) if isinstance(data, bytes) else data.tell()
 
     def take_back(self, name: str) -> None:
         """Remove an output that turned out to be wrong."""
-        with files.signals_wait():
+        with signals_wait():
             files.remove_output(self.target(name))
             self.written -= 1
         self[name].bytes_after = None
@@ -197,7 +197,7 @@ class Ledger:
         total = self._total()
         if self.manner.json_lines:
             click.echo(json.dumps({"total": total}))
-        terminal = files.is_terminal() and not self.manner.quiet
+        terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
             self._table(total)
         if total["failed"]:
@@ -210,8 +210,7 @@ class Ledger:
         return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
 
     def _table(self, total: dict[str, Any]) -> None:
-        from rich.console import Console
-        from rich.table import Table
+        from pixzip.cli.work import terminal
 
         before, after, pixels = total["bytes_before"], total["bytes_after"], total["pixels"]
         cells = {"files": f"{total['done']:,}", "bytes before": f"{before:,}", "bytes after": f"{after:,}"}
@@ -222,11 +221,7 @@ class Ledger:
         if not self.writes:
             cells["bytes"] = cells.pop("bytes before")
             cells = {name: cells[name] for name in ("files", "bytes", "seconds", "MP/s", "failed")}
-        table = Table(box=None, pad_edge=False)
-        for name in cells:
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_row(*cells.values())
-        Console(stderr=True).print(table)
+        terminal.table([cells], cells, stderr=True)
 
 
 def _line(entry: Entry) -> str:

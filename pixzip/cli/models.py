@@ -2,11 +2,12 @@
 
 import json
 import sys
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from pixzip.cli.options import as_json_option
+from pixzip.models import library
 
 _UNKNOWN = "-"
 
@@ -19,8 +20,6 @@ def models(as_json: bool) -> None:
     Listed are multiply-adds a pixel, what each was trained on (megapixels seen), and bpsp: bits per sub-pixel of the
     files of the validation photographs. What is not known is a dash.
     """
-    from pixzip.models import library
-
     card = library.WEIGHTS / library.CARD
     known = json.loads(card.read_text()) if card.exists() else {}
     local, errors = library.local_models()
@@ -89,13 +88,6 @@ def _print(rows: list[dict[str, str]]) -> None:
             parts = [f"{row[h]:>{widths[h]}}" if h in numbers else f"{row[h]:<{widths[h]}}" for h in heads]
             click.echo("  ".join(parts).rstrip())
         return
-    from rich.console import Console
-    from rich.table import Table
+    from pixzip.cli.work import terminal
 
-    table = Table(box=None, pad_edge=False)
-    for head in heads:
-        justify: Literal["left", "right"] = "right" if head in numbers else "left"
-        table.add_column(head, justify=justify, overflow="fold", no_wrap=head != "trained on")
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
+    terminal.table([*rows], numbers, folded="trained on")

@@ -1,16 +1,15 @@
-"""What several commands share: options, and how an input becomes a picture."""
+"""Options that several commands share, and what does not go together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 from pixcodecs.container import limits
 
-from pixzip.io import files
+from pixzip.io import streams
 from pixzip.models import library
 
 
@@ -119,39 +118,7 @@ def check_streams(manner: Manner, inputs: Sequence[str], out: str | None) -> Non
         UsageError: `--rm` or `--json` goes with standard input or output.
     """
     if manner.remove:
-        standard = {"standard input": files.STANDARD in inputs, "standard output": out == files.STANDARD}
+        standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}
         refuse_with("--rm", standard, "there is no file to remove, or none to read back")
-    if manner.json_lines and out == files.STANDARD and not manner.dry_run:
+    if manner.json_lines and out == streams.STANDARD and not manner.dry_run:
         raise click.UsageError("--json does not go with -o -: both are for standard output")
-
-
-def set_threads(threads: int | None) -> None:
-    """How many threads the engines compute with: those of PyTorch, which kernels follow, OpenMP and BLAS."""
-    if threads is None:
-        return
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    from pixzip import codec as codec  # whose libraries have pools too
-
-    threadpool_limits(threads)
-    torch.set_num_threads(threads)
-
-
-def extra_paths(extra: tuple[str, ...]) -> list[Path]:
-    """Where the models are that `--model` gives."""
-    return [library.path_of(name) for name in extra]
-
-
-def load_image(name: str, max_pixels: int | None) -> Any:
-    """The picture of an input, with a warning for what it does not hold of it."""
-    from pixzip import image
-
-    loaded = image.load(files.read(name), max_pixels)
-    if loaded.dropped:
-        click.echo(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}", err=True)
-    return loaded.picture
-
-
-def weights_for(model: str) -> Callable[[int], Any]:
-    return lambda channels: library.resolve(model, channels)

@@ -3,53 +3,34 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
 import click
 
-from pixzip.io import files
+from pixzip.io import streams
 
 #: A bar appears for what takes longer.
 DELAY_S = 1.0
-#: Columns that a bar leaves free: the terminal writes ^C there, and the line can still be cleared.
-_FOR_AN_INTERRUPT = 3
-
-
-@cache  # what it says, it says but once
-def _say_compiling() -> None:
-    click.echo("pixzip: compiling kernels for this machine, once: some tens of seconds", err=True)
-
-
-def _compiling_is_said() -> AbstractContextManager[Any]:
-    """Name the reason for a long silence: kernels that are not in numba's cache, as on a machine's first run."""
-    try:
-        from numba.core import event
-    except ImportError:  # nothing is compiled, then
-        return nullcontext()
-
-    class Listener(event.Listener):
-        def on_start(self, event: Any) -> None:
-            _say_compiling()
-
-        def on_end(self, event: Any) -> None:
-            pass
-
-    found: AbstractContextManager[Any] = event.install_listener("numba:compile", Listener())
-    return found
 
 
 class Bar:
     """Progress on standard error, if that is a terminal: `with Bar("decoding") as bar: work(progress=bar)`."""
 
+    #: Whether `text` is shown, instead of a share and the time left.
+    with_text = False
+
     def __init__(self, label: str, wanted: bool = True) -> None:
         self.label = label
-        self._wanted = wanted and files.is_terminal()
+        self._wanted = wanted and streams.is_terminal()
         self._started = time.monotonic()
         self._progress: Any = None
         self._task: Any = None
-        self._compiling = _compiling_is_said() if self._wanted else nullcontext()
+        self._compiling: AbstractContextManager[Any] = nullcontext()
+        if self._wanted:
+            from pixzip.cli.work import compiling
+
+            self._compiling = compiling.said()
 
     def __enter__(self) -> Self:
         self._compiling.__enter__()
@@ -60,27 +41,16 @@ class Bar:
         if not self._wanted or (self._progress is None and time.monotonic() - self._started < DELAY_S):
             return
         if self._progress is None:
-            from rich.console import Console
-            from rich.progress import Progress
+            from pixzip.cli.work import terminal
 
-            console = Console(stderr=True)
-            console.width -= _FOR_AN_INTERRUPT
-            self._progress = Progress(
-                *self.columns(), console=console, transient=True, redirect_stdout=False
-            )  # which is the results' alone
+            self._progress = terminal.bar(with_text=self.with_text)
             self._task = self._progress.add_task(self.label, total=total, completed=done, text=self.text(done, total))
             self._progress.start()
             return
         self._progress.update(self._task, completed=done, total=total, text=self.text(done, total))
 
-    def columns(self) -> tuple[Any, ...]:
-        """What a line has; rich's own choice."""
-        from rich.progress import Progress
-
-        return Progress.get_default_columns()
-
     def text(self, done: float, total: float) -> str:
-        """What a column may show."""
+        """Text to be shown beside the bar."""
         return ""
 
     def say(self, text: str) -> None:
@@ -102,6 +72,8 @@ class FilesBar(Bar):
     Attributes:
         before, after: bytes of the files that are written, and of what was written.
     """
+
+    with_text = True
 
     def __init__(self, label: str, size_bytes: int, wanted: bool) -> None:
         """
@@ -131,11 +103,6 @@ class FilesBar(Bar):
     def _show(self, size_bytes: float, pixels: float) -> None:
         self._shown_pixels = pixels
         self(size_bytes, max(self._size, size_bytes))
-
-    def columns(self) -> tuple[Any, ...]:
-        from rich.progress import BarColumn, TextColumn
-
-        return TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[text]}")
 
     def text(self, done: float, total: float) -> str:
         took = max(time.monotonic() - self._started, 1e-9)

@@ -16,15 +16,18 @@ from pixcodecs.container.stack import DEPTHS, LAYOUTS, Header
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.cli.jobs import EXIT_ERROR, FILE_ERRORS, report
+from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
 from pixzip.cli.ledger import Ledger
-from pixzip.cli.options import Manner, set_threads
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
+from pixzip.cli.work.threads import set_threads
 from pixzip.codec import stack
 from pixzip.codec.stack import Image, Stack
 from pixzip.image.picture import Picture
 from pixzip.image.sources import walk
-from pixzip.io import files, folders
+from pixzip.io import files, folders, streams
+from pixzip.io.names import SUFFIX, folder_name, pxz_name
+from pixzip.io.signals import signals_wait
 from pixzip.models import library
 
 ARRAY_SUFFIX = ".npy"
@@ -51,7 +54,7 @@ class _Source(NamedTuple):
 def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
     """Files as they are given, folders as the files in them and below, see `sources.walk`."""
     for given in inputs:
-        if given == files.STANDARD:
+        if given == streams.STANDARD:
             raise PixzipError("a stack is made of files and folders, standard input is neither")
         path = Path(given)
         if not path.is_dir():
@@ -137,8 +140,8 @@ def compress(
     """
     if out is None:
         if len(inputs) > 1 or Path(inputs[0]).name in ("", ".."):
-            raise PixzipError(f"a stack of {' '.join(inputs[:3])} needs -o FILE{files.SUFFIX}")
-        out = files.pxz_name(str(Path(inputs[0])))
+            raise PixzipError(f"a stack of {' '.join(inputs[:3])} needs -o FILE{SUFFIX}")
+        out = pxz_name(str(Path(inputs[0])))
     files.check_writable(out, manner.force)
     set_threads(manner.threads)
     where, sources = codec.coding_device(device), list(_sources(inputs))
@@ -195,8 +198,8 @@ def decompress(
         raise PixzipError("a stack of images has no regions or tiles: --region and --salvage do not go with it")
     if ledger.manner.remove:
         raise PixzipError("a stack of images stays: --rm does not go with it")
-    out = out or files.folder_name(name)
-    if out == files.STANDARD:
+    out = out or folder_name(name)
+    if out == streams.STANDARD:
         raise PixzipError(f"a stack does not go to standard output: -o FOLDER or -o FILE{ARRAY_SUFFIX}")
     began, entry, force = time.perf_counter(), ledger[name], ledger.manner.force
     header = stack.parse(data, max_pixels)
@@ -207,7 +210,7 @@ def decompress(
     with Bar("decompressing", not ledger.manner.quiet) as bar:
         found = stack.decompress_stack(data, model_of, device, max_pixels=max_pixels, progress=bar)
     contents = {out: _array_file(found)} if as_array else _png_files(found, targets, not ledger.manner.quiet)
-    with files.signals_wait():  # what is written is counted
+    with signals_wait():  # what is written is counted
         if as_array:
             files.write(out, contents[out], force)
         else:

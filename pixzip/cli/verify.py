@@ -1,27 +1,21 @@
 """`pixzip verify`."""
 
-import time
-from functools import partial
-from typing import Any
-
 import click
-from pixcodecs.container import limits, signature
+from pixcodecs.container import limits
 
 from pixzip.cli import inputs
-from pixzip.cli.jobs import Jobs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
     Manner,
     complete_paths,
     device_option,
     extra_models_option,
-    extra_paths,
     manner_options,
     no_limit_option,
 )  # fmt: skip
-from pixzip.io import files
+from pixzip.io.names import SUFFIX
 
-KIND = inputs.Kind(f"{files.SUFFIX} files", frozenset({files.SUFFIX}))
+KIND = inputs.Kind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}))
 
 
 @click.command()
@@ -37,63 +31,10 @@ def verify(
     ledger = Ledger("verifying", manner, writes=False)
     inputs.plan(ledger, packed, None, KIND)
     most = None if no_pixel_limit else limits.MAX_PIXELS
-    ledger.carry_out(lambda names: _Verification(ledger, extra, device, most).run(names))
 
+    def work(names: list[str]) -> None:
+        from pixzip.cli.work.verify import Verification
 
-class _Verification:
-    """Files, decoded for what goes wrong on the way."""
+        Verification(ledger, extra, device, most).run(names)
 
-    def __init__(self, ledger: Ledger, extra: tuple[str, ...], device: str, max_pixels: int | None) -> None:
-        from pixzip import codec
-        from pixzip.models import library
-
-        self.ledger, self.max_pixels = ledger, max_pixels
-        self.model_of = partial(library.by_id, extra=extra_paths(extra))
-        self.device = codec.coding_device(device)
-        self.jobs = Jobs(self._decode, self._good, ledger.fail, codec.batch_pixels(self.device))
-
-    def run(self, names: list[str]) -> None:
-        self.jobs.feed(names, self._read, self.ledger.pixels)
-
-    def _read(self, name: str) -> tuple[str, signature.Buffer] | None:
-        """A file, or None where it is checked already: a stack, or one that is too large for memory."""
-        from pixzip import codec
-        from pixzip.codec import by_rows, stack
-        from pixzip.image.picture import frame_of
-
-        began, entry = time.perf_counter(), self.ledger[name]
-        data = files.read_pxz(name)
-        entry.bytes_before = len(data)
-        if signature.is_stack(data):
-            entry.pixels = stack.parse(data, self.max_pixels).pixels
-            progress = self.ledger.part([name])
-            stack.decompress_stack(
-                data, self.model_of, self.device, max_pixels=self.max_pixels, progress=progress
-            )  # fmt: skip
-        else:
-            header = codec.parse(data, self.max_pixels)
-            entry.pixels = header.width * header.height
-            if entry.pixels <= by_rows.LARGE_PIXELS:
-                entry.seconds = time.perf_counter() - began
-                return name, data
-            frame_of(header)
-            for _ in by_rows.decompress_rows(
-                data, self.model_of, self.device, max_pixels=self.max_pixels, progress=self.ledger.part([name])
-            ):
-                pass
-        self._good(name, None, None, time.perf_counter() - began)
-        return None
-
-    def _decode(self, items: list[tuple[str, signature.Buffer]]) -> list[Any]:
-        from pixzip import codec
-
-        names, data = [name for name, _ in items], [data for _, data in items]
-        return codec.decompress(
-            data, self.model_of, self.device, max_pixels=self.max_pixels, progress=self.ledger.part(names)
-        )
-
-    def _good(self, name: str, item: Any, picture: Any, seconds: float) -> None:
-        with files.signals_wait():
-            self.ledger.written += 1
-        self.ledger[name].seconds += seconds
-        self.ledger.done(name)
+    ledger.carry_out(work)

@@ -1,94 +1,23 @@
-"""Inputs and outputs of the command line: paths, standard streams, atomic writes."""
+"""Output files, written as a whole or not at all, and the folders that they are in."""
 
 import contextlib
-import mmap
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pixcodecs.container import signature
 from pixcodecs.errors import PixzipError
 
-STANDARD = "-"
-SUFFIX = ".pxz"
-#: What is taken for an image in a folder: of what `pixzip.image` reads all but JPEG, whose decoded pixels, coded
-#: without loss, are larger than the file.
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".bmp", ".dib", ".webp"}
-    | {".gif", ".tga", ".pcx", ".sgi", ".qoi"}
-)
-
-
-def read(name: str) -> bytes:
-    """A whole input.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    return _stdin().read() if name == STANDARD else Path(name).read_bytes()
-
-
-def read_pxz(name: str) -> signature.Buffer:
-    """A `.pxz` input: a file as a map, of which only what is used is read.
-
-    Raises:
-        BitstreamError: standard input does not start as a `.pxz` file does.
-        OSError: it cannot be read.
-    """
-    if name == STANDARD:
-        start = _stdin().read(len(signature.SIGNATURE))
-        if start != signature.SIGNATURE:
-            from pixcodecs.container import image as container
-
-            container.read_header(start)  # says what is wrong, without reading the rest
-        return start + _stdin().read()
-    with Path(name).open("rb") as stream:
-        try:
-            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        except (ValueError, OSError):  # an empty file, or one that is no file
-            return stream.read()
-
-
-def is_one_stack(inputs: Sequence[str]) -> bool:
-    """Whether the one input is a file that says it is a stack; of standard input that shows when it is read.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    if len(inputs) != 1 or not Path(inputs[0]).is_file():
-        return False
-    with Path(inputs[0]).open("rb") as stream:
-        return signature.is_stack(stream.read(4))
-
-
-def pxz_name(name: str) -> str:
-    """photo.png -> photo.png.pxz"""
-    return STANDARD if name == STANDARD else name + SUFFIX
-
-
-def image_name(name: str) -> str:
-    """photo.png.pxz -> photo.png, photo.webp.pxz -> photo.webp.png, photo.pxz -> photo.png"""
-    if name == STANDARD:
-        return STANDARD
-    stem = name.removesuffix(SUFFIX)
-    return stem if stem.lower().endswith(".png") else stem + ".png"
-
-
-def folder_name(name: str) -> str:
-    """images.pxz -> images"""
-    return STANDARD if name == STANDARD else name.removesuffix(SUFFIX)
+from pixzip.io.signals import signals_wait
+from pixzip.io.streams import STANDARD
 
 
 def check_writable(target: str, force: bool, make: bool = False) -> None:
-    """Find out before the work what `write` would refuse after it.
+    """Refuse before the work what `write` would refuse after it.
 
     Args:
         make: folders that are missing will be made.
@@ -152,13 +81,21 @@ def write(
 
 
 def make_folder(target: str) -> None:
-    """Make the folder that a target is to be in, if it is not there."""
+    """Make the folder that a target is to be in, if it is not there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     if target != STANDARD:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
 
 
 def remove_output(target: str) -> None:
-    """Take back an output that turned out to be wrong."""
+    """Take back an output that turned out to be wrong.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
     if target != STANDARD:
         Path(target).unlink(missing_ok=True)
 
@@ -190,7 +127,12 @@ def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_resu
 
 
 def settle(temporary: Path, path: Path, force: bool) -> None:
-    """Give a file its name."""
+    """Give a file its name.
+
+    Raises:
+        PixzipError: there is one of that name and `force` is off.
+        OSError: it cannot have the name.
+    """
     if force:
         temporary.replace(path)
         return
@@ -204,51 +146,10 @@ def settle(temporary: Path, path: Path, force: bool) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have a folder's names on disk, where the system can: what has a name now has it after a power failure."""
+    """Have a folder's names on disk, where the system can: a file that has a name now keeps it in a power failure."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def signals_wait() -> Iterator[None]:
-    """Put off what would end the process, such as until a temporary file is gone."""
-    held: list[int] = []
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may
-        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-        before = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (None, signal.SIG_IGN)}
-    try:
-        for number in before:
-            signal.signal(number, lambda found, _: held.append(found))
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in held[:1]:
-            signal.raise_signal(number)
-
-
-def settle_stdout() -> None:
-    """Drop what standard output no longer takes, which the interpreter would complain of once more at its end."""
-    try:
-        if sys.stdout:
-            sys.stdout.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
-def _stdin() -> BinaryIO:
-    if not sys.stdin:
-        raise PixzipError("standard input is closed")
-    return sys.stdin.buffer
-
-
-def is_terminal() -> bool:
-    """Whether standard error is one."""
-    return bool(sys.stderr) and sys.stderr.isatty()

@@ -8,10 +8,11 @@ from pathlib import Path
 from pixcodecs.errors import PixzipError
 
 from pixzip.io import files
+from pixzip.io.signals import signals_wait
 
 
 def check_folder(target: str, names: Iterable[str], force: bool) -> None:
-    """Find out before the work what `write_folder` would refuse after it.
+    """Refuse before the work what `write_folder` would refuse after it.
 
     Raises:
         PixzipError: the target is no folder and cannot become one, or one of the files is there already.
@@ -43,7 +44,7 @@ def write_folder(target: str, contents: Mapping[str, bytes], force: bool) -> Non
     check_folder(target, contents, force)
     folder = Path(target)
     temporary = (folder if folder.is_dir() else folder.parent) / f".{secrets.token_hex(8)}.tmp"
-    with files.signals_wait():
+    with signals_wait():
         try:
             for name, data in contents.items():
                 path = temporary / name

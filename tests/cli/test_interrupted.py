@@ -227,7 +227,7 @@ def test_closed_standard_streams_are_one_line(place: Place, child_env: dict[str,
 
 
 @pytest.mark.parametrize(
-    "module", ["click", "click.globals", "pixzip.cli.ledger", "pixzip.cli.models", "pixzip.models.registry"]
+    "module", ["click", "click.globals", "pixzip.cli.verbs", "pixzip.cli.models", "pixzip.models.registry"]
 )
 def test_an_interrupt_while_importing_is_quiet(child_env: dict[str, str], module: str) -> None:
     slow = (

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from pixzip import codec, image
-from pixzip.cli import large, options, progress
+from pixzip.cli import progress
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
+from pixzip.cli.work import large
+from pixzip.cli.work.threads import set_threads
 from tests.conftest import ROOT
 from tests.helpers.shell import bad, good, pixels, run
 
@@ -26,7 +28,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard error is one, and a bar appears at once."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("pixzip.io.files.is_terminal", lambda: True)
+    monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: True)
     monkeypatch.setattr(progress, "DELAY_S", 0.0)
 
 
@@ -193,7 +195,7 @@ def test_threads_are_those_of_the_pools(shipped: Path, monkeypatch: pytest.Monke
         assert found == [1, 2]
         assert run("compress", "rgb.png", "-j", "0").exit_code == 2
     finally:
-        options.set_threads(before)
+        set_threads(before)
 
 
 def test_options_that_a_stack_does_not_take_are_wrong_usage(shipped: Path) -> None:
@@ -206,7 +208,7 @@ def test_options_that_a_stack_does_not_take_are_wrong_usage(shipped: Path) -> No
     (shipped / "rgb.png").rename(shipped / "set" / "rgb.png")
     line = good("compress", "--stack", "-r", "set", "-v", "-j", "1").stderr
     assert re.fullmatch(r"set -> set\.pxz: \d+ -> \d+ bytes, ratio \d\.\d{3}, \d+\.\d\d s\n", line)
-    options.set_threads(torch.get_num_threads())
+    set_threads(torch.get_num_threads())
 
 
 def test_an_entry_that_failed_is_not_done_later() -> None:

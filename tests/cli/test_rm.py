@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from pixzip import codec, image
-from pixzip.cli import originals
+from pixzip.cli.work import originals
 from pixzip.codec import decoder
 from pixzip.io import files
 from tests.helpers.shell import RGB, bad, good, names, pixels, read, run

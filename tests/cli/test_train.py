@@ -47,7 +47,7 @@ def test_a_bar_appears_on_a_terminal_and_after_a_while(
         bar(1, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr("pixzip.io.files.is_terminal", lambda: True)
+    monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: True)
     with progress.Bar("working") as bar:
         bar(1, 2)
     assert "working" in capsys.readouterr().err

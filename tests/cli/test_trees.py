@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from pixzip import codec, image
-from pixzip.io import files
+from pixzip.io.names import IMAGE_SUFFIXES
 from tests.helpers.shell import bad, good, names, pixels, read, run
 
 FORMS = {"a.png": 0, "b/10.PNG": 1, "b/2.tif": 2, "b/c/d.webp": 3, "e.ppm": 4}
@@ -101,7 +101,7 @@ def test_a_bad_file_and_a_link_to_nowhere_do_not_stop_the_rest(tree: Path) -> No
 
 def test_every_suffix_taken_in_a_folder_is_of_a_format_that_is_read(tmp_path: Path) -> None:
     x = pixels(5, 6, 3)
-    for suffix in files.IMAGE_SUFFIXES:
+    for suffix in IMAGE_SUFFIXES:
         path, expected = tmp_path / f"x{suffix}", x
         if suffix in (".pgm", ".pbm"):
             expected = x[..., 0] if suffix == ".pgm" else (x[..., 0] > 20).astype(np.uint8)

@@ -13,7 +13,7 @@ from pixzip import codec, image
 from pixzip.image import formats, sources
 from pixzip.image.formats.base import Format, Loaded, Unrecognised, check_size
 from pixzip.image.picture import Chunk, Layout, Picture
-from pixzip.io import files
+from pixzip.io import names
 from tests.helpers.pictures import picture
 from tests.helpers.shell import bad, good, pixels, read
 
@@ -127,8 +127,8 @@ def test_a_lossy_format_is_taken_by_name_and_its_files_stay(shipped: Path, monke
 def test_the_suffixes_in_the_help_are_those_of_the_formats_but_jpeg() -> None:
     readable = frozenset[str]().union(*(form.suffixes for form in formats.FORMATS))
     (jpeg,) = (form for form in formats.FORMATS if form.name == "JPEG")
-    assert readable - jpeg.suffixes == files.IMAGE_SUFFIXES
-    assert sources.folder_suffixes() == files.IMAGE_SUFFIXES
+    assert readable - jpeg.suffixes == names.IMAGE_SUFFIXES
+    assert sources.folder_suffixes() == names.IMAGE_SUFFIXES
 
 
 def test_names_and_suffixes_are_of_one_format_each() -> None:

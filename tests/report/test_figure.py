@@ -85,7 +85,7 @@ def test_tiles_that_webp_coded_are_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_cannot_be_written_is_said_before_the_work(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixzip.cli.heatmap._coded", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr("pixzip.cli.work.heatmap._coded", lambda *_: pytest.fail("worked"))
     assert ".jpg" in run(photo, "-o", "map.jpg", code=2).stderr
     Path("there.png").write_bytes(b"mine")
     assert "exists" in run(photo, "-o", "there.png", code=2).stderr

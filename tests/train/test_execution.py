@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from pixzip.cli import main
-from pixzip.cli.train import _Display
+from pixzip.cli.work.training_display import Display
 from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.wavefront.export import export
@@ -134,10 +134,10 @@ def test_multiply_adds_are_those_of_the_exported_model(tmp_path: Path) -> None:
 
 
 def test_utilisation_is_shown_where_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
-    with _Display(1.0, shown=True) as display:
+    with Display(1.0, shown=True) as display:
         display(Status())
         display(Status(log=[{"mfu": 0.25}]))
-    with _Display(1.0, shown=False) as display:
+    with Display(1.0, shown=False) as display:
         display(Status())
         display(Status(log=[{"mfu": 0.5}]))
     assert capsys.readouterr().err == "mfu 0.25\n"

@@ -5,21 +5,20 @@ import mmap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
+from pixcodecs.container import image as container
 from pixcodecs.container import signature
 
+from pixzip import image
 from pixzip.cli.progress import FilesBar
-from pixzip.io import files
+from pixzip.codec import by_rows
+from pixzip.image.picture import Frame, frame_of
+from pixzip.io import files, streams
 from pixzip.models import library
+from pixzip.models.registry import Weights
 
-if TYPE_CHECKING:
-    from pixzip import image
-    from pixzip.codec import by_rows
-    from pixzip.image.picture import Frame
-    from pixzip.models.registry import Weights
-
-    ById = Callable[[bytes], Weights]
+ById = Callable[[bytes], Weights]
 
 
 class Phases:
@@ -39,33 +38,31 @@ class Phases:
 class _Stripped:
     """Rows without metadata."""
 
-    source: "by_rows.Source"
+    source: by_rows.Source
 
     @property
-    def frame(self) -> "Frame":
+    def frame(self) -> Frame:
         return dataclasses.replace(self.source.frame, metadata=())
 
     def read(self, n: int) -> Any:
         return self.source.read(n)
 
 
-def reader(name: str, max_pixels: int | None) -> "image.RowReader | None":
+def reader(name: str, max_pixels: int | None) -> image.RowReader | None:
     """The rows of an image file, if it is large and of a format that gives rows.
 
     Raises:
         UnsupportedImageError, OSError: it cannot be read.
     """
-    from pixzip import image
-    from pixzip.codec import by_rows
 
-    if name == files.STANDARD:
+    if name == streams.STANDARD:
         return None
     return image.open_large(Path(name), by_rows.LARGE_PIXELS, max_pixels)
 
 
 def compress(
-    name: str, rows: "image.RowReader", target: str, model: str, device: str, *,
-    by_id: "ById", graphics: Any, strip: bool, verify: bool, models_only: bool, coder: Any,
+    name: str, rows: image.RowReader, target: str, model: str, device: str, *,
+    by_id: ById, graphics: Any, strip: bool, verify: bool, models_only: bool, coder: Any,
     write: Callable[[BinaryIO], None], progress: Phases,
 ) -> None:  # fmt: skip
     """Compress the rows of a file.
@@ -73,13 +70,11 @@ def compress(
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
     """
-    from pixzip import image
-    from pixzip.codec import by_rows
 
     files.make_folder(target)
     with rows, files.spool(target) as spool:
         source = _Stripped(rows) if strip else rows
-        folder = None if target == files.STANDARD else Path(target).parent
+        folder = None if target == streams.STANDARD else Path(target).parent
         by_rows.compress_rows(
             source, spool, partial(library.resolve, model), device, graphics=graphics, models_only=models_only,
             coder=coder, folder=folder, progress=progress(),
@@ -92,14 +87,12 @@ def compress(
         write(spool)
 
 
-def compare(picture: str, packed: str, by_id: "ById", device: str, progress: Callable[[int, int], None]) -> None:
+def compare(picture: str, packed: str, by_id: ById, device: str, progress: Callable[[int, int], None]) -> None:
     """Decode a `.pxz` file and compare it with an image file that gives rows.
 
     Raises:
         PixzipError: they differ, or one does not decode.
     """
-    from pixzip import image
-    from pixzip.codec import by_rows
 
     rows = image.open_rows(Path(picture), None)
     if rows is None:
@@ -109,19 +102,14 @@ def compare(picture: str, packed: str, by_id: "ById", device: str, progress: Cal
 
 
 def decompress(
-    file: signature.Buffer, target: str, suffix: str, weights_for: "ById", device: str, *,
+    file: signature.Buffer, target: str, suffix: str, weights_for: ById, device: str, *,
     max_pixels: int | None, write: Callable[[BinaryIO], None], progress: Callable[[int, int], None],
-) -> "Frame | None":  # fmt: skip
+) -> Frame | None:  # fmt: skip
     """Decompress a file into rows; None if the format that the suffix names does not take them.
 
     Raises:
         PixzipError, OSError: whatever goes wrong; nothing was written then.
     """
-    from pixcodecs.container import image as container
-
-    from pixzip import image
-    from pixzip.codec import by_rows
-    from pixzip.image.picture import frame_of
 
     frame = frame_of(container.read_header(file, max_pixels))
     files.make_folder(target)

@@ -3,13 +3,15 @@
 import os
 from pathlib import Path
 
+from pixzip import image
 from pixzip.cli.ledger import Ledger
-from pixzip.io import files
+from pixzip.io import files, streams
+from pixzip.io.signals import signals_wait
 
 
 def stat_of(name: str) -> os.stat_result | None:
     """What the file system says of an original before it is read; None of standard input."""
-    return None if name == files.STANDARD else Path(name).stat()
+    return None if name == streams.STANDARD else Path(name).stat()
 
 
 def why_kept(name: str, dropped: list[str]) -> str:
@@ -22,8 +24,6 @@ def why_kept(name: str, dropped: list[str]) -> str:
         return f"{', '.join(dropped)} would be lost"
     if Path(name).is_symlink():
         return "it is a link"
-    from pixzip import image
-
     kind = image.lossy_kind(Path(name))
     return f"it is {kind}, whose own bytes do not come back" if kind else ""
 
@@ -41,6 +41,6 @@ def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:
         ledger.warn(name, "original kept: it has changed meanwhile")
         return
     files.sync_folder(Path(ledger.target(name)).parent)
-    with files.signals_wait():
+    with signals_wait():
         Path(name).unlink()
         ledger[name].original_removed = True

@@ -6,30 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import click
-from pixcodecs.errors import PixzipError
-
-EXIT_ERROR = 2
-#: As a shell reports a process that SIGPIPE ended.
-EXIT_PIPE = 141
-#: What goes wrong with one file and leaves the others alone.
-FILE_ERRORS = (PixzipError, OSError, MemoryError)
-
-
-def text_of(error: BaseException) -> str:
-    """An error in one line."""
-    if isinstance(error, OSError):
-        text = error.strerror or str(error)
-    else:
-        text = str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
-    return " ".join(text.split())
-
-
-def report(name: str | None, error: BaseException) -> None:
-    """A line on standard error."""
-    name = name or (error.filename if isinstance(error, OSError) else None)
-    where = f"{name}: " if name else ""
-    click.echo(f"pixzip: {where}{text_of(error)}", err=True)
+from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
+from pixzip.engine.batching import BATCH_PIXELS
 
 
 class Jobs:
@@ -86,8 +64,6 @@ class Jobs:
 
     def add(self, name: str, item: Any, pixels: int) -> None:
         """Queue an input, and code what is queued when that makes a full batch."""
-        from pixzip.engine.batching import BATCH_PIXELS
-
         if self._pixels + pixels > (self._limit or BATCH_PIXELS):
             self.flush()
         self._pending.append((name, item, pixels))

@@ -1,0 +1,26 @@
+"""Errors of the command line: a line each, and the exit codes."""
+
+import click
+from pixcodecs.errors import PixzipError
+
+EXIT_ERROR = 2
+#: As a shell reports a process that SIGPIPE ended.
+EXIT_PIPE = 141
+#: What goes wrong with one file and leaves the others alone.
+FILE_ERRORS = (PixzipError, OSError, MemoryError)
+
+
+def text_of(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError):
+        text = error.strerror or str(error)
+    else:
+        text = str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    return " ".join(text.split())
+
+
+def report(name: str | None, error: BaseException) -> None:
+    """A line on standard error."""
+    name = name or (error.filename if isinstance(error, OSError) else None)
+    where = f"{name}: " if name else ""
+    click.echo(f"pixzip: {where}{text_of(error)}", err=True)

@@ -1,0 +1,58 @@
+"""The commands by name: where each one is, and the line that `pixzip --help` says of it."""
+
+from importlib import import_module
+
+import click
+
+
+class Verb(click.Command):
+    """A command that is not imported: it is listed and completed, and `load` gives the one that can be invoked."""
+
+    def __init__(self, name: str, place: str, help: str) -> None:  # noqa: A002 (as click's)
+        """
+        Args:
+            place: "module:attribute" in `pixzip.cli`.
+            help: the first sentence of the command's own help.
+        """
+        super().__init__(name, help=help)
+        self.place = place
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, attribute = self.place.split(":")
+        found: click.Command = getattr(import_module(f"pixzip.cli.{module}"), attribute)
+        return found
+
+
+#: In the order of their names.
+VERBS = (
+    Verb(
+        "bench",
+        "bench:bench",
+        "Measure lossless codecs on images, folders and tars of them: report.json and index.html.",
+    ),
+    Verb(
+        "complete",
+        "sample:complete",
+        "Keep the first rows of images of one size and draw the rest: a row of the grid each, the original first.",
+    ),
+    Verb("compress", "compress:compress", "Compress images to IMG.pxz; - is standard input."),
+    Verb(
+        "decompress",
+        "decompress:decompress",
+        "Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy.",
+    ),
+    Verb("eval", "evaluate:evaluate", "Compare the model's own bits with a real file's; nothing is written."),
+    Verb("heatmap", "heatmap:heatmap", "Draw how many bits each pixel takes, beside the image."),
+    Verb("info", "info:info", "Describe a .pxz file, after checking its header and blocks."),
+    Verb(
+        "models",
+        "models:models",
+        "List the models: shipped ones, and those in the folders that PIXZIP_MODELS lists, as PATH does.",
+    ),
+    Verb("sample", "sample:sample", "Draw images from a model."),
+    Verb("train", "train:train", "Train a model, or go on training it, and export it to DIR/model.safetensors."),
+    Verb(
+        "verify", "verify:verify", "Decode .pxz files, stacks too, and check all their checksums; nothing is written."
+    ),
+)

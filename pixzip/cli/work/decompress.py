@@ -1,0 +1,159 @@
+"""The work of `pixzip decompress`."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pixcodecs.container import image as container
+from pixcodecs.container import signature
+from pixcodecs.errors import PixzipError
+
+from pixzip import codec, image
+from pixzip.cli import stack
+from pixzip.cli.ledger import Ledger
+from pixzip.cli.work import large, originals
+from pixzip.cli.work.jobs import Jobs
+from pixzip.cli.work.shared import extra_paths
+from pixzip.cli.work.threads import set_threads
+from pixzip.codec import by_rows
+from pixzip.codec.tiles import Window
+from pixzip.io import streams
+from pixzip.models import library
+
+
+class _Item(NamedTuple):
+    """A file on its way.
+
+    Attributes:
+        stat: of the file, before it was read; None of standard input.
+    """
+
+    name: str
+    data: signature.Buffer
+    stat: Any
+
+
+class Decompression:
+    """Files to pictures; with `--rm`, what is written is read again, and the files go."""
+
+    def __init__(
+        self, ledger: Ledger, out: str | None, extra: tuple[str, ...], device: str, *,
+        region: tuple[int, int, int, int] | None, salvage: bool, max_pixels: int | None, alone: bool,
+    ) -> None:  # fmt: skip
+        set_threads(ledger.manner.threads)
+        self.ledger, self.manner, self.out, self.alone = ledger, ledger.manner, out, alone
+        self.max_pixels, self.salvage = max_pixels, salvage
+        self.window = Window(*region) if region else None
+        self.whole = not (region or salvage)
+        self.model_of = partial(library.by_id, extra=extra_paths(extra))
+        self.device = codec.coding_device(device)
+        self.jobs = Jobs(self._decode, self._write, ledger.fail, codec.batch_pixels(self.device))
+
+    def run(self, names: list[str]) -> None:
+        self.jobs.feed(names, self._read, self.ledger.pixels)
+
+    def _suffix(self, name: str) -> str:
+        target = self.ledger.target(name)
+        return ".png" if target == streams.STANDARD else Path(target).suffix
+
+    def _read(self, name: str) -> _Item | None:
+        """A file, or None where it is done already."""
+        began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
+        data = streams.read_pxz(name)
+        entry.bytes_before = len(data)
+        if signature.is_stack(data):
+            if not self.alone:
+                raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
+            stack.decompress(
+                self.ledger, name, data, out=self.out, model_of=self.model_of, device=self.device,
+                max_pixels=self.max_pixels, whole=self.whole,
+            )  # fmt: skip
+            return None
+        suffix = self._suffix(name)
+        header = codec.parse(data, self.max_pixels) if self.whole else container.read_header(data, self.max_pixels)
+        transparent = any(kind is container.Extra.TRANSPARENCY for kind, _ in header.extras)
+        image.check_suffix(suffix, header.layout, header.depth, transparent)
+        pixels = header.width * header.height
+        entry.pixels = self.window.pixels if self.window else pixels
+        if self.whole and pixels > by_rows.LARGE_PIXELS and self._large(name, data, stat):
+            entry.seconds = time.perf_counter() - began
+            self.ledger.done(name)
+            return None
+        entry.seconds = time.perf_counter() - began
+        return _Item(name, data, stat)
+
+    def _large(self, name: str, data: signature.Buffer, stat: Any) -> bool:
+        """Whether the output's format takes rows, and is written."""
+        entry, target = self.ledger[name], self.ledger.target(name)
+        progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels or 0, 1 + self.manner.remove)
+        frame = large.decompress(
+            data, target, self._suffix(name), self.model_of, self.device, max_pixels=self.max_pixels,
+            write=lambda found: self.ledger.write(name, found, stat), progress=progress(),
+        )  # fmt: skip
+        if frame is None:
+            return False
+        lost = self._losses(name, frame)
+        if self.manner.remove and not lost:
+            large.compare(target, name, self.model_of, self.device, progress())
+        self._finish(name, stat, lost)
+        return True
+
+    def _decode(self, items: list[_Item]) -> list[Any]:
+        progress = self.ledger.part([item.name for item in items])
+        if self.whole:
+            data = [item.data for item in items]
+            return codec.decompress(data, self.model_of, self.device, max_pixels=self.max_pixels, progress=progress)
+        found = []
+        for item in items:
+            one = codec.recover(
+                item.data, self.model_of, self.device, region=self.window, salvage=self.salvage,
+                max_pixels=self.max_pixels, progress=progress,
+            )  # fmt: skip
+            found.append(one)
+        return found
+
+    def _write(self, name: str, item: _Item, found: Any, seconds: float) -> None:
+        began = time.perf_counter()
+        picture = found if self.whole else found.picture
+        self.ledger.write(name, image.write(picture, self._suffix(name)), item.stat)
+        lost = self._losses(name, picture)
+        if self.manner.remove and not lost:
+            lost = self._read_back(name, picture)
+        self.ledger[name].seconds += seconds + time.perf_counter() - began
+        if not self.whole and found.damaged:
+            places = ", ".join(f"{tile.width}x{tile.height} pixels at {tile.x},{tile.y}" for tile in found.damaged)
+            tiles = "damaged tile" if len(found.damaged) == 1 else f"{len(found.damaged)} damaged tiles"
+            raise PixzipError(f"{tiles} of {places}: zeros in place")
+        self._finish(name, item.stat, lost)
+        self.ledger.done(name)
+
+    def _losses(self, name: str, picture: Any) -> str:
+        """Warn of what the output's format does not hold; it is why the original is kept."""
+        lost = ", ".join(image.lost(picture, self._suffix(name)))
+        if not lost:
+            return ""
+        self.ledger.warn(name, f"{self._suffix(name)} does not hold {lost}")
+        return f"{lost} would be lost"
+
+    def _read_back(self, name: str, picture: Any) -> str:
+        """Why the original is kept though the image is right: "", or it has another form.
+
+        Raises:
+            PixzipError: the image that was written has other samples.
+        """
+        target = self.ledger.target(name)
+        again, dropped = image.load(streams.read(target), None)
+        if again == picture and not dropped:
+            return ""
+        if not np.array_equal(again.samples, picture.samples):
+            self.ledger.take_back(name)
+            raise PixzipError("verification failed: what was written is another picture, and is taken back")
+        return f"{self._suffix(name)} holds the same samples in another form"
+
+    def _finish(self, name: str, stat: Any, kept: str) -> None:
+        if self.manner.remove and kept:
+            self.ledger.warn(name, f"original kept: {kept}")
+        elif self.manner.remove:
+            originals.remove(self.ledger, name, stat)

@@ -1,0 +1,59 @@
+"""The work of `pixzip eval`."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import click
+
+from pixzip import codec
+from pixzip.cli.progress import Bar
+from pixzip.cli.work.jobs import Jobs
+from pixzip.cli.work.shared import load_image, weights_for
+
+
+def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, max_pixels: int | None) -> None:
+    """Print a row for each image, and their sums.
+
+    Raises:
+        PixzipError: there is no such device.
+    """
+    where = codec.resolve_device(device)
+    rows: list[dict[str, Any]] = []
+
+    def work(pictures: list[Any]) -> list[dict[str, Any]]:
+        with Bar("evaluating") as bar:
+            return codec.evaluate(pictures, weights_for(model), where, progress=bar)
+
+    jobs = Jobs(work, lambda name, picture, result, seconds: rows.append({"image": name, **result}))
+    for name in images:
+        picture = jobs.attempt(name, partial(load_image, name, max_pixels))
+        if picture is not None:
+            jobs.add(name, picture, picture.pixels)
+    jobs.flush()
+    total = _total(rows)
+    if as_json:
+        click.echo(json.dumps({"images": rows, "total": total}))
+    elif rows:
+        click.echo(f"{'model bits':>14} {'file bits':>12} {'ratio':>8} {'bits/dim':>9} {'bpsp':>9}  image")
+        for row in [*rows, {"image": "total", **total}]:
+            click.echo(
+                f"{row['model_bits']:14.1f} {row['file_bits']:12d} {row['ratio']:8.5f}"
+                f" {row['bits_per_dim']:9.5f} {row['bpsp']:9.5f}  {row['image']}"
+            )
+    jobs.exit()
+
+
+def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if not rows:
+        return {}
+    model_bits, file_bits = sum(r["model_bits"] for r in rows), sum(r["file_bits"] for r in rows)
+    subpixels = sum(r["width"] * r["height"] * r["channels"] for r in rows)
+    return {
+        "model_bits": model_bits,
+        "file_bits": file_bits,
+        "ratio": file_bits / model_bits,
+        "bits_per_dim": model_bits / subpixels,
+        "bpsp": file_bits / subpixels,
+    }

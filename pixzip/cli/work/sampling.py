@@ -1,0 +1,108 @@
+"""The work of `pixzip sample` and `pixzip complete`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pixcodecs.container.image import Layout
+from pixcodecs.errors import PixzipError
+
+from pixzip import codec, image
+from pixzip.cli.progress import Bar
+from pixzip.cli.sample import MOST_SIDE
+from pixzip.cli.work.shared import load_image
+from pixzip.codec.encoder import as_picture
+from pixzip.engine import executor, sampling
+from pixzip.io import files
+from pixzip.models import library
+from pixzip.models.family.weights import FixedWeights
+
+
+def sample(
+    model: str, count: int, size: tuple[int, int], temperature: float, seed: int, device: str, out: str, force: bool
+) -> None:
+    """Draw images into a grid.
+
+    Args:
+        size: width and height of an image.
+    Raises:
+        PixzipError, OSError: the model is of no such kind, or the grid cannot be written.
+    """
+    engine = _engine(model, device)
+    with Bar("sampling") as bar:
+        images = sampling.sample(
+            engine, count, size[1], size[0], seed=seed, temperature=temperature, progress=_stages(bar, engine)
+        )
+    _write(images, engine.levels, math.ceil(math.sqrt(count)), out, force)
+
+
+def complete(
+    images: Sequence[str], keep_rows: int, model: str, count: int, temperature: float, seed: int, device: str,
+    out: str, force: bool,
+) -> None:  # fmt: skip
+    """Draw the lower rows of images anew, into a grid.
+
+    Raises:
+        PixzipError, OSError: the images do not do, the model is of no such kind, or the grid cannot be written.
+    """
+    engine = _engine(model, device)
+    originals = [_array(name, load_image(name, None), engine) for name in images]
+    shapes = {o.shape for o in originals}
+    if len(shapes) > 1:
+        raise PixzipError(f"images are of several sizes: {', '.join(f'{s[1]}x{s[0]}' for s in sorted(shapes))}")
+    (h, w, _) = shapes.pop()
+    if keep_rows > h:
+        raise PixzipError(f"--keep-rows {keep_rows} of an image of {h} rows")
+    if max(h, w) > MOST_SIDE:
+        raise PixzipError(f"image has {w}x{h} pixels, a side has at most {MOST_SIDE} here")
+    batch = np.repeat(np.stack(originals), count, 0)
+    with Bar("completing") as bar:
+        drawn = sampling.complete(
+            engine, batch, keep_rows, seed=seed, temperature=temperature, progress=_stages(bar, engine)
+        )
+    rows = [np.concatenate([o[None], drawn[i * count : (i + 1) * count]]) for i, o in enumerate(originals)]
+    _write(np.concatenate(rows), engine.levels, count + 1, out, force)
+
+
+def _engine(model: str, device: str) -> Any:
+    weights = library.find(model)
+    if not isinstance(weights, FixedWeights):
+        raise PixzipError(f"model {model} is {weights.architecture}: sampling takes one of the PixelRNN family")
+    return executor.engine(weights, codec.resolve_device(device))
+
+
+def _stages(bar: Bar, engine: Any) -> Any:
+    """One bar for all stages of a model."""
+    total, stage, last = len(engine.model.stages()), 0, 0
+
+    def progress(done: int, steps: int) -> None:
+        nonlocal stage, last
+        if done < last:
+            stage += 1
+        last = done
+        bar(stage * 1000 + 1000 * done // steps, 1000 * total)
+
+    return progress
+
+
+def _array(name: str, picture: Any, engine: Any) -> Any:
+    """(H, W, C) of a picture as the model takes it."""
+    layouts = {1: Layout.GREY, 3: Layout.RGB}
+    expected = layouts[engine.weights.config.channels]
+    samples = picture.samples
+    if picture.depth == 8 and picture.layout is Layout.RGB and expected is Layout.GREY:
+        raise PixzipError(f"{name}: image is RGB, the model is for grey")
+    if picture.layout is Layout.GREY and expected is Layout.RGB and picture.depth == 8:
+        samples = np.repeat(samples, 3, 2)
+    elif picture.layout is not expected or picture.depth not in (1, 8):
+        raise PixzipError(f"{name}: image is {picture.layout.name} of {picture.depth} bits, expected {expected.name}")
+    if engine.levels == 2 and picture.depth == 8:
+        return (samples > 127).astype(np.uint8)
+    if engine.levels == 256 and picture.depth == 1:
+        return samples * np.uint8(255)
+    return samples
+
+
+def _write(images: Any, levels: int, columns: int, out: str, force: bool) -> None:
+    files.write(out, image.write(as_picture(sampling.grid(images, columns, levels)), ".png"), force)

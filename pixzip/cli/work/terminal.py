@@ -1,0 +1,50 @@
+"""Tables and bars on a terminal, drawn by Rich."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.table import Table
+
+#: Columns that a bar leaves free: the terminal writes ^C there, and the line can still be cleared.
+_FOR_AN_INTERRUPT = 3
+
+
+def table(
+    rows: Sequence[Mapping[str, str]], numbers: Container[str], *, folded: str = "", stderr: bool = False
+) -> None:
+    """Print rows under their names.
+
+    Args:
+        numbers: names of columns whose text stands at the right.
+        folded: name of the column that takes more lines where the terminal is narrow.
+    """
+    shown = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        wraps = name == folded
+        shown.add_column(name, justify=justify, overflow="fold" if wraps else "ellipsis", no_wrap=not wraps)
+    for row in rows:
+        shown.add_row(*row.values())
+    Console(stderr=stderr).print(shown)
+
+
+def bar(*, with_text: bool) -> Progress:
+    """A bar on standard error, which is gone when it has ended.
+
+    Args:
+        with_text: show the field `text` beside it, instead of a share and the time left.
+    """
+    columns: Sequence[str | ProgressColumn] = Progress.get_default_columns()
+    if with_text:
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[text]}")
+    console = Console(stderr=True)
+    console.width -= _FOR_AN_INTERRUPT
+    return Progress(*columns, console=console, transient=True, redirect_stdout=False)  # stdout is the results' alone
+
+
+def training_bar() -> Progress:
+    """A bar on standard error with the field `text` beside it, which stays when it has ended."""
+    columns = (BarColumn(), TextColumn("{task.fields[text]}"))
+    return Progress(*columns, console=Console(stderr=True), refresh_per_second=2)

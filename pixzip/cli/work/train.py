@@ -1,0 +1,97 @@
+"""The work of `pixzip train`."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from pixcodecs.errors import PixzipError
+
+from pixzip.cli.work.training_display import Display
+from pixzip.codec import resolve_device
+from pixzip.models import library
+from pixzip.models.wavefront.weights import IntegerWeights
+from pixzip.train import family, wavefront
+from pixzip.train.execution import Execution
+from pixzip.train.family_configs import CONFIGS
+from pixzip.train.loop import run
+from pixzip.train.parallel import processes
+
+
+def train(
+    data: Sequence[Path],
+    name: str,
+    out: Path,
+    *,
+    init: str | None,
+    sizes: Sequence[str],
+    megapixels: float | None,
+    batch: int | None,
+    seed: int | None,
+    device: str,
+    threads: int | None,
+    compiled: bool | None,
+    peak_tflops: float | None,
+) -> None:
+    """Train the model of a config and export it.
+
+    Args:
+        sizes: changes of the config, KEY=VALUE each.
+        compiled: None for the device's own choice.
+    Raises:
+        PixzipError: there is no such config or device, the data does not do, or the run failed.
+    """
+    known: dict[str, Any] = {**wavefront.CONFIGS, **CONFIGS}
+    if name not in known:
+        families = ", ".join(sorted({n.removesuffix("-small") for n in CONFIGS}))
+        names = ", ".join(wavefront.CONFIGS)
+        raise PixzipError(f"config is {name!r}, expected one of {names}; or, with -small or without, {families}")
+    given = {"megapixels": megapixels, "batch": batch, "seed": seed}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    config = _changed(dataclasses.replace(known[name], **changes), sizes)
+    where = resolve_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    if compiled is None:
+        compiled = where == "cuda"
+    try:
+        with processes(where) as these, Display(config.megapixels, these.first) as display:
+            these.part(config.batch)
+            execution = Execution(these, compiled, peak_tflops)
+            if isinstance(config, family.FamilyConfig):
+                if init:
+                    raise PixzipError("a model of the PixelRNN family starts from random weights: leave out --init")
+                config.model.check()
+                model_id = run(family.FamilyJob(data, config, these.device), out, display, execution).model_id
+            else:
+                start = library.resolve(init, config.model.channels) if init else None
+                if start is not None and not isinstance(start, IntegerWeights):
+                    raise PixzipError(f"--init {init} is {start.architecture}, the config another architecture")
+                model_id = wavefront.train(data, config, out, these.device, display, start, execution).model_id
+    except (ValueError, FloatingPointError) as e:
+        raise PixzipError(str(e)) from e
+    except RuntimeError as e:
+        if not type(e).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise PixzipError(f"torch.compile failed, --no-compile does without it: {str(e).splitlines()[0]}") from e
+    if these.first:
+        click.echo(f"{out / 'model.safetensors'}: model {model_id.hex()}", err=True)
+
+
+def _changed(config: Any, changes: Sequence[str]) -> Any:
+    """A config with fields of it, or of its model, set to other values of the same type."""
+    for change in changes:
+        key, _, text = change.partition("=")
+        target = config if hasattr(config, key) else config.model
+        if not hasattr(target, key) or dataclasses.is_dataclass(getattr(target, key)):
+            raise PixzipError(f"--set {change}: the config has no {key}")
+        kind = type(getattr(target, key))
+        try:
+            value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (ValueError, KeyError, TypeError):
+            raise PixzipError(f"--set {change}: expected a value of type {kind.__name__}") from None
+        changed = dataclasses.replace(target, **{key: value})
+        config = changed if target is config else dataclasses.replace(config, model=changed)
+    return config

@@ -1,0 +1,29 @@
+"""Names of images and of `.pxz` files, and which follows from which."""
+
+from pixzip.io.streams import STANDARD
+
+SUFFIX = ".pxz"
+#: A file of a folder is an image if its name ends so: every format that `pixzip.image` reads but JPEG, whose
+#: decoded pixels, coded without loss, are larger than the file.
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".bmp", ".dib", ".webp"}
+    | {".gif", ".tga", ".pcx", ".sgi", ".qoi"}
+)
+
+
+def pxz_name(name: str) -> str:
+    """photo.png -> photo.png.pxz"""
+    return STANDARD if name == STANDARD else name + SUFFIX
+
+
+def image_name(name: str) -> str:
+    """photo.png.pxz -> photo.png, photo.webp.pxz -> photo.webp.png, photo.pxz -> photo.png"""
+    if name == STANDARD:
+        return STANDARD
+    stem = name.removesuffix(SUFFIX)
+    return stem if stem.lower().endswith(".png") else stem + ".png"
+
+
+def folder_name(name: str) -> str:
+    """images.pxz -> images"""
+    return STANDARD if name == STANDARD else name.removesuffix(SUFFIX)
