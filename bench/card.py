@@ -21,14 +21,14 @@ VALIDATION = "photos-valid"
 CONFIGS = {"base-grey": "grey"}
 
 
-def last_of_log(model: library.Model) -> dict[str, Any]:
+def last_of_log(model: library.NamedModel) -> dict[str, Any]:
     """The last line of its training log."""
     log = ROOT / "docs" / "training" / f"{model.name}.jsonl"
     found: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
     return found
 
 
-def facts(model: library.Model, card: str) -> dict[str, Any]:
+def facts(model: library.NamedModel, card: str) -> dict[str, Any]:
     """What `pixzip models` says besides what the weights do.
 
     Args:
@@ -39,7 +39,7 @@ def facts(model: library.Model, card: str) -> dict[str, Any]:
     sets = [re.sub(r"-\d+$", "", Path(path).stem) for path in re.findall(r"--data (\S+)", command)]
     start = re.search(r"--init (\S+)", command)
     report = json.loads((RESULTS / VALIDATION / "report.json").read_text())
-    measured = report["models"].get(model.name) == model.weights.model_id.hex()
+    measured = report["models"].get(model.name) == model.model.model_id.hex()
     rates = {total["codec"]: total["bpsp"] for total in report["totals"]}
     found = rates[f"pixzip-{model.name}"] if measured else None
     return {
@@ -52,18 +52,18 @@ def facts(model: library.Model, card: str) -> dict[str, Any]:
     }
 
 
-def row(model: library.Model) -> list[str]:
+def row(model: library.NamedModel) -> list[str]:
     """One model: what it is, and the last line of its training log."""
-    config = model.weights.config
+    config = model.model.config
     mixing = f" of 1 + {config.mixing} layers" if config.mixing else ""
     sizes = f"{config.width} channels, {config.blocks} blocks{mixing}, {config.n_mix} logistics"
     last = last_of_log(model)
     figures = [f"{last[name]:.3f}" for name in ("training", "held_out", "gap")]
     return [
         f"`{model.name}`",
-        f"`{model.weights.model_id.hex()}`",
+        f"`{model.model.model_id.hex()}`",
         sizes,
-        f"{model.weights.multiply_adds:,}",
+        f"{model.model.multiply_adds:,}",
         f"{model.path.stat().st_size:,}",
         f"{last['megapixels']:.0f}",
         *figures,
@@ -79,7 +79,7 @@ def main() -> None:
     _, after = rest.split(END)
     models = library.list_models()
     card.write_text(f"{before}{START}\n{table(head, [row(m) for m in models])}\n{END}{after}")
-    known = {m.weights.model_id.hex(): facts(m, after) for m in models}
+    known = {m.model.model_id.hex(): facts(m, after) for m in models}
     (library.WEIGHTS / library.CARD).write_text(json.dumps(known, indent=1) + "\n")
 
 

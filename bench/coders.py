@@ -12,12 +12,11 @@ from typing import Any
 import click
 import numpy as np
 from common import Picture, load, provenance, set_threads, write
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import CODERS
 
 from pixzip import codec
 from pixzip.models import library
-
-CODERS = (EntropyCoder.RANGE, EntropyCoder.RANS)
 
 
 def once(picture: Picture, model: str, coder: EntropyCoder) -> tuple[int, float, float]:
@@ -27,12 +26,12 @@ def once(picture: Picture, model: str, coder: EntropyCoder) -> tuple[int, float,
         SystemExit: a pixel came back changed.
     """
     start = time.process_time()
-    (file,) = codec.compress([picture], partial(library.resolve, model), models_only=True, coder=coder)
+    (file,) = codec.compress([picture], codec.Options(partial(library.resolve, model), models_only=True, coder=coder))
     encoded = time.process_time()
-    (back,) = codec.decompress([file], library.by_id)
+    (back,) = codec.decompress([file])
     decoded = time.process_time()
     if not np.array_equal(codec.as_array(back), picture):
-        raise SystemExit(f"{model} by {coder.value} did not give the image back")
+        raise SystemExit(f"{model} by {coder.name} did not give the image back")
     return len(file), encoded - start, decoded - encoded
 
 
@@ -51,18 +50,18 @@ def main(images: Path, models: str, limit: int, repeats: int, out: Path | None) 
     }  # fmt: skip
     rows: list[dict[str, Any]] = []
     for model in models.split(","):
-        for coder in CODERS:
+        for coder in CODERS.values():
             once(pictures[0][1][:64, :64].copy(), model, coder)  # whatever is compiled or chosen but once
         for name, picture in pictures:
-            (ideal,) = codec.evaluate([picture], partial(library.resolve, model))
+            (ideal,) = codec.evaluate([picture], codec.Options(partial(library.resolve, model)))
             row: dict[str, Any] = {"model": model, "image": name, "model_bits": ideal["model_bits"]}
-            found: dict[EntropyCoder, list[tuple[int, float, float]]] = {coder: [] for coder in CODERS}
+            found: dict[str, list[tuple[int, float, float]]] = {name: [] for name in CODERS}
             for _ in range(repeats):
-                for coder in CODERS:
-                    found[coder].append(once(picture, model, coder))
-            for coder in CODERS:
-                sizes, encode_s, decode_s = zip(*found[coder], strict=True)
-                row[coder.value] = {"bytes": sizes[0], "encode_s": encode_s, "decode_s": decode_s}
+                for coder in CODERS.values():
+                    found[coder.name].append(once(picture, model, coder))
+            for coder in CODERS.values():
+                sizes, encode_s, decode_s = zip(*found[coder.name], strict=True)
+                row[coder.name] = {"bytes": sizes[0], "encode_s": encode_s, "decode_s": decode_s}
             click.echo(f"{model} {name} {row}", err=True)
             rows.append(row)
     result["rows"] = rows
@@ -71,7 +70,7 @@ def main(images: Path, models: str, limit: int, repeats: int, out: Path | None) 
 
 
 def _totals(rows: list[dict[str, Any]]) -> dict[str, float]:
-    sizes = {c.value: sum(r[c.value]["bytes"] for r in rows) for c in CODERS}
+    sizes = {c.name: sum(r[c.name]["bytes"] for r in rows) for c in CODERS.values()}
     seconds = {
         f"{what}_ratio": geometric_mean([median(r["rans"][what]) / median(r["range"][what]) for r in rows])
         for what in ("encode_s", "decode_s")

@@ -10,21 +10,23 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
 import torch
 from common import Picture, load, provenance, set_threads, write
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import CODERS, RANS
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine, forms
-from pixzip.engine.backends.cuda.host import payload
-from pixzip.engine.order import Planes, to_planes
+from pixzip.engine.base import Job, Samples
+from pixzip.engine.order import to_coding_order
 from pixzip.engine.schedule import count_steps
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models import library
+from pixzip.models.wavefront.network import ARCHITECTURES
 from pixzip.models.wavefront.weights import IntegerWeights
 
 #: Dense INT8 TOP/s and memory GB/s of devices, as NVIDIA's data sheets have them: what a step is held against.
@@ -44,19 +46,21 @@ def seconds(work: Callable[[], Any], device: str, repeats: int) -> list[float]:
     return found
 
 
-def round_trip(engine: Engine, images: list[Planes], coder: EntropyCoder, device: str, repeats: int) -> dict[str, Any]:
+def round_trip(
+    engine: WavefrontEngine, images: list[Samples], coder: EntropyCoder, device: str, repeats: int
+) -> dict[str, Any]:
     """Seconds and megapixels a second of both directions.
 
     Raises:
         SystemExit: a pixel came back changed.
     """
-    sizes, megapixels = [p.shape[1:] for p in images], sum(p[0].size for p in images) / 1e6
-    payloads = engine.encode(images, coder=coder)
-    coders = [coder] * len(images)
-    if not all(map(np.array_equal, engine.decode(payloads, sizes, coders=coders), images)):
-        raise SystemExit(f"{coder.value}: an image came back changed")
-    encode_s = seconds(partial(engine.encode, images, coder=coder), device, repeats)
-    decode_s = seconds(partial(engine.decode, payloads, sizes, coders=coders), device, repeats)
+    jobs, megapixels = [Job.encoding(x, coder=coder) for x in images], sum(x[..., 0].size for x in images) / 1e6
+    payloads = engine.encode(jobs)
+    back = [Job.decoding(payload, *job.size, coder=coder) for payload, job in zip(payloads, jobs, strict=True)]
+    if not all(map(np.array_equal, engine.decode(back), images)):
+        raise SystemExit(f"{coder.name}: an image came back changed")
+    encode_s = seconds(partial(engine.encode, jobs), device, repeats)
+    decode_s = seconds(partial(engine.decode, back), device, repeats)
     return {
         "images": len(images), "megapixels": megapixels, "bytes": sum(map(len, payloads)),
         "encode_s": encode_s, "decode_s": decode_s, "encode_mps": megapixels / median(encode_s),
@@ -64,28 +68,28 @@ def round_trip(engine: Engine, images: list[Planes], coder: EntropyCoder, device
     }  # fmt: skip
 
 
-def host_coders(form: Form, images: list[Planes], repeats: int) -> dict[str, float]:
+def host_coders(form: Form, images: list[Samples], repeats: int) -> dict[str, float]:
     """Megapixels a second of one thread that makes payloads of what the device found."""
     edges = form.edges(images)
-    values = [planes.transpose(1, 2, 0) for planes in images]
-    megapixels = sum(p[0].size for p in images) / 1e6
+    megapixels = sum(x[..., 0].size for x in images) / 1e6
 
     def code(coder: EntropyCoder) -> None:
-        for found, own in zip(edges, values, strict=True):
-            payload(found, own, coder)
+        for found, own in zip(edges, images, strict=True):
+            coder.from_edges(found, own)
 
-    return {coder.value: megapixels / median(seconds(partial(code, coder), "cpu", repeats)) for coder in EntropyCoder}
+    taken = {name: median(seconds(partial(code, coder), "cpu", repeats)) for name, coder in CODERS.items()}
+    return {name: megapixels / taken_s for name, taken_s in taken.items()}
 
 
-def profile(weights: IntegerWeights, form: Form, images: list[Planes], device: str, repeats: int) -> dict[str, Any]:
+def profile(model: IntegerWeights, form: Form, images: list[Samples], device: str, repeats: int) -> dict[str, Any]:
     """A step's time, and the shares of the device's limits that its arithmetic and its weights' bytes are."""
-    sizes = [p.shape[1:] for p in images]
+    sizes = [x.shape[:2] for x in images]
     steps = max(count_steps(h, w) for h, w in sizes)
     step_s = median(seconds(partial(form.edges, images), device, repeats)) / steps
     pixels = sum(h * w for h, w in sizes)
     found: dict[str, Any] = {"steps": steps, "step_us": 1e6 * step_s, "pixels_a_step": pixels / steps}
-    operations = 2 * weights.multiply_adds * pixels / steps / step_s
-    read = len(images) * weights.multiply_adds / step_s  # every program reads the int8 weights anew
+    operations = 2 * model.multiply_adds * pixels / steps / step_s
+    read = len(images) * model.multiply_adds / step_s  # every program reads the int8 weights anew
     name = torch.cuda.get_device_name() if device == "cuda" else ""
     limits = next((limits for known, limits in LIMITS.items() if name.startswith(known)), None)
     found |= {"tera_operations_per_s": operations / 1e12, "weights_gb_per_s": read / 1e9}
@@ -100,15 +104,17 @@ def profile(weights: IntegerWeights, form: Form, images: list[Planes], device: s
     return found
 
 
-def crossover(weights: IntegerWeights, engine: Engine, picture: Picture, device: str, repeats: int) -> list[Any]:
+def crossover(
+    model: IntegerWeights, engine: WavefrontEngine, picture: Picture, device: str, repeats: int
+) -> list[dict[str, Any]]:
     """Seconds of decoding squares of one photograph, on the CPU and here."""
-    rows, plain = [], Engine(weights)
+    rows, plain = [], WavefrontEngine(model)
     for side in (64, 128, 256, 512):
-        planes = to_planes(np.ascontiguousarray(picture[:side, :side]), weights.order)
-        (data,), sizes = plain.encode([planes], coder=EntropyCoder.RANS), [planes.shape[1:]]
-        row = {"side": side}
+        samples = to_coding_order(picture[:side, :side], model.order)
+        (data,) = plain.encode([Job.encoding(samples, coder=RANS)])
+        row: dict[str, Any] = {"side": side}
         for name, of in (("cpu", plain), ("device", engine)):
-            work = partial(of.decode, [data], sizes, coders=[EntropyCoder.RANS])
+            work = partial(of.decode, [Job.decoding(data, *samples.shape[:2], coder=RANS)])
             row[f"{name}_s"] = median(seconds(work, device, repeats))
         rows.append(row)
     return rows
@@ -129,26 +135,29 @@ def main(
     """Measure a model on a device, every image compared with what it was."""
     if threads:
         set_threads(threads)
-    weights = library.resolve(model, 3)
-    if not isinstance(weights, IntegerWeights):
-        raise SystemExit(f"{model} is {weights.architecture}, expected a wavefront PixelCNN")
+    found = library.resolve(model, 3)
+    if found.architecture not in ARCHITECTURES:
+        raise SystemExit(f"{model} is {found.architecture}, expected a wavefront PixelCNN")
+    weights = cast(IntegerWeights, found)
     pictures = [p[:side, :side] for _, p in load(images, limit)]
-    planes = [to_planes(np.ascontiguousarray(p), weights.order) for p in pictures]
+    samples = [to_coding_order(p, weights.order) for p in pictures]
     result: dict[str, Any] = {
         "benchmark": "gpu", **provenance([images], [model], torch.get_num_threads()),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "repeats": repeats, "forms": {},
     }  # fmt: skip
-    for make in forms(Engine(weights, device, compiled=False)) if device == "cuda" else [lambda e: Steps(e.layers)]:
+    for make in (
+        forms(WavefrontEngine(weights, device, compiled=False)) if device == "cuda" else [lambda e: Steps(e.layers)]
+    ):
         engine = DeviceEngine(weights, device, make)
         form = engine.form
         if form is None:
             raise SystemExit("no form codes exactly here")
-        coders = [coder for coder in EntropyCoder if coder in form.coders]
+        coders = [coder for name, coder in CODERS.items() if name in form.coders]
         result["forms"][type(form).__name__] = {
-            "batch": {c.value: round_trip(engine, planes, c, device, repeats) for c in coders},
-            "single": {c.value: round_trip(engine, planes[:1], c, device, repeats) for c in coders},
-            "profile": profile(weights, form, planes, device, repeats),
-            "host_coders_mps": host_coders(form, planes, repeats),
+            "batch": {c.name: round_trip(engine, samples, c, device, repeats) for c in coders},
+            "single": {c.name: round_trip(engine, samples[:1], c, device, repeats) for c in coders},
+            "profile": profile(weights, form, samples, device, repeats),
+            "host_coders_mps": host_coders(form, samples, repeats),
             "crossover": crossover(weights, engine, pictures[0], device, repeats),
         }
     write(out, result)

@@ -7,8 +7,8 @@
 True
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Sequence
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import MAX_PIXELS, Buffer
 
 from pixzip import codec
 from pixzip.codec import describe
 from pixzip.codec.bits_map import pixel_bits
+from pixzip.codec.options import Options
 from pixzip.image.picture import Picture
 from pixzip.image.pillow_images import from_pillow
 from pixzip.io import files
 from pixzip.models import library
-from pixzip.models.registry import Weights
 
 #: What is encoded: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
 #: image of any mode that a `.pxz` file can hold; or a `Picture`.
@@ -62,46 +62,43 @@ class Codec:
         max_pixels: int | None = MAX_PIXELS,
         coder: str = "range",
     ):
-        self.coder = EntropyCoder(coder)
+        if coder not in CODERS:
+            raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
+        self.coder = CODERS[coder]
         self.model = str(model)
         self.device = codec.coding_device(device)
         self.max_pixels = max_pixels
         library.find(self.model)
 
     @cached_property
-    def _graphics(self) -> Callable[[int], Weights] | None:
-        return library.graphics_beside(self.model)
-
-    @cached_property
-    def _by_id(self) -> Callable[[bytes], Weights]:
-        return library.with_model(self.model)
+    def options(self) -> Options:
+        """What the codec passes on."""
+        return Options.of(self.model, self.device, coder=self.coder, max_pixels=self.max_pixels)
 
     def encode(self, image: Image) -> bytes:
-        """As `pixzip.encode`."""
+        """See `pixzip.encode`."""
         return self.encode_batch([image])[0]
 
     def decode(self, data: bytes) -> NDArray[Any]:
-        """As `pixzip.decode`."""
+        """See `pixzip.decode`."""
         return self.decode_batch([data])[0]
 
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
-        """As `pixzip.encode_batch`."""
-        pictures = [_as_picture(image) for image in images]
-        models = partial(library.resolve, self.model)
-        return codec.compress(pictures, models, self.device, graphics=self._graphics, coder=self.coder)
+        """See `pixzip.encode_batch`."""
+        return codec.compress([_as_picture(image) for image in images], self.options)
 
     def decode_batch(self, data: Sequence[bytes]) -> list[NDArray[Any]]:
-        """As `pixzip.decode_batch`."""
+        """See `pixzip.decode_batch`."""
         return [codec.as_array(picture) for picture in self.decode_pictures(data)]
 
     def decode_pictures(self, data: Sequence[Buffer]) -> list[Picture]:
-        """As `decode_batch`, with all that the files hold: layout, depth, palette, transparency, metadata."""
-        return codec.decompress(data, self._by_id, self.device, max_pixels=self.max_pixels)
+        """Like `decode_batch`, with all that the files hold: layout, depth, palette, transparency, metadata."""
+        return codec.decompress(data, self.options)
 
     def bits_map(self, image: Image | bytes) -> NDArray[np.float32]:
-        """As `pixzip.bits_map`."""
+        """See `pixzip.bits_map`."""
         data = image if isinstance(image, bytes) else self.encode(image)
-        return pixel_bits(data, self._by_id, self.device, max_pixels=self.max_pixels)
+        return pixel_bits(data, self.options)
 
 
 def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") -> bytes:

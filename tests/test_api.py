@@ -178,7 +178,7 @@ def test_four_threads_give_the_bytes_and_pixels_of_one() -> None:
 
     def stacked(of: list[np.ndarray]) -> tuple[bytes, bytes]:
         data = stack.compress_stack(of, weights)
-        return data, np.stack(stack.decompress_stack(data, library.by_id).images).tobytes()
+        return data, np.stack(stack.decompress_stack(data).images).tobytes()
 
     serial = [*map(there_and_back, jobs)], [*map(stacked, stacks)]
     with ThreadPoolExecutor(4) as pool:

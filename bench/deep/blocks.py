@@ -1,7 +1,6 @@
 """What the blocks of a file hold, and the same file with high and low bits as pictures of their own."""
 
 from collections import Counter
-from functools import partial
 
 import numpy as np
 from pixcodecs.container import blocks
@@ -12,14 +11,14 @@ from pixcodecs.primitives import Reader
 
 from pixzip import codec
 from pixzip.codec import decoder, encoder
+from pixzip.codec.options import Options
 from pixzip.codec.search import Coded, Coding, Search
 from pixzip.image.picture import Picture
-from pixzip.models import library
 
 
 def describe_blocks(file: bytes) -> dict[str, int]:
     """Kinds within kinds, outermost first, and how many tiles became that."""
-    header = codec.parse(file, None)
+    header = codec.Opening(file, None).header
     return dict(Counter(_chain(container.block(file, header, i)) for i in range(len(header.tiles))))
 
 
@@ -45,7 +44,7 @@ def _chain(block: bytes) -> str:
 class Apart(Search):
     """High and low bits as two pictures, after levels that do not occur were left out where that is smaller."""
 
-    def _deep(self, samples: Samples, depth: int) -> Coding:
+    def _high_depth(self, samples: Samples, depth: int) -> Coding:
         top = int(samples.max()).bit_length()
         used = blocks.used_levels(samples, depth)
         ranked, rank_depth = blocks.ranks(samples, used)
@@ -66,11 +65,11 @@ def apart(picture: Picture, model: str) -> bytes:
     Args:
         model: name or path.
     """
-    models = encoder.models_for([picture.frame], partial(library.resolve, model), library.graphics_beside(model))
-    tiling = encoder.Tiling(picture.frame, models)
+    options = Options.of(model)
+    tiling = encoder.Tiling(picture.frame, encoder.models_for([picture.frame], options), options)
     search = Apart(tiling.search.models)
     parts = [np.ascontiguousarray(picture.samples[window.slices]) for window in tiling.windows]
-    coded = encoder.code_tiles([(search, part, picture.depth) for part in parts], "cpu", lambda *_: None)
+    coded = encoder.code_tiles([(search, part, picture.depth) for part in parts], options.executor, lambda *_: None)
     tiles = [
         Tile(len(c.block), container.crc32(c.block), decoder.samples_crc(part))
         for c, part in zip(coded, parts, strict=True)

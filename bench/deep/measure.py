@@ -17,7 +17,6 @@ bits in blocks that know nothing of each other, as files were written before the
 import dataclasses
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -53,8 +52,8 @@ def pxz_round_trip(picture: Picture, model: str) -> tuple[bytes, float, float]:
     Raises:
         SystemExit: a sample came back changed.
     """
-    weights_for, graphics = partial(library.resolve, model), library.graphics_beside(model)
-    (file,), encode_s = timed(lambda: codec.compress([picture], weights_for, graphics=graphics))
+    options = codec.Options.of(model)
+    (file,), encode_s = timed(lambda: codec.compress([picture], options))
     return file, encode_s, check(file, picture, model)
 
 
@@ -64,7 +63,8 @@ def check(file: bytes, picture: Picture, model: str) -> float:
     Raises:
         SystemExit: it holds another picture.
     """
-    back, decode_s = timed(lambda: codec.decompress([file], library.with_model(model), max_pixels=None))
+    options = codec.Options.of(model, max_pixels=None)
+    back, decode_s = timed(lambda: codec.decompress([file], options))
     if back != [picture]:
         raise SystemExit("pixzip did not give the image back")
     return decode_s

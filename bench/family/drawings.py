@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.family.data import Measured
 from bench.family.runs import Run
 from pixzip.engine import sampling
-from pixzip.engine.executor import engine
+from pixzip.engine.device import engine
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.arithmetic import FLOAT
 from pixzip.models.family.density import Density, each_module
@@ -41,10 +41,10 @@ def gradient(model: Density, images: Tensor, y: int, x: int) -> Tensor:
     Args:
         images: (N, C, H, W) of the model's dtype.
     """
-    stages = model.stages()
-    stage = next(s for s in stages[::-1] if s.coded(*images.shape[2:])[y, x] or len(stages) == 1)
+    scales = model.scales()
+    scale = next(s for s in scales[::-1] if s.coded(*images.shape[2:])[y, x] or len(scales) == 1)
     images = images.clone().requires_grad_()
-    out = stage.model(images[..., :: stage.stride, :: stage.stride])[:, y // stage.stride, x // stage.stride]
+    out = scale.model(images[..., :: scale.stride, :: scale.stride])[:, y // scale.stride, x // scale.stride]
     (out * torch.randn(out.shape, dtype=out.dtype)).sum().backward()
     assert images.grad is not None
     return images.grad.abs().amax(1)
@@ -69,7 +69,7 @@ def field(name: str) -> NDArray[np.str_]:
     images = torch.randint(0, config.levels, (16, config.channels, SIDE, SIDE)).double()
     seen = (gradient(model, images, AT, AT) != 0).any(0).numpy()
     past = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) < AT * SIDE + AT
-    known = ~model.stages()[-1].coded(SIDE, SIDE)
+    known = ~model.scales()[-1].coded(SIDE, SIDE)
     found = np.where(past, np.where(seen, "seen", "blind"), "later")
     found[known & ~past & seen] = "known"
     found[AT, AT] = "own"

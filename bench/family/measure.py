@@ -23,7 +23,7 @@ from bench.common import provenance, set_threads, write
 from bench.family.data import Measured, take
 from bench.family.peers import measure as measure_peers
 from bench.family.runs import describe, fits, model_name, prepare
-from pixzip.engine.executor import resolve_device
+from pixzip.engine.device import resolve_device
 
 #: Lists of the JSON file, and what tells their entries apart.
 LISTS = {

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pixcodecs.coders import range as range_coder
+from pixcodecs.coders.base import nll_bits
 
 from bench.common import timed
 from bench.family.data import FIXED, PUBLISHED, Measured
+from pixzip.codec.options import Options
 from pixzip.codec.stack import compress_stack, decompress_stack
+from pixzip.engine.executor import Local
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights
 from pixzip.models.registry import load_family
@@ -116,14 +119,16 @@ class _Counting(range_coder.Encoder):
 
     def encode(self, symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> None:
         super().encode(symbols, freqs)
-        type(self).bits += float(range_coder.nll_bits(symbols, freqs).sum())
+        type(self).bits += float(nll_bits(symbols, freqs).sum())
 
 
 def bits_and_file(test: Measured, weights: FixedWeights, device: str) -> tuple[float, bytes]:
     """The model's own bits for all images, and a stack of them."""
     counting = type("Counting", (_Counting,), {"bits": 0.0})
     with mock.patch.object(range_coder, "Encoder", counting):
-        file = compress_stack(list(test.images), weights, device, depth=8 if test.levels == 256 else 1, batch=BATCH)
+        file = compress_stack(
+            list(test.images), weights, Local(device), depth=8 if test.levels == 256 else 1, batch=BATCH
+        )
     return counting.bits, file
 
 
@@ -149,9 +154,11 @@ def _speed(test: Measured, count: int, batch: int, weights: FixedWeights, device
     images = list(test.images[:count])
     depth = 8 if test.levels == 256 else 1
     (file, encode_cpu_s), encode_s = timed(
-        _processor, lambda: compress_stack(images, weights, device, depth=depth, batch=batch)
+        _processor, lambda: compress_stack(images, weights, Local(device), depth=depth, batch=batch)
     )
-    (stack, decode_cpu_s), decode_s = timed(_processor, lambda: decompress_stack(file, lambda _: weights, device))
+    (stack, decode_cpu_s), decode_s = timed(
+        _processor, lambda: decompress_stack(file, Options.only(weights, executor=Local(device)))
+    )
     if len(stack.images) != len(images) or not all(map(np.array_equal, stack.images, images)):
         raise SystemExit("pixzip did not give the images back")
     return {

@@ -14,7 +14,9 @@ from bench.common import provenance, set_threads, timed, write
 from bench.family.data import take
 from bench.family.measure import named_paths, put, read
 from bench.family.runs import BATCH, bits_and_file, fits, model_name, prepare, sizes
+from pixzip.codec.options import Options
 from pixzip.codec.stack import decompress_stack
+from pixzip.engine.executor import Local
 
 
 @click.command()
@@ -32,7 +34,7 @@ def main(runs: tuple[Path, ...], sets: dict[str, Path], images: int | None, thre
         name = fits(run, sets)
         test = take(name, sets[name], weights.levels, images)
         (bits, file), encode_s = timed(lambda: bits_and_file(test, weights, "cpu"))  # noqa: B023
-        stack, decode_s = timed(lambda: decompress_stack(file, lambda _: weights, "cpu"))  # noqa: B023
+        stack, decode_s = timed(lambda: decompress_stack(file, Options.only(weights, executor=Local("cpu"))))  # noqa: B023
         if len(stack.images) != len(test.images) or not all(map(np.array_equal, stack.images, test.images)):
             raise SystemExit("pixzip did not give the images back")
         entry = {

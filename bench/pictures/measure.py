@@ -32,7 +32,6 @@ from pixzip.codec import describe, webp_png
 from pixzip.codec.webp_png import WebpEffort
 from pixzip.image.picture import Layout, Picture, Samples
 from pixzip.image.sources import members
-from pixzip.models import library
 
 #: What a file may take beyond the best of the formats below.
 ALLOWED_BYTES = 24
@@ -87,10 +86,10 @@ def _row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
     picture = loaded.picture
     bare = dataclasses.replace(picture, metadata=())
     start = time.perf_counter()
-    (whole,) = codec.compress([picture], lambda c: library.resolve(model, c), graphics=library.graphics_beside(model))
+    (whole,) = codec.compress([picture], codec.Options.of(model))
     encode_s = time.perf_counter() - start
     small = without_metadata(whole)
-    back = codec.decompress([whole, small], library.by_id, max_pixels=None)
+    back = codec.decompress([whole, small], codec.Options(max_pixels=None))
     again = image.load(image.write(back[0]), None).picture
     stream = webp_png.webp(picture.samples) if picture.depth <= 8 else None
     peer, most = promise(picture, stream)

@@ -17,7 +17,6 @@ from bench.common import origin, provenance, set_threads, table
 from pixzip import codec, image
 from pixzip.codec import describe
 from pixzip.image.picture import Layout, Picture, sample_dtype
-from pixzip.models import library
 
 SIDES = 96, 64
 DEPTHS = {
@@ -54,8 +53,8 @@ def picture(layout: Layout, depth: int, transparent: bool = False) -> Picture:
 
 def row(made: Picture, model: str) -> dict[str, Any]:
     """What formats and pxz make of one picture."""
-    file = codec.compress([made], lambda c: library.resolve(model, c), graphics=library.graphics_beside(model))[0]
-    if codec.decompress([file], library.by_id)[0] != made:
+    file = codec.compress([made], codec.Options.of(model))[0]
+    if codec.decompress([file])[0] != made:
         raise SystemExit(f"{made.layout.name} {made.depth} came back changed")
     kept = {}
     for suffix in SUFFIXES:

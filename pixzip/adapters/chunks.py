@@ -6,7 +6,7 @@ Importing this imports no PyTorch: an array's metadata can be read without.
 
 import zlib
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +142,7 @@ class ChunkCodec:
         from pixzip.codec.stack import compress_stack
         from pixzip.models import library
 
-        stacked = compress_stack(list(images), library.resolve(self.model, c), self._encoder.device)
+        stacked = compress_stack(list(images), library.resolve(self.model, c), self._encoder.options.executor)
         if len(zlib.compress(images.tobytes(), 1)) > len(stacked):
             return [stacked]
         # a stack has nothing but its model: where that is beaten so easily, the images are worth a look as drawings
@@ -181,11 +181,11 @@ class ChunkCodec:
     def _rows(self, files: list[bytes]) -> Array:
         """(rows, W, C), of all files below one another."""
         if stack.is_stack(files[0]) and len(files) == 1:
+            from pixzip.codec.options import Options
             from pixzip.codec.stack import decompress_stack
-            from pixzip.models import library
 
-            by_id = partial(library.by_id, extra=self._weights_files)
-            parts: list[Array] = [*decompress_stack(files[0], by_id, self._decoder.device).images]
+            options = Options.decoding(self._decoder.device, self._weights_files)
+            parts: list[Array] = [*decompress_stack(files[0], options).images]
         else:
             parts = [picture.samples for picture in self._decoder.decode_pictures(files)]
         kinds = {(part.shape[1:], part.dtype) for part in parts}

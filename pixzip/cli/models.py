@@ -25,7 +25,7 @@ def models(as_json: bool) -> None:
     local, errors = library.local_models()
     for e in errors:
         click.echo(f"pixzip: warning: {e}", err=True)
-    rows = [_row(m, known.get(m.weights.model_id.hex(), {}), "shipped") for m in library.list_models()]
+    rows = [_row(m, known.get(m.model.model_id.hex(), {}), "shipped") for m in library.list_models()]
     rows += [_row(m, {}, str(m.path)) for m in local]
     if as_json:
         click.echo(json.dumps(rows))
@@ -33,19 +33,19 @@ def models(as_json: bool) -> None:
     _print([_cells(row) for row in rows])
 
 
-def _row(model: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
-    """What is known of a model.
+def _row(named: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
+    """What is known of a `library.NamedModel`.
 
     Args:
         facts: its entry in the card, which says of shipped models what their weights do not.
     """
     return {
-        "name": model.name,
-        "model_id": model.weights.model_id.hex(),
-        "channels": model.weights.config.channels,
-        "architecture": model.weights.architecture,
-        "bytes": model.path.stat().st_size,
-        "multiply_adds_per_pixel": model.weights.multiply_adds,
+        "name": named.name,
+        "model_id": named.model.model_id.hex(),
+        "channels": named.model.channels,
+        "architecture": named.model.architecture,
+        "bytes": named.path.stat().st_size,
+        "multiply_adds_per_pixel": named.model.multiply_adds,
         "trained_on": facts.get("trained_on"),
         "started_from": facts.get("started_from"),
         "megapixels_seen": facts.get("megapixels_seen"),

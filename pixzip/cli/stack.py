@@ -3,11 +3,11 @@
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pixcodecs.container import names as name_list
@@ -171,21 +171,20 @@ def _coded(
                     name_list.check([source.name])
                 collected.add(source)
             bar(i + 1, len(sources))
-    weights = library.resolve(model, collected.images[0].shape[2])
-    depth = collected.depth or (1 if stack.levels(weights) == 2 else 8)
+    found = library.resolve(model, collected.images[0].shape[2])
+    depth = collected.depth or (1 if found.levels == 2 else 8)
     if depth == 1 and max(int(x.max()) for x in collected.images) > 1:
         raise UnsupportedImageError(f"samples are not all 0 or 1, as those of {model} have to be")
     with Bar("compressing", not quiet) as bar:
         return stack.compress_stack(
-            collected.images, weights, device, depth=depth, names=collected.names if names else (), verify=verify,
-            progress=bar,
+            collected.images, found, codec.Local(device), depth=depth, names=collected.names if names else (),
+            verify=verify, progress=bar,
         )  # fmt: skip
 
 
 def decompress(
-    ledger: Ledger, name: str, data: Buffer, *, out: str | None, model_of: Callable[[bytes], Any], device: str,
-    max_pixels: int | None, whole: bool,
-) -> None:  # fmt: skip
+    ledger: Ledger, name: str, data: Buffer, options: codec.Options, *, out: str | None, whole: bool
+) -> None:
     """Decompress a stack to a folder of PNGs, or to an array file.
 
     Args:
@@ -202,13 +201,13 @@ def decompress(
     if out == streams.STANDARD:
         raise PixzipError(f"a stack does not go to standard output: -o FOLDER or -o FILE{ARRAY_SUFFIX}")
     began, entry, force = time.perf_counter(), ledger[name], ledger.manner.force
-    header = stack.parse(data, max_pixels)
+    header = stack.parse(data, options.max_pixels)
     as_array = Path(out).suffix.lower() == ARRAY_SUFFIX
     targets = _check_array(header, out, force) if as_array else _targets(header)
     if not as_array:
         folders.check_folder(out, targets, force)
     with Bar("decompressing", not ledger.manner.quiet) as bar:
-        found = stack.decompress_stack(data, model_of, device, max_pixels=max_pixels, progress=bar)
+        found = stack.decompress_stack(data, options, bar)
     contents = {out: _array_file(found)} if as_array else _png_files(found, targets, not ledger.manner.quiet)
     with signals_wait():  # what is written is counted
         if as_array:

@@ -1,71 +1,61 @@
 """Where the bits of a file go: a map of its pixels.
 
-Of what a model coded, a pixel's share is what its sub-pixels cost under the model's frequencies.  What has no
-place, such as the ends of streams, the tables of a block, and blocks that no model coded (WebP, PNG, raw), is
-spread evenly over the pixels of the tile, so that a map adds up to the file's blocks.
+A pixel's share of what a model coded is what its sub-pixels cost under the model's frequencies.  What has no place,
+such as the ends of streams, the tables of a block, and blocks that no model coded (WebP, PNG, raw), is spread evenly
+over the pixels of the tile, so that a map adds up to the file's blocks.
 """
 
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.container import image as container
-from pixcodecs.container.blocks import Samples
-from pixcodecs.container.image import MAX_PIXELS, Buffer
+from pixcodecs.container.image import Buffer
 
-from pixzip.codec.decoder import Decoding, check_samples, decoding, find_models, parse
-from pixzip.codec.tiles import Window
+from pixzip.codec.decoder import Decoding, check_samples, find_models, tile_decoding
+from pixzip.codec.opening import Opening
+from pixzip.codec.options import DEFAULTS, Options
+from pixzip.codec.progress import Share
 from pixzip.engine import batching, executor
-from pixzip.engine.batching import batches
-from pixzip.engine.executor import Ask, Payload, Share
-from pixzip.engine.wavefront import Progress
-from pixzip.models.registry import Weights
+from pixzip.engine.base import Progress, Samples
+from pixzip.engine.executor import Ask, Payload
 
 _Seen = list[tuple[Payload, Samples]]
 
 
 def pixel_bits(
-    file: Buffer,
-    weights_for: Callable[[bytes], Weights],
-    device: str = "cpu",
-    *,
-    max_pixels: int | None = MAX_PIXELS,
-    progress: Progress | None = None,
-) -> NDArray[np.float32]:
+    file: Buffer | Opening, options: Options = DEFAULTS, progress: Progress | None = None
+) -> NDArray[np.float32]:  # fmt: skip
     """(H, W) bits of each pixel; their sum is that of the file without its header.
 
     The file is decoded, and what its models coded is measured: twice the time of `decompress`.
 
     Args:
-        weights_for, device, max_pixels: as for `decompress`.
         progress: called with (pixels done, pixels in all), each pixel counted twice.
     Raises:
         BitstreamError, ModelMismatchError: see `decompress`.
     """
-    header = parse(file, max_pixels)
-    models = find_models([header], weights_for)
-    windows = [Window(*w) for w in header.windows]
-    share = Share(progress, 2 * header.width * header.height)
+    opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels)
+    opening.check_blocks()
+    header, where = opening.header, options.executor
+    models = find_models([header], options.model_by_id)
+    share = Share(progress, 2 * opening.pixels)
     out = np.zeros((header.height, header.width), np.float32)
-    for batch in batches(range(len(windows)), lambda i: windows[i].pixels):
-        blocks = [container.block(file, header, i) for i in batch]
+    for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):
         seen: list[_Seen] = [[] for _ in batch]
         watched = [
-            _watched(decoding(header, block, windows[i]), of)
-            for i, block, of in zip(batch, blocks, seen, strict=True)
-        ]  # fmt: skip
-        pixels = sum(windows[i].pixels for i in batch)
-        solved = batching.drive(
-            watched, partial(executor.decode, models=models, device=device, report=share.part(pixels))
-        )
+            _watched(tile_decoding(header, opening.block(i), opening.tile(i), models), of)
+            for i, of in zip(batch, seen, strict=True)
+        ]
+        report = share.part(sum(opening.tile(i).pixels for i in batch))
+        solved = batching.drive(watched, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
         for i, samples in zip(batch, solved, strict=True):
             check_samples(header, i, samples)
-        asks = [Ask(samples, models[p.model_id], p.precision) for of in seen for p, samples in of]
-        maps = iter(executor.nll_maps(asks, device, share.part(pixels)))
-        for i, block, of in zip(batch, blocks, seen, strict=True):
-            own = sum((next(maps) for _ in of), np.zeros((windows[i].height, windows[i].width)))
-            out[windows[i].slices] = _filled(own, 8 * len(block))
+        asks = [Ask(samples, p.model, p.precision) for of in seen for p, samples in of]
+        maps = iter(where.nll_maps(asks, share.part(sum(opening.tile(i).pixels for i in batch))))
+        for i, of in zip(batch, seen, strict=True):
+            tile = opening.tile(i)
+            own = sum((next(maps) for _ in of), np.zeros((tile.height, tile.width)))
+            out[tile.slices] = _filled(own, 8 * len(opening.block(i)))
     return out
 
 

@@ -1,27 +1,30 @@
 """Files to pictures, whole or in part."""
 
 import zlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from pixcodecs.container import blocks
-from pixcodecs.container import image as container
-from pixcodecs.container.blocks import Samples
-from pixcodecs.container.image import MAX_PIXELS, Buffer, Header
-from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
+from pixcodecs.container.image import Buffer, Header
+from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.codec import webp_png
+from pixzip.codec.opening import Opening
+from pixzip.codec.options import DEFAULTS, ModelById, Options
+from pixzip.codec.progress import Share
 from pixzip.codec.tiles import Window
 from pixzip.engine import batching, executor
-from pixzip.engine.executor import Payload, Share
-from pixzip.engine.wavefront import Progress
+from pixzip.engine.base import Progress, Samples
+from pixzip.engine.executor import Payload
 from pixzip.image.picture import Picture, framed
-from pixzip.models.registry import Weights
+from pixzip.models.base import Model
 
 #: Yields what models shall decode, is sent their samples, returns those of a tile.
 Decoding = Generator[Payload, Samples, Samples]
+#: Models by their ids.
+Models = dict[bytes, Model]
 
 
 class Decoded(NamedTuple):
@@ -32,35 +35,30 @@ class Decoded(NamedTuple):
 
 
 def decompress(
-    files: Sequence[Buffer],
-    weights_for: Callable[[bytes], Weights],
-    device: str = "cpu",
-    *,
-    max_pixels: int | None = MAX_PIXELS,
-    progress: Progress | None = None,
-) -> list[Picture]:
+    files: Sequence[Buffer | Opening], options: Options = DEFAULTS, progress: Progress | None = None
+) -> list[Picture]:  # fmt: skip
     """The picture of each file: the inverse of `compress`.
 
     Args:
-        weights_for: model id -> model, such as `library.by_id`.
-        max_pixels: refuse larger images; None lifts the limit.
+        files: their bytes, or what is opened of them already.
         progress: called with (pixels done, pixels in all).
     Raises:
         BitstreamError: a file is damaged, truncated, foreign or hostile.
         ModelMismatchError: a file's model is missing, or does not run exactly here.
     """
-    share = Share(progress, sum(h.width * h.height for h in (parse(f, max_pixels) for f in files)))
-    return [d.picture for d in decode_files(files, weights_for, device, max_pixels=max_pixels, share=share)]
+    openings = [file if isinstance(file, Opening) else Opening(file, options.max_pixels) for file in files]
+    for opening in openings:
+        opening.check_blocks()
+    share = Share(progress, sum(opening.pixels for opening in openings))
+    return [found.picture for found in decode_files([_Target(opening) for opening in openings], options, share)]
 
 
 def recover(
-    file: Buffer,
-    weights_for: Callable[[bytes], Weights],
-    device: str = "cpu",
+    file: Buffer | Opening,
+    options: Options = DEFAULTS,
     *,
     region: Window | None = None,
     salvage: bool = False,
-    max_pixels: int | None = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Decoded:
     """Part of a picture, reading and decoding only the tiles it needs, or what is left of a damaged one.
@@ -72,25 +70,16 @@ def recover(
         PixzipError: the region is not inside the image.
         BitstreamError, ModelMismatchError: see `decompress`; with `salvage` when nothing at all can be read.
     """
-    header = container.read_header(file, max_pixels)
-    share = Share(progress, region.pixels if region else header.width * header.height)
-    (found,) = decode_files(
-        [file], weights_for, device, max_pixels=max_pixels, region=region, salvage=salvage, share=share
-    )
+    opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels, whole=not salvage)
+    target = _Target(opening, region, salvage)
+    (found,) = decode_files([target], options, Share(progress, target.region.pixels))
     return found
 
 
-def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
-    """Header of a file, whose length and checksums are verified as far as can be without decoding.
-
-    Raises:
-        BitstreamError: whatever is wrong.
-    """
-    header = container.read_header(file, max_pixels)
-    container.check_length(file, header)
-    for i in range(len(header.tiles)):
-        container.block(file, header, i)
-    return header
+def decode_region(opening: Opening, region: Window, options: Options, share: Share) -> Samples:
+    """(H, W, C) samples of a part of a file; see `recover`."""
+    (found,) = decode_files([_Target(opening, region)], options, share)
+    return found.picture.samples
 
 
 def samples_crc(samples: Samples) -> int:
@@ -112,115 +101,99 @@ def check_samples(header: Header, tile: int, samples: Samples) -> None:
         raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
 
 
-def decode_files(
-    files: Sequence[Buffer],
-    weights_for: Callable[[bytes], Weights],
-    device: str,
-    *,
-    max_pixels: int | None = None,
-    region: Window | None = None,
-    salvage: bool = False,
-    share: Share,
-) -> list[Decoded]:
-    """What `decompress` and `recover` do."""
-    openings = [_Opening(file, max_pixels, region, salvage) for file in files]
-    models = find_models((o.header for o in openings), weights_for)
-    jobs = [(o, i) for o in openings for i in o.wanted]
-    for batch in executor.batches(jobs, lambda job: job[0].windows[job[1]].pixels, device):
-        report = share.part(sum(o.windows[i].pixels for o, i in batch))
-        if salvage:
-            _salvage(batch, models, device, report)
-        else:
-            _decode_tiles(batch, models, device, report)
-        report(1, 1)
-    return [o.result() for o in openings]
+class _Target:
+    """The picture that is made of a file, or of a part of it."""
 
-
-def find_models(headers: Iterable[Header], weights_for: Callable[[bytes], Weights]) -> dict[bytes, Weights]:
-    """The models that files need, by their ids.
-
-    Raises:
-        ModelMismatchError: one is missing, or another than was asked for.
-    """
-    models = {model: weights_for(model) for model in dict.fromkeys(m for header in headers for m in header.models)}
-    for model, weights in models.items():
-        if weights.model_id != model:
-            raise ModelMismatchError(f"file needs model {model.hex()}, this is {weights.model_id.hex()}")
-    return models
-
-
-class _Opening:
-    """One file on its way to a picture."""
-
-    def __init__(self, file: Buffer, max_pixels: int | None, region: Window | None, salvage: bool) -> None:
-        self.file, self.header = file, container.read_header(file, max_pixels)
-        if not salvage:
-            container.check_length(file, self.header)
-        self.windows = [Window(*w) for w in self.header.windows]
-        self.region = region or Window(0, 0, self.header.width, self.header.height)
-        x, y, w, h = self.region
-        if min(x, y) < 0 or min(w, h) < 1 or x + w > self.header.width or y + h > self.header.height:
-            size = f"{self.header.width}x{self.header.height}"
-            raise PixzipError(f"region {x},{y},{w},{h} is not inside the image of {size} pixels")
+    def __init__(self, opening: Opening, region: Window | None = None, salvage: bool = False) -> None:
+        """
+        Raises:
+            PixzipError: the region is not inside the image.
+            BitstreamError: a block is damaged; of all that are wanted where `salvage` is on.
+        """
+        self.opening, self.region, self.salvage = opening, region or opening.window, salvage
         self.damaged: list[Window] = []
-        self.blocks: dict[int, bytes] = {}
-        for i, window in enumerate(self.windows):
-            if window.overlap(self.region):
-                try:
-                    self.blocks[i] = container.block(file, self.header, i)
-                except BitstreamError:
-                    if not salvage:
-                        raise
-                    self.damaged.append(window)
-        if not self.blocks:
+        self.wanted = []
+        for i in opening.tiles_in(self.region):
+            if salvage and not opening.is_whole(i):
+                self.damaged.append(opening.tile(i))
+            else:
+                opening.block(i)
+                self.wanted.append(i)
+        if not self.wanted:
             raise BitstreamError("no tile of the file is whole: nothing can be recovered")
-        self.wanted = list(self.blocks)
         self._samples: Samples | None = None
 
     def store(self, i: int, samples: Samples) -> None:
         """Check a tile's samples and keep the part of them that is wanted."""
-        check_samples(self.header, i, samples)
+        header, tile = self.opening.header, self.opening.tile(i)
+        check_samples(header, i, samples)
         if self._samples is None:
-            shape = self.region.height, self.region.width, self.header.layout.channels
-            self._samples = np.zeros(shape, blocks.dtype(self.header.depth))
-        part = self.windows[i].overlap(self.region)
+            if tile == self.region and samples.flags.owndata and samples.flags.c_contiguous:
+                self._samples = samples
+                return
+            shape = self.region.height, self.region.width, header.layout.channels
+            self._samples = np.zeros(shape, blocks.dtype(header.depth))
+        part = tile.overlap(self.region)
         assert part is not None
-        source = part._replace(x=part.x - self.windows[i].x, y=part.y - self.windows[i].y)
+        source = part._replace(x=part.x - tile.x, y=part.y - tile.y)
         target = part._replace(x=part.x - self.region.x, y=part.y - self.region.y)
         self._samples[target.slices] = samples[source.slices]
 
     def result(self) -> Decoded:
         if self._samples is None:
             raise BitstreamError("no tile of the file decodes: nothing can be recovered")
-        picture = framed(self.header, partial(Picture, self._samples))
+        picture = framed(self.opening.header, partial(Picture, self._samples))
         return Decoded(picture, tuple(sorted(self.damaged, key=lambda w: (w.y, w.x))))
 
 
-_Job = tuple[_Opening, int]
+_Job = tuple[_Target, int]
 
 
-def _decode_tiles(batch: Sequence[_Job], models: dict[bytes, Weights], device: str, report: Progress) -> None:
-    decodings = [decoding(opening.header, opening.blocks[i], opening.windows[i]) for opening, i in batch]
-    solved = batching.drive(decodings, lambda asked: executor.decode(asked, models, device, report))
-    for (opening, i), samples in zip(batch, solved, strict=True):
-        opening.store(i, samples)
+def decode_files(targets: Sequence[_Target], options: Options, share: Share) -> list[Decoded]:
+    """What `decompress` and `recover` do."""
+    models = find_models((target.opening.header for target in targets), options.model_by_id)
+    jobs = [(target, i) for target in targets for i in target.wanted]
+    for batch in executor.batches(jobs, lambda job: job[0].opening.tile(job[1]).pixels, options.executor):
+        report = share.part(sum(target.opening.tile(i).pixels for target, i in batch))
+        _decode_tiles(batch, models, options, report)
+        report(1, 1)
+    return [target.result() for target in targets]
 
 
-def _salvage(batch: Sequence[_Job], models: dict[bytes, Weights], device: str, report: Progress) -> None:
-    """Decode what can be decoded, and note the rest."""
-    try:
-        _decode_tiles(batch, models, device, report)
-    except BitstreamError:
-        if len(batch) == 1:
-            ((opening, i),) = batch
-            opening.damaged.append(opening.windows[i])
-            return
-        middle = len(batch) // 2  # halve it until the damaged tiles are alone
-        _salvage(batch[:middle], models, device, report)
-        _salvage(batch[middle:], models, device, report)
+def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
+    """The models that files need, by their ids.
+
+    Raises:
+        ModelMismatchError: one is missing, or another than was asked for.
+    """
+    models = {found: model_by_id(found) for found in dict.fromkeys(m for header in headers for m in header.models)}
+    for wanted, model in models.items():
+        if model.model_id != wanted:
+            raise ModelMismatchError(f"file needs model {wanted.hex()}, this is {model.model_id.hex()}")
+    return models
 
 
-def decoding(header: Header, block: bytes, window: Window) -> Decoding:
+def _decode_tiles(batch: Sequence[_Job], models: Models, options: Options, report: Progress) -> None:
+    """Decode tiles; of files that are salvaged, what can be decoded."""
+
+    def decoded(jobs: list[_Job]) -> list[None]:
+        codings = [tile_decoding(t.opening.header, t.opening.block(i), t.opening.tile(i), models) for t, i in jobs]
+        solved = batching.drive(codings, lambda asked: options.executor.decode(asked, report))
+        for (target, i), samples in zip(jobs, solved, strict=True):
+            target.store(i, samples)
+        return [None] * len(jobs)
+
+    def alone(job: _Job, error: BaseException) -> None:
+        target, i = job
+        target.damaged.append(target.opening.tile(i))
+
+    if any(target.salvage for target, _ in batch):
+        batching.halving(decoded, batch, BitstreamError, alone)
+    else:
+        decoded(list(batch))
+
+
+def tile_decoding(header: Header, block: bytes, window: Window, models: Models) -> Decoding:
     """The samples of a tile, from its block: a generator that yields what models must decode, and is sent the results.
 
     Returns:
@@ -241,6 +214,7 @@ def decoding(header: Header, block: bytes, window: Window) -> Decoding:
             return samples
         if asked.model >= len(header.models):
             raise BitstreamError(f"block asks for model {asked.model} of {len(header.models)}")
-        payload = Payload(header.models[asked.model], asked.payload, asked.shape, asked.precision, asked.coder)
+        model = models[header.models[asked.model]]
+        payload = Payload(model, asked.payload, asked.shape, asked.precision, asked.coder)
         payload.check()
         answer = yield payload

@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pixcodecs.container import image as container
 from pixcodecs.container import stack
 from pixcodecs.container.blocks import Kind
-from pixcodecs.container.image import Buffer, Extra, Header
+from pixcodecs.container.image import Buffer, Extra
 from pixcodecs.container.limits import STACK_VERSION
 
-from pixzip.codec.decoder import parse
+from pixzip.codec.opening import Opening
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.models import library
 
@@ -23,8 +22,10 @@ def facts(data: Buffer) -> dict[str, Any]:
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
-    header = parse(data, None)
-    kinds = Counter(_kind(data, header, i) for i in range(len(header.tiles)))
+    opening = Opening(data, None)
+    opening.check_blocks()
+    header = opening.header
+    kinds = Counter(_kind(opening, i) for i in range(len(header.tiles)))
     chunks = [body[:4].decode("latin-1") for kind, body in header.extras if kind is Extra.CHUNK]
     palette = sum(len(body) // 3 for kind, body in header.extras if kind is Extra.PALETTE)
     return {
@@ -67,9 +68,9 @@ def _stack_facts(header: stack.Header) -> dict[str, Any]:
     }
 
 
-def _kind(data: Buffer, header: Header, tile: int) -> str:
-    block = container.block(data, header, tile)
-    if header.version == 1:
+def _kind(opening: Opening, tile: int) -> str:
+    block = opening.block(tile)
+    if opening.header.version == 1:
         return Kind.MODEL.name
     return Kind(block[0]).name if block and block[0] in Kind.__members__.values() else "unknown"
 

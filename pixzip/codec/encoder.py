@@ -1,79 +1,70 @@
 """Pictures to files: tiles, the smallest block for each, and what models code of many as one batch."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
 from pixcodecs.container import image as container
-from pixcodecs.container.blocks import Samples
 from pixcodecs.container.image import Extra, Header, Layout, Tile, crc32
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
 from pixzip.codec import decoder
+from pixzip.codec.options import DEFAULTS, Options
+from pixzip.codec.progress import Share
 from pixzip.codec.search import Choice, Coded, Search
 from pixzip.codec.tiles import Window, tile_sides
 from pixzip.engine import batching, executor
+from pixzip.engine.base import Progress, Samples
 from pixzip.engine.batching import BATCH_PIXELS
-from pixzip.engine.executor import Share
-from pixzip.engine.wavefront import Progress
+from pixzip.engine.executor import Executor
 from pixzip.image.picture import Frame, Picture
-from pixzip.models.registry import Weights
+from pixzip.models.base import Model
 
 Image = Picture | NDArray[Any]
-#: Number of channels, 1 or 3 -> model.
-ModelFor = Callable[[int], Weights]
 #: Channels -> models, the first for photographs.
-Models = dict[int, list[Weights]]
+Models = dict[int, list[Model]]
 
 
 def compress(
-    images: Sequence[Image],
-    weights_for: ModelFor,
-    device: str = "cpu",
-    *,
-    graphics: ModelFor | None = None,
-    verify: bool = False,
-    models_only: bool = False,
-    coder: EntropyCoder = EntropyCoder.RANGE,
-    progress: Progress | None = None,
-) -> list[bytes]:
-    """A `.pxz` file for each image, all in memory; `bands` is for larger ones.
+    images: Sequence[Image], options: Options = DEFAULTS, progress: Progress | None = None
+) -> list[bytes]:  # fmt: skip
+    """A `.pxz` file for each image, all in memory; `by_rows` is for larger ones.
 
     Args:
         images: pictures, or arrays as `as_picture` takes them.
-        weights_for: number of channels, 1 or 3 -> model.
-        device: as `coding_device` gives it.
-        graphics: the same for what looks like no photograph, and for alpha: tried there too.
-        verify: decode the files again and compare.
-        models_only: let a model code whatever it can, be it the smallest or not: to measure models.
-        coder: of what models code; RANS for files that a GPU shall decode.
-        progress: called with (pixels done, pixels in all), each pixel counted twice with `verify`.
+        progress: called with (pixels done, pixels in all), each pixel counted twice with `options.verify`.
     Raises:
         UnsupportedImageError: an image's sides or metadata do not fit the format.
         ModelMismatchError: no model for an image's colours, or it does not run exactly here.
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
-    models = models_for([picture.frame for picture in pictures], weights_for, graphics, coder)
-    share = Share(progress, sum(p.pixels for p in pictures) * (1 + verify))
-    plans = [_Plan(picture, models, models_only, coder) for picture in pictures]
+    models = models_for([picture.frame for picture in pictures], options)
+    share = Share(progress, sum(p.pixels for p in pictures) * (1 + options.verify))
+    plans = [_Plan(picture, models, options) for picture in pictures]
     jobs = [(plan, i) for plan in plans for i in range(len(plan.tiling.windows))]
-    for batch in executor.batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels, device):
+    for batch in executor.batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels, options.executor):
         report = share.part(sum(plan.tiling.windows[i].pixels for plan, i in batch))
         tiles = [(plan.tiling.search, plan.samples(i), plan.picture.depth) for plan, i in batch]
-        for (plan, i), coded in zip(batch, code_tiles(tiles, device, report), strict=True):
+        for (plan, i), coded in zip(batch, code_tiles(tiles, options.executor, report), strict=True):
             plan.coded[i] = coded
         report(1, 1)
     files = [plan.file() for plan in plans]
-    if verify:
-        by_id = {weights.model_id: weights for choices in models.values() for weights in choices}
-        back = decoder.decode_files(files, by_id.__getitem__, device, share=share)
-        if [found.picture for found in back] != pictures:
-            raise PixzipError("verification failed: a file decodes to another picture; nothing was written")
+    if options.verify and not _give_back(files, pictures, models, options, share):
+        raise PixzipError("verification failed: a file decodes to another picture; nothing was written")
     return files
+
+
+def _give_back(
+    files: Sequence[bytes], pictures: Sequence[Picture], models: Models, options: Options, share: Share
+) -> bool:
+    """Whether files decode to pictures, with the models that coded them."""
+    by_id = {model.model_id: model for choices in models.values() for model in choices}
+    own = Options(model_by_id=by_id.__getitem__, executor=options.executor, max_pixels=None)
+    total = sum(picture.pixels for picture in pictures)
+    return decoder.decompress(files, own, share.part(total)) == list(pictures)
 
 
 def as_picture(image: Image) -> Picture:
@@ -94,12 +85,7 @@ def as_array(picture: Picture) -> NDArray[Any]:
     return picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
 
 
-def models_for(
-    frames: Sequence[Frame],
-    weights_for: ModelFor,
-    graphics: ModelFor | None = None,
-    coder: EntropyCoder = EntropyCoder.RANGE,
-) -> Models:
+def models_for(frames: Sequence[Frame], options: Options) -> Models:
     """Channels -> models, of all that the pictures can use.
 
     Raises:
@@ -109,28 +95,36 @@ def models_for(
     for frame in frames:
         container.check_shape(frame.width, frame.height)
         container.check_extras(_extras(frame))
-    models = {c: [weights_for(c)] for c in sorted({_colours(f) for f in frames})}
+    models = {c: [options.model_for(c)] for c in sorted({_colours(f) for f in frames})}
     if 1 not in models and any(f.layout is Layout.RGBA for f in frames):
         with contextlib.suppress(ModelMismatchError):  # a model for colours alone was asked for: alpha does without
-            models[1] = [weights_for(1)]
-    for channels in models if graphics else ():
-        assert graphics is not None
-        models[channels].append(graphics(channels))
+            models[1] = [options.model_for(1)]
+    if options.drawings_for:
+        for channels, choices in models.items():
+            choices.append(options.drawings_for(channels))
     for channels, choices in models.items():
-        for weights in choices:
-            if weights.config.channels != channels:
-                raise ModelMismatchError(f"model {weights.model_id.hex()} is not for {channels} channels")
-            if weights.levels != 256:
-                raise ModelMismatchError(
-                    f"model {weights.model_id.hex()} codes {weights.levels} levels, which only stacks can hold"
-                )
-            if coder not in weights.coders:
-                known = " or ".join(sorted(c.value for c in weights.coders))
-                raise ModelMismatchError(f"model {weights.model_id.hex()} codes by {known} only, not by {coder.value}")
+        for model in choices:
+            _check_model(model, channels, options.coder.name)
     return models
 
 
-def largest_tile(models: Iterable[Weights]) -> int | None:
+def _check_model(model: Model, channels: int, coder: str) -> None:
+    """
+    Raises:
+        ModelMismatchError: the model does not code images of so many channels with this coder.
+    """
+    if model.channels != channels:
+        raise ModelMismatchError(f"model {model.model_id.hex()} is not for {channels} channels")
+    if model.levels != 256:
+        raise ModelMismatchError(
+            f"model {model.model_id.hex()} codes {model.levels} levels, which only stacks can hold"
+        )
+    if model.coders is not None and coder not in model.coders:
+        known = " or ".join(sorted(model.coders))
+        raise ModelMismatchError(f"model {model.model_id.hex()} codes by {known} only, not by {coder}")
+
+
+def largest_tile(models: Iterable[Model]) -> int | None:
     """The side of the largest tile that all of the models take, where one has a limit."""
     return min((m.largest_tile for m in models if m.largest_tile), default=None)
 
@@ -139,10 +133,10 @@ def _colours(frame: Frame) -> int:
     return 3 if frame.layout in (Layout.RGB, Layout.RGBA) else 1
 
 
-def code_tiles(tiles: Sequence[tuple[Search, Samples, int]], device: str, report: Progress) -> list[Coded]:
+def code_tiles(tiles: Sequence[tuple[Search, Samples, int]], where: Executor, report: Progress) -> list[Coded]:
     """The block of each tile, given as a search, samples and their depth."""
     codings = [search.encode(samples, depth) for search, samples, depth in tiles]
-    return batching.drive(codings, lambda asked: executor.encode(asked, device, report))
+    return batching.drive(codings, lambda asked: where.encode(asked, report))
 
 
 class Tiling:
@@ -152,19 +146,17 @@ class Tiling:
         windows: where the tiles are, in raster order.
     """
 
-    def __init__(
-        self, frame: Frame, models: Models, models_only: bool = False, coder: EntropyCoder = EntropyCoder.RANGE
-    ) -> None:
+    def __init__(self, frame: Frame, models: Models, options: Options) -> None:
         self.frame = frame
-        colours = [(_colours(frame), weights) for weights in models[_colours(frame)]]
+        colours = [(_colours(frame), model) for model in models[_colours(frame)]]
         # a file names three models at most, the likeliest first: alpha has one, and it is a drawing
         alpha = [(1, models[1][-1])] if frame.layout is Layout.RGBA and 1 in models else []
         listed = [*colours[:1], *alpha, *colours[1:]]
-        self._ids = [weights.model_id for _, weights in listed]
-        choices = [(channels, Choice(i, weights, weights.max_depth)) for i, (channels, weights) in enumerate(listed)]
+        self._ids = [model.model_id for _, model in listed]
+        choices = [(channels, Choice(i, model, model.max_depth)) for i, (channels, model) in enumerate(listed)]
         by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
-        self.search = Search(by_channels, models_only=models_only, coder=coder)
-        self.sides = tile_sides(frame.width, frame.height, largest_tile(weights for _, weights in listed))
+        self.search = Search(by_channels, models_only=options.models_only, coder=options.coder)
+        self.sides = tile_sides(frame.width, frame.height, largest_tile(model for _, model in listed))
         self.windows = [Window(*w) for w in container.windows(frame.width, frame.height, *self.sides)]
 
     def header(self, tiles: Sequence[Tile], models: Iterable[int], sides: tuple[int, int] | None = None) -> bytes:
@@ -184,14 +176,14 @@ class Tiling:
 class _Plan:
     """One picture in memory on its way to a file."""
 
-    def __init__(self, picture: Picture, models: Models, models_only: bool, coder: EntropyCoder) -> None:
+    def __init__(self, picture: Picture, models: Models, options: Options) -> None:
         self.picture = picture
-        self.tiling = Tiling(picture.frame, models, models_only, coder)
+        self.tiling = Tiling(picture.frame, models, options)
         self.coded: dict[int, Coded] = {}
 
     def samples(self, i: int) -> Samples:
-        """Those of a tile."""
-        return np.ascontiguousarray(self.picture.samples[self.tiling.windows[i].slices])
+        """A view of a tile's samples."""
+        return self.picture.samples[self.tiling.windows[i].slices]
 
     def file(self) -> bytes:
         """Header, table and blocks."""

@@ -1,7 +1,7 @@
 """How near files come to the model's own bits."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pixcodecs.container import image as container
@@ -9,11 +9,11 @@ from pixcodecs.container.image import Layout
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.codec.encoder import Image, as_picture, compress, largest_tile
+from pixzip.codec.options import DEFAULTS, Options
+from pixzip.codec.progress import Share
 from pixzip.codec.tiles import Window, tile_sides
-from pixzip.engine.executor import Share, engine
-from pixzip.engine.order import to_planes
-from pixzip.engine.wavefront import Progress
-from pixzip.models.registry import Weights
+from pixzip.engine.base import Progress
+from pixzip.engine.executor import Ask
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ class Evaluation:
 
 def evaluate(
     images: Sequence[Image],
-    weights_for: Callable[[int], Weights],
-    device: str = "cpu",
-    *,
+    options: Options = DEFAULTS,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """`Evaluation.as_dict` of each image: the model's bits for its tiles and those of a real file of them.
@@ -62,18 +60,17 @@ def evaluate(
                 f"image is {picture.layout.name} of {picture.depth} bits, a model's own bits are of 8-bit grey or RGB"
             )
     share = Share(progress, 2 * sum(p.pixels for p in pictures))
-    files = compress(
-        pictures, weights_for, device, models_only=True, progress=share.part(sum(p.pixels for p in pictures))
-    )
+    alone = replace(options, models_only=True, drawings_for=None)
+    files = compress(pictures, alone, share.part(sum(p.pixels for p in pictures)))
     results = []
     for picture, file in zip(pictures, files, strict=True):
-        weights = weights_for(picture.samples.shape[2])
-        sides = tile_sides(picture.width, picture.height, largest_tile([weights]))
+        model = options.model_for(picture.samples.shape[2])
+        sides = tile_sides(picture.width, picture.height, largest_tile([model]))
         windows = container.windows(picture.width, picture.height, *sides)
-        planes = [to_planes(picture.samples[Window(*w).slices], weights.order) for w in windows]
-        bits = sum(engine(weights, device).nll_bits(planes, share.part(picture.pixels)))
+        asks = [Ask(picture.samples[Window(*w).slices], model) for w in windows]
+        bits = sum(float(found.sum()) for found in options.executor.nll_maps(asks, share.part(picture.pixels)))
         found = Evaluation(
-            picture.width, picture.height, picture.samples.shape[2], weights.model_id.hex(), bits, 8 * len(file)
+            picture.width, picture.height, picture.samples.shape[2], model.model_id.hex(), bits, 8 * len(file)
         )
         results.append(found.as_dict())
     return results

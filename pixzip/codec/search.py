@@ -11,21 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import RANGE
 from pixcodecs.container import blocks
 from pixcodecs.container.blocks import Kind, Precision, Samples
 
 from pixzip.codec import webp_png
 from pixzip.codec.webp_png import WebpEffort
 from pixzip.engine.executor import Ask
-from pixzip.models.registry import Weights
+from pixzip.models.base import Model
 
 
 class Choice(NamedTuple):
     """A model, its position among those of a file, and the most bits of a sample that it codes."""
 
     position: int
-    weights: Weights
+    model: Model
     max_depth: int = 16
 
 
@@ -68,7 +69,7 @@ class Search:
         models: Mapping[int, Sequence[Choice]],
         *,
         models_only: bool = False,
-        coder: EntropyCoder = EntropyCoder.RANGE,
+        coder: EntropyCoder = RANGE,
     ) -> None:
         """
         Args:
@@ -88,14 +89,14 @@ class Search:
         """
         if self.models_only and depth >= 8 and self._of(samples, depth):
             first = self._of(samples, depth)[0]
-            return (yield from self._model(samples, first) if depth == 8 else self._deep_model(samples, depth))
+            return (yield from self._model(samples, first) if depth == 8 else self._high_depth_model(samples, depth))
         if (samples == samples[0, 0]).all():
             return Coded(blocks.constant(samples, depth))
         if samples.shape[2] in (2, 4):
             return (yield from self._with_alpha(samples, depth))
         if depth > 8:
-            return (yield from self._deep(samples, depth))
-        return (yield from self._shallow(samples, depth, webp))
+            return (yield from self._high_depth(samples, depth))
+        return (yield from self._eight_bit(samples, depth, webp))
 
     def _of(self, samples: Samples, depth: int) -> Sequence[Choice]:
         """The models that code such samples."""
@@ -120,7 +121,7 @@ class Search:
             return _smallest([split, *_webp(samples, split.size_bytes)])
         return _smallest([split, *_png(samples, depth)])
 
-    def _deep(self, samples: Samples, depth: int) -> Coding:
+    def _high_depth(self, samples: Samples, depth: int) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth)), *_png(samples, depth)]
         used = blocks.used_levels(samples, depth)
         top = int(samples.max()).bit_length()
@@ -135,7 +136,7 @@ class Search:
             candidates.append(Coded(blocks.narrow(top, inner.block), inner.models))
         else:
             if self._of(samples, depth):
-                candidates.append((yield from self._deep_model(samples, depth)))
+                candidates.append((yield from self._high_depth_model(samples, depth)))
             if not self.models_only and not _photographic(samples):
                 candidates.append((yield from self._split(samples, depth)))
         return _smallest(candidates)
@@ -147,14 +148,14 @@ class Search:
         low = yield from self.encode((samples & (1 << shift) - 1).astype(np.uint8), shift)
         return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
 
-    def _deep_model(self, samples: Samples, depth: int) -> Coding:
-        position, weights, _ = self._of(samples, depth)[0]
-        precision = Precision(depth, (yield from self._unit(samples, weights, depth)))
-        payload = yield Ask(samples, weights, precision, self.coder)
-        return Coded(blocks.deep_model(position, precision, payload, self.coder), frozenset([position]))
+    def _high_depth_model(self, samples: Samples, depth: int) -> Coding:
+        position, model, _ = self._of(samples, depth)[0]
+        precision = Precision(depth, (yield from self._unit(samples, model, depth)))
+        payload = yield Ask(samples, model, precision, self.coder)
+        return Coded(blocks.model(position, payload, self.coder, precision), frozenset([position]))
 
     @staticmethod
-    def _unit(samples: Samples, weights: Weights, depth: int) -> Generator[Ask, bytes, int]:
+    def _unit(samples: Samples, model: Model, depth: int) -> Generator[Ask, bytes, int]:
         """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise.
 
         It is the same whatever codes the samples in the end: trials are by the range coder.
@@ -164,16 +165,16 @@ class Search:
         part = np.ascontiguousarray(samples[y : y + _TRIAL_SIDE, x : x + _TRIAL_SIDE])
         noise = float(np.abs(_med_residuals(part)).mean())
         unit = min(depth - 8, max(0, round(math.log2(max(noise, 1))) - 2))
-        sizes = {unit: len((yield Ask(part, weights, Precision(depth, unit))))}
+        sizes = {unit: len((yield Ask(part, model, Precision(depth, unit))))}
         for direction in (-1, 1):
             while 0 <= (tried := unit + direction) <= depth - 8 and tried not in sizes:
-                sizes[tried] = len((yield Ask(part, weights, Precision(depth, tried))))
+                sizes[tried] = len((yield Ask(part, model, Precision(depth, tried))))
                 if sizes[tried] >= sizes[unit]:
                     break
                 unit = tried
         return unit
 
-    def _shallow(self, samples: Samples, depth: int, webp: bool) -> Coding:
+    def _eight_bit(self, samples: Samples, depth: int, webp: bool) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth))]
         models = self._of(samples, depth) if depth == 8 else ()
         photographic = _photographic(samples)
@@ -200,9 +201,9 @@ class Search:
         inner = yield from self._model(ranked, model)
         return [Coded(blocks.levels(used, 8, inner.block), inner.models)]
 
-    def _model(self, samples: Samples, model: Choice) -> Coding:
-        payload = yield Ask(samples, model.weights, coder=self.coder)
-        return Coded(blocks.model(model.position, payload, self.coder), frozenset([model.position]))
+    def _model(self, samples: Samples, choice: Choice) -> Coding:
+        payload = yield Ask(samples, choice.model, coder=self.coder)
+        return Coded(blocks.model(choice.position, payload, self.coder), frozenset([choice.position]))
 
 
 def _png(samples: Samples, depth: int) -> list[Coded]:

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,14 +17,15 @@ from pixcodecs.container.stack import DEFAULT_BATCH, Header
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32
 
-from pixzip.engine import executor
-from pixzip.engine.executor import MIN_SUBPIXEL_BITS, Share
-from pixzip.engine.order import from_planes, to_planes
-from pixzip.engine.wavefront import Progress
-from pixzip.models.registry import Weights
+from pixzip.codec.options import DEFAULTS, Options
+from pixzip.codec.progress import Share
+from pixzip.engine.base import Job, Progress
+from pixzip.engine.executor import MIN_SUBPIXEL_BITS, Executor, Local
+from pixzip.engine.order import from_coding_order, to_coding_order
+from pixzip.models.base import Model
 
 Image = NDArray[np.uint8]
-#: As `MIN_SUBPIXEL_BITS` of 8 bits: one row, which gives one of its two values at most 2^20 - 1 of 2^20.
+#: Like `MIN_SUBPIXEL_BITS`, of 1 bit: one row, which gives one of its two values at most 2^20 - 1 of 2^20.
 MIN_BIT_BITS = 1.3e-6
 
 
@@ -44,8 +45,8 @@ class Stack(NamedTuple):
 
 def compress_stack(
     images: Sequence[Image],
-    weights: Weights,
-    device: str = "cpu",
+    model: Model,
+    where: Executor = Local(),  # noqa: B008
     *,
     depth: int = 8,
     names: Sequence[str] = (),
@@ -57,7 +58,7 @@ def compress_stack(
 
     Args:
         images: one or more, (H, W) or (H, W, C) uint8 below 2**depth, of as many channels as the model.
-        device: as `coding_device` gives it.
+        where: where the model runs.
         depth: 8 with a model of 256 levels, 1 with one of 2.
         names: of each image, as `pixcodecs.container.names` takes them, or none at all.
         batch: how many are coded together, at most; 1 to `pixcodecs.container.stack.MAX_BATCH`.
@@ -69,18 +70,18 @@ def compress_stack(
         PixzipError: verification failed.
     """
     stacked = [_as_stacked(image, depth) for image in images]
-    _check_model(weights, {image.shape[2] for image in stacked}, depth)
-    layout = Layout.RGB if weights.config.channels == 3 else Layout.GREY
+    _check_model(model, {image.shape[2] for image in stacked}, depth)
+    layout = Layout.RGB if model.channels == 3 else Layout.GREY
     runs = stack.runs((image.shape[1], image.shape[0]) for image in stacked)
-    header = Header(layout, depth, batch, runs, weights.model_id, tuple(names), 0, 0, _samples_crc(stacked))
+    header = Header(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, _samples_crc(stacked))
     stack.pack_header(header)  # refuses what is wrong before the work
-    _check_sides(weights, header)
+    _check_sides(model, header)
     share = Share(progress, header.pixels * (1 + verify))
-    payload = _encode(stacked, header, weights, device, share)
+    payload = _encode(stacked, header, model, where, share)
     header = replace(header, payload_bytes=len(payload), payload_crc=crc32(payload))
     file = stack.pack_header(header) + payload
     if verify:
-        back = _decode(payload, header, weights, device, share)
+        back = _decode(payload, header, model, where, share)
         same = len(back) == len(stacked) and all(map(np.array_equal, back, stacked))
         if not same or parse(file, None).names != tuple(names):
             raise PixzipError("verification failed: the stack decodes to other images; nothing was written")
@@ -106,7 +107,7 @@ def _samples_crc(images: Sequence[Image]) -> int:
     return crc
 
 
-def _check_model(weights: Weights, channels: set[int], depth: int) -> None:
+def _check_model(model: Model, channels: set[int], depth: int) -> None:
     """
     Raises:
         ValueError: there are no images, or they are of several kinds.
@@ -115,87 +116,75 @@ def _check_model(weights: Weights, channels: set[int], depth: int) -> None:
     if len(channels) != 1:
         raise ValueError(f"images have {sorted(channels)} channels, expected one number for all of one or more images")
     (found,) = channels
-    if weights.config.channels != found:
-        model, expected = weights.model_id.hex(), weights.config.channels
-        raise ModelMismatchError(f"model {model} is for images of {expected} channels, these have {found}")
-    if levels(weights) != 1 << depth:
+    name = model.model_id.hex()
+    if model.channels != found:
+        raise ModelMismatchError(f"model {name} is for images of {model.channels} channels, these have {found}")
+    if model.levels != 1 << depth:
         raise ModelMismatchError(
-            f"model {weights.model_id.hex()} is for images of {levels(weights)} grey levels, "
+            f"model {name} is for images of {model.levels} grey levels, "
             f"a stack of {depth} bits a sample needs one of {1 << depth}"
         )
 
 
-def _check_sides(weights: Weights, header: Header) -> None:
+def _check_sides(model: Model, header: Header) -> None:
     """
     Raises:
         ModelMismatchError: the model takes no images of that size: in a stack there are no tiles.
     """
-    most = weights.largest_tile
+    most = model.largest_tile
     if most is None:
         return
     for run in header.runs:
         if run.width * run.height > most * most:
-            found, model = f"{run.width}x{run.height}", weights.model_id.hex()
-            raise ModelMismatchError(f"model {model} takes at most {most}x{most} pixels at once, an image has {found}")
+            found, name = f"{run.width}x{run.height}", model.model_id.hex()
+            raise ModelMismatchError(f"model {name} takes at most {most}x{most} pixels at once, an image has {found}")
 
 
-def levels(weights: Weights) -> int:
-    """How many grey levels a model knows: 256, or 2."""
-    found: int = getattr(weights, "levels", 256)
-    return found
-
-
-def _encode(images: Sequence[Image], header: Header, weights: Weights, device: str, share: Share) -> bytes:
-    encoder, engine, start = range_coder.Encoder(), executor.stepping_engine(weights, device), 0
+def _encode(images: Sequence[Image], header: Header, model: Model, where: Executor, share: Share) -> bytes:
+    encoder, engine, start = range_coder.Encoder(), where.stream_engine(model), 0
     for run in header.batches():
-        planes = [to_planes(image, weights.order) for image in images[start : start + run.images]]
+        some = images[start : start + run.images]
+        jobs = [Job.encoding(to_coding_order(image, model.order)) for image in some]
         report = share.part(run.pixels)
-        engine.encode_into(planes, encoder, report)
+        engine.encode_into(jobs, encoder, report)
         report(1, 1)
         start += run.images
     return encoder.finish()
 
 
-def _decode(payload: bytes, header: Header, weights: Weights, device: str, share: Share) -> list[Image]:
-    decoder, engine = range_coder.Decoder(payload, header.subpixels), executor.stepping_engine(weights, device)
+def _decode(payload: bytes, header: Header, model: Model, where: Executor, share: Share) -> list[Image]:
+    decoder, engine = range_coder.Decoder(payload, header.subpixels), where.stream_engine(model)
     images: list[Image] = []
     for run in header.batches():
         report = share.part(run.pixels)
-        for planes in engine.decode_from([(run.height, run.width)] * run.images, decoder, report):
-            images.append(from_planes(planes, weights.order).astype(np.uint8, copy=False))
+        for samples in engine.decode_from([(run.height, run.width)] * run.images, decoder, report):
+            images.append(from_coding_order(samples, model.order).astype(np.uint8, copy=False))
         report(1, 1)
     decoder.check_exhausted()
     return images
 
 
 def decompress_stack(
-    file: Buffer,
-    weights_for: Callable[[bytes], Weights],
-    device: str = "cpu",
-    *,
-    max_pixels: int | None = MAX_PIXELS,
-    progress: Progress | None = None,
-) -> Stack:
+    file: Buffer, options: Options = DEFAULTS, progress: Progress | None = None
+) -> Stack:  # fmt: skip
     """The inverse of `compress_stack`.
 
     Args:
-        weights_for: model id -> model, such as `library.by_id`.
-        max_pixels: refuse stacks of more pixels in all; None lifts the limit.
         progress: called with (pixels done, pixels in all).
     Raises:
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: its model is missing, or does not run exactly here.
     """
-    header = parse(file, max_pixels)
-    weights = weights_for(header.model)
-    if weights.model_id != header.model:
-        raise ModelMismatchError(f"file needs model {header.model.hex()}, this is {weights.model_id.hex()}")
-    found, expected = (header.layout.channels, 1 << header.depth), (weights.config.channels, levels(weights))
+    header = parse(file, options.max_pixels)
+    model = options.model_by_id(header.model)
+    if model.model_id != header.model:
+        raise ModelMismatchError(f"file needs model {header.model.hex()}, this is {model.model_id.hex()}")
+    found, expected = (header.layout.channels, 1 << header.depth), (model.channels, model.levels)
     if found != expected:
         text = "{} channels of {} levels"
         raise BitstreamError(f"file has {text.format(*found)}, its model {text.format(*expected)}: one is wrong")
     payload = stack.payload(file, header)
-    images = _decode(payload, header, weights, device, Share(progress, header.pixels))
+    images = _decode(payload, header, model, options.executor, Share(progress, header.pixels))
     if _samples_crc(images) != header.samples_crc:
         raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
     return Stack(images, header.names, header.depth)

@@ -1,4 +1,4 @@
-"""What is coded together: consecutive items as batches, and many generators side by side."""
+"""What is coded together: consecutive items as batches, halves of a batch that fails, and generators side by side."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
@@ -12,10 +12,62 @@ Result = TypeVar("Result")
 BATCH_PIXELS = 16 << 20
 
 
+def batches(items: Sequence[T], pixels: Callable[[T], int], limit: int = BATCH_PIXELS) -> Iterator[list[T]]:
+    """Consecutive items with at most `limit` pixels together, or one alone."""
+    batch: list[T] = []
+    total = 0
+    for item in items:
+        if batch and total + pixels(item) > limit:
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += pixels(item)
+    if batch:
+        yield batch
+
+
+def alike(items: Sequence[T], kind: Callable[[T], object]) -> list[list[int]]:
+    """Positions of the items of each kind, kinds in the order in which they come first."""
+    found: dict[object, list[int]] = {}
+    for i, item in enumerate(items):
+        found.setdefault(kind(item), []).append(i)
+    return list(found.values())
+
+
+def halving(
+    work: Callable[[list[T]], list[Result]],
+    items: Sequence[T],
+    errors: type[BaseException] | tuple[type[BaseException], ...],
+    alone: Callable[[T, BaseException], Result],
+    recover: Callable[[], None] = lambda: None,
+) -> list[Result]:
+    """The results of items, worked on as one batch, or as halves of it where that fails, and so on.
+
+    Args:
+        errors: what `work` raises where smaller batches may succeed.
+        alone: what an item that fails by itself gives; it may raise.
+        recover: called before a batch is halved, when the traceback of its error is gone.
+    """
+    batch = list(items)
+    try:
+        return work(batch)
+    except errors as e:
+        if len(batch) == 1:
+            return [alone(batch[0], e)]
+        if not batch:
+            raise
+    # outside of `except`, whose traceback keeps what the work held alive
+    recover()
+    middle = len(batch) // 2
+    return [
+        result for part in (batch[:middle], batch[middle:]) for result in halving(work, part, errors, alone, recover)
+    ]
+
+
 def drive(
     generators: Sequence[Generator[Question, Answer, Result]], solve: Callable[[list[Question]], list[Answer]]
 ) -> list[Result]:
-    """Run every generator to its end.
+    """Run every generator to its end: what all of them ask for in a round is answered as one batch.
 
     Args:
         solve: answers to the questions of one round, in order.
@@ -33,17 +85,3 @@ def drive(
                 results[i] = stop.value
         answers = dict(zip(asked, solve(list(asked.values())), strict=True)) if asked else {}
     return [results[i] for i in range(len(generators))]
-
-
-def batches(items: Sequence[T], pixels: Callable[[T], int], limit: int = BATCH_PIXELS) -> Iterator[list[T]]:
-    """Consecutive items with at most `limit` pixels together, or one alone."""
-    batch: list[T] = []
-    total = 0
-    for item in items:
-        if batch and total + pixels(item) > limit:
-            yield batch
-            batch, total = [], 0
-        batch.append(item)
-        total += pixels(item)
-    if batch:
-        yield batch

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass
@@ -61,3 +62,9 @@ class Crossover:
             expected_s = steps * cost.step_s + pixels * cost.pixel_s
             cost.factor += _TRUST * ((self._clock() - began) / expected_s - cost.factor)
         cost.started = True
+
+
+@lru_cache(maxsize=1)
+def crossover() -> Crossover:
+    """The one of this process."""
+    return Crossover()

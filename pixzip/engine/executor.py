@@ -1,26 +1,24 @@
-"""Models on devices: engines made once, and many payloads coded by several models."""
+"""Where models' work is carried out: many images, payloads and models, in this process or elsewhere."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
-from pixcodecs.container.blocks import Precision, Samples
-from pixcodecs.errors import BitstreamError, PixzipError
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import RANGE
+from pixcodecs.container.blocks import Precision
+from pixcodecs.errors import BitstreamError
 
 from pixzip.engine import batching
-from pixzip.engine.backends.cuda import memory
-from pixzip.engine.crossover import Crossover
-from pixzip.engine.family import DensityEngine
-from pixzip.engine.order import from_planes, to_planes
-from pixzip.engine.schedule import count_steps
-from pixzip.engine.wavefront import Engine, Progress
-from pixzip.models.family.weights import FixedWeights
-from pixzip.models.registry import Weights
+from pixzip.engine.base import Engine, Job, Progress, Samples
+from pixzip.engine.device import engine, engine_class
+from pixzip.engine.order import from_coding_order, to_coding_order
+from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.models.base import Model
 
 Item = TypeVar("Item")
 
@@ -30,201 +28,136 @@ Item = TypeVar("Item")
 MIN_SUBPIXEL_BITS = 0.0003
 
 
-def resolve_device(name: str = "auto") -> str:
-    """The device's name for PyTorch: "auto" takes CUDA where there is a device.
-
-    Raises:
-        PixzipError: CUDA is asked for where there is none.
-    """
-    import torch
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device is {name!r}, expected auto, cpu or cuda")
-    if name == "cpu":
-        return name
-    if torch.cuda.is_available():
-        return "cuda"
-    if name == "cuda":
-        raise PixzipError("device cuda asked for, but there is no CUDA device here: use --device cpu")
-    return "cpu"
-
-
-def coding_device(name: str = "auto") -> str:
-    """As `resolve_device`, but that "auto" stays what it is where there is a choice: each batch makes its own.
-
-    Raises:
-        PixzipError: see `resolve_device`.
-    """
-    found = resolve_device(name)
-    return "auto" if name == "auto" and found == "cuda" else found
-
-
-def batch_pixels(device: str) -> int:
-    """Pixels that are worth coding together on a device."""
-    return batching.BATCH_PIXELS if device == "cpu" else max(batching.BATCH_PIXELS, memory.batch_pixels())
-
-
-def batches(items: Sequence[Item], pixels: Callable[[Item], int], device: str) -> Iterator[list[Item]]:
-    """`batching.batches` of a device's size."""
-    return batching.batches(items, pixels) if device == "cpu" else batching.batches(items, pixels, batch_pixels(device))
-
-
-@lru_cache(maxsize=1)
-def crossover() -> Crossover:
-    """The one of this process."""
-    return Crossover()
-
-
-def stepping_engine(weights: Weights, device: str) -> Engine | DensityEngine:
-    """An engine for what a GPU codes through the host, step by step: a CPU's, unless a GPU's is asked for."""
-    return engine(weights, "cpu" if device == "auto" and not isinstance(weights, FixedWeights) else device)
-
-
-@contextmanager
-def _engine_for(
-    weights: Weights, device: str, sizes: Sequence[tuple[int, ...]], precisions: Sequence[Precision]
-) -> Iterator[Engine | DensityEngine]:
-    """An engine for a batch of images of (height, width)."""
-    if device != "auto" or isinstance(weights, FixedWeights):
-        yield engine(weights, device)
-        return
-    if any(precision.depth > 8 for precision in precisions):
-        yield stepping_engine(weights, device)
-        return
-    steps = max(count_steps(height, width) for height, width, *_ in sizes)
-    pixels = sum(height * width for height, width, *_ in sizes)
-    chosen = crossover().choose(steps, pixels)
-    with crossover().timed(chosen, steps, pixels):
-        yield engine(weights, chosen)
-
-
-class _ByDigest:
-    """Weights as a key: equal where their digests are."""
-
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
-
-    def __hash__(self) -> int:
-        return hash(self.weights.digest)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByDigest) and other.weights.digest == self.weights.digest
-
-
-@lru_cache(maxsize=4)
-def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine | DensityEngine:
-    if isinstance(key.weights, FixedWeights):
-        return DensityEngine(key.weights, device)
-    if device == "cuda":
-        from pixzip.engine.backends.cuda.engine import DeviceEngine
-
-        return DeviceEngine(key.weights, device)
-    return Engine(key.weights, device)
-
-
-def engine(weights: Weights, device: str) -> Engine | DensityEngine:
-    """The engine of a model on a device, as `resolve_device` takes it; made once."""
-    return _engine(_ByDigest(weights), weights.known_answer, resolve_device(device))
-
-
 class Ask(NamedTuple):
-    """What a model shall code: (H, W, C) samples."""
+    """(H, W, C) samples that a model shall code."""
 
     samples: Samples
-    weights: Weights
+    model: Model
     precision: Precision = Precision()
-    coder: EntropyCoder = EntropyCoder.RANGE
+    coder: EntropyCoder = RANGE
+    stage: Stage = IDENTITY
 
 
 class Payload(NamedTuple):
-    """What a model coded."""
+    """What a model coded: (H, W, C) `shape` of samples."""
 
-    model_id: bytes
+    model: Model
     payload: bytes
     shape: tuple[int, int, int]
     precision: Precision = Precision()
-    coder: EntropyCoder = EntropyCoder.RANGE
+    coder: EntropyCoder = RANGE
+    stage: Stage = IDENTITY
 
     def check(self) -> None:
         """
         Raises:
-            BitstreamError: it is too short for its shape, whatever the model.
+            BitstreamError: it is too short for its shape, whatever the model, or its model is for other channels.
         """
         least = math.prod(self.shape) * MIN_SUBPIXEL_BITS - 64
         if 8 * len(self.payload) < least:
             found, size = len(self.payload), f"{self.shape[1]}x{self.shape[0]}"
             raise BitstreamError(f"payload has {found} bytes, {size} pixels take at least {math.ceil(least / 8)}")
+        if self.shape[2] != self.model.channels:
+            found_channels = f"{self.shape[2]} channels, its model {self.model.channels}"
+            raise BitstreamError(f"file has {found_channels}: one is wrong")
 
 
-def encode(asked: Sequence[Ask], device: str, report: Progress | None = None) -> list[bytes]:
-    """The payload of each array."""
-    answers = [b""] * len(asked)
-    for chosen in _alike((a.weights.model_id, a.precision.digits, a.coder) for a in asked):
-        weights, coder = asked[chosen[0]].weights, asked[chosen[0]].coder
-        for batch in batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), device):
-            planes = [to_planes(asked[i].samples, weights.order) for i in batch]
-            sizes, precisions = [asked[i].samples.shape for i in batch], [asked[i].precision for i in batch]
-            with _engine_for(weights, device, sizes, precisions) as chosen_engine:
-                payloads = chosen_engine.encode(planes, report, precisions, coder)
-            for i, payload in zip(batch, payloads, strict=True):
-                answers[i] = payload
-    return answers
+class Executor(Protocol):
+    """Carries out what models are asked for.
+
+    Attributes:
+        batch_pixels: pixels that are worth asking for together.
+    """
+
+    @property
+    def batch_pixels(self) -> int: ...
+
+    def encode(self, asked: Sequence[Ask], report: Progress | None = None) -> list[bytes]:
+        """The payload of each array of samples."""
+
+    def decode(self, asked: Sequence[Payload], report: Progress | None = None) -> list[Samples]:
+        """The (H, W, C) samples of each payload.
+
+        Raises:
+            BitstreamError: a payload is damaged.
+        """
+
+    def nll_maps(self, asked: Sequence[Ask], report: Progress | None = None) -> list[NDArray[np.float64]]:
+        """(H, W) of each array: the bits of its model for each pixel."""
+
+    def stream_engine(self, model: Model) -> Engine:
+        """An engine in this process for images that share one stream, each of which waits for the one before."""
 
 
-def decode(
-    asked: Sequence[Payload], models: dict[bytes, Weights], device: str, report: Progress | None = None
-) -> list[Samples]:
-    """The (H, W, C) samples of each payload."""
-    answers: dict[int, Samples] = {}
-    for chosen in _alike((a.model_id, a.precision.digits) for a in asked):
-        weights = models[asked[chosen[0]].model_id]
-        for i in chosen:
-            if asked[i].shape[2] != weights.config.channels:
-                found = f"{asked[i].shape[2]} channels, its model {weights.config.channels}"
-                raise BitstreamError(f"file has {found}: one is wrong")
-        sizes, precisions = [asked[i].shape[:2] for i in chosen], [asked[i].precision for i in chosen]
-        payloads = [asked[i].payload for i in chosen]
-        coders = [asked[i].coder for i in chosen]
-        with _engine_for(weights, device, sizes, precisions) as chosen_engine:
-            decoded = chosen_engine.decode(payloads, sizes, report, precisions, coders)
-        answers |= {i: from_planes(planes, weights.order) for i, planes in zip(chosen, decoded, strict=True)}
-    return [answers[i] for i in range(len(asked))]
+@dataclass(frozen=True)
+class Local:
+    """This process.
+
+    Attributes:
+        device: "cpu", "cuda", or "auto" where each batch shall choose; as `coding_device` gives it.
+    """
+
+    device: str = "cpu"
+
+    @property
+    def batch_pixels(self) -> int:
+        if self.device == "cpu":
+            return batching.BATCH_PIXELS
+        from pixzip.engine.backends.cuda import memory  # not a CPU's concern
+
+        return max(batching.BATCH_PIXELS, memory.batch_pixels())
+
+    def encode(self, asked: Sequence[Ask], report: Progress | None = None) -> list[bytes]:
+        answers: dict[int, bytes] = {}
+        for chosen in batching.alike(asked, lambda a: (a.model.model_id, a.precision.digits, a.coder.name)):
+            model = asked[chosen[0]].model
+            for batch in batching.batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), self.batch_pixels):
+                jobs = [_job_of(asked[i]) for i in batch]
+                with self._engine(model, jobs) as ready:
+                    answers |= zip(batch, ready.encode(jobs, report), strict=True)
+        return [answers[i] for i in range(len(asked))]
+
+    def decode(self, asked: Sequence[Payload], report: Progress | None = None) -> list[Samples]:
+        answers: dict[int, Samples] = {}
+        for chosen in batching.alike(asked, lambda a: (a.model.model_id, a.precision.digits)):
+            model = asked[chosen[0]].model
+            jobs = []
+            for i in chosen:
+                asked[i].check()
+                _, payload, (height, width, _), precision, coder, stage = asked[i]
+                jobs.append(Job.decoding(payload, height, width, precision=precision, coder=coder, stage=stage))
+            with self._engine(model, jobs) as ready:
+                found = ready.decode(jobs, report)
+            answers |= {i: from_coding_order(samples, model.order) for i, samples in zip(chosen, found, strict=True)}
+        return [answers[i] for i in range(len(asked))]
+
+    def nll_maps(self, asked: Sequence[Ask], report: Progress | None = None) -> list[NDArray[np.float64]]:
+        answers: dict[int, NDArray[np.float64]] = {}
+        for chosen in batching.alike(asked, lambda a: (a.model.model_id, a.precision.digits)):
+            ready = engine(asked[chosen[0]].model, self.device)
+            maps = ready.nll_maps([_job_of(asked[i]) for i in chosen], report)
+            answers |= zip(chosen, maps, strict=True)
+        return [answers[i] for i in range(len(asked))]
+
+    def stream_engine(self, model: Model) -> Engine:
+        with self._engine(model, None) as ready:
+            return ready
+
+    @contextmanager
+    def _engine(self, model: Model, jobs: Sequence[Job] | None) -> Iterator[Engine]:
+        """The engine for a batch, or for what is coded with the host in every step."""
+        if self.device != "auto":
+            yield engine(model, self.device)
+            return
+        with engine_class(model).placed(jobs) as device:
+            yield engine(model, device)
 
 
-def nll_maps(asked: Sequence[Ask], device: str, report: Progress | None = None) -> list[NDArray[np.float64]]:
-    """(H, W) of each array: the bits of its model for each pixel."""
-    answers: dict[int, NDArray[np.float64]] = {}
-    for chosen in _alike((a.weights.model_id, a.precision.digits) for a in asked):
-        weights = asked[chosen[0]].weights
-        planes = [to_planes(asked[i].samples, weights.order) for i in chosen]
-        maps = engine(weights, device).nll_maps(planes, report, [asked[i].precision for i in chosen])
-        answers |= dict(zip(chosen, maps, strict=True))
-    return [answers[i] for i in range(len(asked))]
+def _job_of(asked: Ask) -> Job:
+    samples = to_coding_order(asked.samples, asked.model.order)
+    return Job.encoding(samples, precision=asked.precision, coder=asked.coder, stage=asked.stage)
 
 
-def _alike(kinds: Iterable[Hashable]) -> list[list[int]]:
-    """Positions of what is of one kind."""
-    found: dict[Hashable, list[int]] = {}
-    for i, kind in enumerate(kinds):
-        found.setdefault(kind, []).append(i)
-    return list(found.values())
-
-
-class Share:
-    """Turns the progress of parts into one, in pixels."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self.total, self.done = progress, total, 0
-        self._shown = 0
-
-    def show(self, done: int) -> None:
-        """Never goes back: a part may be coded in several rounds."""
-        if self._progress and done > self._shown:
-            self._shown = done
-            self._progress(done, self.total)
-
-    def part(self, pixels: int) -> Progress:
-        """The progress callback of the next part."""
-        start = self.done
-        self.done += pixels
-        return lambda done, total: self.show(start + pixels * done // total)
+def batches(items: Sequence[Item], pixels: Callable[[Item], int], executor: Executor) -> Iterator[list[Item]]:
+    """`batching.batches` of the size that an executor is best asked for."""
+    return batching.batches(items, pixels, executor.batch_pixels)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from pixzip.engine.order import Planes
+from pixzip.engine.base import Samples
 
 
-def known_answer_pattern(channels: int) -> Planes:
-    """(C, 24, 32) uint8: ramps, edges and noise, from integers alone."""
+def known_answer_pattern(channels: int) -> Samples:
+    """(24, 32, C) uint8: ramps, edges and noise, from integers alone."""
     state, noise = 1, []
     for _ in range(channels * 24 * 32):
         state = state * 1103515245 + 12345 & 0x7FFFFFFF
@@ -14,7 +14,7 @@ def known_answer_pattern(channels: int) -> Planes:
     y, x = np.mgrid[:24, :32]
     ramp = x * 5 + y * 3
     pattern = np.stack(
-        [np.where(y < 8, ramp + 9 * c, np.where(x < 16, 255 * (x // 4 % 2), 0)) for c in range(channels)]
+        [np.where(y < 8, ramp + 9 * c, np.where(x < 16, 255 * (x // 4 % 2), 0)) for c in range(channels)], -1
     )
-    rough = np.array(noise).reshape(channels, 24, 32)
-    return np.where((y >= 16) & (x >= 8), rough, pattern).astype(np.uint8)
+    rough = np.array(noise).reshape(channels, 24, 32).transpose(1, 2, 0)
+    return np.where((y >= 16)[..., None] & (x >= 8)[..., None], rough, pattern).astype(np.uint8)

@@ -1,16 +1,14 @@
-"""Samples <-> planes in a model's coding order."""
+"""Samples in the order of an image <-> in a model's coding order."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Planes = NDArray[np.unsignedinteger[Any]]
+from pixzip.engine.base import Samples
 
 
-def to_planes(samples: NDArray[np.unsignedinteger[Any]], order: Sequence[int]) -> Planes:
-    """(H, W, C) uint8 or uint16 -> (C, H, W) of the same kind, contiguous, channels in coding order.
+def to_coding_order(samples: Samples, order: Sequence[int]) -> Samples:
+    """(H, W, C) uint8 or uint16 -> the same, channels in coding order; no copy where that is their own order.
 
     Args:
         order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
@@ -19,17 +17,25 @@ def to_planes(samples: NDArray[np.unsignedinteger[Any]], order: Sequence[int]) -
     """
     if samples.dtype not in (np.uint8, np.uint16) or samples.ndim != 3:
         raise ValueError(f"samples are {samples.dtype} {samples.shape}, expected uint8 or uint16 (H, W, C)")
-    if sorted(order) != list(range(samples.shape[2])):
-        raise ValueError(f"order is {tuple(order)}, expected a permutation of {samples.shape[2]} channels")
-    return np.ascontiguousarray(samples.transpose(2, 0, 1)[list(order)])  # CHW
+    _check(samples, order)
+    return _permuted(samples, order)
 
 
-def from_planes(planes: Planes, order: Sequence[int]) -> Planes:
-    """The inverse of `to_planes`, contiguous.
+def from_coding_order(samples: Samples, order: Sequence[int]) -> Samples:
+    """The inverse of `to_coding_order`.
 
     Raises:
-        ValueError: `order` is not a permutation of the planes.
+        ValueError: `order` is not a permutation of the samples' channels.
     """
-    if sorted(order) != list(range(len(planes))):
-        raise ValueError(f"order is {tuple(order)}, expected a permutation of {len(planes)} channels")
-    return np.ascontiguousarray(planes[np.argsort(order)].transpose(1, 2, 0))  # HWC
+    _check(samples, order)
+    return _permuted(samples, np.argsort(order).tolist())
+
+
+def _check(samples: Samples, order: Sequence[int]) -> None:
+    if sorted(order) != list(range(samples.shape[2])):
+        raise ValueError(f"order is {tuple(order)}, expected a permutation of {samples.shape[2]} channels")
+
+
+def _permuted(samples: Samples, order: Sequence[int]) -> Samples:
+    own = list(order) == list(range(samples.shape[2]))
+    return samples if own else np.ascontiguousarray(samples[..., list(order)])

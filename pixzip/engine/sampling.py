@@ -7,18 +7,19 @@ picture on every machine.
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs.coders.base import TOTAL_BITS
 from torch import Tensor
 
-from pixzip.engine.family import DensityEngine
+from pixzip.engine.base import Progress
+from pixzip.engine.family import FamilyEngine
 from pixzip.engine.walk import walk
-from pixzip.engine.wavefront import Progress
-from pixzip.models.family.heads import TOTAL, Head
+from pixzip.models.family.heads import Head
 
 Images = NDArray[np.uint8]
 
 
 def sample(
-    engine: DensityEngine,
+    engine: FamilyEngine,
     n: int,
     height: int,
     width: int,
@@ -31,19 +32,19 @@ def sample(
 
     Args:
         temperature: probabilities are raised to 1 / temperature; below 1 makes likely values likelier.
-        progress: called with (steps done, steps in all) of each of the model's stages.
+        progress: called with (steps done, steps in all) of each of the model's scales.
     Returns:
         (n, height, width, C) uint8 in [0, levels).
     Raises:
         ValueError: the temperature is not positive.
     """
-    images = np.zeros((n, height, width, engine.weights.config.channels), np.uint8)
+    images = np.zeros((n, height, width, engine.model.channels), np.uint8)
     return complete(engine, images, 0, seed=seed, temperature=temperature, progress=progress)
 
 
 @torch.no_grad()
 def complete(
-    engine: DensityEngine,
+    engine: FamilyEngine,
     images: Images,
     keep_rows: int,
     *,
@@ -55,7 +56,7 @@ def complete(
 
     Args:
         images: (N, H, W, C) uint8 in [0, levels).
-        keep_rows: how many rows are kept; a multi-scale model is shown these rows alone, in both stages.
+        keep_rows: how many rows are kept; a multi-scale model is shown these rows alone, in both scales.
         temperature, progress: as for `sample`.
     Returns:
         (N, H, W, C) uint8.
@@ -64,28 +65,28 @@ def complete(
     """
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}, expected more than 0")
-    expected = engine.weights.config.channels
+    expected = engine.model.channels
     if images.ndim != 4 or images.shape[3] != expected or images.dtype != np.uint8:
         raise ValueError(f"images are {images.dtype} {images.shape}, expected uint8 (N, H, W, {expected})")
-    if int(images[:, :keep_rows].max(initial=0)) >= engine.levels:
-        raise ValueError(f"images have values above the model's {engine.levels} levels")
+    if int(images[:, :keep_rows].max(initial=0)) >= engine.model.levels:
+        raise ValueError(f"images have values above the model's {engine.model.levels} levels")
     rng = np.random.Generator(np.random.PCG64(seed))
     planar = images.transpose(0, 3, 1, 2).astype(np.float64)
-    values = torch.from_numpy(planar).to(engine.device)
+    values = torch.from_numpy(planar).to(engine.network.device)
     h = values.shape[2]
     given: Tensor | None = None
-    for stage in engine.model.stages():
-        part = values[..., :: stage.stride, :: stage.stride].contiguous()
-        fixed = ~stage.coded(*part.shape[2:])
-        fixed[np.arange(0, h, stage.stride) < keep_rows] = True
+    for scale in engine.network.model.scales():
+        part = values[..., :: scale.stride, :: scale.stride].contiguous()
+        fixed = ~scale.coded(*part.shape[2:])
+        fixed[np.arange(0, h, scale.stride) < keep_rows] = True
 
-        def choose(channel: int, params: Tensor, known: Tensor, head: Head = stage.model.head) -> Tensor:
-            levels = torch.arange(engine.levels + 1, dtype=params.dtype, device=params.device)
-            below = head.below(params, known, engine.tables)(levels[None])
+        def choose(channel: int, params: Tensor, known: Tensor, head: Head = scale.model.head) -> Tensor:
+            levels = torch.arange(engine.model.levels + 1, dtype=params.dtype, device=params.device)
+            below = head.below(params, known, engine.network.tables)(levels[None])
             return _draw(below.cpu().numpy(), temperature, rng).to(params)
 
-        walk(stage, part, fixed, choose, given, progress)
-        values[..., :: stage.stride, :: stage.stride] = part
+        walk(scale, part, fixed, choose, given, progress)
+        values[..., :: scale.stride, :: scale.stride] = part
         given = part
     return values.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
@@ -94,8 +95,7 @@ def _draw(below: NDArray[np.float64], temperature: float, rng: np.random.Generat
     """(M, L + 1) cumulative frequencies -> (M,) symbols."""
     if temperature == 1:
         # raw outputs of the generator never change, unlike its distributions
-        point = (rng.bit_generator.random_raw(len(below)) >> np.uint64(44)).astype(np.float64)  # 20 bits
-        assert TOTAL == 1 << 20
+        point = (rng.bit_generator.random_raw(len(below)) >> np.uint64(64 - TOTAL_BITS)).astype(np.float64)
     else:
         weights = np.diff(below) ** (1 / temperature)
         below = np.concatenate([np.zeros((len(below), 1)), weights.cumsum(1)], 1)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pixzip.engine.base import Indices, Segment
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
 
 _TOP = max(-dy for dy, _ in MASK_A)
@@ -20,14 +21,12 @@ _RIGHT = max(dx for _, dx in MASK_A)
 BACK = tuple(-(dx + SLOPE * dy) for dy, dx in MASK_B)
 RING = max(BACK) + 1
 
-Indices = NDArray[np.int64]
-
 
 class Step(NamedTuple):
     """The M pixels coded together."""
 
     t: int
-    segments: list[tuple[int, slice]]  # image -> its part of the pixels
+    segments: list[Segment]
     image: Indices  # (M,)
     address: Indices  # (M,) places in the padded buffer
     first: int  # where this step's rows of a ring begin
@@ -103,5 +102,5 @@ class Schedule:
         return first, count, np.cumsum(count) - count
 
     @staticmethod
-    def _segments(count: Indices, start: Indices) -> list[tuple[int, slice]]:
-        return [(int(i), slice(int(start[i]), int(start[i] + count[i]))) for i in np.flatnonzero(count)]
+    def _segments(count: Indices, start: Indices) -> list[Segment]:
+        return [Segment(int(i), slice(int(start[i]), int(start[i] + count[i]))) for i in np.flatnonzero(count)]

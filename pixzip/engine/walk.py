@@ -1,20 +1,78 @@
-"""Going through the pixels of images in the coding order of a family model, one front after another."""
+"""The pixels of images in the coding order of a family model, one front after another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixzip.engine.wavefront import Progress
-from pixzip.models.family.density import Stage
+from pixzip.engine.base import Progress
+from pixzip.models.family.density import Scale
 
 #: (channel, (M, channel + 1.., P) parameters, (M, channel) known values) -> (M,) values of the channel.
 Choose = Callable[[int, Tensor, Tensor], Tensor]
 
 
+class Walk:
+    """One scale of N images, front by front; iterating gives the number of each front that has pixels to fill in.
+
+    For each of them, and for every channel: `parameters`, then `store`.
+
+    Attributes:
+        values: (N, C, h, w), of the model's dtype; those of fixed pixels are there, the others are written.
+        steps: how many fronts there are.
+        ys, xs, free: (rows,) the pixels of this front and which of them are to be filled in, in each image.
+    """
+
+    def __init__(self, scale: Scale, values: Tensor, fixed: NDArray[np.bool_], given: Tensor | None = None) -> None:
+        """
+        Args:
+            fixed: (h, w) pixels whose values are there.
+            given: what the scale before has coded.
+        """
+        n, _, h, w = values.shape
+        self.values, self._fixed, self._model = values, fixed, scale.model
+        self._front = scale.model.front(n, h, w, given)
+        self.steps = self._front.steps
+
+    def __iter__(self) -> Iterator[int]:
+        n, channels = self.values.shape[:2]
+        front = self._front
+        for _ in range(front.steps):
+            front.advance()
+            self.ys, self.xs = front.ys, front.xs
+            if not len(self.ys):
+                continue
+            here = self.values[:, :, self.ys, self.xs]
+            self._here = here.permute(2, 0, 1).reshape(front.m, channels)  # rows of N
+            self.free = ~self._fixed[self.ys, self.xs]
+            self._rows = slice(None) if self.free.all() else np.repeat(self.free, n)
+            self._params: Tensor | None = None
+            if self.free.any():
+                yield front.t
+            else:
+                for channel in range(channels):
+                    self._advance(channel)
+                    self._model.store(front, channel, self._here[:, channel])
+            filled = self._here.view(len(self.ys), n, channels).permute(1, 2, 0)
+            self.values[:, :, self.ys, self.xs] = filled
+
+    def _advance(self, channel: int) -> Tensor:
+        self._params = self._model.step(self._front, channel, self._params)
+        return self._params
+
+    def parameters(self, channel: int) -> tuple[Tensor, Tensor]:
+        """(M, channel + 1.., P) parameters and (M, channel) known values, of the pixels to fill in: rows of N."""
+        return self._advance(channel)[self._rows], self._here[self._rows, :channel]
+
+    def store(self, channel: int, values: Tensor) -> None:
+        """Tell the (M,) values of a channel."""
+        self._here[self._rows, channel] = values
+        self._model.store(self._front, channel, self._here[:, channel])
+
+
 def walk(
-    stage: Stage,
+    scale: Scale,
     values: Tensor,
     fixed: NDArray[np.bool_],
     choose: Choose,
@@ -24,29 +82,12 @@ def walk(
     """Fill in the pixels of N images in coding order.
 
     Args:
-        values: (N, C, h, w), of the model's dtype; those of `fixed` pixels are there, the others are written.
-        fixed: (h, w).
-        choose: gives the others' values.
-        given: what the stage before has coded.
+        values, fixed, given: see `Walk`.
+        choose: gives the values of the pixels that are not fixed.
     """
-    model = stage.model
-    n, channels, h, w = values.shape
-    front = model.front(n, h, w, given)
-    for _ in range(front.steps):
-        front.advance()
-        if not len(front.ys):
-            continue
-        here = values[:, :, front.ys, front.xs].permute(2, 0, 1).reshape(front.m, channels)  # rows of N
-        free = np.repeat(~fixed[front.ys, front.xs], n)
-        some, every = bool(free.any()), bool(free.all())
-        params: Tensor | None = None
-        for c in range(channels):
-            params = model.step(front, c, params)
-            if every:
-                here[:, c] = choose(c, params, here[:, :c])
-            elif some:
-                here[free, c] = choose(c, params[free], here[free, :c])
-            model.store(front, c, here[:, c])
-        values[:, :, front.ys, front.xs] = here.view(len(front.ys), n, channels).permute(1, 2, 0)
+    fronts = Walk(scale, values, fixed, given)
+    for t in fronts:
+        for channel in range(values.shape[1]):
+            fronts.store(channel, choose(channel, *fronts.parameters(channel)))
         if report:
-            report(front.t + 1, front.steps)
+            report(t + 1, fronts.steps)

@@ -1,56 +1,29 @@
-"""Encode and decode loops: a model and an entropy coder, one diagonal of a batch at a time.
+"""The engine of wavefront models: one diagonal of a batch at a time."""
 
-There is one loop, `run`; what happens to the frequencies it computes is up to a `Coder`, so the encoder,
-the decoder, the measure of the model's own bits and the known answer all see the same ones.
-"""
-
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pixcodecs.coders import range as range_coder
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders import base as coders
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
+from pixzip.engine.backends.base import Wavefront
+from pixzip.engine.backends.numba.wavefront import compiled_wavefront
 from pixzip.engine.backends.torch import gemm
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.backends.torch.wavefront import TensorWavefront, Wavefront
-from pixzip.engine.batching import batches
+from pixzip.engine.backends.torch.wavefront import TensorWavefront
+from pixzip.engine.base import Engine, Job, Progress, Samples
+from pixzip.engine.batching import alike, batches
+from pixzip.engine.crossover import crossover
 from pixzip.engine.known_answer import known_answer_pattern
-from pixzip.engine.order import Planes
-from pixzip.engine.symbols import ENCODINGS, Coder, Decoding, DecodingFrom, EncodingInto, Hash, Measure
+from pixzip.engine.loop import run
+from pixzip.engine.schedule import count_steps
+from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.wavefront.weights import IntegerWeights
-
-try:
-    from pixzip.engine.backends.numba.wavefront import compiled_wavefront
-except ImportError:  # numba does not exist for this interpreter
-    compiled_wavefront = None  # type: ignore[assignment]
-
-#: Pixels encoded together by rANS, which keeps the shares of all symbols, 48 bytes a pixel of 8-bit RGB.
-RANS_PIXELS = 4 << 20
-#: Called with (steps done, steps in all).
-Progress = Callable[[int, int], None]
-#: A wave uses all threads, and sets their number for the whole process: threads of callers take turns.
-_ALONE = threading.Lock()
-
-
-def run(wave: Wavefront, coder: Coder, progress: Progress | None = None) -> None:
-    """Code every sub-pixel of a batch: step by step, channel by channel, digit by digit."""
-    schedule = wave.schedule
-    with _ALONE, wave.coding():
-        for step in schedule:
-            wave.begin(step)
-            for channel in range(wave.layers.config.channels):
-                digits: list[NDArray[np.int32]] = []
-                for i in range(wave.digits):
-                    digits.append(coder.code(step, channel, i, wave.freqs(channel, digits)))
-                wave.store(channel, digits)
-            if progress:
-                progress(step.t + 1, schedule.steps)
 
 
 def wavefront(
@@ -62,21 +35,33 @@ def wavefront(
     """The fastest form for the layers' device; `compiled` overrules.
 
     Raises:
-        ValueError: compiled kernels are asked for where there are none.
+        ValueError: compiled kernels are asked for on another device than a CPU.
     """
-    possible = compiled_wavefront is not None and layers.arithmetic.device.type == "cpu"
+    possible = layers.products.device.type == "cpu"
     if compiled and not possible:
-        raise ValueError("compiled kernels need numba and a CPU")
+        raise ValueError("compiled kernels need a CPU")
     if possible if compiled is None else compiled:
         return compiled_wavefront(layers, sizes, precisions)
     return TensorWavefront(layers, sizes, precisions)
 
 
-class Engine:
-    """One model on one device, ready to code."""
+def at_once(jobs: Sequence[Job]) -> list[list[int]]:
+    """Positions of the jobs that are encoded together: of one stage, and as few as their coder takes."""
+    limit = min((job.coder.most_pixels for job in jobs if job.coder.most_pixels), default=None)
+    parts: list[list[int]] = []
+    for chosen in alike(jobs, lambda job: job.stage.name):
+        pixels = sum(jobs[i].pixels for i in chosen)
+        parts += batches(chosen, lambda i: jobs[i].pixels, pixels if limit is None else limit)
+    return parts
+
+
+class WavefrontEngine(Engine):
+    """One wavefront model on one device, ready to code."""
+
+    model: IntegerWeights
 
     def __init__(
-        self, weights: IntegerWeights, device: str = "cpu", backend: str | None = None, compiled: bool | None = None
+        self, model: IntegerWeights, device: str = "cpu", backend: str | None = None, compiled: bool | None = None
     ) -> None:
         """
         Args:
@@ -86,131 +71,109 @@ class Engine:
         Raises:
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
-        self.weights = weights
-        shapes = Layers.shapes(weights)
+        self.model = model
+        shapes = Layers.shapes(model)
         target = torch.device(device)
         if backend is None:
-            arithmetic = gemm.choose(target, shapes)
+            products = gemm.choose(target, shapes)
         else:
-            arithmetic = gemm.BACKENDS[backend](target)
-            if gemm.self_test(arithmetic, shapes) is None:
+            products = gemm.BACKENDS[backend](target)
+            if gemm.self_test(products, shapes) is None:
                 raise ModelMismatchError(f"backend {backend} is not exact on this machine")
-        self.layers = Layers(weights, arithmetic)
+        self.layers = Layers(model, products)
         self.compiled = compiled
-        if weights.known_answer and self.known_answer() != weights.known_answer:
+        if model.known_answer and self.known_answer() != model.known_answer:
             raise ModelMismatchError(
-                f"this machine computes other frequencies than model {weights.model_id.hex()} should give "
-                f"(backend {arithmetic.name} on {device}): nothing was coded"
+                f"this machine computes other frequencies than model {model.model_id.hex()} should give "
+                f"(backend {products.name} on {device}): nothing was coded"
             )
 
-    def _wave(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
+    @classmethod
+    def on(cls, model: IntegerWeights, device: str) -> Engine:
+        if device == "cuda":
+            from pixzip.engine.backends.cuda.engine import DeviceEngine  # imports this, and is not a CPU's concern
+
+            return DeviceEngine(model, device)
+        return cls(model, device)
+
+    @classmethod
+    @contextmanager
+    def placed(cls, jobs: Sequence[Job] | None) -> Iterator[str]:
+        """A GPU codes whole batches of 8 bits without the host, if that is sooner done; all else is the CPU's."""
+        if jobs is None or any(job.precision.depth > 8 for job in jobs):
+            yield "cpu"
+            return
+        steps, pixels = max(count_steps(*job.size) for job in jobs), sum(job.pixels for job in jobs)
+        chosen = crossover().choose(steps, pixels)
+        with crossover().timed(chosen, steps, pixels):
+            yield chosen
+
+    def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
+        """The model's state over images of (height, width)."""
         return wavefront(self.layers, sizes, self.compiled, precisions)
 
+    def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
+        return self.batch([job.size for job in jobs], [job.precision for job in jobs])
+
     def known_answer(self) -> str:
-        """Hex SHA-256 of the frequencies of `known_answer_pattern`."""
-        pattern = known_answer_pattern(self.weights.config.channels)
-        wave = self._wave([pattern.shape[1:]])
-        coder = Hash(wave, [pattern])
-        run(wave, coder)
+        pattern = known_answer_pattern(self.model.channels)
+        batch = self.batch([pattern.shape[:2]])
+        coder = Hash(batch, [pattern])
+        run(batch, coder)
         return coder.hash.hexdigest()
 
-    def encode(
-        self,
-        images: Sequence[Planes],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-        coder: EntropyCoder = EntropyCoder.RANGE,
-    ) -> list[bytes]:
-        """(C, H, W) images in coding order -> a payload each.
+    def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
+        payloads: dict[int, bytes] = {}
+        for chosen in at_once(jobs):
+            some = [jobs[i] for i in chosen]
+            batch = self._batch_of(some)
+            encoding = Encoding(batch, some)
+            run(batch, encoding, some[0].stage, progress)
+            payloads |= zip(chosen, encoding.payloads(), strict=True)
+        return [payloads[i] for i in range(len(jobs))]
 
-        Args:
-            precisions: of each image, of equally many digits; None for uint8.
-        """
-        precisions = precisions or [Precision()] * len(images)
-        payloads: list[bytes] = []
-        limit = RANS_PIXELS if coder is EntropyCoder.RANS else sum(planes[0].size for planes in images)
-        for batch in batches(range(len(images)), lambda i: images[i][0].size, limit):
-            some = [images[i] for i in batch]
-            wave = self._wave([planes.shape[1:] for planes in some], [precisions[i] for i in batch])
-            encoding = ENCODINGS[coder](wave, some)
-            run(wave, encoding, progress)
-            payloads += encoding.payloads()
-        return payloads
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        found: dict[int, Samples] = {}
+        for chosen in alike(jobs, lambda job: job.stage.name):
+            found |= zip(chosen, self._decode([jobs[i] for i in chosen], progress), strict=True)
+        return [found[i] for i in range(len(jobs))]
 
-    def decode(
-        self,
-        payloads: Sequence[bytes],
-        sizes: list[tuple[int, int]],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-        coders: Sequence[EntropyCoder] | None = None,
-    ) -> list[Planes]:
-        """Payloads and their (height, width) -> (C, H, W) images in coding order; see `encode`.
-
-        Args:
-            coders: of each payload; None for the range coder.
-
-        Raises:
-            BitstreamError: a payload ends before its last pixel, goes on after it, or holds samples too large.
-        """
-        subpixels = [h * w * self.weights.config.channels for h, w in sizes]
-        decoding = Decoding(payloads, subpixels, coders or [EntropyCoder.RANGE] * len(payloads))
-        wave = self._wave(sizes, precisions)  # not before: what no encoder writes takes no memory
-        run(wave, decoding, progress)
+    def _decode(self, jobs: Sequence[Job], progress: Progress | None) -> list[Samples]:
+        decoding = Decoding(jobs, self.model.channels)
+        batch = self._batch_of(jobs)  # not before: what no encoder writes takes no memory
+        run(batch, decoding, jobs[0].stage, progress)
         decoding.check_exhausted()
-        planes = [wave.pixels(i) for i in range(len(sizes))]
-        for found, precision in zip(planes, wave.precisions, strict=True):
-            if precision.depth % 4 and int(found.max()) >> precision.depth:
-                raise BitstreamError(f"payload damaged: a sample of {found.max()} in {precision.depth} bits")
-        return planes
+        images = [batch.samples(i) for i in range(len(jobs))]
+        for samples, job in zip(images, jobs, strict=True):
+            depth = job.precision.depth
+            if depth % 4 and int(samples.max()) >> depth:
+                raise BitstreamError(f"payload damaged: a sample of {samples.max()} in {depth} bits")
+        return images
 
-    def encode_into(
-        self, images: Sequence[Planes], encoder: range_coder.Encoder, progress: Progress | None = None
-    ) -> None:
-        """Append (C, H, W) uint8 images in coding order to a stream, in an order that only their sizes decide."""
-        wave = self._wave([planes.shape[1:] for planes in images])
-        run(wave, EncodingInto(wave, images, encoder), progress)
+    def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
+        batch = self._batch_of(jobs)
+        coder = Measure(batch, [job.known for job in jobs])
+        run(batch, coder, progress=progress)
+        return coder.maps(len(jobs))
+
+    def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
+        batch = self._batch_of(jobs)
+        run(batch, EncodingInto(batch, [job.known for job in jobs], encoder), progress=progress)
 
     def decode_from(
-        self, sizes: Sequence[tuple[int, int]], decoder: range_coder.Decoder, progress: Progress | None = None
-    ) -> list[Planes]:
-        """The next images of a stream, from their (height, width): the inverse of `encode_into`.
-
-        Raises:
-            BitstreamError: the stream is damaged, or has come to its end.
-        """
-        wave = self._wave(list(sizes))
-        run(wave, DecodingFrom(decoder), progress)
-        return [wave.pixels(i) for i in range(len(sizes))]
-
-    def nll_maps(
-        self,
-        images: Sequence[Planes],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-    ) -> list[NDArray[np.float64]]:
-        """(H, W) of each image: the model's own bits for each pixel, -log2 of its frequencies; see `encode`."""
-        wave = self._wave([planes.shape[1:] for planes in images], precisions)
-        coder = Measure(wave, images)
-        run(wave, coder, progress)
-        return [coder.bits[wave.schedule.window(i)] for i in range(len(images))]
-
-    def nll_bits(
-        self,
-        images: Sequence[Planes],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-    ) -> list[float]:
-        """The sum of each of `nll_maps`."""
-        return [float(bits.sum()) for bits in self.nll_maps(images, progress, precisions)]
+        self, sizes: Sequence[tuple[int, int]], decoder: coders.Decoder, progress: Progress | None = None
+    ) -> list[Samples]:
+        batch = self.batch(list(sizes))
+        run(batch, DecodingFrom(decoder), progress=progress)
+        return [batch.samples(i) for i in range(len(sizes))]
 
 
-def with_known_answer(weights: IntegerWeights) -> IntegerWeights:
+def with_known_answer(model: IntegerWeights) -> IntegerWeights:
     """The same weights with the known answer that every machine must reproduce.
 
     It is computed by tensor operations in float32, the plainest form, and confirmed by this machine's fastest.
     """
-    answer = Engine(replace(weights, known_answer=""), backend="float32", compiled=False).known_answer()
-    sealed = replace(weights, known_answer=answer)
-    Engine(sealed)
+    plain = WavefrontEngine(replace(model, known_answer=""), backend="float32", compiled=False)
+    sealed = replace(model, known_answer=plain.known_answer())
+    WavefrontEngine(sealed)
     return sealed

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pixcodecs.errors import ModelMismatchError
 
 if TYPE_CHECKING:
-    from pixzip.models.registry import Weights
+    from pixzip.models import base
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 SUFFIX = ".safetensors"
@@ -33,22 +33,22 @@ _KINDS = {1: "grey", 3: "RGB"}
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model that has a name."""
+class NamedModel:
+    """A model that has a name, and where its weights are."""
 
     name: str
     path: Path
-    weights: Weights
+    model: base.Model
 
 
 @lru_cache(maxsize=16)
-def _load(path: Path, modified_ns: int, size_bytes: int) -> Weights:
-    from pixzip.models.registry import load as load_weights
+def _load(path: Path, modified_ns: int, size_bytes: int) -> base.Model:
+    from pixzip.models import registry
 
-    return load_weights(path)
+    return registry.load(path)
 
 
-def load(path: Path) -> Weights:
+def load(path: Path) -> base.Model:
     """Weights of a file, read once as long as it does not change.
 
     Raises:
@@ -89,32 +89,32 @@ def known_paths() -> dict[str, Path]:
     return shipped_paths() | local_paths()
 
 
-def list_models() -> list[Model]:
+def list_models() -> list[NamedModel]:
     """Every shipped model."""
-    return [Model(name, path, load(path)) for name, path in shipped_paths().items()]
+    return [NamedModel(name, path, load(path)) for name, path in shipped_paths().items()]
 
 
-def local_models() -> tuple[list[Model], list[ModelMismatchError]]:
+def local_models() -> tuple[list[NamedModel], list[ModelMismatchError]]:
     """Every local model, and what is wrong with the files that are none."""
     models, errors = [], []
     for name, path in local_paths().items():
         try:
-            models.append(Model(name, path, load(path)))
+            models.append(NamedModel(name, path, load(path)))
         except ModelMismatchError as e:
             errors.append(e)
     return models, errors
 
 
-def _retired_models() -> list[Model]:
-    return [Model(name, path, load(path)) for name, path in retired_paths().items()]
+def _retired_models() -> list[NamedModel]:
+    return [NamedModel(name, path, load(path)) for name, path in retired_paths().items()]
 
 
 def name_of(model_id: bytes) -> str | None:
     """The shipped, retired or local model with an id, if there is one."""
     for models in (list_models, _retired_models, lambda: local_models()[0]):  # without need the last are not read
-        for model in models():
-            if model.weights.model_id == model_id:
-                return model.name
+        for named in models():
+            if named.model.model_id == model_id:
+                return named.name
     return None
 
 
@@ -123,7 +123,7 @@ def path_of(name_or_path: str) -> Path:
     return known_paths().get(name_or_path, Path(name_or_path))
 
 
-def resolve(name_or_path: str, channels: int) -> Weights:
+def resolve(name_or_path: str, channels: int) -> base.Model:
     """The model to code images of 1 or 3 channels with.
 
     Args:
@@ -135,25 +135,25 @@ def resolve(name_or_path: str, channels: int) -> Weights:
     kind = _KINDS[channels]
     if name_or_path in known or name_or_path == DEFAULT:
         name = name_or_path if channels == 3 else f"{name_or_path}-grey"
-        if name_or_path in known and channels == load(known[name_or_path]).config.channels:
+        if name_or_path in known and channels == load(known[name_or_path]).channels:
             name = name_or_path
         if channels == 1 and name not in known:
             name = f"{DEFAULT}-grey"  # one grey model serves all names
         if name not in known:
             raise ModelMismatchError(f"model {name_or_path} has no weights for {kind} images: pass --model PATH")
-        weights = load(known[name])
+        model = load(known[name])
     elif not Path(name_or_path).exists():
         names = ", ".join(known) or "none"
         raise ModelMismatchError(f"no model {name_or_path!r}: here are {names}; or give a weights file's path")
     else:
-        weights = load(Path(name_or_path))
-    found = weights.config.channels
+        model = load(Path(name_or_path))
+    found = model.channels
     if found != channels:
         raise ModelMismatchError(f"model {name_or_path} is for {_KINDS[found]} images, this one is {kind}")
-    return weights
+    return model
 
 
-def find(name_or_path: str) -> Weights:
+def find(name_or_path: str) -> base.Model:
     """A model by name or path, whatever images it is for.
 
     Raises:
@@ -166,7 +166,7 @@ def find(name_or_path: str) -> Weights:
     return load(path)
 
 
-def graphics_beside(name_or_path: str) -> Callable[[int], Weights] | None:
+def graphics_beside(name_or_path: str) -> Callable[[int], base.Model] | None:
     """Number of channels -> the model for drawings that is tried beside a shipped one; None beside others."""
     shipped = shipped_paths()
     drawings = {GRAPHICS, f"{GRAPHICS}-grey"}
@@ -175,7 +175,7 @@ def graphics_beside(name_or_path: str) -> Callable[[int], Weights] | None:
     return partial(resolve, GRAPHICS)
 
 
-def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> Weights:
+def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> base.Model:
     """The model that a file names.
 
     Args:
@@ -184,12 +184,12 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> Weights:
         ModelMismatchError: none of them has this id, or one of `extra` cannot be read.
     """
     for path in (*extra, *shipped_paths().values(), *retired_paths().values()):
-        weights = load(path)
-        if weights.model_id == model_id:
-            return weights
-    for model in local_models()[0]:  # a file there that is no model is no matter here
-        if model.weights.model_id == model_id:
-            return model.weights
+        model = load(path)
+        if model.model_id == model_id:
+            return model
+    for named in local_models()[0]:  # a file there that is no model is no matter here
+        if named.model.model_id == model_id:
+            return named.model
     given = ", ".join(load(path).model_id.hex() for path in extra)
     raise ModelMismatchError(
         f"file needs model {model_id.hex()}, which is not here"
@@ -198,6 +198,6 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> Weights:
     )
 
 
-def with_model(name_or_path: str) -> Callable[[bytes], Weights]:
+def with_model(name_or_path: str) -> Callable[[bytes], base.Model]:
     """`by_id`, which looks at these weights too, wherever they are."""
     return partial(by_id, extra=[] if name_or_path in known_paths() else [Path(name_or_path)])

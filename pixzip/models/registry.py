@@ -1,37 +1,56 @@
-"""Weights files of any architecture."""
+"""The architectures that there are, by wire name, and weights files of any of them."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
 from safetensors import SafetensorError, safe_open
 
+from pixzip.models.base import Model
 from pixzip.models.family import weights as family_weights
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights
-from pixzip.models.wavefront import weights
-from pixzip.models.wavefront.network import ARCHITECTURES
+from pixzip.models.wavefront import network
+from pixzip.models.wavefront import weights as wavefront_weights
 from pixzip.models.wavefront.weights import IntegerWeights
 
 MAX_FILE_BYTES = 64 << 20
-#: A model as files name it.
-Weights = IntegerWeights | FixedWeights
 
 
-def load(path: Path) -> Weights:
+class Architecture(NamedTuple):
+    """What a wire name stands for.
+
+    Attributes:
+        parse: (path, wire name, metadata, tensors) of a weights file -> a model, checked; raises ModelMismatchError.
+        engine: "module:class" of the `Engine` that runs its models.  It is imported when the first one is run: models
+            know no engines.
+    """
+
+    parse: Callable[[Path, str, Mapping[str, str], dict[str, NDArray[Any]]], Model]
+    engine: str
+
+
+_WAVEFRONT = Architecture(wavefront_weights.parse, "pixzip.engine.wavefront:WavefrontEngine")
+_FAMILY = Architecture(family_weights.parse, "pixzip.engine.family:FamilyEngine")
+
+ARCHITECTURES: dict[str, Architecture] = {
+    **dict.fromkeys(network.ARCHITECTURES, _WAVEFRONT),
+    **dict.fromkeys(FAMILY, _FAMILY),
+}
+
+
+def load(path: Path) -> Model:
     """Read and check a weights file.
 
     Raises:
         ModelMismatchError: it cannot be read, or its architecture refuses it.
     """
-    architecture, meta, tensors = _read(path)
-    if architecture in ARCHITECTURES:
-        return weights.parse(path, architecture, meta, tensors)
-    if architecture in FAMILY:
-        return family_weights.parse(architecture, meta, tensors)
-    known = sorted([*ARCHITECTURES, *FAMILY])
-    raise ModelMismatchError(f"{path} has architecture {architecture!r}, expected one of {known}")
+    name, meta, tensors = _read(path)
+    if name not in ARCHITECTURES:
+        raise ModelMismatchError(f"{path} has architecture {name!r}, expected one of {sorted(ARCHITECTURES)}")
+    return ARCHITECTURES[name].parse(path, name, meta, tensors)
 
 
 def load_family(path: Path) -> FixedWeights:
@@ -40,10 +59,7 @@ def load_family(path: Path) -> FixedWeights:
     Raises:
         ModelMismatchError: it is another one.
     """
-    found = load(path)
-    if not isinstance(found, FixedWeights):
-        raise ModelMismatchError(f"{path} is {found.architecture}, expected one of {sorted(FAMILY)}")
-    return found
+    return cast(FixedWeights, _load_of(path, list(FAMILY)))
 
 
 def load_wavefront(path: Path) -> IntegerWeights:
@@ -52,9 +68,13 @@ def load_wavefront(path: Path) -> IntegerWeights:
     Raises:
         ModelMismatchError: it is another one.
     """
+    return cast(IntegerWeights, _load_of(path, list(network.ARCHITECTURES)))
+
+
+def _load_of(path: Path, names: list[str]) -> Model:
     found = load(path)
-    if not isinstance(found, IntegerWeights):
-        raise ModelMismatchError(f"{path} is {found.architecture}, expected one of {sorted(ARCHITECTURES)}")
+    if found.architecture not in names:
+        raise ModelMismatchError(f"{path} is {found.architecture}, expected one of {sorted(names)}")
     return found
 
 

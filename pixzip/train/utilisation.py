@@ -79,8 +79,8 @@ def family_multiply_adds(model: Density, h: int, w: int) -> float:
     first = next(model.parameters())
     image = torch.zeros(1, model.config.channels, h, w, dtype=first.dtype, device=first.device)
     with torch.no_grad():
-        for stage in model.stages():
-            stage.model(image[..., :: stage.stride, :: stage.stride])
+        for scale in model.scales():
+            scale.model(image[..., :: scale.stride, :: scale.stride])
     for hook in hooks:
         hook.remove()
     return total / (h * w)

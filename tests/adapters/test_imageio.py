@@ -14,8 +14,8 @@ from tests.helpers.support import scene
 NAMED: list[dict[str, Any]] = [{"plugin": "pillow"}, {}]
 IMAGES = {
     "grey": scene(1, 20, 30, 0)[0],
-    "RGB": np.ascontiguousarray(scene(3, 20, 30, 0).transpose(1, 2, 0)),
-    "RGBA": np.ascontiguousarray(scene(4, 20, 30, 0).transpose(1, 2, 0)),
+    "RGB": np.ascontiguousarray(scene(3, 20, 30, 0)),
+    "RGBA": np.ascontiguousarray(scene(4, 20, 30, 0)),
     "16 bits": scene(1, 20, 30, 0)[0].astype(np.uint16) * 257,
 }
 

@@ -5,6 +5,7 @@ import itertools
 import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def shown_as() -> dict[str, tuple[bytes, bytes]]:
     """Name -> a PNG, and the `.pxz` file of its picture."""
     files = png_files()
     pictures = [image.load(data).picture for data in files.values()]
-    compressed = codec.compress(pictures, lambda channels: library.resolve("fast", channels))
+    compressed = codec.compress(pictures, codec.Options(partial(library.resolve, "fast")))
     return {name: (files[name], data) for name, data in zip(files, compressed, strict=True)}
 
 

@@ -25,7 +25,7 @@ def bench() -> ModuleType:
 def smooth(channels: int, bits: int) -> np.ndarray:
     """(H, W, C) uint16 of so many bits, and a little noise."""
     rng = np.random.default_rng(3)
-    high = scene(channels, 40, 48, 5).astype(np.int64).transpose(1, 2, 0) << bits - 8
+    high = scene(channels, 40, 48, 5).astype(np.int64) << bits - 8
     samples = np.clip(high + rng.integers(0, 3, high.shape), 0, (1 << bits) - 1)
     samples[0, 0] = (1 << bits) - 1
     return samples.astype(np.uint16)

@@ -13,13 +13,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pixzip.codec.stack import compress_stack
-from pixzip.engine.family import DensityEngine
+from pixzip.engine.family import FamilyEngine
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.pixelcnn import PixelCNNConfig
 from pixzip.models.registry import load_family
 from pixzip.train.family import FamilyConfig, FamilyJob
 from pixzip.train.loop import run
 from tests.helpers.family import SIZES, smooth
+from tests.helpers.support import encoding
 
 MODEL = PixelCNNConfig(head="mixture", n_mix=1, hidden=3, layers=1, features=4, first=3)
 CONFIG = FamilyConfig(model=MODEL, megapixels=6 * 2 * 64 / 1e6, batch=2, evals=1, optimiser="adam", seed=1)
@@ -44,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sets of 8 x 8 pixels, and a run under two names."""
     root = tmp_path_factory.mktemp("family")
     for split, count in (("train", 20), ("test", 12)):
-        images = [smooth(3, 8, 8, seed).transpose(1, 2, 0) for seed in range(count)]
+        images = [smooth(3, 8, 8, seed) for seed in range(count)]
         np.save(root / f"cifar10-{split}.npy", np.stack(images))
     data = [root / "cifar10-train.npy"]
     run(FamilyJob(data, CONFIG), root / "pixelcnn-cifar10")
@@ -74,7 +75,7 @@ def test_a_row_has_the_models_bits_and_the_files_bytes(result: dict[str, Any], f
     (row,) = result["rows"]
     weights = load_family(folder / "pixelcnn-cifar10" / "model.safetensors")
     images = np.load(folder / "cifar10-test.npy")[np.arange(8) * 12 // 8]
-    bits = sum(DensityEngine(weights).nll_bits(list(images.transpose(0, 3, 1, 2))))
+    bits = sum(FamilyEngine(weights).nll_bits(encoding(images)))
     assert row["nll_bits"] == pytest.approx(bits)
     assert row["nll"] == pytest.approx(bits / images.size)
     assert row["file_bytes"] == len(compress_stack(list(images), weights))
@@ -248,5 +249,5 @@ def test_a_whole_set_is_one_verified_stack(folder: Path, bench: ModuleType) -> N
     images = np.load(folder / "cifar10-test.npy")
     assert row["images"] == row["verified_images"] == len(images)
     assert row["file_bytes"] == len(compress_stack(list(images), weights, batch=256))
-    assert row["nll_bits"] == pytest.approx(sum(DensityEngine(weights).nll_bits(list(images.transpose(0, 3, 1, 2)))))
+    assert row["nll_bits"] == pytest.approx(sum(FamilyEngine(weights).nll_bits(encoding(images))))
     assert row["overhead"] == pytest.approx(8 * row["file_bytes"] / row["nll_bits"] - 1)

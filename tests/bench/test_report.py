@@ -32,7 +32,7 @@ def root(tmp_path: Path, bench: ModuleType) -> Path:
     (tmp_path / "results" / "memory.json").write_bytes(old.read_bytes())
     for name, channels, layout in [("photos", 3, Layout.RGB), ("scans", 1, Layout.GREY)]:
         (tmp_path / name).mkdir()
-        samples = np.ascontiguousarray(scene(channels, 24, 32, 1).transpose(1, 2, 0))
+        samples = np.ascontiguousarray(scene(channels, 24, 32, 1))
         (tmp_path / name / "0.png").write_bytes(image.write(Picture(samples, layout, 8)))
     return tmp_path
 

@@ -23,7 +23,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_chunks_are_counted_and_the_page_is_made_of_the_figures(bench: ModuleType, tmp_path: Path) -> None:
-    images = np.stack([scene(3, 9, 8, seed).transpose(1, 2, 0) for seed in range(5)])
+    images = np.stack([scene(3, 9, 8, seed) for seed in range(5)])
     np.save(tmp_path / "five.npy", images)
     out, page = tmp_path / "zarr.json", tmp_path / "page.md"
     page.write_text(f"before\n{bench.START}\nold\n{bench.END}\nafter\n")

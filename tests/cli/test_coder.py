@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.registry import RANS
 from pixcodecs.container import blocks
 from pixcodecs.container import image as container
 from pixcodecs.container.blocks import Kind
@@ -20,7 +20,7 @@ from tests.helpers.family import tiny
 from tests.helpers.shell import bad, good, run
 from tests.helpers.support import photo, tiny_weights
 
-RANS = EntropyCoder.RANS
+RANS = RANS
 
 
 def test_a_model_of_the_family_is_refused_and_so_is_a_block_that_names_one(folder: Path) -> None:
@@ -30,17 +30,20 @@ def test_a_model_of_the_family_is_refused_and_so_is_a_block_that_names_one(folde
     bad("compress", "rgb.png", "--model", "family.model", "--coder", "rans", words=said)
     assert not (folder / "rgb.png.pxz").exists()
     with pytest.raises(ModelMismatchError, match=said):
-        codec.compress([photo(3)], lambda channels: model, coder=RANS)
+        codec.compress([photo(3)], codec.Options.only(model, coder=RANS))
     block = blocks.model(0, bytes(64), RANS)
     tile = Tile(len(block), container.crc32(block), 0)
     header = container.pack_header(Header(4, 4, Layout.RGB, 8, (model.model_id,), (), 4, 4, (tile,)))
-    with pytest.raises(BitstreamError, match="coded by rANS, its model codes with the range coder"):
-        codec.decompress([header + block], lambda _: model)
+    with pytest.raises(BitstreamError, match="models of the PixelRNN family code by range only, not by rans"):
+        codec.decompress([header + block], codec.Options.only(model))
 
 
 def blocks_of(name: str) -> list[Kind]:
     file = Path(name).read_bytes()
-    return [Kind(container.block(file, codec.parse(file), i)[0]) for i in range(len(codec.parse(file).tiles))]
+    return [
+        Kind(container.block(file, codec.Opening(file).header, i)[0])
+        for i in range(len(codec.Opening(file).header.tiles))
+    ]
 
 
 @pytest.mark.usefixtures("shipped")
@@ -61,7 +64,7 @@ def test_large_images_are_the_same_file_by_bands_as_at_once() -> None:
     x = photo(3, 70, 50)
     Image.fromarray(x).save("x.png")
     good("compress", "x.png", "--models-only", "--verify", "--coder", "rans")
-    (at_once,) = codec.compress([x], tiny_weights, models_only=True, coder=RANS)
+    (at_once,) = codec.compress([x], codec.Options(tiny_weights, models_only=True, coder=RANS))
     assert Path("x.png.pxz").read_bytes() == at_once
     assert set(blocks_of("x.png.pxz")) == {Kind.RANS_MODEL}
 
@@ -79,9 +82,11 @@ def test_the_api_codes_by_rans() -> None:
     image = photo(3, 24, 32)
     own = pixzip.Codec(coder="rans")
     file = own.encode(image)
-    assert codec.parse(file).models
+    assert codec.Opening(file).header.models
     assert np.array_equal(own.decode(file), image)
     assert np.array_equal(pixzip.decode(file), image)
-    assert pixzip.bits_map(file).sum() == pytest.approx(8 * (len(file) - codec.parse(file).size_bytes), rel=1e-4)
+    assert pixzip.bits_map(file).sum() == pytest.approx(
+        8 * (len(file) - codec.Opening(file).header.size_bytes), rel=1e-4
+    )
     with pytest.raises(ValueError, match="huffman"):
         pixzip.Codec("base", coder="huffman")

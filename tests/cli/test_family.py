@@ -9,11 +9,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from pixzip.cli import main
-from pixzip.engine.family import DensityEngine, with_known_answer
+from pixzip.codec.options import Options
+from pixzip.engine.family import FamilyEngine, with_known_answer
 from pixzip.engine.sampling import complete, grid, sample
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import fixed
 from tests.helpers.family import smooth, tiny
+from tests.helpers.support import encoding
 
 
 def run(code: int, *args: object) -> Result:
@@ -30,7 +32,7 @@ def model_file(path: Path, name: str, **changes: object) -> Path:
 @pytest.mark.parametrize("name", FAMILY)
 def test_every_model_compresses_and_decompresses_an_image(name: str, tmp_path: Path) -> None:
     model = model_file(tmp_path / "m.safetensors", name)
-    pixels = smooth(3, 9, 12, 3).transpose(1, 2, 0)
+    pixels = smooth(3, 9, 12, 3)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     run(0, "compress", tmp_path / "a.png", "--model", model, "--verify", "--models-only")
     assert "MODEL" in run(0, "info", tmp_path / "a.png.pxz").stdout
@@ -48,8 +50,8 @@ def test_a_file_without_its_model_says_so(tmp_path: Path) -> None:
     from pixzip import codec
     from pixzip.models import library
 
-    pixels = smooth(3, 12, 12, 1).transpose(1, 2, 0)
-    (file,) = codec.compress([pixels], lambda channels: library.load(model), models_only=True)
+    pixels = smooth(3, 12, 12, 1)
+    (file,) = codec.compress([pixels], Options.only(library.load(model), models_only=True))
     (tmp_path / "a.pxz").write_bytes(file)
     result = run(2, "decompress", tmp_path / "a.pxz")
     assert "file needs model" in result.stderr
@@ -63,11 +65,11 @@ def test_large_images_are_tiled_for_a_family_model(tmp_path: Path) -> None:
     from pixzip.models import library
 
     model = model_file(tmp_path / "m.safetensors", "pixelcnn-1", hidden=2, layers=1, features=2)
-    pixels = smooth(3, 20, 4000, 1).transpose(1, 2, 0)
-    (file,) = codec.compress([pixels], lambda channels: library.load(model), models_only=True)
+    pixels = smooth(3, 20, 4000, 1)
+    (file,) = codec.compress([pixels], Options.only(library.load(model), models_only=True))
     header = container.read_header(file)
     assert max(header.tile_width, header.tile_height) <= 256
-    (back,) = codec.decompress([file], lambda model_id: library.load(model))
+    (back,) = codec.decompress([file], Options.only(library.load(model)))
     assert np.array_equal(back.samples, pixels)
 
 
@@ -76,10 +78,10 @@ def test_a_photograph_of_sixteen_bits_does_without_a_family_model(tmp_path: Path
     from pixzip import codec
     from pixzip.models import library
 
-    deep = smooth(3, 20, 20, 1).transpose(1, 2, 0).astype(np.uint16) * 257
+    deep = smooth(3, 20, 20, 1).astype(np.uint16) * 257
     deep[::2] += 1
-    (file,) = codec.compress([deep], lambda channels: library.load(model))
-    (back,) = codec.decompress([file], lambda model_id: library.load(model))
+    (file,) = codec.compress([deep], Options.only(library.load(model)))
+    (back,) = codec.decompress([file], Options.only(library.load(model)))
     assert np.array_equal(back.samples, deep)
 
 
@@ -109,7 +111,7 @@ def test_every_model_samples_and_completes(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "again.png").read_bytes() == first
     run(0, "sample", "--model", model, "-n", 3, "--size", "7x5", "--seed", 1, "-o", tmp_path / "other.png")
     assert (tmp_path / "other.png").read_bytes() != first
-    pixels = smooth(3, 6, 7, 5).transpose(1, 2, 0)
+    pixels = smooth(3, 6, 7, 5)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     run(0, "complete", tmp_path / "a.png", "--keep-rows", 3, "--model", model, "-n", 2, "-o", tmp_path / "c.png")
     with Image.open(tmp_path / "c.png") as drawn:
@@ -122,8 +124,8 @@ def test_every_model_samples_and_completes(name: str, tmp_path: Path) -> None:
 
 def test_usage_errors_are_one_line(tmp_path: Path) -> None:
     model = model_file(tmp_path / "m.safetensors", "pixelcnn-1")
-    Image.fromarray(smooth(3, 6, 7, 5).transpose(1, 2, 0)).save(tmp_path / "a.png")
-    Image.fromarray(smooth(3, 6, 8, 5).transpose(1, 2, 0)).save(tmp_path / "b.png")
+    Image.fromarray(smooth(3, 6, 7, 5)).save(tmp_path / "a.png")
+    Image.fromarray(smooth(3, 6, 8, 5)).save(tmp_path / "b.png")
     two = [tmp_path / "a.png", tmp_path / "b.png"]
     common = ["--model", model, "-o", tmp_path / "o.png"]
     assert "several sizes" in run(2, "complete", *two, "--keep-rows", 3, *common).stderr
@@ -137,26 +139,26 @@ def test_usage_errors_are_one_line(tmp_path: Path) -> None:
 
 
 def test_low_temperatures_keep_to_what_is_likely() -> None:
-    engine = DensityEngine(with_known_answer(fixed(tiny("pixelcnn-1", channels=1, levels=2))))
+    engine = FamilyEngine(with_known_answer(fixed(tiny("pixelcnn-1", channels=1, levels=2))))
     cold, warm = (sample(engine, 40, 6, 6, seed=2, temperature=t) for t in (0.05, 1.0))
 
     def bits(images: np.ndarray) -> float:  # type: ignore[type-arg]
-        return sum(engine.nll_bits([image.transpose(2, 0, 1) for image in images]))
+        return sum(engine.nll_bits(encoding(images)))
 
     assert bits(cold) < 0.9 * bits(warm)
 
 
 def test_samples_have_the_frequencies_of_the_model() -> None:
     """The first sub-pixel of many samples, against the frequencies that would code it."""
-    engine = DensityEngine(with_known_answer(fixed(tiny("pixelcnn-1", channels=1, levels=2))))
+    engine = FamilyEngine(with_known_answer(fixed(tiny("pixelcnn-1", channels=1, levels=2))))
     ones = int(sample(engine, 2000, 1, 1, seed=3).sum())
-    share = 2.0 ** -engine.nll_bits([np.ones((1, 1, 1), np.uint8)])[0]
+    share = 2.0 ** -engine.nll_bits(encoding([np.ones((1, 1, 1), np.uint8)]))[0]
     assert abs(ones - 2000 * share) < 4 * np.sqrt(2000 * share * (1 - share))
 
 
 def test_completing_all_rows_changes_nothing() -> None:
-    engine = DensityEngine(with_known_answer(fixed(tiny("multi-scale-1"))))
-    images = np.stack([smooth(3, 5, 6, i).transpose(1, 2, 0) for i in range(2)])
+    engine = FamilyEngine(with_known_answer(fixed(tiny("multi-scale-1"))))
+    images = np.stack([smooth(3, 5, 6, i) for i in range(2)])
     assert np.array_equal(complete(engine, images, 5), images)
     assert grid(images, 2).shape == (9, 18, 3)
 

@@ -45,7 +45,7 @@ class Place:
         self.work.mkdir()
         self.picture, self.packed = self.work / "in.png", self.work / "in.pxz"
         self.picture.write_bytes(image.write(PICTURE))
-        self.packed.write_bytes(codec.compress([PICTURE], lambda c: golden.weights(c), models_only=True)[0])
+        self.packed.write_bytes(codec.compress([PICTURE], codec.Options(golden.weights, models_only=True))[0])
         self.before = {p: p.read_bytes() for p in self.work.iterdir()}
 
     def job(self, name: str, output: Path | None = None) -> tuple[list[object], Path]:
@@ -67,7 +67,7 @@ class Place:
             return False
         data = output.read_bytes()
         if output.suffix == ".pxz":
-            assert codec.decompress([data], lambda model_id: golden.weights(3)) == [PICTURE]
+            assert codec.decompress([data], codec.Options.only(golden.weights(3))) == [PICTURE]
         else:
             assert image.load(data).picture == PICTURE
         return True

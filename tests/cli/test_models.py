@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_shipped_models_are_listed_with_what_the_card_knows() -> None:
 def test_the_card_is_that_of_the_shipped_weights() -> None:
     """`python bench/card.py` was run."""
     card = json.loads((library.WEIGHTS / library.CARD).read_text())
-    shipped = {m.weights.model_id.hex(): m.name for m in library.list_models()}
+    shipped = {m.model.model_id.hex(): m.name for m in library.list_models()}
     assert {model_id: facts["name"] for model_id, facts in card.items()} == shipped
     for facts in card.values():
         log = (ROOT / "docs" / "training" / f"{facts['name']}.jsonl").read_text().splitlines()
@@ -99,4 +100,4 @@ def test_a_file_that_is_no_model_is_named_and_stands_in_nobodys_way(own: Path) -
     assert "mine" in result.stdout
     good("compress", "rgb.png", "--model", "other", "--models-only")
     good("verify", "rgb.png.pxz")
-    assert codec.compress([RGB], lambda c: library.resolve("other", c), models_only=True)
+    assert codec.compress([RGB], codec.Options(partial(library.resolve, "other"), models_only=True))

@@ -35,7 +35,7 @@ def test_a_bad_file_among_many_is_reported_and_the_others_are_coded(shipped: Pat
     assert len(result.stderr.splitlines()) == 2
     (shipped / "out").mkdir()
     packed = bytearray((shipped / "rgb.png.pxz").read_bytes())
-    header = codec.parse(bytes(packed))
+    header = codec.Opening(bytes(packed)).header
     block = b"\x02\0" + np.random.default_rng(0).bytes(header.tiles[0].size_bytes // 4 * 4)
     tile = header.tiles[0]._replace(size_bytes=len(block), block_crc=container.crc32(block))
     wrong = container.pack_header(dataclasses.replace(header, tiles=(tile,))) + block  # its checksums are right

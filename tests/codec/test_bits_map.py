@@ -1,5 +1,6 @@
 """Maps of bits add up to the file, for every kind of block and of model, and are where the detail is."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pixzip
 from pixzip import api
 from pixzip.codec import compress, evaluate, tiles
 from pixzip.codec.bits_map import pixel_bits
+from pixzip.codec.options import Options
 from pixzip.engine.wavefront import with_known_answer
 from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
@@ -64,7 +66,7 @@ def test_a_map_adds_up_to_the_file_without_its_header(name: str) -> None:
 
 def test_16_bits_of_a_model_have_a_map() -> None:
     image = photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE
-    (data,) = compress([image], lambda channels: library.resolve("fast", channels), models_only=True)
+    (data,) = compress([image], Options(partial(library.resolve, "fast"), models_only=True))
     bits = pixzip.bits_map(data)
 
     assert list(check_map(bits, data, image.shape)["blocks"]) == ["DEEP_MODEL"]
@@ -80,7 +82,7 @@ def test_palettes_have_maps_too() -> None:
 def test_the_map_of_what_a_model_coded_holds_the_bits_of_that_model() -> None:
     image = photo(3, 40, 48)
     bits = float(pixzip.bits_map(image, "fast").sum())
-    (found,) = evaluate([image], lambda channels: library.resolve("fast", channels))
+    (found,) = evaluate([image], Options(partial(library.resolve, "fast")))
 
     assert found["model_bits"] <= bits < found["file_bits"]
 
@@ -111,8 +113,8 @@ def test_a_map_of_several_tiles_has_each_ones_bits_in_its_place(monkeypatch: pyt
 def test_models_of_the_family_have_maps(name: str) -> None:
     weights = fixed(tiny(name).requires_grad_(False))
     image = photo(3, 7, 9)
-    (data,) = compress([image], lambda channels: weights, models_only=True)
-    facts = check_map(pixel_bits(data, lambda model: weights), data, image.shape)
+    (data,) = compress([image], Options.only(weights, models_only=True))
+    facts = check_map(pixel_bits(data, Options.only(weights)), data, image.shape)
 
     assert list(facts["blocks"]) == ["MODEL"]
 

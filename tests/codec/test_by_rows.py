@@ -15,6 +15,7 @@ from pixcodecs.errors import BitstreamError, PixzipError, UnsupportedImageError
 from pixzip import codec, image
 from pixzip.cli import main
 from pixzip.codec import by_rows, encoder, tiles
+from pixzip.codec.options import Options
 from pixzip.engine import batching
 from pixzip.image.picture import Chunk, Frame, Layout, Picture, frame_of
 from pixzip.models import library
@@ -45,7 +46,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def picture(name: str, height: int = 61, width: int = 50) -> Picture:
     layout, depth = PICTURES[name]
-    flat = scene(max(3, layout.channels), height, width, 5)[: layout.channels].transpose(1, 2, 0).astype(np.uint16)
+    flat = scene(max(3, layout.channels), height, width, 5)[..., : layout.channels].astype(np.uint16)
     samples = flat << depth - 8 | flat >> 3 & (1 << depth - 8) - 1 if depth > 8 else flat >> 8 - depth
     palette = bytes(range(48)) if layout is Layout.PALETTE else b""
     kind = np.uint8 if depth <= 8 else np.uint16
@@ -66,7 +67,7 @@ class Rows:
 
 def packed(whole: Picture) -> bytes:
     out = io.BytesIO()
-    by_rows.compress_rows(Rows(whole), out, golden.weights)
+    by_rows.compress_rows(Rows(whole), out, Options(golden.weights))
     return out.getvalue()
 
 
@@ -74,9 +75,9 @@ def packed(whole: Picture) -> bytes:
 def test_the_file_is_the_one_made_in_memory(name: str) -> None:
     whole = picture(name)
     data = packed(whole)
-    assert data == codec.compress([whole], golden.weights)[0]
+    assert data == codec.compress([whole], codec.Options(golden.weights))[0]
     assert len(container.read_header(data).tiles) > 4
-    assert codec.decompress([data], MODEL_OF)[0] == whole
+    assert codec.decompress([data], codec.Options(model_by_id=MODEL_OF))[0] == whole
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -85,7 +86,11 @@ def test_rows_come_back_band_by_band(name: str) -> None:
     data = packed(whole)
     header = container.read_header(data)
     seen: list[tuple[int, int]] = []
-    found = list(by_rows.decompress_rows(data, MODEL_OF, progress=lambda done, total: seen.append((done, total))))
+    found = list(
+        by_rows.decompress_rows(
+            codec.Opening(data), Options(model_by_id=MODEL_OF), lambda done, total: seen.append((done, total))
+        )
+    )
     assert [len(rows) for rows in found] == [header.tile_height] * 2 + [61 - 2 * header.tile_height]
     assert np.array_equal(np.concatenate(found), whole.samples)
     assert seen[-1] == (whole.pixels, whole.pixels)
@@ -95,31 +100,35 @@ def test_rows_come_back_band_by_band(name: str) -> None:
 def test_damage_is_found_in_its_band() -> None:
     data = bytearray(packed(picture("rgb")))
     data[-3] ^= 1
-    found = by_rows.decompress_rows(bytes(data), MODEL_OF)
+    found = by_rows.decompress_rows(codec.Opening(bytes(data)), Options(model_by_id=MODEL_OF))
     assert len(next(found)) > 1
     with pytest.raises(BitstreamError, match=r"block of tile \d+ damaged"):
         list(found)
     with pytest.raises(BitstreamError, match="truncated"):
-        next(by_rows.decompress_rows(bytes(data[:-1]), MODEL_OF))
+        codec.Opening(bytes(data[:-1]))
 
 
 def test_another_picture_fails_the_check() -> None:
     whole = picture("rgb")
     data = packed(whole)
-    by_rows.check_rows(data, Rows(whole), MODEL_OF)
+    by_rows.check_rows(codec.Opening(data), Rows(whole), Options(model_by_id=MODEL_OF))
     samples = whole.samples.copy()
     samples[40, 3, 1] ^= 1
     with pytest.raises(PixzipError, match="verification failed"):
-        by_rows.check_rows(data, Rows(dataclasses.replace(whole, samples=samples)), MODEL_OF)
+        by_rows.check_rows(
+            codec.Opening(data), Rows(dataclasses.replace(whole, samples=samples)), Options(model_by_id=MODEL_OF)
+        )
     with pytest.raises(PixzipError, match="verification failed"):
-        by_rows.check_rows(data, Rows(dataclasses.replace(whole, metadata=())), MODEL_OF)
+        by_rows.check_rows(
+            codec.Opening(data), Rows(dataclasses.replace(whole, metadata=())), Options(model_by_id=MODEL_OF)
+        )
 
 
 def test_a_picture_too_wide_for_the_format_is_refused() -> None:
     wide = Rows(picture("rgb"))
     wide.frame = Frame(70000, 2, Layout.RGB, 8)
     with pytest.raises(UnsupportedImageError, match="70000"):
-        by_rows.compress_rows(wide, io.BytesIO(), golden.weights)
+        by_rows.compress_rows(wide, io.BytesIO(), Options(golden.weights))
 
 
 def run(*arguments: object) -> Any:

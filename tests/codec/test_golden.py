@@ -28,7 +28,7 @@ def weights_for(model_id: bytes) -> Any:
 
 def decoded(name: str) -> golden.Picture:
     data = (golden.FOLDER / f"{name}.pxz").read_bytes()
-    return codec.decompress([data], weights_for)[0]
+    return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
 
 
 @pytest.mark.parametrize("name", golden.SHAPES)
@@ -47,7 +47,7 @@ def test_a_file_of_version_2_decodes_to_its_picture(name: str, suffix: str) -> N
 
 @pytest.mark.parametrize("name", ["v2-rgb", "v2-grey", "v2-rgba-of-models", "v2-rgb-key", "v2-palette8"])
 def test_encoding_by_models_gives_the_golden_bytes(name: str) -> None:
-    (data,) = codec.compress([golden.picture(name)], golden.weights, models_only=True)
+    (data,) = codec.compress([golden.picture(name)], codec.Options(golden.weights, models_only=True))
     assert data == (golden.FOLDER / f"{name}-model.pxz").read_bytes()
 
 
@@ -82,10 +82,10 @@ def test_what_cannot_be_salvaged_of_a_bad_file_is_said(name: str) -> None:
     bad = BAD[name]
     data = (golden.FOLDER / f"{name}.pxz").read_bytes()
     if bad.salvaged is None:
-        assert codec.recover(data, weights_for, salvage=True).picture.samples.size
+        assert codec.recover(data, codec.Options(model_by_id=weights_for), salvage=True).picture.samples.size
         return
     with pytest.raises(bad.error, match=re.escape(bad.salvaged)) as found:
-        codec.recover(data, weights_for, salvage=True)
+        codec.recover(data, codec.Options(model_by_id=weights_for), salvage=True)
     assert found.type is bad.error
 
 

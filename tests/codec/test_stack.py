@@ -12,17 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pixcodecs.coders import range as range_coder
+from pixcodecs.coders.base import TOTAL
 from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip.codec import stack
+from pixzip.codec.options import Options
 from pixzip.codec.stack import Stack, compress_stack, decompress_stack
 from pixzip.engine import executor
-from pixzip.engine.order import to_planes
+from pixzip.engine.base import Job
+from pixzip.engine.order import to_coding_order
 from pixzip.models.family.weights import fixed
 from pixzip.models.wavefront import reference
-from tests.helpers.family import planes_of, tiny
-from tests.helpers.support import noise, scene, tiny_weights
+from tests.helpers.family import images_for, tiny
+from tests.helpers.support import encoding, noise, scene, tiny_weights
 from tests.oracles.range_coder import PlainEncoder
 
 Image = NDArray[np.uint8]
@@ -33,8 +36,7 @@ BY_ID = {weights.model_id: weights for weights in WEIGHTS.values()}
 def images_of(channels: int, sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Image]:
     """Scenes and, for every third, noise."""
     makers = [scene, scene, noise]
-    made = [makers[i % 3](channels, h, w, seed + i) for i, (h, w) in enumerate(sizes)]
-    return [np.ascontiguousarray(planes.transpose(1, 2, 0)) for planes in made]
+    return [makers[i % 3](channels, h, w, seed + i) for i, (h, w) in enumerate(sizes)]
 
 
 def equal(found: Stack, images: Sequence[Image], names: Sequence[str] = ()) -> bool:
@@ -53,7 +55,7 @@ def test_images_of_any_sizes_come_back(runs: list[tuple[int, int, int]], channel
     images = images_of(channels, [(h, w) for count, h, w in runs for _ in range(count)], seed)
     names = [f"{i // 3}/{i} é.png" for i in range(len(images))] if seed % 2 else []
     file = compress_stack(images, WEIGHTS[channels], names=names, batch=batch)
-    assert equal(decompress_stack(file, BY_ID.__getitem__), images, names)
+    assert equal(decompress_stack(file, Options(model_by_id=BY_ID.__getitem__)), images, names)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -61,7 +63,7 @@ def test_one_image_of_one_pixel_costs_a_header_and_some_bytes(channels: int) -> 
     (image,) = images_of(channels, [(1, 1)])
     file = compress_stack([image], WEIGHTS[channels], verify=True)
     assert len(file) <= 44
-    assert equal(decompress_stack(file, BY_ID.__getitem__), [image])
+    assert equal(decompress_stack(file, Options(model_by_id=BY_ID.__getitem__)), [image])
 
 
 def test_grey_images_may_have_no_third_dimension() -> None:
@@ -72,8 +74,8 @@ def test_grey_images_may_have_no_third_dimension() -> None:
 def test_a_stack_costs_what_the_model_says() -> None:
     images = images_of(3, [(16, 16)] * 300)
     file = compress_stack(images, WEIGHTS[3])
-    planes = [to_planes(image, WEIGHTS[3].order) for image in images]
-    bits = sum(executor.engine(WEIGHTS[3], "cpu").nll_bits(planes))
+    ordered = [to_coding_order(image, WEIGHTS[3].order) for image in images]
+    bits = sum(executor.engine(WEIGHTS[3], "cpu").nll_bits(encoding(ordered)))
     assert bits < 8 * len(file) <= 1.005 * bits
 
 
@@ -91,16 +93,16 @@ def test_bytes_are_independent_of_threads() -> None:
 def test_the_order_is_the_documented_one() -> None:
     """The payload of two batches, made by the reference model and the plain range coder."""
     weights, images = WEIGHTS[3], images_of(3, [(3, 4)] * 3)
-    planes, coder = [to_planes(image, weights.order) for image in images], PlainEncoder()
-    tables = [{(c, y, x): f for y, x, c, f in reference.frequencies(weights, p)} for p in planes]
+    ordered, coder = [to_coding_order(image, weights.order) for image in images], PlainEncoder()
+    tables = [{(y, x, c): f for y, x, c, f in reference.frequencies(weights, x)} for x in ordered]
     for batch in ((0, 1), (2,)):
         for t in range(4 + 2 * 2):
             places = [(i, y, t - 2 * y) for i in batch for y in range(3) if 0 <= t - 2 * y < 4]
             for c in range(3):
                 for stage in (0, 1):
                     for i, y, x in places:
-                        b, place = divmod(int(planes[i][c, y, x]), 16)
-                        rows = reference.bin_freqs(tables[i][c, y, x]), reference.place_freqs(tables[i][c, y, x], b)
+                        b, place = divmod(int(ordered[i][y, x, c]), 16)
+                        rows = reference.bin_freqs(tables[i][y, x, c]), reference.place_freqs(tables[i][y, x, c], b)
                         coder.encode((b, place)[stage], rows[stage].tolist())
     file = compress_stack(images, weights, batch=2)
     assert stacks.payload(file, stacks.read_header(file)) == coder.finish()
@@ -110,51 +112,49 @@ class TwoLevels:
     """An engine for samples of 0 and 1, each under one row."""
 
     def __init__(self, zeros: int) -> None:
-        self.row = np.array([[zeros, range_coder.TOTAL - zeros]], np.float32)
-        self.weights: Any = SimpleNamespace(
-            levels=2, largest_tile=None, model_id=b"two-leve", config=SimpleNamespace(channels=1), order=(0,)
-        )
+        self.row = np.array([[zeros, TOTAL - zeros]], np.float32)
+        self.model: Any = SimpleNamespace(levels=2, largest_tile=None, model_id=b"two-leve", channels=1, order=(0,))
 
-    def encode_into(self, images: Sequence[Image], encoder: range_coder.Encoder, progress: Any = None) -> None:
-        for image in images:
-            encoder.encode(image.reshape(-1).astype(np.int32), self.row.repeat(image.size, 0))
+    def encode_into(self, jobs: Sequence[Job], encoder: range_coder.Encoder, progress: Any = None) -> None:
+        for job in jobs:
+            encoder.encode(job.known.reshape(-1).astype(np.int32), self.row.repeat(job.known.size, 0))
 
     def decode_from(
         self, sizes: Sequence[tuple[int, int]], decoder: range_coder.Decoder, progress: Any = None
     ) -> list[Image]:
-        return [decoder.decode(self.row.repeat(h * w, 0)).astype(np.uint8).reshape(1, h, w) for h, w in sizes]
+        return [decoder.decode(self.row.repeat(h * w, 0)).astype(np.uint8).reshape(h, w, 1) for h, w in sizes]
 
 
 @pytest.fixture
 def two_levels(monkeypatch: pytest.MonkeyPatch) -> TwoLevels:
-    engine = TwoLevels(range_coder.TOTAL - 1)
+    engine = TwoLevels(TOTAL - 1)
     monkeypatch.setattr(executor, "engine", lambda weights, device: engine)
     return engine
 
 
 def test_one_bit_images_of_a_sure_model_cost_next_to_nothing(two_levels: TwoLevels) -> None:
     images = [np.zeros((256, 512, 1), np.uint8)] * 9
-    file = compress_stack(images, two_levels.weights, depth=1, verify=True)
+    file = compress_stack(images, two_levels.model, depth=1, verify=True)
     assert stacks.read_header(file).payload_bytes <= 8
-    found = decompress_stack(file, lambda _: two_levels.weights)
+    found = decompress_stack(file, Options.only(two_levels.model))
     assert equal(found, images)
     assert found.depth == 1
 
 
 def test_one_bit_images_that_surprise_come_back_too(two_levels: TwoLevels) -> None:
     images = [np.random.default_rng(i).integers(0, 2, (9, 7, 1), np.uint8) for i in range(5)]
-    file = compress_stack(images, two_levels.weights, depth=1)
-    assert equal(decompress_stack(file, lambda _: two_levels.weights), images)
+    file = compress_stack(images, two_levels.model, depth=1)
+    assert equal(decompress_stack(file, Options.only(two_levels.model)), images)
 
 
 def test_a_payload_of_bits_ends_before_its_pixels_do(two_levels: TwoLevels) -> None:
-    two_levels.row[:] = range_coder.TOTAL // 2
+    two_levels.row[:] = TOTAL // 2
     image = np.random.default_rng(0).integers(0, 2, (64, 64, 1), np.uint8)
-    file = compress_stack([image], two_levels.weights, depth=1)
+    file = compress_stack([image], two_levels.model, depth=1)
     header, payload = stacks.read_header(file), stacks.payload(file, stacks.read_header(file))[:100]
     cut = dataclasses.replace(header, payload_bytes=len(payload), payload_crc=stacks.crc32(payload))
     with pytest.raises(BitstreamError, match="payload ends before its last pixel"):
-        decompress_stack(stacks.pack_header(cut) + payload, lambda _: two_levels.weights)
+        decompress_stack(stacks.pack_header(cut) + payload, Options.only(two_levels.model))
 
 
 def test_levels_of_model_and_stack_agree(two_levels: TwoLevels) -> None:
@@ -162,24 +162,23 @@ def test_levels_of_model_and_stack_agree(two_levels: TwoLevels) -> None:
     with pytest.raises(ModelMismatchError, match="of 256 grey levels, a stack of 1 bits a sample needs one of 2"):
         compress_stack(bits, grey, depth=1)
     with pytest.raises(ModelMismatchError, match="of 2 grey levels, a stack of 8 bits a sample needs one of 256"):
-        compress_stack(bits, two_levels.weights)
+        compress_stack(bits, two_levels.model)
 
 
 @pytest.mark.parametrize("sizes", [{"channels": 1, "levels": 2}, {"channels": 3}])
 def test_models_of_the_pixelrnn_family_code_stacks(sizes: dict[str, int]) -> None:
     model = tiny("gated-pixelcnn-1", **sizes)
     weights, depth = fixed(model), 1 if "levels" in sizes else 8
-    planes = planes_of(model, [(3, 4)] * 3 + [(1, 1)], 0)
-    images = [np.ascontiguousarray(p.transpose(1, 2, 0)) for p in planes]
+    images = images_for(model, [(3, 4)] * 3 + [(1, 1)], 0)
     file = compress_stack(images, weights, depth=depth, batch=2)
-    assert equal(decompress_stack(file, lambda _: weights), images)
+    assert equal(decompress_stack(file, Options.only(weights)), images)
 
 
 def test_images_larger_than_a_model_takes_are_refused(two_levels: TwoLevels) -> None:
-    two_levels.weights.largest_tile = 4
-    compress_stack([np.zeros((2, 8), np.uint8)], two_levels.weights, depth=1)
+    two_levels.model.largest_tile = 4
+    compress_stack([np.zeros((2, 8), np.uint8)], two_levels.model, depth=1)
     with pytest.raises(ModelMismatchError, match="takes at most 4x4 pixels at once, an image has 9x2"):
-        compress_stack([np.zeros((2, 9), np.uint8)], two_levels.weights, depth=1)
+        compress_stack([np.zeros((2, 9), np.uint8)], two_levels.model, depth=1)
 
 
 def test_what_a_stack_cannot_hold_is_refused() -> None:
@@ -208,14 +207,14 @@ def test_verification_finds_a_wrong_decoder(monkeypatch: pytest.MonkeyPatch) -> 
 def test_another_model_than_the_file_names_is_refused() -> None:
     file = compress_stack(images_of(3, [(3, 3)]), WEIGHTS[3])
     with pytest.raises(ModelMismatchError, match="this is"):
-        decompress_stack(file, lambda _: WEIGHTS[1])
+        decompress_stack(file, Options.only(WEIGHTS[1]))
 
 
 def test_the_limit_of_pixels_is_of_all_images() -> None:
     file = compress_stack(images_of(1, [(3, 3)] * 5), WEIGHTS[1])
     with pytest.raises(BitstreamError, match="more pixels than the limit of 44"):
-        decompress_stack(file, BY_ID.__getitem__, max_pixels=44)
-    assert len(decompress_stack(file, BY_ID.__getitem__, max_pixels=None).images) == 5
+        decompress_stack(file, Options(model_by_id=BY_ID.__getitem__, max_pixels=44))
+    assert len(decompress_stack(file, Options(model_by_id=BY_ID.__getitem__, max_pixels=None)).images) == 5
 
 
 def test_progress_counts_every_pixel() -> None:

@@ -1,11 +1,15 @@
 """Which device a batch is coded on: the one that is taken to be sooner done, as experience has it."""
 
+import numpy as np
 import pytest
 from pixcodecs.container.blocks import Precision
 
-from pixzip.engine import batching, executor
+from pixzip.engine import batching, device, executor, wavefront
+from pixzip.engine.backends.cuda import memory
 from pixzip.engine.crossover import Crossover
+from pixzip.engine.executor import Ask, Local
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import tiny_weights
 
 
@@ -68,37 +72,39 @@ def test_the_factor_comes_to_what_batches_take() -> None:
     assert cost.factor == pytest.approx(3.0, rel=1e-3)
 
 
-def test_auto_is_decided_batch_by_batch_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The GPU is an engine of the CPU's here, which says that it was asked."""
-    used: list[str] = []
-    monkeypatch.setattr(executor, "resolve_device", lambda name: "cuda" if name == "auto" else name)
-    monkeypatch.setattr(executor, "crossover", lambda crossover=Crossover(): crossover)  # noqa: B008
-    monkeypatch.setattr(executor.memory, "batch_pixels", lambda: 0)
-    made = executor.engine
-    monkeypatch.setattr(executor, "engine", lambda weights, device: used.append(device) or made(weights, "cpu"))
-    assert executor.coding_device("auto") == "auto"
-    weights = tiny_weights(1)
-    small, large = (executor.np.zeros((side, side, 1), executor.np.uint8) for side in (8, 40))
-    executor.encode([executor.Ask(small, weights)], "auto")
-    executor.crossover().costs["cuda"].start_s = 0.0
-    executor.crossover().costs["cuda"].step_s = 0.0
-    executor.encode([executor.Ask(large, weights)], "auto")
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The devices that engines are asked for; the GPU is an engine of the CPU's here."""
+    asked: list[str] = []
+    monkeypatch.setattr(
+        executor, "engine", lambda model, device: asked.append(device) or WavefrontEngine(model, backend="float32")
+    )
+    monkeypatch.setattr(memory, "batch_pixels", lambda: 0)
+    return asked
+
+
+def test_auto_is_decided_batch_by_batch_where_there_is_a_gpu(used: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "resolve_device", lambda name: "cuda" if name == "auto" else name)
+    crossover = Crossover()
+    monkeypatch.setattr(wavefront, "crossover", lambda: crossover)
+    assert device.coding_device("auto") == "auto"
+    model, here = tiny_weights(1), Local("auto")
+    small, large = (np.zeros((side, side, 1), np.uint8) for side in (8, 40))
+    here.encode([Ask(small, model)])
+    crossover.costs["cuda"].start_s = 0.0
+    crossover.costs["cuda"].step_s = 0.0
+    here.encode([Ask(large, model)])
     assert used == ["cpu", "cuda"]
 
 
-def test_what_a_gpu_codes_step_by_step_stays_with_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[str] = []
-    made = executor.engine
-    monkeypatch.setattr(executor, "engine", lambda weights, device: used.append(device) or made(weights, "cpu"))
-    monkeypatch.setattr(executor.memory, "batch_pixels", lambda: 0)
-    weights = tiny_weights(1)
-    deep = executor.np.zeros((8, 8, 1), executor.np.uint16)
-    executor.encode([executor.Ask(deep, weights, Precision(12, 2))], "auto")
-    executor.stepping_engine(weights, "auto")
-    executor.stepping_engine(weights, "cuda")
+def test_what_a_gpu_codes_step_by_step_stays_with_the_cpu(used: list[str]) -> None:
+    model, high_depth = tiny_weights(1), np.zeros((8, 8, 1), np.uint16)
+    Local("auto").encode([Ask(high_depth, model, Precision(12, 2))])
+    Local("auto").stream_engine(model)
+    Local("cuda").stream_engine(model)
     assert used == ["cpu", "cpu", "cuda"]
 
 
 def test_a_batch_of_a_cpu_has_the_size_it_had() -> None:
-    assert executor.batch_pixels("cpu") == batching.BATCH_PIXELS
-    assert list(executor.batches([1, 2], lambda n: n * batching.BATCH_PIXELS, "cpu")) == [[1], [2]]
+    assert Local("cpu").batch_pixels == batching.BATCH_PIXELS
+    assert list(executor.batches([1, 2], lambda n: n * batching.BATCH_PIXELS, Local())) == [[1], [2]]

@@ -14,12 +14,13 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from pixzip.engine.backends.torch import gemm
-from pixzip.engine.wavefront import Engine, Planes
+from pixzip.engine.base import Samples
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront import reference, weights
 from pixzip.models.wavefront.tables import CDF_TOTAL
 from pixzip.models.wavefront.weights import FRACTION
-from tests.helpers.support import captured, noise, scene, tiny_weights, two_stages
+from tests.helpers.support import captured, decoding, encoding, noise, scene, tiny_weights, two_stages
 from tests.oracles import parallel
 
 IMAGES = {
@@ -28,22 +29,23 @@ IMAGES = {
     "Nx1": lambda c: noise(c, 9, 1, 3),
     "odd": lambda c: scene(c, 7, 11, 4),
     "noise": lambda c: noise(c, 6, 9, 5),
-    "black": lambda c: np.zeros((c, 5, 6), np.uint8),
-    "white": lambda c: np.full((c, 5, 6), 255, np.uint8),
+    "black": lambda c: np.zeros((5, 6, c), np.uint8),
+    "white": lambda c: np.full((5, 6, c), 255, np.uint8),
     "extremes": lambda c: (noise(c, 6, 7, 6) // 128 * 255).astype(np.uint8),
 }
 
 
-def oracle(model: weights.IntegerWeights, planes: Planes) -> np.ndarray:
-    tables = np.zeros((*planes.shape, 256), np.int64)
-    for y, x, channel, freqs in reference.frequencies(model, planes):
-        tables[channel, y, x] = freqs
+def oracle(model: weights.IntegerWeights, samples: Samples) -> np.ndarray:
+    """(H, W, C, 256)"""
+    tables = np.zeros((*samples.shape, 256), np.int64)
+    for y, x, channel, freqs in reference.frequencies(model, samples):
+        tables[y, x, channel] = freqs
     return tables
 
 
-def engine(model: weights.IntegerWeights, backend: str) -> Engine:
+def engine(model: weights.IntegerWeights, backend: str) -> WavefrontEngine:
     try:
-        return Engine(model, backend=backend)
+        return WavefrontEngine(model, backend=backend)
     except ModelMismatchError as e:
         pytest.skip(str(e))
 
@@ -53,24 +55,24 @@ def engine(model: weights.IntegerWeights, backend: str) -> Engine:
 def test_every_form_gives_the_frequencies_of_the_reference(channels: int, spread: float) -> None:
     model = tiny_weights(channels, seed=7, spread=spread)
     images = [make(channels) for make in IMAGES.values()]
-    engines = [Engine(model, backend="float32")]
+    engines = [WavefrontEngine(model, backend="float32")]
     int8 = gemm.Int8(torch.device("cpu"))
     if gemm.self_test(int8, engines[0].layers.shapes(model)) is not None:
-        engines.append(Engine(model, backend="int8"))
+        engines.append(WavefrontEngine(model, backend="int8"))
     batches = [captured(e, images, compiled) for e in engines for compiled in (False, True)]
-    for i, (name, planes) in enumerate(zip(IMAGES, images, strict=True)):
-        tables = oracle(model, planes)
+    for i, (name, samples) in enumerate(zip(IMAGES, images, strict=True)):
+        tables = oracle(model, samples)
         assert tables.min() >= 1, name
         assert (tables.sum(-1) == reference.TOTAL).all(), name
-        assert np.array_equal(parallel.frequencies(model, planes), tables), name
-        expected = two_stages(tables, planes)
+        assert np.array_equal(parallel.frequencies(model, samples), tables), name
+        expected = two_stages(tables, samples)
         for batch in batches:
             assert np.array_equal(batch[i], expected), name
 
 
 def test_reference_rows_of_both_stages_are_sums_and_parts() -> None:
-    planes = noise(1, 2, 3, 8)
-    for _, _, _, freqs in reference.frequencies(tiny_weights(1), planes):
+    samples = noise(1, 2, 3, 8)
+    for _, _, _, freqs in reference.frequencies(tiny_weights(1), samples):
         bins = reference.bin_freqs(freqs)
         assert bins.sum() == reference.TOTAL
         for b in range(16):
@@ -81,27 +83,27 @@ def test_frequencies_depend_on_the_pixels() -> None:
     model = tiny_weights(3, seed=7)
     a, b = oracle(model, scene(3, 4, 5, 1)), oracle(model, scene(3, 4, 5, 2))
     assert np.array_equal(a[0, 0, 0], b[0, 0, 0])  # the first sub-pixel has no past
-    assert (a[:, 1:] != b[:, 1:]).any(-1).mean() > 0.9
+    assert (a[1:] != b[1:]).any(-1).mean() > 0.9
 
 
 @pytest.mark.parametrize("backend", ["float32", "int8"])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_tables_are_the_same_alone_and_between_noise_images(backend: str, compiled: bool) -> None:
     own = engine(tiny_weights(3, seed=3, spread=1.0), backend)
-    planes = scene(3, 7, 9, 3)
-    (alone,) = captured(own, [planes], compiled)
+    samples = scene(3, 7, 9, 3)
+    (alone,) = captured(own, [samples], compiled)
     for before, after in [((5, 14), (11, 3)), ((12, 2), (3, 20))]:
-        batch = [noise(3, *before, 1), planes, noise(3, *after, 2)]
+        batch = [noise(3, *before, 1), samples, noise(3, *after, 2)]
         assert np.array_equal(captured(own, batch, compiled)[1], alone)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(compiled: bool) -> None:
-    own = Engine(tiny_weights(3, seed=4, spread=1.0), backend="float32", compiled=compiled)
+    own = WavefrontEngine(tiny_weights(3, seed=4, spread=1.0), backend="float32", compiled=compiled)
     images = [make(3) for make in IMAGES.values()]
-    payloads = own.encode(images)
-    assert payloads == [own.encode([planes])[0] for planes in images]
-    decoded = own.decode(payloads, [planes.shape[1:] for planes in images])
+    payloads = own.encode(encoding(images))
+    assert payloads == [own.encode(encoding([samples]))[0] for samples in images]
+    decoded = own.decode(decoding(payloads, [samples.shape[:2] for samples in images]))
     assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
 
 
@@ -149,7 +151,7 @@ def test_self_test_rejects_a_saturating_backend(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(gemm, "BACKENDS", {"saturating": Saturating, "float32": gemm.Float32})
     assert gemm.choose(cpu, shapes).name == "float32"
     with pytest.raises(ModelMismatchError, match="saturating is not exact"):
-        Engine(tiny_weights(1), backend="saturating")
+        WavefrontEngine(tiny_weights(1), backend="saturating")
     monkeypatch.setattr(gemm, "BACKENDS", {"saturating": Saturating})
     with pytest.raises(RuntimeError, match="no GEMM backend"):
         gemm.choose(cpu, shapes)
@@ -157,13 +159,13 @@ def test_self_test_rejects_a_saturating_backend(monkeypatch: pytest.MonkeyPatch)
 
 def test_known_answer_is_the_same_in_every_form_and_a_wrong_one_is_refused() -> None:
     model = tiny_weights(3, seed=5)
-    answers = {Engine(model, backend="float32", compiled=c).known_answer() for c in (False, True)}
+    answers = {WavefrontEngine(model, backend="float32", compiled=c).known_answer() for c in (False, True)}
     assert len(answers) == 1
     right = dataclasses.replace(model, known_answer=answers.pop())
     assert right.model_id == model.model_id
-    Engine(right)
+    WavefrontEngine(right)
     with pytest.raises(ModelMismatchError, match="other frequencies"):
-        Engine(dataclasses.replace(model, known_answer="0" * 64))
+        WavefrontEngine(dataclasses.replace(model, known_answer="0" * 64))
 
 
 def tampered(name: str, change: Callable[[Any], Any]) -> weights.IntegerWeights:

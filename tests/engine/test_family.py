@@ -4,7 +4,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -20,20 +20,20 @@ from pixcodecs.container.image import Header, Layout, Tile
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 
 from pixzip import codec
-from pixzip.engine import family as family_engine
-from pixzip.engine.family import DensityEngine
+from pixzip.engine import family_batches
+from pixzip.engine.family import FamilyEngine
 from pixzip.models.family.architectures import FAMILY
-from pixzip.models.family.weights import FixedWeights, fixed
-from tests.helpers.family import VARIANTS, equal, known, mixture_of, pair, planes_of, smooth, tiny
-from tests.helpers.support import noise
+from pixzip.models.family.weights import fixed
+from tests.helpers.family import VARIANTS, equal, images_for, known, mixture_of, pair, smooth, tiny
+from tests.helpers.support import decoding, encoding, noise
 
 HEADS = [v for v in VARIANTS if v.endswith(("n_mix=2", "head=softmax", "channels=1"))]
 every_model = pytest.mark.parametrize("name", FAMILY)
 
 
 @cache
-def engine_of(variant: str) -> DensityEngine:
-    return DensityEngine(pair(variant)[1])
+def engine_of(variant: str) -> FamilyEngine:
+    return FamilyEngine(pair(variant)[1])
 
 
 @pytest.mark.parametrize("variant", HEADS)
@@ -41,15 +41,15 @@ def test_code_length_is_that_of_the_floats_and_of_the_payload(variant: str) -> N
     name, changes = VARIANTS[variant]
     model = tiny(name, **changes)
     with torch.no_grad():
-        for stage in model.stages():  # what floats think next to impossible costs 20 bits and no more
-            stage.model.last.weight.mul_(0.05)
-    engine = DensityEngine(fixed(model))
-    images = planes_of(model, [(6, 8)] * 2, seed=5)
-    found = engine.nll_bits(images)
+        for scale in model.scales():  # what floats think next to impossible costs 20 bits and no more
+            scale.model.last.weight.mul_(0.05)
+    engine = FamilyEngine(fixed(model))
+    images = images_for(model, [(6, 8)] * 2, seed=5)
+    found = engine.nll_bits(encoding(images))
     with torch.no_grad():
-        nats = model.nll(torch.from_numpy(np.stack(images).astype(np.float64)))
+        nats = model.nll(torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).astype(np.float64)))
     assert found == pytest.approx((nats / math.log(2)).tolist(), rel=0.005)
-    for bits, payload in zip(found, engine.encode(images), strict=True):
+    for bits, payload in zip(found, engine.encode(encoding(images)), strict=True):
         assert bits - 1 <= 8 * len(payload) <= 1.0001 * bits + 64
 
 
@@ -60,27 +60,27 @@ def test_payloads_round_trip(variant: str, sizes: list[tuple[int, int]], seed: i
     engine = engine_of(variant)
     config = engine.model.config
     images = [noise(config.channels, h, w, seed + i) // (256 // config.levels) for i, (h, w) in enumerate(sizes)]
-    payloads = engine.encode(images)
-    assert equal(engine.decode(payloads, sizes), images)
+    payloads = engine.encode(encoding(images))
+    assert equal(engine.decode(decoding(payloads, sizes)), images)
 
 
 @every_model
 def test_a_batch_of_several_sizes_round_trips_and_equals_each_alone(name: str) -> None:
     engine = engine_of(mixture_of(name))
     sizes = [(3, 4), (1, 1), (3, 4), (1, 6), (5, 1), (3, 4)]
-    images = [*planes_of(engine.model, sizes[:3], seed=3), *(noise(3, h, w, h) for h, w in sizes[3:])]
+    images = [*images_for(engine.network.model, sizes[:3], seed=3), *(noise(3, h, w, h) for h, w in sizes[3:])]
     images[2] = np.full_like(images[2], 255)
-    payloads = engine.encode(images)
-    assert payloads == [engine.encode([planes])[0] for planes in images]
-    assert equal(engine.decode(payloads, sizes), images)
+    payloads = engine.encode(encoding(images))
+    assert payloads == [engine.encode(encoding([samples]))[0] for samples in images]
+    assert equal(engine.decode(decoding(payloads, sizes)), images)
 
 
 @every_model
 def test_images_side_by_side_in_one_stream_round_trip(name: str) -> None:
     engine = engine_of(mixture_of(name))
-    images = planes_of(engine.model, [(4, 5)] * 3, seed=6)
+    images = images_for(engine.network.model, [(4, 5)] * 3, seed=6)
     encoder = range_coder.Encoder()
-    engine.encode_into(images, encoder)
+    engine.encode_into(encoding(images), encoder)
     stream = encoder.finish()
     decoder = range_coder.Decoder(stream)
     assert equal(engine.decode_from([(4, 5)] * 3, decoder), images)
@@ -90,28 +90,28 @@ def test_images_side_by_side_in_one_stream_round_trip(name: str) -> None:
 @every_model
 def test_how_an_encoder_cuts_its_work_is_not_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engine_of(mixture_of(name))
-    images = planes_of(engine.model, [(6, 7)] * 4, seed=7)
+    images = images_for(engine.network.model, [(6, 7)] * 4, seed=7)
 
     def stream() -> bytes:
         encoder = range_coder.Encoder()
-        engine.encode_into(images, encoder)
+        engine.encode_into(encoding(images), encoder)
         return encoder.finish()
 
     expected = stream()
-    monkeypatch.setattr(family_engine, "_CHUNK_PIXELS", 50)
-    monkeypatch.setattr(family_engine, "_CHUNK_ROWS", 11)
+    monkeypatch.setattr(family_batches, "_CHUNK_PIXELS", 50)
+    monkeypatch.setattr(family_batches, "_CHUNK_ROWS", 11)
     assert stream() == expected
 
 
 def test_values_and_precisions_that_no_model_has_are_refused() -> None:
     engine = engine_of("pixelcnn-1 head=softmax levels=2 channels=1")
     with pytest.raises(UnsupportedImageError, match="2 levels"):
-        engine.encode([np.full((1, 2, 2), 2, np.uint8)])
-    deep = [Precision(12)]
+        engine.encode(encoding([np.full((2, 2, 1), 2, np.uint8)]))
+    high_depth = [Precision(12)]
     for refused in (
-        lambda: engine.encode([np.zeros((1, 2, 2), np.uint8)], precisions=deep),
-        lambda: engine.decode([b""], [(2, 2)], precisions=deep),
-        lambda: engine.nll_bits([np.zeros((1, 2, 2), np.uint8)], precisions=deep),
+        lambda: engine.encode(encoding([np.zeros((2, 2, 1), np.uint8)], high_depth)),
+        lambda: engine.decode(decoding([b""], [(2, 2)], high_depth)),
+        lambda: engine.nll_bits(encoding([np.zeros((2, 2, 1), np.uint8)], high_depth)),
     ):
         with pytest.raises(UnsupportedImageError, match="8 bits"):
             refused()
@@ -120,37 +120,35 @@ def test_values_and_precisions_that_no_model_has_are_refused() -> None:
 # Files.
 
 
-def weights_for(weights: FixedWeights) -> Callable[[object], FixedWeights]:
-    return lambda key: weights
-
-
 @every_model
 def test_every_flipped_byte_and_truncation_of_a_file_is_rejected(name: str) -> None:
-    weights = engine_of(mixture_of(name)).weights
-    image = smooth(3, 3, 4, 8).transpose(1, 2, 0)
-    (file,) = codec.compress([image], weights_for(weights), models_only=True)
-    (back,) = codec.decompress([file], weights_for(weights))
+    model = engine_of(mixture_of(name)).model
+    options = codec.Options.only(model, models_only=True)
+    image = smooth(3, 3, 4, 8)
+    (file,) = codec.compress([image], options)
+    (back,) = codec.decompress([file], options)
     assert np.array_equal(codec.as_array(back), image)
     damaged = [file[:i] + bytes([file[i] ^ 1 << i % 8]) + file[i + 1 :] for i in range(len(file))]
     for data in [*damaged, *(file[:i] for i in range(len(file))), file + b"\0"]:
         with pytest.raises(BitstreamError):
-            codec.decompress([data], weights_for(weights))
+            codec.decompress([data], options)
 
 
 @every_model
 def test_a_wrong_payload_with_right_checksums_is_rejected(name: str) -> None:
-    weights = engine_of(mixture_of(name)).weights
-    image = smooth(3, 2, 2, 8).transpose(1, 2, 0)
-    (file,) = codec.compress([image], weights_for(weights), models_only=True)
-    block = container.block(file, codec.parse(file), 0)
+    model = engine_of(mixture_of(name)).model
+    options = codec.Options.only(model, models_only=True)
+    image = smooth(3, 2, 2, 8)
+    (file,) = codec.compress([image], options)
+    block = codec.Opening(file).block(0)
     payload = block[2:]
     wrong = [payload[:-4], payload[:-1], payload + bytes(4), payload + bytes(400), b"", bytes(len(payload))]
     wrong += [payload[:i] + bytes([payload[i] ^ 16]) + payload[i + 1 :] for i in range(0, len(payload), 5)]
     for bad in wrong:
         tile = Tile(len(bad) + 2, container.crc32(block[:2] + bad), 0)
-        header = Header(2, 2, Layout.RGB, 8, (weights.model_id,), (), 2, 2, (tile,))
+        header = Header(2, 2, Layout.RGB, 8, (model.model_id,), (), 2, 2, (tile,))
         with pytest.raises(BitstreamError):
-            codec.decompress([container.pack_header(header) + block[:2] + bad], weights_for(weights))
+            codec.decompress([container.pack_header(header) + block[:2] + bad], options)
 
 
 # Machines.
@@ -163,10 +161,10 @@ CHILD = """
 import json, sys, warnings
 from pathlib import Path
 warnings.simplefilter("error")
-from pixzip.engine.family import DensityEngine
+from pixzip.engine.family import FamilyEngine
 from pixzip.models.registry import load_family
 from tests.helpers.family import known
-print(json.dumps([known(DensityEngine(load_family(path))) for path in sorted(Path(sys.argv[1]).iterdir())]))
+print(json.dumps([known(FamilyEngine(load_family(path))) for path in sorted(Path(sys.argv[1]).iterdir())]))
 """
 
 

@@ -13,8 +13,8 @@ import pytest
 from pixcodecs.coders import range as range_coder
 from pixcodecs.container.blocks import Precision
 
-from pixzip.engine.wavefront import Engine
-from tests.helpers.support import noise, scene, tiny_weights
+from pixzip.engine.wavefront import WavefrontEngine
+from tests.helpers.support import encoding, noise, scene, tiny_weights
 
 #: What sets a machine's instructions or threads; removed from a child's environment unless a case sets it.
 VARIABLES = (
@@ -44,16 +44,17 @@ import numpy as np
 import torch
 from pixcodecs.coders import range as range_coder
 from pixcodecs.errors import ModelMismatchError
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.registry import load_wavefront as load
 from tests.engine.test_machines import batches, digest
+from tests.helpers.support import decoding, encoding
 
 folder = Path(sys.argv[1])
 model = load(folder / "model")
 found = {}
 for backend, compiled in ((None, None), ("float32", False), ("float32", True), ("int8", False), ("int8", True)):
     try:
-        engine = Engine(model, backend=backend, compiled=compiled)
+        engine = WavefrontEngine(model, backend=backend, compiled=compiled)
     except ModelMismatchError as e:
         assert backend == "int8", e
         found[f"{backend}, {compiled}"] = "not exact here"
@@ -61,17 +62,17 @@ for backend, compiled in ((None, None), ("float32", False), ("float32", True), (
     together, alone, back, back_alone = [], [], [], []
     for n, (images, precisions) in enumerate(batches()):
         payloads = [(folder / f"{n}-{i}").read_bytes() for i in range(len(images))]
-        sizes = [planes.shape[1:] for planes in images]
-        together += engine.encode(images, precisions=precisions)
-        alone += [engine.encode([planes], precisions=[p])[0] for planes, p in zip(images, precisions)]
-        back += engine.decode(payloads, sizes, precisions=precisions)
+        sizes = [samples.shape[:2] for samples in images]
+        together += engine.encode(encoding(images, precisions))
+        alone += [engine.encode(encoding([x], [p]))[0] for x, p in zip(images, precisions)]
+        back += engine.decode(decoding(payloads, sizes, precisions))
         for payload, size, p in zip(payloads, sizes, precisions):
-            back_alone += engine.decode([payload], [size], precisions=[p])
+            back_alone += engine.decode(decoding([payload], [size], [p]))
     stream = (folder / "stream").read_bytes()
     encoder, images = range_coder.Encoder(), batches()[0][0]
-    engine.encode_into(images, encoder)
+    engine.encode_into(encoding(images), encoder)
     assert encoder.finish() == stream
-    decoded = engine.decode_from([p.shape[1:] for p in images], range_coder.Decoder(stream))
+    decoded = engine.decode_from([p.shape[:2] for p in images], range_coder.Decoder(stream))
     assert all(map(np.array_equal, decoded, images))
     found[f"{backend}, {compiled}"] = [
         digest(together), digest(alone), digest(p.tobytes() for p in back), digest(p.tobytes() for p in back_alone)
@@ -103,13 +104,13 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     folder: Path = tmp_path_factory.mktemp("machines")
     model = tiny_weights(3, seed=11, spread=1.0)
     (folder / "model").write_bytes(model.to_bytes())
-    engine, files = Engine(model, backend="float32", compiled=False), []
+    engine, files = WavefrontEngine(model, backend="float32", compiled=False), []
     for n, (images, precisions) in enumerate(batches()):
-        for i, payload in enumerate(engine.encode(images, precisions=precisions)):
+        for i, payload in enumerate(engine.encode(encoding(images, precisions))):
             files.append(folder / f"{n}-{i}")
             files[-1].write_bytes(payload)
     encoder = range_coder.Encoder()
-    engine.encode_into(batches()[0][0], encoder)
+    engine.encode_into(encoding(batches()[0][0]), encoder)
     (folder / "stream").write_bytes(encoder.finish())
     path = os.pathsep.join(str(p) for p in (Path(__file__).parents[2], Path(__file__).parents[2] / "codecs"))
     kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
@@ -131,7 +132,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
 @pytest.mark.parametrize("name", CASES)
 def test_payloads_and_decoded_pixels_are_the_same(name: str, reports: dict[str, dict]) -> None:
     report = reports[name]
-    pixels = digest(planes.tobytes() for images, _ in batches() for planes in images)
+    pixels = digest(samples.tobytes() for images, _ in batches() for samples in images)
     forms = {form: found for form, found in report["found"].items() if found != "not exact here"}
     assert {"None, None", "float32, False", "float32, True"} <= set(forms)
     for form, found in forms.items():

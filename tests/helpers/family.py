@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixzip.engine.family import DensityEngine
-from pixzip.engine.order import Planes
+from pixzip.engine.base import Samples
+from pixzip.engine.family import FamilyEngine
 from pixzip.engine.walk import walk
 from pixzip.models.family.architectures import FAMILY
-from pixzip.models.family.density import Density, Stage
+from pixzip.models.family.density import Density, Scale
 from pixzip.models.family.weights import FixedWeights, fixed
+from tests.helpers.support import decoding, encoding
 
 #: Sizes that no machine notices.
 SIZES: dict[str, dict[str, Any]] = {
@@ -85,16 +86,16 @@ def changed(weights: FixedWeights, name: str, change: Callable[[Any], Any]) -> F
     return replace(weights, tensors=tensors)
 
 
-def smooth(channels: int, height: int, width: int, seed: int, levels: int = 256) -> Planes:
-    """(C, H, W) ramps and a little noise."""
+def smooth(channels: int, height: int, width: int, seed: int, levels: int = 256) -> Samples:
+    """(H, W, C) ramps and a little noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     ramps = [rng.integers(30, 120) + rng.normal(0, 6) * x + rng.normal(0, 6) * y for _ in range(channels)]
-    image = np.stack(ramps) + rng.normal(0, 3, (channels, height, width))
-    return np.clip(np.floor(image), 0, 255).astype(np.uint8) // (256 // levels)
+    image = (np.stack(ramps) + rng.normal(0, 3, (channels, height, width))).transpose(1, 2, 0)
+    return np.ascontiguousarray(np.clip(np.floor(image), 0, 255)).astype(np.uint8) // (256 // levels)
 
 
-def planes_of(model: Density, sizes: Sequence[tuple[int, int]], seed: int) -> list[Planes]:
+def images_for(model: Density, sizes: Sequence[tuple[int, int]], seed: int) -> list[Samples]:
     """An image of each size for a model."""
     c = model.config
     return [smooth(c.channels, h, w, seed + i, c.levels) for i, (h, w) in enumerate(sizes)]
@@ -106,36 +107,36 @@ def values_of(model: Density, n: int, h: int, w: int, seed: int = 0) -> Tensor:
     return torch.randint(0, model.config.levels, (n, model.config.channels, h, w), generator=generator).double()
 
 
-def each_stage(model: Density, x: Tensor) -> list[tuple[Stage, Tensor, Tensor | None]]:
-    """Every stage, the values of its image, and those of the stage before."""
-    out: list[tuple[Stage, Tensor, Tensor | None]] = []
-    for stage in model.stages():
-        out.append((stage, x[..., :: stage.stride, :: stage.stride].contiguous(), out[-1][1] if out else None))
+def each_scale(model: Density, x: Tensor) -> list[tuple[Scale, Tensor, Tensor | None]]:
+    """Every scale, the values of its image, and those of the scale before."""
+    out: list[tuple[Scale, Tensor, Tensor | None]] = []
+    for scale in model.scales():
+        out.append((scale, x[..., :: scale.stride, :: scale.stride].contiguous(), out[-1][1] if out else None))
     return out
 
 
 @torch.no_grad()
 def at_once(model: Density, x: Tensor) -> list[Tensor]:
-    """(N, H, W, C, P) parameters of every stage, computed as in training; of known pixels zero."""
+    """(N, H, W, C, P) parameters of every scale, computed as in training; of known pixels zero."""
     found = []
-    for stage, part, _ in each_stage(model, x):
-        params = stage.model(part)
-        params[:, ~stage.coded(*part.shape[2:])] = 0
+    for scale, part, _ in each_scale(model, x):
+        params = scale.model(part)
+        params[:, ~scale.coded(*part.shape[2:])] = 0
         found.append(params)
     return found
 
 
 @torch.no_grad()
 def step_by_step(model: Density, x: Tensor, slope: int | None = None) -> list[Tensor]:
-    """As `at_once`, each pixel's parameters computed before any of its front's values are told."""
+    """Like `at_once`, but each pixel's parameters computed before any of its front's values are told."""
     found = []
-    for stage, part, given in each_stage(model, x):
+    for scale, part, given in each_scale(model, x):
         n, channels, h, w = part.shape
         params = torch.zeros(0)
         if slope is not None:
-            stage.model.slope = partial(min, slope)  # type: ignore[method-assign]
-        coded = stage.coded(h, w)
-        order = _fronts(h, w, stage.model.slope(w), coded)
+            scale.model.slope = partial(min, slope)  # type: ignore[method-assign]
+        coded = scale.coded(h, w)
+        order = _fronts(h, w, scale.model.slope(w), coded)
         rows: list[list[Tensor]] = [[] for _ in range(channels)]
 
         def choose(c: int, here: Tensor, known: Tensor, rows: list[list[Tensor]] = rows) -> Tensor:
@@ -146,15 +147,15 @@ def step_by_step(model: Density, x: Tensor, slope: int | None = None) -> list[Te
             return true[:, c]
 
         filled = torch.where(torch.from_numpy(coded), torch.full_like(part, 1e3), part)
-        walk(stage, filled, ~coded, choose, given)
+        walk(scale, filled, ~coded, choose, given)
         assert torch.equal(filled, part)
-        size = rows[0][0].shape[-1] if rows[0] else stage.model.head.n_params
+        size = rows[0][0].shape[-1] if rows[0] else scale.model.head.n_params
         params = part.new_zeros(n, h, w, channels, size)
         for c in range(channels):
             for (y, x_), values in zip(order, rows[c], strict=True):
                 params[:, y, x_, c] = values.view(len(y), n, -1).transpose(0, 1)
         if slope is not None:
-            del stage.model.slope
+            del scale.model.slope
         found.append(params)
     return found
 
@@ -169,14 +170,14 @@ def _fronts(h: int, w: int, slope: int, coded: np.ndarray) -> list[tuple[np.ndar
     return found
 
 
-def equal(found: list[Planes], expected: list[Planes]) -> bool:
+def equal(found: list[Samples], expected: list[Samples]) -> bool:
     return len(found) == len(expected) and all(map(np.array_equal, found, expected))
 
 
-def known(engine: DensityEngine) -> str:
+def known(engine: FamilyEngine) -> str:
     """Hash of payloads, of which the small one decodes to what it was made of; the large one occupies two threads."""
-    small = planes_of(engine.model, [(4, 5)], seed=9)
-    payloads = engine.encode(small)
-    assert equal(engine.decode(payloads, [(4, 5)]), small)
-    (large,) = engine.encode(planes_of(engine.model, [(32, 40)], seed=10))
+    small = images_for(engine.network.model, [(4, 5)], seed=9)
+    payloads = engine.encode(encoding(small))
+    assert equal(engine.decode(decoding(payloads, [(4, 5)])), small)
+    (large,) = engine.encode(encoding(images_for(engine.network.model, [(32, 40)], seed=10)))
     return hashlib.sha256(payloads[0] + large).hexdigest()

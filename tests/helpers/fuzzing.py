@@ -23,6 +23,7 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 
 from pixzip import codec
 from pixzip.codec import describe
+from pixzip.codec.options import Options
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Picture
@@ -53,8 +54,8 @@ def weights_for(model_id: bytes) -> Any:
 
 def decompress(data: bytes) -> Picture | Stack:
     if stacks.is_stack(data):
-        return decompress_stack(data, weights_for)
-    return codec.decompress([data], weights_for)[0]
+        return decompress_stack(data, Options(model_by_id=weights_for))
+    return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
 
 
 def seeds() -> list[Seed]:
@@ -139,7 +140,10 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
             found, damaged = decompress(mutation.data), ()
         else:
             found, damaged = codec.recover(
-                mutation.data, weights_for, salvage=how == "salvage", region=region if how == "region" else None
+                mutation.data,
+                codec.Options(model_by_id=weights_for),
+                salvage=how == "salvage",
+                region=region if how == "region" else None,
             )
     except BitstreamError:
         return "BitstreamError"

@@ -102,7 +102,7 @@ def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
 def _encoded(name: str, models_only: bool) -> bytes:
     small = {"TILE_SIDE": 20, "WHOLE_PIXELS": 1} if name == "v2-tiles" else {"TILE_SIDE": tiles.TILE_SIDE}
     with patch.multiple(tiles, **small):
-        return codec.compress([picture(name)], weights, models_only=models_only)[0]
+        return codec.compress([picture(name)], codec.Options(weights, models_only=models_only))[0]
 
 
 def main() -> None:

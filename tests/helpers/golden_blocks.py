@@ -1,11 +1,11 @@
 """Golden files of every kind of block, made by hand: an encoder takes some of them hardly ever."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from pixcodecs.coders import rans
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.registry import RANS
 from pixcodecs.container import blocks
 from pixcodecs.container import image as container
 from pixcodecs.container.blocks import Kind, Precision, Samples
@@ -14,8 +14,10 @@ from pixcodecs.primitives import crc32
 
 from pixzip import codec
 from pixzip.codec import decoder, webp_png
-from pixzip.engine import executor
-from pixzip.engine.order import to_planes
+from pixzip.engine.device import engine as engine_of
+from pixzip.engine.executor import Ask, Local
+from pixzip.engine.order import to_coding_order
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.image.picture import Picture
 from tests.helpers import golden
 from tests.helpers.support import shares
@@ -48,29 +50,26 @@ class Made(NamedTuple):
 
 
 def _model(samples: Samples) -> bytes:
-    (file,) = codec.compress([codec.as_picture(samples)], golden.weights, models_only=True)
+    (file,) = codec.compress([codec.as_picture(samples)], codec.Options(golden.weights, models_only=True))
     payload = container.block(file, container.read_header(file), 0)[2:]
     return blocks.model(0 if samples.shape[2] == 1 else 1, payload)
 
 
-def _deep_model(samples: Samples, depth: int, unit: int) -> bytes:
+def _high_depth_model(samples: Samples, depth: int, unit: int) -> bytes:
     """A block of more than 8 bits, and with what unit."""
     channels, precision = samples.shape[2], Precision(depth, unit)
-    (payload,) = executor.encode([executor.Ask(samples, golden.weights(channels), precision)], "cpu")
-    return blocks.deep_model(0 if channels == 1 else 1, precision, payload)
+    (payload,) = Local().encode([Ask(samples, golden.weights(channels), precision)])
+    return blocks.model(0 if channels == 1 else 1, payload, precision=precision)
 
 
 def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0) -> bytes:
     """A block by rANS, of so many lanes; 0 takes as many as suit it."""
-    weights, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
-    ask = executor.Ask(samples, weights, precision, EntropyCoder.RANS)
-    (payload,) = executor.encode([ask], "cpu")
+    model, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
+    (payload,) = Local().encode([Ask(samples, model, precision, RANS)])
     if lanes:
-        payload = rans.encode(shares(executor.engine(weights, "cpu"), to_planes(samples, weights.order)), lanes)
-    position = 0 if samples.shape[2] == 1 else 1
-    if depth > 8:
-        return blocks.deep_model(position, precision, payload, EntropyCoder.RANS)
-    return blocks.model(position, payload, EntropyCoder.RANS)
+        engine = cast(WavefrontEngine, engine_of(model, "cpu"))
+        payload = rans.encode(shares(engine, to_coding_order(samples, model.order)), lanes)
+    return blocks.model(0 if samples.shape[2] == 1 else 1, payload, RANS, precision)
 
 
 def _webp(samples: Samples) -> bytes:
@@ -112,10 +111,10 @@ def _all() -> dict[str, Made]:
         ),
         "v2-levels-of-model": Made(Layout.RGB, 8, gaps, lambda: [blocks.levels(used, 8, _model(ranked))]),
         "v2-png": Made(Layout.GREY, 16, deep, lambda: [_png(deep)]),
-        "v2-deep-12": Made(Layout.GREY, 12, deep, lambda: [_deep_model(deep, 12, 3)]),
-        "v2-deep-16": Made(Layout.RGB, 16, word16, lambda: [_deep_model(word16, 16, 6)]),
+        "v2-deep-12": Made(Layout.GREY, 12, deep, lambda: [_high_depth_model(deep, 12, 3)]),
+        "v2-deep-16": Made(Layout.RGB, 16, word16, lambda: [_high_depth_model(word16, 16, 6)]),
         "v2-deep-narrow": Made(
-            Layout.RGB, 16, word16 >> 6, lambda: [blocks.narrow(10, _deep_model(word16 >> 6, 10, 0))]
+            Layout.RGB, 16, word16 >> 6, lambda: [blocks.narrow(10, _high_depth_model(word16 >> 6, 10, 0))]
         ),
         "v2-rans": Made(Layout.RGB, 8, larger, lambda: [_rans_model(larger)]),
         "v2-rans-grey": Made(Layout.GREY, 8, larger_grey, lambda: [_rans_model(larger_grey)]),

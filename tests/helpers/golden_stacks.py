@@ -13,7 +13,7 @@ from pixcodecs.primitives import deflate, varint
 
 from pixzip.codec.stack import compress_stack
 from pixzip.models import library
-from pixzip.models.registry import Weights
+from pixzip.models.base import Model
 from tests.helpers import golden
 from tests.helpers.forging import file_v3
 
@@ -24,7 +24,7 @@ class Made(NamedTuple):
     """A good stack."""
 
     shapes: list[tuple[int, ...]]
-    weights: Callable[[], Weights]
+    weights: Callable[[], Model]
     names: tuple[str, ...]
     batch: int
 

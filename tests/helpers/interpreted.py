@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from pixcodecs.coders import rans
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.backends.cuda import engine as device_engine
@@ -19,8 +19,9 @@ from pixzip.engine.backends.cuda.batch import Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
 from pixzip.engine.backends.triton import form as triton_form
 from pixzip.engine.backends.triton.form import Kernel
-from pixzip.engine.wavefront import Engine, Planes
-from tests.helpers.support import noise, scene, shares, tiny_weights
+from pixzip.engine.base import Samples
+from pixzip.engine.wavefront import WavefrontEngine
+from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny_weights
 
 #: Pixels of a step that the kernel takes at once: fewer than a step has.
 ROWS_AT_ONCE = 2
@@ -28,27 +29,29 @@ ROWS_AT_ONCE = 2
 STEPS_AT_ONCE = 4
 
 
-def sizes(images: list[Planes]) -> list[tuple[int, int]]:
-    return [planes.shape[1:] for planes in images]
+def sizes(images: list[Samples]) -> list[tuple[int, int]]:
+    return [samples.shape[:2] for samples in images]
 
 
-def same(a: list[Planes], b: list[Planes]) -> bool:
+def same(a: list[Samples], b: list[Samples]) -> bool:
     return all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def with_engine(channels: int, images: list[Planes]) -> dict[str, Any]:
+def with_engine(channels: int, images: list[Samples]) -> dict[str, Any]:
     """A model's kernel against its steps and its plain engine."""
-    plain = Engine(tiny_weights(channels, seed=31, spread=1.0), backend="float32")
+    plain = WavefrontEngine(tiny_weights(channels, seed=31, spread=1.0), backend="float32")
     device_engine.known_answer_pattern = lambda channels: noise(channels, 1, 2, 9)  # the real one takes minutes
-    made = DeviceEngine(plain.weights, "cpu", lambda e: Kernel(e.weights, torch.device("cpu"), ROWS_AT_ONCE))
+    made = DeviceEngine(plain.model, "cpu", lambda e: Kernel(e.model, torch.device("cpu"), ROWS_AT_ONCE))
     found: dict[str, Any] = {}
     pairs = zip(made.form.edges(images), Steps(plain.layers).edges(images), strict=True)
     found["edges of tensor operations"] = all(np.array_equal(a, b) for a, b in pairs)
-    coders = [list(EntropyCoder)[i % 2] for i in range(len(images))]
-    payloads = [plain.encode([p], coder=c)[0] for p, c in zip(images, coders, strict=True)]
-    found["pixels of payloads of both coders"] = same(made.decode(payloads, sizes(images), coders=coders), images)
+    coders = [(RANGE, RANS)[i % 2] for i in range(len(images))]
+    payloads = [plain.encode(encoding([p], coder=c))[0] for p, c in zip(images, coders, strict=True)]
+    found["pixels of payloads of both coders"] = same(
+        made.decode(decoding(payloads, sizes(images), coders=coders)), images
+    )
     lanes = [rans.encode(shares(plain, p), n) for p, n in zip(images, (2, 4, 1), strict=False)]
-    found["pixels of lanes that take turns"] = same(made.form.decode(lanes, sizes(images), EntropyCoder.RANS), images)
+    found["pixels of lanes that take turns"] = same(made.form.decode(lanes, sizes(images), "rans"), images)
     return found
 
 
@@ -69,13 +72,13 @@ def damages(payload: bytes) -> list[bytes]:
 
 def with_damage() -> list[tuple[str, str]]:
     """What the plain engine and the kernel say to damaged payloads of the range coder."""
-    plain = Engine(tiny_weights(1, seed=32), backend="float32")
-    form = Kernel(plain.weights, torch.device("cpu"), ROWS_AT_ONCE)
-    payload = plain.encode([noise(1, 1, 2, 4)])[0]
+    plain = WavefrontEngine(tiny_weights(1, seed=32), backend="float32")
+    form = Kernel(plain.model, torch.device("cpu"), ROWS_AT_ONCE)
+    payload = plain.encode(encoding([noise(1, 1, 2, 4)]))[0]
     return [
         (
-            outcome(lambda data=data: plain.decode([data], [(1, 2)])),
-            outcome(lambda data=data: form.decode([data], [(1, 2)], EntropyCoder.RANGE)),
+            outcome(lambda data=data: plain.decode(decoding([data], [(1, 2)]))),
+            outcome(lambda data=data: form.decode([data], [(1, 2)], "range")),
         )
         for data in damages(payload)
     ]

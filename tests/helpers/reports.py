@@ -9,12 +9,12 @@ from pixzip.report.codecs import Codec
 from tests.helpers.support import scene
 
 LAYOUTS = [Layout.GREY, Layout.GREY_ALPHA, Layout.RGB, Layout.RGBA]
-RGB = Picture(scene(3, 32, 40, 1).transpose(1, 2, 0).copy(), Layout.RGB, 8)
+RGB = Picture(scene(3, 32, 40, 1).copy(), Layout.RGB, 8)
 
 
 def of_layout(layout: Layout, depth: int) -> Picture:
     """A smooth picture whose alpha, if it has one, hides colours that must come back all the same."""
-    samples = scene(layout.channels, 32, 40, 7).transpose(1, 2, 0).astype(np.uint16) << depth - 8
+    samples = scene(layout.channels, 32, 40, 7).astype(np.uint16) << depth - 8
     if layout in (Layout.GREY_ALPHA, Layout.RGBA):
         samples[:9, :, -1] = 0
     return Picture(np.ascontiguousarray(samples, np.uint8 if depth == 8 else np.uint16), layout, depth)

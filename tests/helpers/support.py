@@ -5,11 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.rans_numba import Encoder as RansEncoder
+from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.blocks import Precision
 
-from pixzip.engine.schedule import Step
-from pixzip.engine.symbols import RansEncoding
-from pixzip.engine.wavefront import Coder, Engine, Planes, run, wavefront
+from pixzip.engine.base import Job, Samples, Step
+from pixzip.engine.loop import run
+from pixzip.engine.symbols import Encoding, SymbolCoder
+from pixzip.engine.wavefront import WavefrontEngine, wavefront
 from pixzip.models.wavefront.export import export
 from pixzip.models.wavefront.network import Config, WavefrontPixelCNN
 from pixzip.models.wavefront.weights import IntegerWeights
@@ -39,73 +43,100 @@ def tiny_weights(channels: int, seed: int = 0, spread: float = 0.0) -> IntegerWe
     return export(tiny_model(channels, seed, spread), ORDERS[channels])
 
 
-def noise(channels: int, height: int, width: int, seed: int) -> Planes:
-    return np.random.default_rng(seed).integers(0, 256, (channels, height, width), dtype=np.uint8)
+def noise(channels: int, height: int, width: int, seed: int) -> Samples:
+    """(H, W, C)"""
+    flat = np.random.default_rng(seed).integers(0, 256, (channels, height, width), dtype=np.uint8)
+    return np.ascontiguousarray(flat.transpose(1, 2, 0))
 
 
-def scene(channels: int, height: int, width: int, seed: int) -> Planes:
-    """Shading, edges and a little sensor noise: what a photograph has, in small."""
+def scene(channels: int, height: int, width: int, seed: int) -> Samples:
+    """(H, W, C) shading, edges and a little sensor noise: what a photograph has, in small."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
-    image = np.empty((channels, height, width))
+    image = np.empty((height, width, channels))
     disc = ((y - height * 0.4) ** 2 + (x - width * 0.6) ** 2 < (min(height, width) * 0.3) ** 2).astype(float)
     texture = np.sin(x * 0.9 + y * 0.35) * (x < width * 0.5)
     common = rng.normal(0, 2.0, (height, width))
     for c in range(channels):
         ramp = 90 + 20 * c + 60 * x / width + 40 * y / height
-        image[c] = ramp + (40 - 25 * c) * disc + 9 * texture + common + rng.normal(0, 1.0, (height, width))
+        image[..., c] = ramp + (40 - 25 * c) * disc + 9 * texture + common + rng.normal(0, 1.0, (height, width))
     return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
 
 
-class Capture(Coder):
+def photos(n: int, height: int, width: int, channels: int = 3) -> np.ndarray:
+    """(N, H, W, C) scenes."""
+    return np.stack([scene(channels, height, width, seed) for seed in range(n)])
+
+
+def photo(channels: int, height: int = 24, width: int = 32, seed: int = 0) -> Samples:
+    """(H, W, C) a scene."""
+    return scene(channels, height, width, seed)
+
+
+def encoding(
+    images: Sequence[Samples], precisions: Sequence[Precision] | None = None, coder: EntropyCoder = RANGE
+) -> list[Job]:
+    """Jobs that encode (H, W, C) images in coding order."""
+    precisions = precisions or [Precision()] * len(images)
+    return [Job.encoding(x, precision=p, coder=coder) for x, p in zip(images, precisions, strict=True)]
+
+
+def decoding(
+    payloads: Sequence[bytes],
+    sizes: Sequence[tuple[int, ...]],
+    precisions: Sequence[Precision] | None = None,
+    coders: Sequence[EntropyCoder] | None = None,
+) -> list[Job]:
+    """Jobs that decode payloads of (height, width)."""
+    precisions, coders = precisions or [Precision()] * len(payloads), coders or [RANGE] * len(payloads)
+    return [
+        Job.decoding(payload, h, w, precision=p, coder=coder)
+        for payload, (h, w), p, coder in zip(payloads, sizes, precisions, coders, strict=True)
+    ]
+
+
+class Capture(SymbolCoder):
     """Codes known images and keeps the rows of every digit of every sub-pixel, placed by the documented order."""
 
-    def __init__(self, images: Sequence[Planes], digits: int = 2) -> None:
+    def __init__(self, images: Sequence[Samples], digits: int = 2) -> None:
         self.images, self.digits = images, digits
-        self.rows = [np.zeros((*planes.shape, digits, 16), np.int64) for planes in images]
+        self.rows = [np.zeros((*samples.shape, digits, 16), np.int64) for samples in images]
 
     def code(self, step: Step, channel: int, digit: int, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
         symbols = np.zeros(len(freqs), np.int32)
         for image, part in step.segments:
-            _, height, width = self.images[image].shape
+            height, width, _ = self.images[image].shape
             y = np.array([y for y in range(height) if 0 <= step.t - 2 * y < width])
             x = step.t - 2 * y
-            self.rows[image][channel, y, x, digit] = freqs[part]
-            values = self.images[image][channel, y, x].astype(np.int32)
+            self.rows[image][y, x, channel, digit] = freqs[part]
+            values = self.images[image][y, x, channel].astype(np.int32)
             symbols[part] = values // 16 ** (self.digits - 1 - digit) % 16
         return symbols
 
 
 def captured(
-    engine: Engine, images: Sequence[Planes], compiled: bool | None, precisions: Sequence[Precision] | None = None
+    engine: WavefrontEngine,
+    images: Sequence[Samples],
+    compiled: bool | None,
+    precisions: Sequence[Precision] | None = None,
 ) -> list[NDArray[np.int64]]:
-    """(C, H, W, D, 16) frequencies of each image's digits, each after the true ones before it."""
+    """(H, W, C, D, 16) frequencies of each image's digits, each after the true ones before it."""
     coder = Capture(images, precisions[0].digits if precisions else 2)
-    run(wavefront(engine.layers, [planes.shape[1:] for planes in images], compiled, precisions), coder)
+    run(wavefront(engine.layers, [samples.shape[:2] for samples in images], compiled, precisions), coder)
     return coder.rows
 
 
-def shares(engine: Engine, planes: Planes, precision: Precision | None = None) -> NDArray[np.int64]:
+def shares(engine: WavefrontEngine, samples: Samples, precision: Precision | None = None) -> NDArray[np.int64]:
     """(H, W, C, D) shares that rANS codes of an image; see `rans.intervals_of`."""
-    wave = wavefront(engine.layers, [planes.shape[1:]], engine.compiled, [precision] if precision else None)
-    encoding = RansEncoding(wave, [planes])
-    run(wave, encoding)
-    found: NDArray[np.int64] = encoding.shares[encoding.windows[0]]
-    return found
+    batch = engine.batch([samples.shape[:2]], [precision] if precision else None)
+    symbols = Encoding(batch, [Job.encoding(samples, precision=precision or Precision())])
+    symbols.encoders = [encoder := RansEncoder((*samples.shape, batch.digits))]  # type: ignore[list-item]
+    run(batch, symbols)
+    return encoder.shares.reshape(*samples.shape, batch.digits)
 
 
-def two_stages(tables: NDArray[np.int64], planes: Planes) -> NDArray[np.int64]:
-    """(C, H, W, 256) frequencies -> (C, H, W, 2, 16): bins, and the places in the true bin."""
-    blocks = tables.reshape(*planes.shape, 16, 16)
-    places = np.take_along_axis(blocks, (planes // 16).astype(np.int64)[..., None, None], 3)[..., 0, :]
+def two_stages(tables: NDArray[np.int64], samples: Samples) -> NDArray[np.int64]:
+    """(H, W, C, 256) frequencies -> (H, W, C, 2, 16): bins, and the places in the true bin."""
+    blocks = tables.reshape(*samples.shape, 16, 16)
+    places = np.take_along_axis(blocks, (samples // 16).astype(np.int64)[..., None, None], 3)[..., 0, :]
     return np.stack([blocks.sum(-1), places], -2)
-
-
-def photos(n: int, height: int, width: int, channels: int = 3) -> np.ndarray:
-    """(N, H, W, C) photographs in little."""
-    return np.stack([scene(channels, height, width, seed).transpose(1, 2, 0) for seed in range(n)])
-
-
-def photo(channels: int, height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
-    """(H, W, C)"""
-    return np.ascontiguousarray(scene(channels, height, width, seed).transpose(1, 2, 0))

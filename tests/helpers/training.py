@@ -21,9 +21,9 @@ def write_data(folder: Path) -> None:
     """Pictures to cut crops from, and small images."""
     (folder / DATA).mkdir()
     for seed in range(6):
-        Image.fromarray(scene(3, 40, 48, seed).transpose(1, 2, 0)).save(folder / DATA / f"{seed}.png")
+        Image.fromarray(scene(3, 40, 48, seed)).save(folder / DATA / f"{seed}.png")
     images = np.stack([smooth(1, SIDE, SIDE, seed) for seed in range(40)])
-    np.save(folder / IMAGES, images.transpose(0, 2, 3, 1))
+    np.save(folder / IMAGES, images)
 
 
 def wavefront_config() -> TrainConfig:

@@ -9,7 +9,6 @@ from pixcodecs.errors import BitstreamError
 
 from pixzip import codec, image
 from pixzip.image.picture import Chunk, Layout, Picture, Samples, sample_dtype
-from pixzip.models import library
 from tests.helpers import golden
 
 MODELS = [golden.FOLDER / f"model-{channels}.safetensors" for channels in (1, 3)]
@@ -58,8 +57,8 @@ def test_a_picture_comes_back(
 ) -> None:
     made = picture(mode, *sides, kind, seed, extras)
     graphics = None if seed % 3 else golden.weights
-    (file,) = codec.compress([made], golden.weights, graphics=graphics, models_only=models_only)
-    (back,) = codec.decompress([file], lambda model_id: library.by_id(model_id, MODELS))
+    (file,) = codec.compress([made], codec.Options(golden.weights, drawings_for=graphics, models_only=models_only))
+    (back,) = codec.decompress([file], codec.Options.decoding(extra=MODELS))
     assert back == made
     again = image.load(image.write(back)).picture
     assert np.array_equal(again.samples, made.samples)
@@ -71,12 +70,12 @@ def test_a_picture_comes_back(
 @pytest.mark.parametrize("sides", [(1, 65535), (65535, 1)])
 def test_the_longest_sides_come_back(sides: tuple[int, int]) -> None:
     made = picture((Layout.GREY, 8), *sides, "dark", 1, False)
-    (file,) = codec.compress([made], golden.weights)
-    assert codec.decompress([file], lambda model_id: library.by_id(model_id, MODELS)) == [made]
+    (file,) = codec.compress([made], codec.Options(golden.weights))
+    assert codec.decompress([file], codec.Options.decoding(extra=MODELS)) == [made]
 
 
 def test_a_header_is_refused_when_its_picture_is_too_large() -> None:
     made = picture((Layout.RGB, 16), 9, 8, "noise", 1, False)
-    (file,) = codec.compress([made], golden.weights)
+    (file,) = codec.compress([made], codec.Options(golden.weights))
     with pytest.raises(BitstreamError, match="more than the limit of 71"):
         container.read_header(file, 71)

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from PIL import Image
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip import codec
-from pixzip.engine.order import to_planes
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.order import to_coding_order
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models import library
 from pixzip.models.wavefront.export import training_view
+from tests.helpers.support import encoding
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photo.webp"
 NAMES = ["base", "fast", "base-grey", "graphics", "graphics-grey"]
@@ -44,7 +46,7 @@ def test_a_model_is_small_and_knows_its_answer(name: str) -> None:
 def test_every_form_gives_the_known_answer(name: str, compiled: bool, backend: str) -> None:
     weights = library.load(library.shipped_paths()[name])
     try:
-        engine = Engine(weights, backend=backend, compiled=compiled)
+        engine = WavefrontEngine(weights, backend=backend, compiled=compiled)
     except ModelMismatchError as e:
         if backend == "int8" and "not exact on this machine" in str(e):
             pytest.skip("this CPU's int8 products saturate: the self-test refused them")
@@ -56,16 +58,18 @@ def test_every_form_gives_the_known_answer(name: str, compiled: bool, backend: s
 def test_a_wrong_known_answer_refuses_the_engine(name: str) -> None:
     weights = library.load(library.shipped_paths()[name])
     with pytest.raises(ModelMismatchError, match="nothing was coded"):
-        Engine(replace(weights, known_answer="0" * 64))
+        WavefrontEngine(replace(weights, known_answer="0" * 64))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_view_and_integer_view_agree_within_half_a_percent(name: str) -> None:
     weights = library.load(library.shipped_paths()[name])
-    planes = to_planes(codec.as_picture(crop(weights.config.channels)).samples, weights.order)
-    (integer_bits,) = Engine(weights).nll_bits([planes])
+    samples = to_coding_order(codec.as_picture(crop(weights.config.channels)).samples, weights.order)
+    (integer_bits,) = WavefrontEngine(weights).nll_bits(encoding([samples]))
     with torch.no_grad():
-        training_bits = float(training_view(weights)(torch.from_numpy(planes[None]).float()).double().sum())
+        training_bits = float(
+            training_view(weights)(torch.from_numpy(samples).permute(2, 0, 1)[None].float()).double().sum()
+        )
     assert training_bits == pytest.approx(integer_bits, rel=0.005)
 
 
@@ -73,7 +77,7 @@ def test_training_view_and_integer_view_agree_within_half_a_percent(name: str) -
 def test_a_file_is_the_models_bits_and_a_header(name: str) -> None:
     channels = library.load(library.shipped_paths()[name]).config.channels
     image = crop(channels)
-    (row,) = codec.evaluate([image], lambda c: library.resolve(name, c))
+    (row,) = codec.evaluate([image], codec.Options(partial(library.resolve, name)))
     assert row["file_bits"] <= 1.002 * row["model_bits"] + 8 * MAX_HEADER_BYTES
     # a model that has learned nothing would need 8 bits a sub-pixel
     assert row["bpsp"] < 4
@@ -82,7 +86,7 @@ def test_a_file_is_the_models_bits_and_a_header(name: str) -> None:
 @pytest.mark.parametrize(("name", "shape"), [("base", (1, 1, 3)), ("fast", (1, 1, 3)), ("base-grey", (1, 1))])
 def test_one_pixel_takes_at_most_forty_bytes(name: str, shape: tuple[int, ...]) -> None:
     for value in (0, 77, 255):
-        (data,) = codec.compress([np.full(shape, value, np.uint8)], lambda c: library.resolve(name, c))
+        (data,) = codec.compress([np.full(shape, value, np.uint8)], codec.Options(partial(library.resolve, name)))
         assert len(data) <= 40
 
 
@@ -95,9 +99,9 @@ def test_base_beats_lossless_webp_on_the_example() -> None:
     image = crop(3, 256, 384)
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "WEBP", lossless=True, quality=100, method=6)
-    (data,) = codec.compress([image], lambda c: library.resolve("base", c))
+    (data,) = codec.compress([image], codec.Options(partial(library.resolve, "base")))
     assert len(data) < len(buffer.getvalue())
-    header = codec.parse(data)
+    header = codec.Opening(data).header
     assert (header.width, header.height) == (384, 256)
 
 
@@ -109,8 +113,8 @@ def test_what_a_retired_model_wrote_stays_readable() -> None:
         assert name.endswith(weights.model_id.hex())
         assert library.name_of(weights.model_id) == name
         image = crop(weights.config.channels, 24, 40)
-        (file,) = codec.compress([image], lambda channels, weights=weights: weights, models_only=True)  # type: ignore[misc]
-        (back,) = codec.decompress([file], library.by_id)
+        (file,) = codec.compress([image], codec.Options(lambda channels, weights=weights: weights, models_only=True))  # type: ignore[misc]
+        (back,) = codec.decompress([file])
         assert np.array_equal(codec.as_array(back), image)
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.wavefront import network
 from pixzip.models.wavefront.export import export
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, med, shifted, validity
-from tests.helpers.support import ORDERS, scene, tiny_model
+from tests.helpers.support import ORDERS, encoding, scene, tiny_model
 
 HEIGHT, WIDTH = 7, 12
 PIXELS = [(0, 0), (0, 5), (3, 0), (3, 6), (3, 11), (6, 4), (6, 11)]
@@ -102,8 +102,8 @@ def test_shifted_and_validity_agree_with_indexing(size: tuple[int, int]) -> None
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_view_and_integer_view_agree_within_half_a_percent(channels: int) -> None:
     model = tiny_model(channels, seed=4)
-    planes = scene(channels, 40, 52, 4)
-    batch = torch.from_numpy(planes[None].astype(np.float32))
+    samples = scene(channels, 40, 52, 4)
+    batch = torch.from_numpy(samples.transpose(2, 0, 1)[None].astype(np.float32))  # NCHW
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     before = after = 0.0
     model.quantise = True
@@ -115,8 +115,8 @@ def test_training_view_and_integer_view_agree_within_half_a_percent(channels: in
             loss.backward()
             optimiser.step()
     assert after < 0.8 * before
-    (exact,) = Engine(export(model, ORDERS[channels]), backend="float32").nll_bits([planes])
-    assert exact / planes.size == pytest.approx(after, rel=0.005)
+    (exact,) = WavefrontEngine(export(model, ORDERS[channels]), backend="float32").nll_bits(encoding([samples]))
+    assert exact / samples.size == pytest.approx(after, rel=0.005)
 
 
 def test_code_lengths_in_training_are_those_of_a_distribution() -> None:

@@ -32,11 +32,11 @@ def _activate(stream: Tensor, finer: int = 0) -> Tensor:
     return _rounded(stream, FRACTION - finer).clamp(0, ACTIVATION_MAX)
 
 
-def heads(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Heads:
+def heads(weights: IntegerWeights, samples: NDArray[np.uint8]) -> Heads:
     """Run trunk and heads.
 
     Args:
-        planes: (C, H, W) uint8 in coding order.
+        samples: (H, W, C) uint8 in coding order.
     """
     config = weights.config
 
@@ -49,7 +49,7 @@ def heads(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Heads:
     def rows(maps: Tensor) -> Tensor:
         return maps.flatten(1).T  # (C, H, W) -> (N, C)
 
-    pixels = torch.from_numpy(planes.astype(np.float64))
+    pixels = torch.from_numpy(samples.transpose(2, 0, 1).astype(np.float64))  # CHW
     h, w = pixels.shape[1:]
     centre = med(pixels[None])[0]
     inside = validity(h, w, MASK_A)
@@ -72,10 +72,10 @@ def heads(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Heads:
     return Heads(outputs, middle.float(), known.float())
 
 
-def frequencies(weights: IntegerWeights, planes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(C, H, W) uint8 -> (C, H, W, 256) frequencies, each row's sum 2^20."""
+def frequencies(weights: IntegerWeights, samples: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(H, W, C) uint8 -> (H, W, C, 256) frequencies, each row's sum 2^20."""
     tables = Frequencies(weights, torch.device("cpu"))
-    outputs, centre, known = heads(weights, planes)
+    outputs, centre, known = heads(weights, samples)
     channels = []
     for i, out in enumerate(outputs):
         mixture = tables.mixture(out, centre[:, i], known[:, :i])
@@ -83,4 +83,4 @@ def frequencies(weights: IntegerWeights, planes: NDArray[np.uint8]) -> NDArray[n
         n = len(bin_rows)
         rows = [tables.place_rows(mixture, torch.full((n,), b), bin_rows).diff() for b in range(16)]
         channels.append(torch.cat(rows, 1))
-    return torch.stack(channels).view(*planes.shape, 256).numpy().astype(np.int64)
+    return torch.stack(channels, 1).view(*samples.shape, 256).numpy().astype(np.int64)

@@ -219,8 +219,8 @@ def two_models(first_bytes: int, second_bytes: int, asked: list[Any]) -> Any:
     """What `Search` of two models decides, when they need so many bytes; which were asked is put into `asked`."""
 
     def solve(questions: list[Ask]) -> list[bytes]:
-        asked.extend(q.weights for q in questions)
-        return [bytes(first_bytes if q.weights == "first" else second_bytes) for q in questions]
+        asked.extend(q.model for q in questions)
+        return [bytes(first_bytes if q.model == "first" else second_bytes) for q in questions]
 
     choices: Any = {3: [Choice(0, "first"), Choice(2, "second")]}  # type: ignore[arg-type]
     return lambda samples: drive([Search(choices).encode(samples, 8)], solve)[0]

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pixcodecs.coders import range as range_coder
+from pixcodecs.coders.base import TOTAL
 from pixcodecs.errors import BitstreamError
 
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.wavefront import reference
-from tests.helpers.support import scene, tiny_weights
+from tests.helpers.support import encoding, scene, tiny_weights
 from tests.oracles.range_coder import PlainDecoder, PlainEncoder
 
 Rows = NDArray[np.float32]
@@ -53,7 +54,7 @@ def test_symbols_round_trip_in_any_division_into_calls(seed: int, n: int, total:
 def test_overhead_is_below_a_thousandth_and_a_few_bytes() -> None:
     rng = np.random.default_rng(1)
     for n in (1, 10, 1000, 50_000):
-        rows = random_rows(rng, min(n, 2000), 16, range_coder.TOTAL)[np.arange(n) % 2000]
+        rows = random_rows(rng, min(n, 2000), 16, TOTAL)[np.arange(n) % 2000]
         symbols = draw(rng, rows)
         ideal = float(-np.log2(np.take_along_axis(rows, symbols[:, None], 1)[:, 0] / rows.sum(1)).sum())
         assert 8 * len(coded(symbols, rows)) <= 1.001 * ideal + 64
@@ -61,8 +62,8 @@ def test_overhead_is_below_a_thousandth_and_a_few_bytes() -> None:
 
 def test_certain_symbols_cost_nearly_nothing() -> None:
     rows = np.ones((100_000, 16), np.float32)
-    rows[:, 3] = range_coder.TOTAL - 15
-    assert len(coded(np.full(100_000, 3, np.int32), rows)) <= 8 + 100_000 * 15 / range_coder.TOTAL * 2
+    rows[:, 3] = TOTAL - 15
+    assert len(coded(np.full(100_000, 3, np.int32), rows)) <= 8 + 100_000 * 15 / TOTAL * 2
 
 
 def test_plain_python_gives_the_same_bytes_and_reads_them() -> None:
@@ -85,8 +86,8 @@ def test_plain_python_gives_the_same_bytes_and_reads_them() -> None:
 def test_a_payload_is_decoded_by_nothing_but_the_specification(channels: int) -> None:
     model = tiny_weights(channels, seed=9, spread=1.0)
     height, width = 5, 8
-    planes = scene(channels, height, width, 9)
-    (payload,) = Engine(model, backend="float32").encode([planes])
+    samples = scene(channels, height, width, 9)
+    (payload,) = WavefrontEngine(model, backend="float32").encode(encoding([samples]))
     decoder = PlainDecoder(payload)
     own = reference.Reference(model, height, width)
     for t in range(width + 2 * (height - 1)):
@@ -105,7 +106,7 @@ def test_a_payload_is_decoded_by_nothing_but_the_specification(channels: int) ->
                 own.centre, own.hidden, own.known, own.fine = states[i]
                 own.store(y, x, channel, 16 * bins[i] + place)
                 states[i] = own.centre, own.hidden, own.known, own.fine
-    assert np.array_equal(own.pixels.transpose(2, 0, 1), planes)
+    assert np.array_equal(own.pixels, samples)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 7])
@@ -116,7 +117,7 @@ def test_a_payload_that_is_not_made_of_words_is_rejected(n: int) -> None:
 
 def test_words_left_over_are_rejected() -> None:
     rng = np.random.default_rng(3)
-    rows = random_rows(rng, 50, 16, range_coder.TOTAL)
+    rows = random_rows(rng, 50, 16, TOTAL)
     decoder = range_coder.Decoder(coded(draw(rng, rows), rows) + b"\x01\0\0\0" * 3)
     decoder.decode(rows)
     with pytest.raises(BitstreamError, match="goes on"):
@@ -124,6 +125,6 @@ def test_words_left_over_are_rejected() -> None:
 
 
 def test_a_payload_no_encoder_writes_ends_in_bitstream_error() -> None:
-    rows = np.full((64, 16), range_coder.TOTAL / 16, np.float32)
+    rows = np.full((64, 16), TOTAL / 16, np.float32)
     with pytest.raises(BitstreamError):
         range_coder.Decoder(b"\xff" * 64).decode(rows)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pixcodecs.coders import rans
+from pixcodecs.coders import rans, rans_numba
+from pixcodecs.coders.base import Shape
 from pixcodecs.errors import BitstreamError
 
-from pixzip.engine import symbols as symbol_coders
 from tests.oracles.rans import HIGHEST, LOWEST, PlainRansDecoder, PlainRansEncoder, edges
 from tests.pixcodecs.test_range import draw, random_rows
 
@@ -30,7 +30,7 @@ class Case:
         self.shape = shape
         self.rows = random_rows(rng, int(np.prod(shape)), 16, total)
         self.symbols = draw(rng, self.rows)
-        self.shares = symbol_coders.shares_of(self.symbols, self.rows).reshape(shape)
+        self.shares = rans.intervals_of(self.symbols, self.rows).reshape(shape)
 
     def calls(self) -> Iterator[NDArray[np.int64]]:
         """The numbers of the symbols that are coded at once, in order."""
@@ -66,10 +66,18 @@ class Case:
         return found
 
 
-def compiled(shares: NDArray[np.int64], lanes: int) -> bytes:
-    assert symbol_coders._KERNELS is not None
+def compiled(shares: NDArray[np.int64], lanes: int | None = None) -> bytes:
+    return rans_numba.payload(shares.reshape(*shares.shape[:2], -1), lanes)
+
+
+def call_by_call(case: Case, lanes: int) -> bytes:
+    """What the encoder makes of symbols and rows as an engine gives them: nothing where a step has no pixel."""
+    encoder = rans_numba.Encoder(Shape(*case.shape))
+    for call in case.calls():
+        if len(call):
+            encoder.encode(case.symbols[call], case.rows[call])
     with patch.object(rans, "lanes_for", return_value=lanes):
-        return symbol_coders.encode_rans(shares)
+        return encoder.finish()
 
 
 def all_bits(shares: NDArray[np.int64]) -> float:
@@ -89,9 +97,10 @@ def test_numpy_numba_and_plain_python_write_the_same_bytes_and_read_them(
     payload = case.plain(lanes)
     assert rans.encode(case.shares, lanes) == payload
     assert compiled(case.shares, lanes) == payload
+    assert call_by_call(case, lanes) == payload
     assert payload[0] == log2_lanes
     assert np.array_equal(case.decoded(rans.Decoder(payload)), case.symbols)
-    assert np.array_equal(case.decoded(symbol_coders.RansDecoder(payload)), case.symbols)
+    assert np.array_equal(case.decoded(rans_numba.Decoder(payload)), case.symbols)
     assert case.plainly_decoded(payload) == case.symbols.tolist()
 
 
@@ -109,7 +118,7 @@ def test_shares_fill_2_to_the_20_and_none_is_empty_whatever_the_total(seed: int,
     assert sizes.max() < 2**20
     assert (abs(sizes * total - rows.astype(np.int64) * 2**20) < total).all()
     symbols = rng.integers(0, k, 50).astype(np.int32)
-    packed = symbol_coders.shares_of(symbols, rows)
+    packed = rans.intervals_of(symbols, rows)
     assert np.array_equal(packed, rans.intervals_of(symbols, rows))
     assert np.array_equal(packed >> 20, found[np.arange(50), symbols])
     assert np.array_equal(packed & 2**20 - 1, sizes[np.arange(50), symbols])
@@ -159,15 +168,15 @@ def test_shares_take_the_bits_of_their_frequencies() -> None:
 def test_certain_symbols_cost_nearly_nothing() -> None:
     rows = np.ones((100_000, 16), np.float32)
     rows[:, 3] = 2**20 - 15
-    shares = symbol_coders.shares_of(np.full(100_000, 3, np.int32), rows).reshape(100, 1000, 1, 1)
-    assert len(symbol_coders.encode_rans(shares)) <= 9 + 100_000 * 15 / 2**20 * 2
+    shares = rans.intervals_of(np.full(100_000, 3, np.int32), rows).reshape(100, 1000, 1, 1)
+    assert len(compiled(shares)) <= 9 + 100_000 * 15 / 2**20 * 2
 
 
 @pytest.mark.parametrize("symbol", [0, 1])
 def test_the_largest_and_the_smallest_share_keep_states_within_63_bits(symbol: int) -> None:
     rows = np.tile(np.array([2**20 - 1, 1], np.float32), (3000, 1))
     symbols = np.where(np.arange(3000) % 7 == 0, 1 - symbol, symbol).astype(np.int32)
-    shares = symbol_coders.shares_of(symbols, rows).reshape(1, 3000, 1, 1)
+    shares = rans.intervals_of(symbols, rows).reshape(1, 3000, 1, 1)
     encoder = PlainRansEncoder(1)  # which asserts it
     for s, row in zip(symbols, rows, strict=True):
         encoder.encode(0, int(s), row.tolist())
@@ -219,7 +228,7 @@ def test_every_truncation_and_every_flipped_byte_is_an_error() -> None:
             for mask in (1 << i % 8, 255)
         ]
         for data in bad:
-            for form in (rans.Decoder, symbol_coders.RansDecoder):
+            for form in (rans.Decoder, rans_numba.Decoder):
                 with pytest.raises(BitstreamError):
                     case.decoded(form(data))
 
@@ -249,7 +258,7 @@ def test_a_payload_whose_parts_are_wrong_is_refused_before_it_is_decoded(message
         PlainRansDecoder(REFUSED[message])
 
 
-@pytest.mark.parametrize("form", [rans.Decoder, symbol_coders.RansDecoder])
+@pytest.mark.parametrize("form", [rans.Decoder, rans_numba.Decoder])
 def test_each_way_in_which_a_payload_does_not_end_is_named(form: type[rans.Decoder]) -> None:
     case = Case(3, (4, 5, 1, 2), 2**20)
     payload = rans.encode(case.shares, 4)
@@ -269,7 +278,7 @@ def test_a_lane_that_no_pixel_has_must_end_as_the_others() -> None:
     case = Case(5, (6, 1, 1, 2), 2**20)  # steps of one pixel at most
     payload = rans.encode(case.shares, 2)
     assert payload[9:17] == _states(LOWEST)
-    for form in (rans.Decoder, symbol_coders.RansDecoder):
+    for form in (rans.Decoder, rans_numba.Decoder):
         assert np.array_equal(case.decoded(form(payload)), case.symbols)
         with pytest.raises(BitstreamError, match="do not end"):
             case.decoded(form(payload[:9] + _states(LOWEST + 1) + payload[17:]))

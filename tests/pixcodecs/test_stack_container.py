@@ -16,8 +16,9 @@ from pixcodecs.container.stack import Header, Run, pack_header, read_header
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.primitives import Reader, deflate, varint
 
+from pixzip.codec.options import Options
 from pixzip.codec.stack import compress_stack, decompress_stack
-from pixzip.models.registry import Weights
+from pixzip.models.base import Model
 from tests.helpers.forging import file_v3
 from tests.helpers.support import tiny_weights
 
@@ -61,7 +62,7 @@ def test_images_of_one_size_become_one_run() -> None:
     assert stacks.runs([(3, 4), (3, 4), (4, 3), (3, 4)]) == (Run(2, 3, 4), Run(1, 4, 3), Run(1, 3, 4))
 
 
-def _no_model(model_id: bytes) -> Weights:
+def _no_model(model_id: bytes) -> Model:
     raise AssertionError("damage was found only after the model was looked for")
 
 
@@ -76,21 +77,21 @@ def small() -> bytes:
 def test_every_truncation_is_rejected(small: bytes) -> None:
     for n in range(len(small)):
         with pytest.raises(BitstreamError):
-            decompress_stack(small[:n], _no_model)
+            decompress_stack(small[:n], Options(model_by_id=_no_model))
 
 
 def test_every_flipped_byte_is_rejected(small: bytes) -> None:
     for i in range(len(small)):
         for flip in (*(1 << bit for bit in range(8)), 0x55, 0xFF):
             with pytest.raises(BitstreamError):
-                decompress_stack(small[:i] + bytes([small[i] ^ flip]) + small[i + 1 :], _no_model)
+                decompress_stack(small[:i] + bytes([small[i] ^ flip]) + small[i + 1 :], Options(model_by_id=_no_model))
 
 
 def test_inserted_and_removed_bytes_are_rejected(small: bytes) -> None:
     for i in range(len(small)):
         for damaged in (small[:i] + small[i + 1 :], small[:i] + b"\0" + small[i:], small + small[i:]):
             with pytest.raises(BitstreamError):
-                decompress_stack(damaged, _no_model)
+                decompress_stack(damaged, Options(model_by_id=_no_model))
 
 
 def test_readers_of_images_say_that_a_stack_is_one(small: bytes) -> None:
@@ -128,7 +129,7 @@ def test_hostile_headers_cost_little_memory(name: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(BitstreamError) as found:
-            decompress_stack(data, _no_model, max_pixels=None)
+            decompress_stack(data, Options(model_by_id=_no_model, max_pixels=None))
         assert tracemalloc.get_traced_memory()[1] < 5 * names.MAX_NAMES_BYTES
     finally:
         tracemalloc.stop()

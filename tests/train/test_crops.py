@@ -19,7 +19,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def picture(h: int, w: int, seed: int = 0, channels: int = 3) -> NDArray[np.uint8]:
-    return noise(channels, h, w, seed).transpose(1, 2, 0)
+    return noise(channels, h, w, seed)
 
 
 def turned(window: NDArray[np.uint8]) -> list[bytes]:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def planes(channels: int, side: int) -> torch.Tensor:
-    return torch.from_numpy(noise(channels, side, side, 1)).float()[None]
+    return torch.from_numpy(noise(channels, side, side, 1)).permute(2, 0, 1).float()[None]
 
 
 def model_mean(model: WavefrontPixelCNN) -> Objective:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixzip.engine import family as family_engine
-from pixzip.engine.family import DensityEngine
+from pixzip.engine.family import FamilyEngine
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.heads import softmax_of_product
 from pixzip.models.family.taps import Taps, context, taps_product, window
@@ -22,6 +22,7 @@ from pixzip.models.registry import load_family
 from pixzip.train.family import FamilyConfig, FamilyJob
 from pixzip.train.loop import Status, run
 from tests.helpers.family import SIZES, VARIANTS, pair, smooth, values_of
+from tests.helpers.support import decoding, encoding
 
 STEPS, BATCH, SIDE = 18, 4, 8
 every_model = pytest.mark.parametrize("name", FAMILY)
@@ -109,7 +110,7 @@ def _small_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def data(path: Path, channels: int = 1, count: int = 40) -> list[Path]:
     images = np.stack([smooth(channels, SIDE, SIDE, seed) for seed in range(count)])
-    np.save(path / "images.npy", images.transpose(0, 2, 3, 1))
+    np.save(path / "images.npy", images)
     return [path / "images.npy"]
 
 
@@ -154,9 +155,9 @@ def test_a_short_run_learns_and_its_export_codes_an_image_losslessly(name: str, 
     assert held_out[1] < seen[0][1] - 0.1
     assert seen[-1][0].best == pytest.approx(min(held_out), abs=1e-4)
     assert load_family(tmp_path / "run/model.safetensors").digest == weights.digest
-    engine = DensityEngine(weights)
+    engine = FamilyEngine(weights)
     image = smooth(3, 4, 5, 99)
-    (back,) = engine.decode(engine.encode([image]), [(4, 5)])
+    (back,) = engine.decode(decoding(engine.encode(encoding([image])), [(4, 5)]))
     assert np.array_equal(back, image)
 
 

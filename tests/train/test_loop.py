@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront.network import Config
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.loop import Status
 from pixzip.train.wavefront import TrainConfig, train
-from tests.helpers.support import ORDERS, noise, scene
+from tests.helpers.support import ORDERS, decoding, encoding, noise, scene
 
 STEPS, CROP, BATCH = 40, 16, 2
 TINY = TrainConfig(
@@ -43,7 +43,7 @@ class StoppedError(Exception):
 def folder(path: Path, channels: int) -> Path:
     path.mkdir()
     for seed in range(6):
-        array = scene(channels, 24, 30, seed).transpose(1, 2, 0)
+        array = scene(channels, 24, 30, seed)
         Image.fromarray(array[..., 0] if channels == 1 else array).save(path / f"{seed}.png")
     (path / "readme.txt").write_text("not an image")
     return path
@@ -61,9 +61,9 @@ def test_a_short_run_learns_and_its_export_codes_an_image_losslessly(channels: i
     assert log[-1]["held_out"] < log[0]["held_out"] < seen[0][1]
     assert log[-1]["held_out"] < 0.9 * seen[0][1]
     model = load_wavefront(tmp_path / "run/model.safetensors")
-    engine = Engine(model, backend="float32")
+    engine = WavefrontEngine(model, backend="float32")
     images = [scene(channels, 11, 14, 99), noise(channels, 5, 3, 1)]
-    decoded = engine.decode(engine.encode(images), [planes.shape[1:] for planes in images])
+    decoded = engine.decode(decoding(engine.encode(encoding(images)), [image.shape[:2] for image in images]))
     assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
 
 

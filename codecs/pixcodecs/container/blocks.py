@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import RANGE, coder_of_kind
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, deflate, inflate, pack_bits, unpack_bits, varint
 
@@ -25,7 +26,7 @@ Shape = tuple[int, int, int]
 
 
 class Kind(IntEnum):
-    """Wire ids of blocks."""
+    """Wire ids of blocks, the kinds of entropy coders among them (`pixcodecs.coders.registry`)."""
 
     RAW = 0
     CONSTANT = 1
@@ -61,7 +62,7 @@ class ModelRequest(NamedTuple):
     payload: bytes
     shape: Shape
     precision: Precision = Precision()
-    coder: EntropyCoder = EntropyCoder.RANGE
+    coder: EntropyCoder = RANGE
 
 
 #: (body, shape, depth) -> samples
@@ -87,15 +88,13 @@ def constant(samples: Samples, depth: int) -> bytes:
     return bytes([Kind.CONSTANT]) + pack_bits(samples[0, 0], depth)
 
 
-def model(position: int, payload: bytes, coder: EntropyCoder = EntropyCoder.RANGE) -> bytes:
+def model(
+    position: int, payload: bytes, coder: EntropyCoder = RANGE, precision: Precision = Precision()  # noqa: B008
+) -> bytes:  # fmt: skip
     """A block that a learned model coded."""
-    return bytes([Kind.RANS_MODEL if coder is EntropyCoder.RANS else Kind.MODEL, position]) + payload
-
-
-def deep_model(position: int, precision: Precision, payload: bytes, coder: EntropyCoder = EntropyCoder.RANGE) -> bytes:
-    """A block of more than 8 bits that a learned model coded."""
-    kind = Kind.DEEP_RANS_MODEL if coder is EntropyCoder.RANS else Kind.DEEP_MODEL
-    return bytes([kind, position, precision.unit]) + payload
+    if precision.depth == 8:
+        return bytes([coder.kind, position]) + payload
+    return bytes([coder.high_depth_kind, position, precision.unit]) + payload
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
@@ -159,29 +158,19 @@ def decode(
     """
     reader = Reader(block)
     number = reader.byte("kind of a block")
-    if number not in Kind.__members__.values():
+    coder = coder_of_kind(number)
+    if not coder and number not in Kind.__members__.values():
         raise BitstreamError(f"block kind {number} is unknown to this version")
     if nesting > _DEEPEST:
         raise BitstreamError("blocks are nested too deep")
+    if coder:
+        return (yield _request(reader, shape, depth, coder, high_depth=number == coder.high_depth_kind))
     kind, (h, w, c) = Kind(number), shape
     match kind:
         case Kind.RAW:
             return unpack_bits(reader.rest(), h * w * c, depth).reshape(shape)
         case Kind.CONSTANT:
             return np.broadcast_to(unpack_bits(reader.rest(), c, depth), shape)
-        case Kind.MODEL | Kind.RANS_MODEL:
-            if depth != 8 or c not in (1, 3):
-                raise BitstreamError(f"a model codes 1 or 3 channels of 8 bits, block has {c} of {depth}")
-            coder = EntropyCoder.RANS if kind is Kind.RANS_MODEL else EntropyCoder.RANGE
-            return (yield ModelRequest(reader.byte("position of a model"), reader.rest(), shape, coder=coder))
-        case Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
-            if depth <= 8 or c not in (1, 3):
-                raise BitstreamError(f"a model codes 1 or 3 channels of 9 to 16 bits, block has {c} of {depth}")
-            position, unit = reader.byte("position of a model"), reader.byte("unit")
-            if unit > depth - 8:
-                raise BitstreamError(f"block has grey levels of 2^{unit} samples at {depth} bits")
-            coder = EntropyCoder.RANS if kind is Kind.DEEP_RANS_MODEL else EntropyCoder.RANGE
-            return (yield ModelRequest(position, reader.rest(), shape, Precision(depth, unit), coder))
         case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if kind not in decoders:
                 raise BitstreamError(f"block is {kind.name}, which is not supported here")
@@ -218,6 +207,24 @@ def decode(
                 raise BitstreamError(f"ranks of {depth}-bit levels take {less} bits")
             inner = yield from decode(reader.rest(), shape, less, decoders, nesting + 1)
             return _each(partial(_from_ranks, used, depth), inner)
+        case _:
+            raise BitstreamError(f"block kind {kind.name} is coded by no entropy coder of this version")
+
+
+def _request(reader: Reader, shape: Shape, depth: int, coder: EntropyCoder, *, high_depth: bool) -> ModelRequest:
+    """What a model's block, behind its kind, asks of the model.
+
+    Raises:
+        BitstreamError: no model codes such samples.
+    """
+    channels = shape[2]
+    if channels not in (1, 3) or (depth <= 8 if high_depth else depth != 8):
+        codes = "9 to 16 bits" if high_depth else "8 bits"
+        raise BitstreamError(f"a model codes 1 or 3 channels of {codes}, block has {channels} of {depth}")
+    position, unit = reader.byte("position of a model"), reader.byte("unit") if high_depth else 0
+    if unit > depth - 8:
+        raise BitstreamError(f"block has grey levels of 2^{unit} samples at {depth} bits")
+    return ModelRequest(position, reader.rest(), shape, Precision(depth, unit), coder)
 
 
 def _each(function: Callable[..., Samples], *parts: Samples) -> Samples:

@@ -4,17 +4,15 @@ import time
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.registry import CODERS
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.work import large, originals
 from pixzip.cli.work.jobs import Jobs
-from pixzip.cli.work.shared import weights_for
 from pixzip.cli.work.threads import set_threads
 from pixzip.io import streams
-from pixzip.models import library
 
 
 class _Item(NamedTuple):
@@ -39,18 +37,14 @@ class Compression:
         most: int | None,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
-        self.ledger, self.manner, self.max_pixels = ledger, ledger.manner, most
-        self.model, self.strip = model, strip
-        self.device = codec.coding_device(device)
-        self.choices: dict[str, Any] = {
-            "verify": verify,
-            "models_only": models_only,
-            "coder": EntropyCoder(coder),
-            "graphics": library.graphics_beside(model),
-        }
-        self.by_id = library.with_model(model)
-        self.jobs = Jobs(self._code, self._write, ledger.fail, codec.batch_pixels(self.device))
-        self.checks = Jobs(self._read_back, self._compare, self._unwrite, codec.batch_pixels(self.device))
+        self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
+        self.options = codec.Options.of(
+            model, codec.coding_device(device), verify=verify, models_only=models_only, coder=CODERS[coder],
+            max_pixels=None,
+        )  # fmt: skip
+        pixels = self.options.executor.batch_pixels
+        self.jobs = Jobs(self._code, self._write, ledger.fail, pixels)
+        self.checks = Jobs(self._read_back, self._compare, self._unwrite, pixels)
 
     def run(self, names: list[str]) -> None:
         self.jobs.feed(names, self._read, self.ledger.pixels)
@@ -83,15 +77,15 @@ class Compression:
         entry.pixels = rows.frame.width * rows.frame.height
         kept = self._losses(name, rows.dropped)
         check = self.manner.remove and not kept
-        phases = 1 + self.choices["verify"] + check
+        phases = 1 + self.options.verify + check
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         large.compress(
-            name, rows, target, self.model, self.device, by_id=self.by_id, strip=self.strip,
-            write=lambda data: self.ledger.write(name, data, stat), progress=progress, **self.choices,
+            name, rows, target, self.options, strip=self.strip,
+            write=lambda data: self.ledger.write(name, data, stat), progress=progress,
         )  # fmt: skip
         if check:
             try:
-                large.compare(name, target, self.by_id, self.device, progress())
+                large.compare(name, target, self.options, progress())
             except Exception:
                 self.ledger.take_back(name)
                 raise
@@ -99,8 +93,7 @@ class Compression:
 
     def _code(self, items: list[_Item]) -> list[bytes]:
         progress = self.ledger.part([item.name for item in items], 0.5 if self.manner.remove else 1.0)
-        pictures = [item.picture for item in items]
-        return codec.compress(pictures, weights_for(self.model), self.device, progress=progress, **self.choices)
+        return codec.compress([item.picture for item in items], self.options, progress)
 
     def _write(self, name: str, item: _Item, data: bytes, seconds: float) -> None:
         began = time.perf_counter()
@@ -123,7 +116,7 @@ class Compression:
         """The pictures of files that were written."""
         progress = self.ledger.part([item.name for item in items], 0.5)
         data = [streams.read(self.ledger.target(item.name)) for item in items]
-        return codec.decompress(data, self.by_id, self.device, max_pixels=None, progress=progress)
+        return codec.decompress(data, self.options, progress)
 
     def _compare(self, name: str, item: _Item, picture: Any, seconds: float) -> None:
         if picture != item.picture:

@@ -1,12 +1,10 @@
 """The work of `pixzip decompress`."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pixcodecs.container import image as container
 from pixcodecs.container import signature
 from pixcodecs.errors import PixzipError
 
@@ -20,7 +18,6 @@ from pixzip.cli.work.threads import set_threads
 from pixzip.codec import by_rows
 from pixzip.codec.tiles import Window
 from pixzip.io import streams
-from pixzip.models import library
 
 
 class _Item(NamedTuple):
@@ -31,7 +28,7 @@ class _Item(NamedTuple):
     """
 
     name: str
-    data: signature.Buffer
+    opening: codec.Opening
     stat: Any
 
 
@@ -44,12 +41,13 @@ class Decompression:
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.out, self.alone = ledger, ledger.manner, out, alone
-        self.max_pixels, self.salvage = max_pixels, salvage
+        self.salvage = salvage
         self.window = Window(*region) if region else None
         self.whole = not (region or salvage)
-        self.model_of = partial(library.by_id, extra=extra_paths(extra))
-        self.device = codec.coding_device(device)
-        self.jobs = Jobs(self._decode, self._write, ledger.fail, codec.batch_pixels(self.device))
+        self.options = codec.Options.decoding(
+            codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels
+        )  # fmt: skip
+        self.jobs = Jobs(self._decode, self._write, ledger.fail, self.options.executor.batch_pixels)
 
     def run(self, names: list[str]) -> None:
         self.jobs.feed(names, self._read, self.ledger.pixels)
@@ -66,53 +64,46 @@ class Decompression:
         if signature.is_stack(data):
             if not self.alone:
                 raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
-            stack.decompress(
-                self.ledger, name, data, out=self.out, model_of=self.model_of, device=self.device,
-                max_pixels=self.max_pixels, whole=self.whole,
-            )  # fmt: skip
+            stack.decompress(self.ledger, name, data, self.options, out=self.out, whole=self.whole)
             return None
         suffix = self._suffix(name)
-        header = codec.parse(data, self.max_pixels) if self.whole else container.read_header(data, self.max_pixels)
-        transparent = any(kind is container.Extra.TRANSPARENCY for kind, _ in header.extras)
-        image.check_suffix(suffix, header.layout, header.depth, transparent)
-        pixels = header.width * header.height
-        entry.pixels = self.window.pixels if self.window else pixels
-        if self.whole and pixels > by_rows.LARGE_PIXELS and self._large(name, data, stat):
+        opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage)
+        if self.whole:
+            opening.check_blocks()
+        frame = opening.frame
+        image.check_suffix(suffix, frame.layout, frame.depth, bool(frame.transparency))
+        entry.pixels = self.window.pixels if self.window else opening.pixels
+        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)
             return None
         entry.seconds = time.perf_counter() - began
-        return _Item(name, data, stat)
+        return _Item(name, opening, stat)
 
-    def _large(self, name: str, data: signature.Buffer, stat: Any) -> bool:
+    def _large(self, name: str, opening: codec.Opening, stat: Any) -> bool:
         """Whether the output's format takes rows, and is written."""
         entry, target = self.ledger[name], self.ledger.target(name)
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels or 0, 1 + self.manner.remove)
-        frame = large.decompress(
-            data, target, self._suffix(name), self.model_of, self.device, max_pixels=self.max_pixels,
+        written = large.decompress(
+            opening, target, self._suffix(name), self.options,
             write=lambda found: self.ledger.write(name, found, stat), progress=progress(),
         )  # fmt: skip
-        if frame is None:
+        if not written:
             return False
-        lost = self._losses(name, frame)
+        lost = self._losses(name, opening.frame)
         if self.manner.remove and not lost:
-            large.compare(target, name, self.model_of, self.device, progress())
+            large.compare(target, name, self.options, progress())
         self._finish(name, stat, lost)
         return True
 
     def _decode(self, items: list[_Item]) -> list[Any]:
         progress = self.ledger.part([item.name for item in items])
         if self.whole:
-            data = [item.data for item in items]
-            return codec.decompress(data, self.model_of, self.device, max_pixels=self.max_pixels, progress=progress)
-        found = []
-        for item in items:
-            one = codec.recover(
-                item.data, self.model_of, self.device, region=self.window, salvage=self.salvage,
-                max_pixels=self.max_pixels, progress=progress,
-            )  # fmt: skip
-            found.append(one)
-        return found
+            return codec.decompress([item.opening for item in items], self.options, progress)
+        return [
+            codec.recover(item.opening, self.options, region=self.window, salvage=self.salvage, progress=progress)
+            for item in items
+        ]
 
     def _write(self, name: str, item: _Item, found: Any, seconds: float) -> None:
         began = time.perf_counter()

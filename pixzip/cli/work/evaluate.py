@@ -10,7 +10,7 @@ import click
 from pixzip import codec
 from pixzip.cli.progress import Bar
 from pixzip.cli.work.jobs import Jobs
-from pixzip.cli.work.shared import load_image, weights_for
+from pixzip.cli.work.shared import load_image
 
 
 def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, max_pixels: int | None) -> None:
@@ -19,12 +19,12 @@ def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, m
     Raises:
         PixzipError: there is no such device.
     """
-    where = codec.resolve_device(device)
+    options = codec.Options.of(model, codec.resolve_device(device))
     rows: list[dict[str, Any]] = []
 
     def work(pictures: list[Any]) -> list[dict[str, Any]]:
         with Bar("evaluating") as bar:
-            return codec.evaluate(pictures, weights_for(model), where, progress=bar)
+            return codec.evaluate(pictures, options, bar)
 
     jobs = Jobs(work, lambda name, picture, result, seconds: rows.append({"image": name, **result}))
     for name in images:

@@ -1,6 +1,7 @@
 """The work of `pixzip heatmap`."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from pixcodecs.container import signature
 from pixzip import codec
 from pixzip import image as image_files
 from pixzip.cli.progress import Bar
-from pixzip.cli.work.shared import weights_for
 from pixzip.codec import describe
 from pixzip.codec.bits_map import pixel_bits
+from pixzip.image.picture import Picture
 from pixzip.io import files, streams
-from pixzip.models import library
 from pixzip.report import figure
 
 
@@ -30,8 +30,10 @@ def draw(
     Raises:
         PixzipError, OSError: it cannot be read, coded or written.
     """
-    picture, file = _coded(streams.read(image), model, device, max_pixels, models_only)
-    bits = _bits(file, model, device)
+    options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
+    picture, file = _coded(streams.read(image), options)
+    with Bar("measuring") as bar:
+        bits = pixel_bits(file, replace(options, max_pixels=None), bar)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
     if even:
         click.echo(
@@ -41,21 +43,14 @@ def draw(
     files.write(out, _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix), force)
 
 
-def _coded(data: bytes, model: str, device: str, limit: int | None, models_only: bool) -> tuple[Any, bytes]:
+def _coded(data: bytes, options: codec.Options) -> tuple[Picture, bytes]:
     """The picture of an image or `.pxz` file, and its `.pxz` file."""
-    where = codec.resolve_device(device)
     if data.startswith(signature.SIGNATURE):
         with Bar("decompressing") as bar:
-            return codec.decompress([data], library.with_model(model), where, max_pixels=limit, progress=bar)[0], data
-    picture = image_files.load(data, limit).picture
-    choices: dict[str, Any] = {"graphics": library.graphics_beside(model), "models_only": models_only}
+            return codec.decompress([data], options, bar)[0], data
+    picture = image_files.load(data, options.max_pixels).picture
     with Bar("compressing") as bar:
-        return picture, codec.compress([picture], weights_for(model), where, **choices, progress=bar)[0]
-
-
-def _bits(file: bytes, model: str, device: str) -> Any:
-    with Bar("measuring") as bar:
-        return pixel_bits(file, library.with_model(model), codec.resolve_device(device), max_pixels=None, progress=bar)
+        return picture, codec.compress([picture], options, bar)[0]
 
 
 def _numbers(bits: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pixcodecs.container.image import Layout
@@ -13,10 +13,13 @@ from pixzip.cli.progress import Bar
 from pixzip.cli.sample import MOST_SIDE
 from pixzip.cli.work.shared import load_image
 from pixzip.codec.encoder import as_picture
-from pixzip.engine import executor, sampling
+from pixzip.engine import sampling
+from pixzip.engine.base import Progress
+from pixzip.engine.device import engine as engine_of
+from pixzip.engine.family import FamilyEngine
 from pixzip.io import files
 from pixzip.models import library
-from pixzip.models.family.weights import FixedWeights
+from pixzip.models.family.architectures import FAMILY
 
 
 def sample(
@@ -32,9 +35,9 @@ def sample(
     engine = _engine(model, device)
     with Bar("sampling") as bar:
         images = sampling.sample(
-            engine, count, size[1], size[0], seed=seed, temperature=temperature, progress=_stages(bar, engine)
+            engine, count, size[1], size[0], seed=seed, temperature=temperature, progress=_scales(bar, engine)
         )
-    _write(images, engine.levels, math.ceil(math.sqrt(count)), out, force)
+    _write(images, engine.model.levels, math.ceil(math.sqrt(count)), out, force)
 
 
 def complete(
@@ -59,37 +62,37 @@ def complete(
     batch = np.repeat(np.stack(originals), count, 0)
     with Bar("completing") as bar:
         drawn = sampling.complete(
-            engine, batch, keep_rows, seed=seed, temperature=temperature, progress=_stages(bar, engine)
+            engine, batch, keep_rows, seed=seed, temperature=temperature, progress=_scales(bar, engine)
         )
     rows = [np.concatenate([o[None], drawn[i * count : (i + 1) * count]]) for i, o in enumerate(originals)]
-    _write(np.concatenate(rows), engine.levels, count + 1, out, force)
+    _write(np.concatenate(rows), engine.model.levels, count + 1, out, force)
 
 
-def _engine(model: str, device: str) -> Any:
-    weights = library.find(model)
-    if not isinstance(weights, FixedWeights):
-        raise PixzipError(f"model {model} is {weights.architecture}: sampling takes one of the PixelRNN family")
-    return executor.engine(weights, codec.resolve_device(device))
+def _engine(model: str, device: str) -> FamilyEngine:
+    found = library.find(model)
+    if found.architecture not in FAMILY:
+        raise PixzipError(f"model {model} is {found.architecture}: sampling takes one of the PixelRNN family")
+    return cast(FamilyEngine, engine_of(found, codec.resolve_device(device)))
 
 
-def _stages(bar: Bar, engine: Any) -> Any:
-    """One bar for all stages of a model."""
-    total, stage, last = len(engine.model.stages()), 0, 0
+def _scales(bar: Bar, engine: FamilyEngine) -> Progress:
+    """One bar for all scales of a model."""
+    total, scale, last = len(engine.network.model.scales()), 0, 0
 
     def progress(done: int, steps: int) -> None:
-        nonlocal stage, last
+        nonlocal scale, last
         if done < last:
-            stage += 1
+            scale += 1
         last = done
-        bar(stage * 1000 + 1000 * done // steps, 1000 * total)
+        bar(scale * 1000 + 1000 * done // steps, 1000 * total)
 
     return progress
 
 
-def _array(name: str, picture: Any, engine: Any) -> Any:
+def _array(name: str, picture: Any, engine: FamilyEngine) -> Any:
     """(H, W, C) of a picture as the model takes it."""
     layouts = {1: Layout.GREY, 3: Layout.RGB}
-    expected = layouts[engine.weights.config.channels]
+    expected = layouts[engine.model.channels]
     samples = picture.samples
     if picture.depth == 8 and picture.layout is Layout.RGB and expected is Layout.GREY:
         raise PixzipError(f"{name}: image is RGB, the model is for grey")
@@ -97,9 +100,9 @@ def _array(name: str, picture: Any, engine: Any) -> Any:
         samples = np.repeat(samples, 3, 2)
     elif picture.layout is not expected or picture.depth not in (1, 8):
         raise PixzipError(f"{name}: image is {picture.layout.name} of {picture.depth} bits, expected {expected.name}")
-    if engine.levels == 2 and picture.depth == 8:
+    if engine.model.levels == 2 and picture.depth == 8:
         return (samples > 127).astype(np.uint8)
-    if engine.levels == 256 and picture.depth == 1:
+    if engine.model.levels == 256 and picture.depth == 1:
         return samples * np.uint8(255)
     return samples
 

@@ -1,6 +1,5 @@
 """Pictures and models of the arguments that several commands take."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,3 @@ def load_image(name: str, max_pixels: int | None) -> Any:
     if loaded.dropped:
         click.echo(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}", err=True)
     return loaded.picture
-
-
-def weights_for(model: str) -> Callable[[int], Any]:
-    return lambda channels: library.resolve(model, channels)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import torch
@@ -12,7 +12,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.cli.work.training_display import Display
 from pixzip.codec import resolve_device
 from pixzip.models import library
-from pixzip.models.wavefront.weights import IntegerWeights
+from pixzip.models.wavefront.network import ARCHITECTURES
 from pixzip.train import family, wavefront
 from pixzip.train.execution import Execution
 from pixzip.train.family_configs import CONFIGS
@@ -67,9 +67,10 @@ def train(
                 model_id = run(family.FamilyJob(data, config, these.device), out, display, execution).model_id
             else:
                 start = library.resolve(init, config.model.channels) if init else None
-                if start is not None and not isinstance(start, IntegerWeights):
+                if start is not None and start.architecture not in ARCHITECTURES:
                     raise PixzipError(f"--init {init} is {start.architecture}, the config another architecture")
-                model_id = wavefront.train(data, config, out, these.device, display, start, execution).model_id
+                model = wavefront.train(data, config, out, these.device, display, cast(Any, start), execution)
+                model_id = model.model_id
     except (ValueError, FloatingPointError) as e:
         raise PixzipError(str(e)) from e
     except RuntimeError as e:

@@ -53,13 +53,13 @@ class DensityConfig:
             raise ValueError("a convolution has an even side")
 
 
-class Stage(NamedTuple):
+class Scale(NamedTuple):
     """One part of a model, which codes the pixels of a subsampled image.
 
     Attributes:
         model: what codes it.
         stride: the image has every so many pixels of the whole one, in both directions.
-        known: of it, every so many pixels are known from the stage before; 0 for none.
+        known: of it, every so many pixels are known from the scale before; 0 for none.
     """
 
     model: "Density"
@@ -67,7 +67,7 @@ class Stage(NamedTuple):
     known: int = 0
 
     def coded(self, h: int, w: int) -> NDArray[np.bool_]:
-        """(h, w) whether this stage codes a pixel of its image."""
+        """(h, w) whether this scale codes a pixel of its image."""
         mask = np.ones((h, w), np.bool_)
         if self.known:
             mask[:: self.known, :: self.known] = False
@@ -174,15 +174,15 @@ class Density(nn.Module, ABC):
         counted = images[0, 0].numel() if coded is None else int(coded.sum())
         return self.nll(images, coded).mean() / (counted * images.shape[1])
 
-    def stages(self) -> list[Stage]:
+    def scales(self) -> list[Scale]:
         """The parts that code an image, one after another; their coded pixels together are all of it."""
-        return [Stage(self)]
+        return [Scale(self)]
 
     def front(self, n: int, h: int, w: int, given: Tensor | None = None) -> Front:
         """The front of N images of h x w.
 
         Args:
-            given: (N, C, h', w') values that the stage before has coded, for a model that is conditioned on them.
+            given: (N, C, h', w') values that the scale before has coded, for a model that is conditioned on them.
         """
         front = Front(n, h, w, self.slope(w), self.groups, next(self.parameters()))
         if front.slope == w:
@@ -229,4 +229,4 @@ def each_module(model: nn.Module, arithmetic: Arithmetic) -> None:
             module.arithmetic = arithmetic  # type: ignore[assignment]
 
 
-__all__ = ["Density", "DensityConfig", "Runner", "Stage", "each_module"]
+__all__ = ["Density", "DensityConfig", "Runner", "Scale", "each_module"]

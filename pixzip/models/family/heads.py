@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
+from pixcodecs.coders.base import TOTAL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixzip.models.family import arithmetic as A
 
-#: Frequencies of a sub-pixel sum to this, and none is zero.
-TOTAL = 1 << 20
 #: Bits of a mixture's integer weights.
 WEIGHT_BITS = 16
 #: Means stay within this many grey levels of 0..255.

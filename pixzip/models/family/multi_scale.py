@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixzip.models.family.density import Density, DensityConfig, Stage
+from pixzip.models.family.density import Density, DensityConfig, Scale
 from pixzip.models.family.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pixzip.models.family.fronts import Front, Rows, Runner, Whole
 from pixzip.models.family.layers import CausalConv
@@ -145,12 +145,12 @@ class MultiScale(Density):
         self.functions = self.small.functions
         self.large = Conditional(config)
 
-    def stages(self) -> list[Stage]:
+    def scales(self) -> list[Scale]:
         s = self.config.stride
-        return [Stage(self.small, stride=s), Stage(self.large, known=s)]
+        return [Scale(self.small, stride=s), Scale(self.large, known=s)]
 
     def network(self, pixels: Tensor | None, run: Runner) -> Tensor:
-        raise TypeError("a multi-scale model runs in stages")
+        raise TypeError("a multi-scale model runs scale by scale")
 
     def nll(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
         parts = self._parts(images)
@@ -158,16 +158,16 @@ class MultiScale(Density):
 
     def mean_nats(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
         total: Tensor | float = 0.0
-        for stage, part, mask in self._parts(images):
+        for scale, part, mask in self._parts(images):
             if not mask.any():  # an image of one pixel is all small
                 continue
-            total = total + stage.model.mean_nats(part, mask) * (len(part) * int(mask.sum()) * part.shape[1])
+            total = total + scale.model.mean_nats(part, mask) * (len(part) * int(mask.sum()) * part.shape[1])
         assert isinstance(total, Tensor)
         return total / images.numel()
 
-    def _parts(self, images: Tensor) -> list[tuple[Stage, Tensor, NDArray[np.bool_]]]:
+    def _parts(self, images: Tensor) -> list[tuple[Scale, Tensor, NDArray[np.bool_]]]:
         out = []
-        for stage in self.stages():
-            part = images[..., :: stage.stride, :: stage.stride]
-            out.append((stage, part, stage.coded(*part.shape[2:])))
+        for scale in self.scales():
+            part = images[..., :: scale.stride, :: scale.stride]
+            out.append((scale, part, scale.coded(*part.shape[2:])))
         return out

@@ -11,12 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
 from pixcodecs.container.image import MODEL_ID_BYTES
 from pixcodecs.errors import ModelMismatchError
 from safetensors.numpy import save
@@ -54,8 +54,13 @@ class FixedWeights:
     #: The most bits of a sample, and the side of the largest tile: an encoder holds the features of all its pixels.
     max_depth: ClassVar[int] = 8
     largest_tile: ClassVar[int | None] = 256
-    #: What its payloads can be coded with.
-    coders: ClassVar[frozenset[EntropyCoder]] = frozenset({EntropyCoder.RANGE})
+    #: A payload is one sequence of symbols, in an order that only this kind of model has.
+    coders: ClassVar[frozenset[str]] = frozenset({"range"})
+
+    @property
+    def channels(self) -> int:
+        """Of the images that it codes."""
+        return self.config.channels
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -181,7 +186,7 @@ def _largest(values: NDArray[Any]) -> int:
     return int(np.abs(values.astype(np.int64)).max(initial=0))
 
 
-def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> FixedWeights:
+def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> FixedWeights:
     """Weights from the parts of a file, checked.
 
     Raises:
@@ -199,7 +204,7 @@ def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray
         config = kind(**sizes)
         config.check()
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
-        raise ModelMismatchError(f"weights file has damaged metadata: {e}") from None
+        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
     weights = FixedWeights(architecture, config, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
     check(weights)
     return weights

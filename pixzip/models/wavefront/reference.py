@@ -154,22 +154,22 @@ def round_shift(value: Integers, bits: int) -> Integers:
     return (value + (1 << (bits - 1))) >> bits
 
 
-def frequencies(weights: IntegerWeights, planes: NDArray[np.uint8]) -> Iterator[tuple[int, int, int, Integers]]:
+def frequencies(weights: IntegerWeights, samples: NDArray[np.uint8]) -> Iterator[tuple[int, int, int, Integers]]:
     """Yield (y, x, channel, frequencies) of every sub-pixel, in raster order.
 
     Args:
-        planes: (C, H, W) uint8 in coding order.
+        samples: (H, W, C) uint8 in coding order.
     Returns:
         An iterator; frequencies are (256,) int64, each at least 1, their sum 2^20.
     """
-    channels, height, width = planes.shape
+    height, width, channels = samples.shape
     model = Reference(weights, height, width)
     for y in range(height):
         for x in range(width):
             model.begin(y, x)
             for channel in range(channels):
                 yield y, x, channel, np.diff(model.cumulative(channel))
-                model.store(y, x, channel, int(planes[channel, y, x]))
+                model.store(y, x, channel, int(samples[y, x, channel]))
 
 
 def bin_freqs(freqs: Integers) -> Integers:

@@ -29,6 +29,17 @@ LOGISTIC_LIMIT = 5632
 #: Reciprocal scales carry this many fractional bits.
 RECIPROCAL_BITS = 8
 
+# Samples of 9 to 16 bits: the CDF is interpolated, for a sample can be much smaller than a step of the table.
+
+#: No frequency of a digit is less.
+FLOOR = 16
+#: The CDF is interpolated between every so many entries of its table: in the tails its integers are a staircase.
+STRIDE = 64
+#: Log2 of a stride in the finest steps there are, of which an entry is 2^RECIPROCAL_BITS wide.
+STRIDE_BITS = 14
+#: The CDF of a whole mixture: weights, table and the table's interpolation.
+CDF_FULL = (WEIGHT_TOTAL * CDF_TOTAL) << RECIPROCAL_BITS
+
 
 def exp2_table() -> NDArray[np.int16]:
     """(256,) WEIGHT_TOTAL * 2^(-i / LOGIT_STEPS), rounded."""

@@ -22,6 +22,9 @@ MASK_A: tuple[tuple[int, int], ...] = (
     *((-3, dx) for dx in range(-2, 4)),
 )
 
+#: Neighbours that the MED prediction reads, as positions in `MASK_A`.
+WEST, NORTH, NORTH_WEST = (MASK_A.index(tap) for tap in ((0, -1), (-1, 0), (-1, -1)))
+
 #: Deeper layers, read features: the centre and its four causal neighbours.
 MASK_B: tuple[tuple[int, int], ...] = ((0, 0), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
 from pixcodecs.container.image import MODEL_ID_BYTES
 from pixcodecs.errors import ModelMismatchError
 from safetensors.numpy import save
@@ -58,13 +57,18 @@ class IntegerWeights:
     levels: ClassVar[int] = 256
     max_depth: ClassVar[int] = 16
     largest_tile: ClassVar[int | None] = None
-    #: What its payloads can be coded with.
-    coders: ClassVar[frozenset[EntropyCoder]] = frozenset(EntropyCoder)
+    #: All entropy coders.
+    coders: ClassVar[frozenset[str] | None] = None
 
     @property
     def architecture(self) -> str:
         """Wire name in the registry."""
         return self.config.architecture
+
+    @property
+    def channels(self) -> int:
+        """Of the images that it codes."""
+        return self.config.channels
 
     @cached_property
     def digest(self) -> bytes:

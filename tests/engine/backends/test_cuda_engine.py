@@ -7,61 +7,60 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.registry import CODERS, RANGE, RANS
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 
 from pixzip.engine.backends.cuda import engine as device_engine
 from pixzip.engine.backends.cuda import memory
-from pixzip.engine.backends.cuda.batch import Form, Progress, Steps
+from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
-from pixzip.engine.backends.cuda.memory import TooLargeError, halving
+from pixzip.engine.backends.cuda.memory import TooLargeError, halved
+from pixzip.engine.base import Progress, Samples
 from pixzip.engine.known_answer import known_answer_pattern
-from pixzip.engine.wavefront import Engine, Planes
-from tests.helpers.support import noise, scene, tiny_weights
-
-RANGE, RANS = EntropyCoder.RANGE, EntropyCoder.RANS
+from pixzip.engine.wavefront import WavefrontEngine
+from tests.helpers.support import decoding, encoding, noise, scene, tiny_weights
 
 
 class Both(Steps):
     """Stands in for a form that decodes both coders: the plain engine does it."""
 
-    coders = frozenset(EntropyCoder)
+    coders = frozenset(CODERS)
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: WavefrontEngine) -> None:
         super().__init__(engine.layers)
-        self.plain = Engine(engine.weights, backend="float32")
-        self.decoded: list[tuple[EntropyCoder, int]] = []
+        self.plain = WavefrontEngine(engine.model, backend="float32")
+        self.decoded: list[tuple[str, int]] = []
 
     def decode(
         self,
         payloads: Sequence[bytes],
         sizes: list[tuple[int, int]],
-        coder: EntropyCoder,
+        coder: str,
         progress: Progress | None = None,
-    ) -> list[Planes]:
+    ) -> list[Samples]:
         self.decoded.append((coder, len(payloads)))
-        return self.plain.decode(payloads, sizes, coders=[coder] * len(payloads))
+        return self.plain.decode(decoding(payloads, sizes, coders=[CODERS[coder]] * len(payloads)))
 
 
-FORMS: dict[str, Callable[[Engine], Form]] = {"steps": lambda e: Steps(e.layers), "both": Both}
+FORMS: dict[str, Callable[[WavefrontEngine], Form]] = {"steps": lambda e: Steps(e.layers), "both": Both}
 
 
 @pytest.fixture(autouse=True)
 def _short_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pattern that a form must reproduce, cut: whole it takes seconds."""
-    monkeypatch.setattr(device_engine, "known_answer_pattern", lambda c: known_answer_pattern(c)[:, 12:18, 5:12])
+    monkeypatch.setattr(device_engine, "known_answer_pattern", lambda c: known_answer_pattern(c)[12:18, 5:12])
 
 
-def images(channels: int) -> list[Planes]:
+def images(channels: int) -> list[Samples]:
     return [scene(channels, 5, 9, 1), noise(channels, 1, 1, 2), noise(channels, 4, 1, 3), scene(channels, 2, 6, 4)]
 
 
-def sizes(batch: Sequence[Planes]) -> list[tuple[int, int]]:
-    return [planes.shape[1:] for planes in batch]
+def sizes(batch: Sequence[Samples]) -> list[tuple[int, int]]:
+    return [samples.shape[:2] for samples in batch]
 
 
-def same(a: Sequence[Planes], b: Sequence[Planes]) -> bool:
+def same(a: Sequence[Samples], b: Sequence[Samples]) -> bool:
     return all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
@@ -69,13 +68,15 @@ def same(a: Sequence[Planes], b: Sequence[Planes]) -> bool:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_bytes_and_pixels_are_those_of_the_plain_engine(form: str, channels: int) -> None:
     weights = tiny_weights(channels, seed=41)
-    plain, device, batch = Engine(weights), DeviceEngine(weights, "cpu", FORMS[form]), images(channels)
-    for coder in EntropyCoder:
-        payloads = device.encode(batch, coder=coder)
-        assert payloads == plain.encode(batch, coder=coder)
-        assert same(device.decode(payloads, sizes(batch), coders=[coder] * len(batch)), batch)
-    assert same(device.decode(plain.encode(batch), sizes(batch)), batch)
-    maps = zip(device.nll_maps(batch), plain.nll_maps(batch), strict=True)
+    plain, device, batch = WavefrontEngine(weights), DeviceEngine(weights, "cpu", FORMS[form]), images(channels)
+    for coder in CODERS.values():
+        jobs = encoding(batch, coder=coder)
+        payloads = device.encode(jobs)
+        assert payloads == plain.encode(jobs)
+        assert same(device.decode(decoding(payloads, sizes(batch), coders=[coder] * len(batch))), batch)
+    jobs = encoding(batch)
+    assert same(device.decode(decoding(plain.encode(jobs), sizes(batch))), batch)
+    maps = zip(device.nll_maps(jobs), plain.nll_maps(jobs), strict=True)
     assert all(np.allclose(a, b, rtol=1e-9) for a, b in maps)
 
 
@@ -84,12 +85,12 @@ def test_payloads_of_both_coders_in_one_call_keep_their_order(form: str) -> None
     weights = tiny_weights(3, seed=42)
     device, batch = DeviceEngine(weights, "cpu", FORMS[form]), [*images(3), *images(3)[::-1]]
     coders = [RANS, RANGE, RANGE, RANS, RANGE, RANS, RANS, RANS]
-    payloads = [device.encode([p], coder=c)[0] for p, c in zip(batch, coders, strict=True)]
+    payloads = [device.encode(encoding([p], coder=c))[0] for p, c in zip(batch, coders, strict=True)]
     if isinstance(device.form, Both):
         device.form.decoded.clear()
-    assert same(device.decode(payloads, sizes(batch), coders=coders), batch)
+    assert same(device.decode(decoding(payloads, sizes(batch), coders=coders)), batch)
     if isinstance(device.form, Both):
-        assert device.form.decoded == [(RANS, 5), (RANGE, 3)]
+        assert device.form.decoded == [("rans", 5), ("range", 3)]
 
 
 @pytest.mark.parametrize("precision", [Precision(12, 3), Precision(16, 8)])
@@ -97,38 +98,40 @@ def test_samples_of_more_than_8_bits_are_coded_step_by_step(
     precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = tiny_weights(1, seed=43)
-    plain, device = Engine(weights), DeviceEngine(weights, "cpu", FORMS["steps"])
+    plain, device = WavefrontEngine(weights), DeviceEngine(weights, "cpu", FORMS["steps"])
     for name in ("edges", "decode"):
         monkeypatch.setattr(device.form, name, None)
-    deep = [planes.astype(np.uint16) << precision.depth - 8 for planes in images(1)]
-    precisions = [precision] * len(deep)
-    for coder in EntropyCoder:
-        payloads = device.encode(deep, precisions=precisions, coder=coder)
-        assert payloads == plain.encode(deep, precisions=precisions, coder=coder)
-        coders = [coder] * len(deep)
-        assert same(device.decode(payloads, sizes(deep), precisions=precisions, coders=coders), deep)
-    assert len(device.nll_maps(deep, precisions=precisions)) == len(deep)
+    high_depth = [samples.astype(np.uint16) << precision.depth - 8 for samples in images(1)]
+    precisions = [precision] * len(high_depth)
+    for coder in CODERS.values():
+        jobs = encoding(high_depth, precisions, coder)
+        payloads = device.encode(jobs)
+        assert payloads == plain.encode(jobs)
+        assert same(
+            device.decode(decoding(payloads, sizes(high_depth), precisions, [coder] * len(high_depth))), high_depth
+        )
+    assert len(device.nll_maps(encoding(high_depth, precisions))) == len(high_depth)
 
 
 # Forms that are not used.
 
 
 class WrongEdges(Steps):
-    def edges(self, images: Sequence[Planes], progress: Progress | None = None) -> list[NDArray[np.int64]]:
+    def edges(self, images: Sequence[Samples], progress: Progress | None = None) -> list[NDArray[np.int64]]:
         found = super().edges(images, progress)
         found[0][-1, -1, -1, 1] += 1  # the share of one symbol of one pixel
         return found
 
 
 class WrongPixels(Both):
-    def decode(self, *args: object, **kwargs: object) -> list[Planes]:  # type: ignore[override]
+    def decode(self, *args: object, **kwargs: object) -> list[Samples]:  # type: ignore[override]
         found = super().decode(*args, **kwargs)  # type: ignore[arg-type]
         found[0][-1, -1, -1] ^= 1
         return found
 
 
 class LostTrack(Steps):
-    def decode(self, *args: object, **kwargs: object) -> list[Planes]:  # type: ignore[override]
+    def decode(self, *args: object, **kwargs: object) -> list[Samples]:  # type: ignore[override]
         raise BitstreamError("payload ends before its last pixel")
 
 
@@ -136,18 +139,18 @@ class Uncompiled(Exception):  # noqa: N818
     """No `RuntimeError`, as those of Triton."""
 
 
-def raising(error: Exception) -> Callable[[Engine], Form]:
-    def make(engine: Engine) -> Form:
+def raising(error: Exception) -> Callable[[WavefrontEngine], Form]:
+    def make(engine: WavefrontEngine) -> Form:
         raise error
 
     return make
 
 
-def candidates(monkeypatch: pytest.MonkeyPatch, *made: Callable[[Engine], Form]) -> None:
+def candidates(monkeypatch: pytest.MonkeyPatch, *made: Callable[[WavefrontEngine], Form]) -> None:
     monkeypatch.setattr(device_engine, "forms", lambda engine: iter(made))
 
 
-WRONG: dict[str, Callable[[Engine], Form]] = {
+WRONG: dict[str, Callable[[WavefrontEngine], Form]] = {
     "WrongEdges": lambda e: WrongEdges(e.layers),
     "WrongPixels": WrongPixels,
     "LostTrack": lambda e: LostTrack(e.layers),
@@ -179,10 +182,11 @@ def test_without_a_form_all_runs_step_by_step_after_a_warning_that_says_why(monk
     with pytest.warns(RuntimeWarning, match=re.escape("slow: no driver; other bytes; Uncompiled")):
         device = DeviceEngine(weights, "cpu")
     assert device.form is None
-    for coder in EntropyCoder:
-        payloads = Engine(weights).encode(batch, coder=coder)
-        assert device.encode(batch, coder=coder) == payloads
-        assert same(device.decode(payloads, sizes(batch), coders=[coder] * len(batch)), batch)
+    for coder in CODERS.values():
+        jobs = encoding(batch, coder=coder)
+        payloads = WavefrontEngine(weights).encode(jobs)
+        assert device.encode(jobs) == payloads
+        assert same(device.decode(decoding(payloads, sizes(batch), coders=[coder] * len(batch))), batch)
 
 
 def test_the_first_form_that_is_exact_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,26 +215,26 @@ def limited(most: int, error: Exception, seen: list[list[int]]) -> Callable[[lis
 @pytest.mark.parametrize(("n", "most"), [(1, 1), (8, 8), (8, 4), (7, 2), (5, 1), (64, 3)])
 def test_batches_are_halved_until_they_fit_and_keep_their_order(error: Exception, n: int, most: int) -> None:
     seen: list[list[int]] = []
-    assert halving(limited(most, error, seen), range(n)) == [str(i) for i in range(n)]
+    assert halved(limited(most, error, seen), range(n)) == [str(i) for i in range(n)]
     assert seen[0] == list(range(n))
     assert [i for items in seen if len(items) <= most for i in items] == list(range(n))
 
 
 def test_one_item_that_does_not_fit_is_an_error_that_says_so() -> None:
     with pytest.raises(PixzipError, match="does not hold the smallest batch, one tile: tried to allocate"):
-        halving(limited(0, torch.OutOfMemoryError("tried to allocate"), []), [1, 2, 3])
+        halved(limited(0, torch.OutOfMemoryError("tried to allocate"), []), [1, 2, 3])
 
 
 def test_other_errors_are_not_of_memory() -> None:
     seen: list[list[int]] = []
     with pytest.raises(ValueError, match="a mistake"):
-        halving(limited(2, ValueError("a mistake"), seen), [1, 2, 3])
+        halved(limited(2, ValueError("a mistake"), seen), [1, 2, 3])
     assert len(seen) == 1
 
 
 def test_an_engine_short_of_memory_codes_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     weights, batch = tiny_weights(1, seed=46), images(1)
-    plain, device = Engine(weights), DeviceEngine(weights, "cpu", FORMS["both"])
+    plain, device = WavefrontEngine(weights), DeviceEngine(weights, "cpu", FORMS["both"])
     form, most = device.form, 0
     assert form is not None
     for name in ("edges", "decode"):
@@ -244,10 +248,11 @@ def test_an_engine_short_of_memory_codes_in_smaller_batches(monkeypatch: pytest.
             return whole(first, *args)
 
         monkeypatch.setattr(form, name, small)
-    for coder in EntropyCoder:
-        payloads = device.encode(batch, coder=coder)
-        assert payloads == plain.encode(batch, coder=coder)
-        assert same(device.decode(payloads, sizes(batch), coders=[coder] * len(batch)), batch)
+    for coder in CODERS.values():
+        jobs = encoding(batch, coder=coder)
+        payloads = device.encode(jobs)
+        assert payloads == plain.encode(jobs)
+        assert same(device.decode(decoding(payloads, sizes(batch), coders=[coder] * len(batch))), batch)
     assert most == 1
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pixcodecs.coders import rans
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import RANS
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -16,7 +17,7 @@ from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.cuda.step import FromImages, FromPayloads, MaskedStep, Symbols
 from pixzip.engine.backends.torch import gemm
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.wavefront import Engine
+from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import noise, shares, tiny_weights
 
 #: A device of tensors that have shapes and no values: whoever asks for a value gets an error.
@@ -51,17 +52,19 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> OnDevice:
 def made(backend: str, coder: EntropyCoder | None, kind: type[MaskedStep] = MaskedStep) -> MaskedStep:
     """A step without values, of images that are known, or of payloads of several lanes and rounds."""
     weights = tiny_weights(3)
-    slots = Slots([planes.shape[1:] for planes in IMAGES], META)
+    slots = Slots([samples.shape[:2] for samples in IMAGES], META)
     symbols: Symbols = FromImages(slots, IMAGES, META)
     if coder:
-        engine = Engine(weights, backend="float32")
-        payloads = [rans.encode(shares(engine, planes), lanes) for planes, lanes in zip(IMAGES, (2, 1, 4), strict=True)]
+        engine = WavefrontEngine(weights, backend="float32")
+        payloads = [
+            rans.encode(shares(engine, samples), lanes) for samples, lanes in zip(IMAGES, (2, 1, 4), strict=True)
+        ]
         symbols = FromPayloads(Lanes(payloads, slots, META))
     return kind(Layers(weights, gemm.BACKENDS[backend](META)), slots, symbols)
 
 
 @pytest.mark.parametrize("backend", gemm.BACKENDS)
-@pytest.mark.parametrize("coder", [None, EntropyCoder.RANS])
+@pytest.mark.parametrize("coder", [None, RANS])
 def test_a_step_never_asks_its_device_for_a_value(
     backend: str, coder: EntropyCoder | None, request: pytest.FixtureRequest
 ) -> None:

@@ -5,83 +5,86 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from pixcodecs.coders import rans
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import CODERS, RANS
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
-from pixzip.engine.backends.cuda import graph, host
+from pixzip.engine.backends.cuda import graph
 from pixzip.engine.backends.cuda.batch import Steps
-from pixzip.engine.wavefront import Engine, Planes
-from tests.helpers.support import noise, scene, shares, tiny_weights
+from pixzip.engine.base import Samples
+from pixzip.engine.wavefront import WavefrontEngine
+from tests.helpers.support import encoding, noise, scene, shares, tiny_weights
 
 SIZES = [(7, 11), (1, 1), (1, 9), (6, 1), (2, 14), (5, 4), (3, 3)]
-CODERS = list(EntropyCoder)
 
 
-def images(channels: int, n: int) -> list[Planes]:
+def images(channels: int, n: int) -> list[Samples]:
     """Photographs in little and noise, of sizes that take turns."""
-    made: list[Callable[..., Planes]] = [scene, noise]
+    made: list[Callable[..., Samples]] = [scene, noise]
     return [made[i % 2](channels, *SIZES[i % len(SIZES)], i) for i in range(n)]
 
 
-def sizes(batch: Sequence[Planes]) -> list[tuple[int, int]]:
-    return [planes.shape[1:] for planes in batch]
+def sizes(batch: Sequence[Samples]) -> list[tuple[int, int]]:
+    return [samples.shape[:2] for samples in batch]
 
 
-def payloads(form: Steps, batch: Sequence[Planes], coder: EntropyCoder) -> list[bytes]:
+def payloads(form: Steps, batch: Sequence[Samples], coder: EntropyCoder) -> list[bytes]:
     found = form.edges(batch)
-    return [host.payload(edges, planes.transpose(1, 2, 0), coder) for edges, planes in zip(found, batch, strict=True)]
+    return [coder.from_edges(edges, samples) for edges, samples in zip(found, batch, strict=True)]
 
 
-def same(a: Sequence[Planes], b: Sequence[Planes]) -> bool:
+def same(a: Sequence[Samples], b: Sequence[Samples]) -> bool:
     return all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 @pytest.fixture(scope="module", params=[(1, "float32"), (3, "float32"), (1, "int8"), (3, "int8")], name="engine")
-def _engine(request: pytest.FixtureRequest) -> Engine:
+def _engine(request: pytest.FixtureRequest) -> WavefrontEngine:
     channels, backend = request.param
     try:
-        return Engine(tiny_weights(channels, seed=21, spread=1.0), backend=backend)
+        return WavefrontEngine(tiny_weights(channels, seed=21, spread=1.0), backend=backend)
     except ModelMismatchError as e:
         pytest.skip(str(e))
 
 
 @pytest.mark.parametrize("n", [1, 7, 64])
-def test_batches_give_the_bytes_of_the_plain_engine_and_are_decoded(engine: Engine, n: int) -> None:
-    batch, form = images(engine.weights.config.channels, n), Steps(engine.layers)
-    for coder in CODERS:
-        assert payloads(form, batch, coder) == engine.encode(batch, coder=coder)
-    assert same(form.decode(payloads(form, batch, EntropyCoder.RANS), sizes(batch), EntropyCoder.RANS), batch)
+def test_batches_give_the_bytes_of_the_plain_engine_and_are_decoded(engine: WavefrontEngine, n: int) -> None:
+    batch, form = images(engine.model.channels, n), Steps(engine.layers)
+    for coder in CODERS.values():
+        assert payloads(form, batch, coder) == engine.encode(encoding(batch, coder=coder))
+    assert same(form.decode(payloads(form, batch, RANS), sizes(batch), "rans"), batch)
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (1, 9), (9, 1), (2, 2), (6, 7)])
-def test_an_image_is_the_same_alone_and_between_noise_of_other_widths(engine: Engine, sides: tuple[int, int]) -> None:
-    channels, form = engine.weights.config.channels, Steps(engine.layers)
-    planes = scene(channels, *sides, 5)
-    (alone,) = form.edges([planes])
-    batch = [noise(channels, 5, 14, 1), planes, noise(channels, 12, 2, 2)]
+def test_an_image_is_the_same_alone_and_between_noise_of_other_widths(
+    engine: WavefrontEngine, sides: tuple[int, int]
+) -> None:
+    channels, form = engine.model.channels, Steps(engine.layers)
+    samples = scene(channels, *sides, 5)
+    (alone,) = form.edges([samples])
+    batch = [noise(channels, 5, 14, 1), samples, noise(channels, 12, 2, 2)]
     assert np.array_equal(form.edges(batch)[1], alone)
-    both = payloads(form, batch, EntropyCoder.RANS)
-    assert same(form.decode(both, sizes(batch), EntropyCoder.RANS), batch)
-    assert same(form.decode(both[1:2], [sides], EntropyCoder.RANS), [planes])
+    both = payloads(form, batch, RANS)
+    assert same(form.decode(both, sizes(batch), "rans"), batch)
+    assert same(form.decode(both[1:2], [sides], "rans"), [samples])
 
 
 def test_lanes_and_rounds_of_all_numbers_are_decoded_together() -> None:
     """More lanes than an image has rows, as many, and fewer, so that a step takes several rounds."""
-    engine = Engine(tiny_weights(3, seed=22), backend="float32")
+    engine = WavefrontEngine(tiny_weights(3, seed=22), backend="float32")
     batch = [scene(3, 18, 9, i) for i in range(5)] + [noise(3, 1, 12, 5), noise(3, 9, 1, 6)]
     coded = [rans.encode(shares(engine, p), lanes) for p, lanes in zip(batch, (1, 2, 4, 8, 64, 4, 2), strict=True)]
-    assert same(Steps(engine.layers).decode(coded, sizes(batch), EntropyCoder.RANS), batch)
+    assert same(Steps(engine.layers).decode(coded, sizes(batch), "rans"), batch)
 
 
 @pytest.fixture(scope="module", name="small")
-def _small() -> tuple[Steps, Planes, bytes]:
-    engine = Engine(tiny_weights(1, seed=23), backend="float32")
-    planes = scene(1, 3, 4, 1)
-    return Steps(engine.layers), planes, rans.encode(shares(engine, planes), 2)
+def _small() -> tuple[Steps, Samples, bytes]:
+    engine = WavefrontEngine(tiny_weights(1, seed=23), backend="float32")
+    samples = scene(1, 3, 4, 1)
+    return Steps(engine.layers), samples, rans.encode(shares(engine, samples), 2)
 
 
-def test_every_truncation_and_every_flipped_byte_is_an_error(small: tuple[Steps, Planes, bytes]) -> None:
-    form, planes, payload = small
+def test_every_truncation_and_every_flipped_byte_is_an_error(small: tuple[Steps, Samples, bytes]) -> None:
+    form, samples, payload = small
     bad = [payload[:n] for n in range(len(payload))] + [payload + bytes(n) for n in (1, 4, 8)]
     bad += [
         payload[:i] + bytes([payload[i] ^ mask]) + payload[i + 1 :]
@@ -90,26 +93,26 @@ def test_every_truncation_and_every_flipped_byte_is_an_error(small: tuple[Steps,
     ]
     for data in bad:
         with pytest.raises(BitstreamError):
-            form.decode([data], sizes([planes]), EntropyCoder.RANS)
+            form.decode([data], sizes([samples]), "rans")
 
 
-def test_a_damaged_payload_among_good_ones_is_an_error(small: tuple[Steps, Planes, bytes]) -> None:
-    form, planes, payload = small
-    assert same(form.decode([payload] * 3, sizes([planes] * 3), EntropyCoder.RANS), [planes] * 3)
+def test_a_damaged_payload_among_good_ones_is_an_error(small: tuple[Steps, Samples, bytes]) -> None:
+    form, samples, payload = small
+    assert same(form.decode([payload] * 3, sizes([samples] * 3), "rans"), [samples] * 3)
     for data, message in ((payload[:-4], "ends before"), (payload + bytes(4), "goes on"), (b"\x09", "2\\^9 lanes")):
         with pytest.raises(BitstreamError, match=message):
-            form.decode([payload, data, payload], sizes([planes] * 3), EntropyCoder.RANS)
+            form.decode([payload, data, payload], sizes([samples] * 3), "rans")
 
 
-def test_payloads_of_the_range_coder_are_a_callers_mistake(small: tuple[Steps, Planes, bytes]) -> None:
-    form, planes, payload = small
+def test_payloads_of_the_range_coder_are_a_callers_mistake(small: tuple[Steps, Samples, bytes]) -> None:
+    form, samples, payload = small
     with pytest.raises(ValueError, match="coder range, expected rans"):
-        form.decode([payload], sizes([planes]), EntropyCoder.RANGE)
+        form.decode([payload], sizes([samples]), "range")
 
 
-def test_progress_ends_with_all_steps(monkeypatch: pytest.MonkeyPatch, small: tuple[Steps, Planes, bytes]) -> None:
+def test_progress_ends_with_all_steps(monkeypatch: pytest.MonkeyPatch, small: tuple[Steps, Samples, bytes]) -> None:
     monkeypatch.setattr(graph, "STEPS_AT_ONCE", 3)
-    form, planes, _ = small
+    form, samples, _ = small
     told: list[tuple[int, int]] = []
-    form.edges([planes], lambda done, total: told.append((done, total)))
+    form.edges([samples], lambda done, total: told.append((done, total)))
     assert told == [(3, 8), (6, 8), (8, 8)]

@@ -13,7 +13,7 @@ from pixzip.models.family import diagonal_bilstm, pixelcnn, row_lstm
 from pixzip.models.family.heads import Head, LogisticMixture, Softmax
 from pixzip.models.family.layers import CausalConv, partition
 from pixzip.models.family.taps import context, window
-from tests.helpers.family import VARIANTS, each_stage, tiny, values_of
+from tests.helpers.family import VARIANTS, each_scale, tiny, values_of
 from tests.oracles import reach
 from tests.oracles.reach import Grid
 
@@ -50,14 +50,14 @@ def jacobian(function: Callable[[Tensor], Tensor], x: Tensor, outputs: list[int]
 
 
 def seen(
-    name: str, changes: dict[str, Any], h: int, w: int, stage: int = 0, pixel: tuple[int, int] | None = None
+    name: str, changes: dict[str, Any], h: int, w: int, scale: int = 0, pixel: tuple[int, int] | None = None
 ) -> tuple[Grid, Any, Map]:
-    """(M, H W G) what the sub-pixels of an image that a stage codes depend on: all of them, or those of one pixel."""
+    """(M, H W G) what the sub-pixels of an image that a scale codes depend on: all of them, or those of one pixel."""
     maps = []
     for seed in SEEDS:
         model = tiny(name, seed, **changes)
         open_up(model)
-        part_of, part, _ = each_stage(model, values_of(model, 1, h, w, seed))[stage]
+        part_of, part, _ = each_scale(model, values_of(model, 1, h, w, seed))[scale]
         grid = Grid(*part.shape[2:], model.config.channels)
         outputs = list(range(grid.size))
         if pixel:
@@ -68,22 +68,22 @@ def seen(
     return grid, model.config, np.logical_or.reduce(maps)
 
 
-def stages(name: str) -> list[int]:
+def scales(name: str) -> list[int]:
     return [0, 1] if name == "multi-scale-1" else [0]
 
 
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if not v.endswith("head=softmax")])
 def test_parameters_depend_on_exactly_the_past_that_the_paper_says(variant: str) -> None:
     name, changes = VARIANTS[variant]
-    for stage in stages(name):
-        h, w = GRID if stage or len(stages(name)) == 1 else (2 * GRID[0], 2 * GRID[1])
-        grid, config, found = seen(name, changes, h, w, stage)
+    for scale in scales(name):
+        h, w = GRID if scale or len(scales(name)) == 1 else (2 * GRID[0], 2 * GRID[1])
+        grid, config, found = seen(name, changes, h, w, scale)
         past = np.tri(grid.size, grid.size, -1, np.bool_)
-        if stage:  # the small image is known beforehand
+        if scale:  # the small image is known beforehand
             y, x = np.divmod(np.arange(grid.size) // grid.g, grid.w)
             past |= (y % config.stride == 0) & (x % config.stride == 0)
         assert not (found & ~past).any()
-        expected = reach.seen_by(grid, name, config, stage)
+        expected = reach.seen_by(grid, name, config, scale)
         if expected is None:  # a whole pixel at once
             own = np.kron(np.eye(grid.h * grid.w, dtype=np.bool_), np.ones((grid.g, grid.g), np.bool_))
             assert not (found & own).any()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixzip.engine.family import DensityEngine
+from pixzip.engine.family import FamilyEngine
 from pixzip.models.family import arithmetic
 from pixzip.models.family.heads import LogisticMixture, Softmax
 from pixzip.models.family.weights import fixed
@@ -187,19 +187,20 @@ def test_frequencies_are_the_probabilities_of_training(kind: str, coupled: bool)
 @pytest.mark.parametrize("levels", [2, 256])
 def test_an_engine_codes_bins_and_places_whose_frequencies_add_up(levels: int) -> None:
     changes = {"levels": 2} if levels == 2 else {"head": "mixture", "n_mix": 2}
-    engine = DensityEngine(fixed(tiny("pixelcnn-1", channels=1, **changes)))
-    rng = np.random.default_rng(4)
-    params = drawn(rng, (50, 1, engine.model.head.n_params), 2.0)
+    network = FamilyEngine(fixed(tiny("pixelcnn-1", channels=1, **changes))).network
+    rng, head = np.random.default_rng(4), network.model.head
+    params = drawn(rng, (50, 1, head.n_params), 2.0)
     values = torch.from_numpy(rng.integers(0, levels, 50).astype(np.float64))
     no = torch.zeros(50, 0, dtype=torch.float64)
-    whole = frequencies(engine.model.head, params, no)
-    coded = engine._symbols(engine.model.head.below(params, no, engine.tables), values)
-    bins, places = coded[0], coded[-1]
+    whole = frequencies(head, params, no)
+    below = head.below(params, no, network.tables)
+    first = network.rows(below, None)
+    assert first.dtype == np.float32
     if levels == 2:
-        assert np.array_equal(bins[1], whole)
-        assert np.array_equal(bins[0], values.numpy())
+        assert np.array_equal(first, whole)
         return
-    assert np.array_equal(bins[1], whole.reshape(50, 16, 16).sum(2))
-    assert np.array_equal(places[1], whole.reshape(50, 16, 16)[np.arange(50), bins[0]])
-    assert np.array_equal(bins[0] * 16 + places[0], values.numpy())
-    assert all(rows.dtype == np.float32 for _, rows in coded)
+    bins = torch.floor(values / 16)
+    assert np.array_equal(first, whole.reshape(50, 16, 16).sum(2))
+    second = network.rows(below, bins * 16)
+    assert second.dtype == np.float32
+    assert np.array_equal(second, whole.reshape(50, 16, 16)[np.arange(50), bins.long().numpy()])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from pixzip.models.family.architectures import FAMILY
-from tests.helpers.family import VARIANTS, at_once, each_stage, mixture_of, pair, step_by_step, tiny, values_of
+from tests.helpers.family import VARIANTS, at_once, each_scale, mixture_of, pair, step_by_step, tiny, values_of
 
 SIZES = [(7, 6), (1, 1), (1, 9), (9, 1), (2, 8)]
 
@@ -37,7 +37,7 @@ def test_every_slope_from_the_front_to_raster_order_gives_the_same(name: str) ->
     model, _, exact = pair(mixture_of(name))
     h, w = 4, 7
     x = values_of(model, 2, h, w)
-    own = exact.stages()[-1].model.slope(w)
+    own = exact.scales()[-1].model.slope(w)
     assert own == 4
     expected = at_once(exact, x)
     for slope in range(own, w + 1):
@@ -71,7 +71,7 @@ def test_stages_code_every_pixel_once() -> None:
             model = tiny(name, **({"stride": stride} if name == "multi-scale-1" else {}))
             for h, w in SIZES:
                 count = torch.zeros(h, w)
-                for stage, part, _ in each_stage(model, values_of(model, 1, h, w)):
-                    mask = torch.from_numpy(stage.coded(*part.shape[2:]))
-                    count[:: stage.stride, :: stage.stride] += mask
+                for scale, part, _ in each_scale(model, values_of(model, 1, h, w)):
+                    mask = torch.from_numpy(scale.coded(*part.shape[2:]))
+                    count[:: scale.stride, :: scale.stride] += mask
                 assert (count == 1).all()

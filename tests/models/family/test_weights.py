@@ -10,7 +10,7 @@ import torch
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.engine import family as family_engine
-from pixzip.engine.family import DensityEngine, with_known_answer
+from pixzip.engine.family import FamilyEngine, with_known_answer
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights, check, fixed
 from pixzip.models.registry import load, load_family, load_wavefront
@@ -72,7 +72,7 @@ def small_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tampered_weights_do_not_give_the_known_answer(name: str) -> None:
     weights = with_known_answer(pair(mixture_of(name))[1])
     assert len(weights.known_answer) == 64
-    DensityEngine(weights)
+    FamilyEngine(weights)
     bias = max(n for n in weights.tensors if n.endswith("last.bias"))
     tampered = [
         changed(weights, bias, lambda a: a.__setitem__(1, a[1] + 40)),
@@ -83,12 +83,12 @@ def test_tampered_weights_do_not_give_the_known_answer(name: str) -> None:
     for model in tampered:
         check(model)  # nothing is wrong with it but that it is another
         with pytest.raises(ModelMismatchError, match="other frequencies"):
-            DensityEngine(model)
+            FamilyEngine(model)
 
 
 def test_the_known_answer_of_a_whole_pattern_is_confirmed_by_decoding_it() -> None:
     weights = with_known_answer(fixed(tiny("pixelcnn-1", levels=2, channels=1, layers=1)))
-    assert DensityEngine(weights).known_answer() == weights.known_answer
+    assert FamilyEngine(weights).known_answer() == weights.known_answer
 
 
 def test_a_network_too_large_for_fixed_point_is_refused() -> None:

@@ -1,45 +1,42 @@
 """A batch on a device: all steps of some images, without the host, in one of two forms."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import Edges
+from pixcodecs.coders.registry import RANS
 
 from pixzip.engine.backends.cuda import graph
 from pixzip.engine.backends.cuda.lanes import Lanes
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.cuda.step import FromImages, FromPayloads, MaskedStep
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.order import Planes
-
-Progress = Callable[[int, int], None]
+from pixzip.engine.base import Progress, Samples
 
 
 class Form(ABC):
     """One model on one device, for samples of 8 bits.
 
     Attributes:
-        coders: whose payloads it decodes.
+        coders: names of the entropy coders whose payloads it decodes.
     """
 
-    coders: ClassVar[frozenset[EntropyCoder]]
+    coders: ClassVar[frozenset[str]]
 
     @abstractmethod
-    def edges(self, images: Sequence[Planes], progress: Progress | None = None) -> list[NDArray[np.int64]]:
-        """(C, H, W) uint8 images in coding order -> (H, W, C, 2) what an entropy coder must know, see `FromImages`."""
+    def edges(self, images: Sequence[Samples], progress: Progress | None = None) -> list[Edges]:
+        """(H, W, C) uint8 images in coding order -> (H, W, C, 2) what an entropy coder must know, see `FromImages`."""
 
     @abstractmethod
     def decode(
         self,
         payloads: Sequence[bytes],
         sizes: list[tuple[int, int]],
-        coder: EntropyCoder,
+        coder: str,
         progress: Progress | None = None,
-    ) -> list[Planes]:
-        """Payloads of one coder and their (height, width) -> (C, H, W) images in coding order.
+    ) -> list[Samples]:
+        """Payloads of one coder and their (height, width) -> (H, W, C) images in coding order.
 
         Raises:
             BitstreamError: a payload does not end with its image.
@@ -49,13 +46,13 @@ class Form(ABC):
 class Steps(Form):
     """Tensor operations, captured as a graph on a GPU."""
 
-    coders = frozenset({EntropyCoder.RANS})
+    coders = frozenset({RANS.name})
 
     def __init__(self, layers: Layers) -> None:
-        self.layers, self.device = layers, layers.arithmetic.device
+        self.layers, self.device = layers, layers.products.device
 
-    def edges(self, images: Sequence[Planes], progress: Progress | None = None) -> list[NDArray[np.int64]]:
-        slots = Slots([planes.shape[1:] for planes in images], self.device)
+    def edges(self, images: Sequence[Samples], progress: Progress | None = None) -> list[Edges]:
+        slots = Slots([samples.shape[:2] for samples in images], self.device)
         known = FromImages(slots, images, self.device)
         graph.run(MaskedStep(self.layers, slots, known), progress)
         found = known.edges.cpu().numpy()
@@ -65,14 +62,14 @@ class Steps(Form):
         self,
         payloads: Sequence[bytes],
         sizes: list[tuple[int, int]],
-        coder: EntropyCoder,
+        coder: str,
         progress: Progress | None = None,
-    ) -> list[Planes]:
+    ) -> list[Samples]:
         if coder not in self.coders:
-            raise ValueError(f"payloads are of the coder {coder.value}, expected rans")
+            raise ValueError(f"payloads are of the coder {coder}, expected rans")
         slots = Slots(sizes, self.device)
         lanes = Lanes(payloads, slots, self.device)
         step = MaskedStep(self.layers, slots, FromPayloads(lanes))
         graph.run(step, progress)
         lanes.check_exhausted()
-        return [step.pixels(i) for i in range(len(sizes))]
+        return [step.samples(i) for i in range(len(sizes))]

@@ -11,21 +11,21 @@ from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders import rans
-from pixcodecs.coders.range import EntropyCoder
-from pixcodecs.container.blocks import Precision
+from pixcodecs.coders.base import EDGE_BITS, TOTAL_BITS, Edges
+from pixcodecs.coders.registry import CODERS
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
-from pixzip.engine.backends.cuda import host
 from pixzip.engine.backends.cuda.batch import Form, Steps
-from pixzip.engine.backends.cuda.memory import halving
+from pixzip.engine.backends.cuda.memory import halved
+from pixzip.engine.base import Job, Progress, Samples
+from pixzip.engine.batching import alike
 from pixzip.engine.known_answer import known_answer_pattern
-from pixzip.engine.order import Planes
-from pixzip.engine.wavefront import Engine, Progress
+from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.wavefront.weights import IntegerWeights
 
 
-class DeviceEngine(Engine):
+class DeviceEngine(WavefrontEngine):
     """One model on one GPU, or on a CPU that stands in for it.
 
     Attributes:
@@ -33,7 +33,7 @@ class DeviceEngine(Engine):
     """
 
     def __init__(
-        self, weights: IntegerWeights, device: str = "cuda", make: Callable[[Engine], Form] | None = None
+        self, model: IntegerWeights, device: str = "cuda", make: Callable[[WavefrontEngine], Form] | None = None
     ) -> None:
         """
         Args:
@@ -41,7 +41,7 @@ class DeviceEngine(Engine):
         Raises:
             ModelMismatchError: this machine, or the form asked for, does not reproduce the model's known answer.
         """
-        super().__init__(weights, device, compiled=False)
+        super().__init__(model, device, compiled=False)
         self.form: Form | None = None
         if make:
             self.form = make(self)
@@ -66,94 +66,86 @@ class DeviceEngine(Engine):
 
     def _is_exact(self, form: Form) -> bool:
         """Whether a form codes the known answer's pattern as the plain engine, which was held against the answer."""
-        pattern = known_answer_pattern(self.weights.config.channels)
-        values = pattern.transpose(1, 2, 0)
+        pattern = known_answer_pattern(self.model.channels)
         (edges,) = form.edges([pattern])
-        for coder in EntropyCoder:
-            (payload,) = super().encode([pattern], coder=coder)
-            if host.payload(edges, values, coder) != payload:
+        for coder in CODERS.values():
+            if coder.from_edges is None:
+                continue
+            (payload,) = super().encode([Job.encoding(pattern, coder=coder)])
+            if coder.from_edges(edges, pattern) != payload:
                 return False
-            payloads = [payload]
-            if coder is EntropyCoder.RANS:  # a pattern so small has one lane, files may have all
-                payloads.append(host.payload(edges, values, coder, 1 << rans.MOST_LANES_LOG2))
-            if coder in form.coders:
-                for one in payloads:  # each by itself: for more lanes a form may be another program
+            if coder.name in form.coders:
+                for one in (
+                    payload,
+                    *(coder.variants(edges, pattern) if coder.variants else ()),
+                ):  # each by itself: others may be another program
                     try:
-                        (back,) = form.decode([one], [pattern.shape[1:]], coder)
+                        (back,) = form.decode([one], [pattern.shape[:2]], coder.name)
                     except BitstreamError:
                         return False
                     if not np.array_equal(back, pattern):
                         return False
         return True
 
+    def _form_for(self, jobs: Sequence[Job]) -> Form | None:
+        """What codes them without the host."""
+        hosted = any(job.precision.depth > 8 or job.stage is not IDENTITY for job in jobs)
+        return None if hosted else self.form
+
     @staticmethod
-    def _payloads(form: Form, images: Sequence[Planes], coder: EntropyCoder, progress: Progress | None) -> list[bytes]:
-        found = form.edges(images, progress)
+    def _payloads(form: Form, jobs: Sequence[Job], progress: Progress | None) -> list[bytes]:
+        edges = form.edges([job.known for job in jobs], progress)
+
+        def payload(job: Job, own: Edges) -> bytes:
+            assert job.coder.from_edges is not None  # `encode` has looked
+            return job.coder.from_edges(own, job.known)
+
         with ThreadPoolExecutor() as pool:  # compiled code that lets other threads run
-            values = (planes.transpose(1, 2, 0) for planes in images)
-            return list(pool.map(lambda edges, own: host.payload(edges, own, coder), found, values))
+            return list(pool.map(payload, jobs, edges))
 
-    def encode(
-        self,
-        images: Sequence[Planes],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-        coder: EntropyCoder = EntropyCoder.RANGE,
-    ) -> list[bytes]:
-        form = self.form
-        if form is None or _is_deep(precisions):
-            return super().encode(images, progress, precisions, coder)
-        return halving(lambda part: self._payloads(form, part, coder, progress), images)
+    def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
+        form = self._form_for(jobs)
+        if form is None or any(job.coder.from_edges is None for job in jobs):
+            return super().encode(jobs, progress)
+        return halved(lambda part: self._payloads(form, part, progress), jobs)
 
-    def decode(
-        self,
-        payloads: Sequence[bytes],
-        sizes: list[tuple[int, int]],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-        coders: Sequence[EntropyCoder] | None = None,
-    ) -> list[Planes]:
-        form = self.form
-        if form is None or _is_deep(precisions):
-            return super().decode(payloads, sizes, progress, precisions, coders)
-        coders = coders or [EntropyCoder.RANGE] * len(payloads)
-        answers: dict[int, Planes] = {}
-        for coder in dict.fromkeys(coders):
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        form = self._form_for(jobs)
+        if form is None:
+            return super().decode(jobs, progress)
+        answers: dict[int, Samples] = {}
+        for chosen in alike(jobs, lambda job: job.coder.name):
+            coder = jobs[chosen[0]].coder.name
 
-            def decoded(part: list[int], coder: EntropyCoder = coder) -> list[Planes]:
-                given = [payloads[i] for i in part], [sizes[i] for i in part]
+            def decoded(part: list[int], coder: str = coder) -> list[Samples]:
+                some = [jobs[i] for i in part]
                 if coder in form.coders:
-                    return form.decode(*given, coder, progress)
-                return super(DeviceEngine, self).decode(*given, progress, coders=[coder] * len(part))
+                    return form.decode([job.coded for job in some], [job.size for job in some], coder, progress)
+                return super(DeviceEngine, self).decode(some, progress)
 
-            chosen = [i for i, c in enumerate(coders) if c is coder]
-            answers |= zip(chosen, halving(decoded, chosen), strict=True)
-        return [answers[i] for i in range(len(payloads))]
+            answers |= zip(chosen, halved(decoded, chosen), strict=True)
+        return [answers[i] for i in range(len(jobs))]
 
-    def nll_maps(
-        self,
-        images: Sequence[Planes],
-        progress: Progress | None = None,
-        precisions: Sequence[Precision] | None = None,
-    ) -> list[NDArray[np.float64]]:
-        form = self.form
-        if form is None or _is_deep(precisions):
-            return super().nll_maps(images, progress, precisions)
-        return [host.nll_bits(edges).sum(-1) for edges in halving(lambda part: form.edges(part, progress), images)]
+    def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
+        form = self._form_for(jobs)
+        if form is None:
+            return super().nll_maps(jobs, progress)
+        edges = halved(lambda part: form.edges([job.known for job in part], progress), jobs)
+        return [nll_bits(own).sum(-1) for own in edges]
 
 
-def _is_deep(precisions: Sequence[Precision] | None) -> bool:
-    return any(precision.depth > 8 for precision in precisions or ())
+def nll_bits(edges: Edges) -> NDArray[np.float64]:
+    """(..., 2) edges of bins and values -> (...) bits: -log2 of the values' shares of the total."""
+    size = (edges[..., 1] & (1 << EDGE_BITS) - 1) - (edges[..., 1] >> EDGE_BITS)
+    bits: NDArray[np.float64] = TOTAL_BITS - np.log2(size)
+    return bits
 
 
-def forms(engine: Engine) -> Iterator[Callable[[Engine], Form]]:
+def forms(engine: WavefrontEngine) -> Iterator[Callable[[WavefrontEngine], Form]]:
     """The forms of this machine, the fastest first."""
     if importlib.util.find_spec("triton"):
         with suppress(ImportError):
-            from pixzip.engine.backends.triton.form import Kernel
+            from pixzip.engine.backends.triton.form import Kernel  # starts Triton
 
-            yield lambda e: Kernel(e.weights, e.layers.arithmetic.device)
+            yield lambda e: Kernel(e.model, e.layers.products.device)
     yield lambda e: Steps(e.layers)
-
-
-__all__ = ["DeviceEngine", "forms"]

@@ -6,6 +6,8 @@ from typing import TypeVar
 import torch
 from pixcodecs.errors import PixzipError
 
+from pixzip.engine.batching import halving
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,20 +32,18 @@ def batch_pixels() -> int:
     return min(MOST_PIXELS, free_bytes // 2 // BYTES_A_PIXEL)
 
 
-def halving(work: Callable[[list[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
-    """The results of items, as one batch, or as halves of it where memory runs out, and so on.
+def halved(work: Callable[[list[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
+    """The results of items, as one batch, or as halves of it where the device's memory runs out, and so on.
 
     Raises:
         PixzipError: it runs out for one item alone.
     """
-    batch = list(items)
-    try:
-        return work(batch)
-    except (torch.OutOfMemoryError, TooLargeError) as e:
-        if len(batch) < 2:
-            raise PixzipError(f"the device's memory does not hold the smallest batch, one tile: {e}") from e
-    # outside of `except`, whose traceback keeps the tensors alive
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(batch) // 2
-    return halving(work, batch[:middle]) + halving(work, batch[middle:])
+
+    def alone(item: Item, error: BaseException) -> Result:
+        raise PixzipError(f"the device's memory does not hold the smallest batch, one tile: {error}") from error
+
+    def recover() -> None:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    return halving(work, items, (torch.OutOfMemoryError, TooLargeError), alone, recover)

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from pixcodecs.coders.base import EDGE_BITS
 from torch import Tensor
 
 from pixzip.engine.backends.cuda.lanes import Lanes
 from pixzip.engine.backends.cuda.slots import Pixels, Slots
-from pixzip.engine.backends.torch.frequencies import EDGE_BITS, Mixture
+from pixzip.engine.backends.torch.frequencies import Mixture
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import features, head_outputs, med
-from pixzip.engine.order import Planes
+from pixzip.engine.base import Samples
 from pixzip.models.wavefront.taps import MASK_B
 
 
@@ -48,11 +48,11 @@ class FromImages(Symbols):
         edges: (buffer_pixels, C, 2) int64, of bins and of values: cumulative frequency below, and below the next.
     """
 
-    def __init__(self, slots: Slots, images: Sequence[Planes], device: torch.device) -> None:
-        channels = images[0].shape[0]
+    def __init__(self, slots: Slots, images: Sequence[Samples], device: torch.device) -> None:
+        channels = images[0].shape[2]
         values = np.zeros((slots.buffer_pixels, channels), np.int64)
-        for i, planes in enumerate(images):
-            values[slots.schedule.window(i)] = planes.transpose(1, 2, 0)
+        for i, samples in enumerate(images):
+            values[slots.schedule.window(i)] = samples
         self._values = torch.from_numpy(values).to(device)
         self.edges = torch.zeros(slots.buffer_pixels, channels, 2, dtype=torch.int64, device=device)
 
@@ -76,13 +76,13 @@ class MaskedStep:
     """
 
     def __init__(self, layers: Layers, slots: Slots, symbols: Symbols) -> None:
-        device, config = layers.arithmetic.device, layers.config
+        device, config = layers.products.device, layers.config
         self.layers, self.slots, self.symbols = layers, slots, symbols
         self.t = torch.zeros((), dtype=torch.int64, device=device)
         self.buffer = torch.zeros(slots.buffer_pixels, config.channels, dtype=torch.uint8, device=device)
         #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
         self.rings = [
-            torch.zeros(slots.ring_rows, config.width, dtype=layers.arithmetic.activation_dtype, device=device)
+            torch.zeros(slots.ring_rows, config.width, dtype=layers.products.activation_dtype, device=device)
             if neighbours
             else None
             for _, neighbours, _ in layers.trunk
@@ -93,7 +93,7 @@ class MaskedStep:
         pixels = self.slots.at(self.t)
         around = self.buffer[pixels.seen].to(torch.float32)  # MTC
         centre = med(around)
-        hidden = self._trunk(features(around, centre, pixels.inside[:, :, None], self.layers.arithmetic), pixels)
+        hidden = self._trunk(features(around, centre, pixels.inside[:, :, None], self.layers.products), pixels)
         known = torch.zeros_like(centre)
         tables = self.layers.frequencies
         for channel in range(self.layers.config.channels):
@@ -109,19 +109,18 @@ class MaskedStep:
 
     def _trunk(self, feats: Tensor, pixels: Pixels) -> Tensor:
         """(M, 25 C) features -> (M, C E) hidden layer of the heads."""
-        layers, arithmetic = self.layers, self.layers.arithmetic
-        stream = arithmetic.linear(layers.input_bias, feats, layers.input)
-        trunk = torch.empty_like(stream, dtype=arithmetic.activation_dtype)
+        layers, products = self.layers, self.layers.products
+        stream = products.linear(layers.input_bias, feats, layers.input)
+        trunk = torch.empty_like(stream, dtype=products.activation_dtype)
         for ring, (matrix, _, finer) in zip(self.rings, layers.trunk, strict=True):
-            read = arithmetic.activate(stream, trunk, finer)
+            read = products.activate(stream, trunk, finer)
             if ring is not None:
                 ring[pixels.write] = read
                 read = ring.index_select(0, pixels.read).view(len(stream), len(MASK_B) * layers.config.width)
-            stream = arithmetic.linear(stream, read, matrix)
-        return arithmetic.linear(layers.hidden_bias, arithmetic.activate(stream, trunk), layers.hidden)
+            stream = products.linear(stream, read, matrix)
+        return products.linear(layers.hidden_bias, products.activate(stream, trunk), layers.hidden)
 
-    def pixels(self, image: int) -> NDArray[np.uint8]:
-        """(C, H, W) what was coded."""
+    def samples(self, image: int) -> Samples:
+        """(H, W, C) uint8 what was coded."""
         window = torch.from_numpy(self.slots.schedule.window(image)).to(self.buffer.device)
-        found: NDArray[np.uint8] = self.buffer[window].permute(2, 0, 1).contiguous().cpu().numpy()
-        return found
+        return self.buffer[window].cpu().numpy()

@@ -1,21 +1,22 @@
 """Compiled CPU kernels of the heads: from hidden layers to mixtures and frequencies.
 
-What `frequencies` and `deep` do, bit for bit; see `kernels`.
+They do what `torch.frequencies` and `torch.high_depth` do, bit for bit; see `trunk`.
 """
 
 import numpy as np
 from numba import prange
+from pixcodecs.coders.base import TOTAL
+from pixcodecs.compiled import compiled
 
-from pixzip.engine.backends.numba.trunk import compiled, threaded
-from pixzip.engine.backends.torch import high_depth
+from pixzip.engine.backends.numba.trunk import threaded
 from pixzip.models.wavefront import tables as T
 
 _MARGIN = 16 * T.MEAN_MARGIN
 _WEIGHT_TOTAL, _FACTOR_LIMIT = T.WEIGHT_TOTAL, T.FACTOR_LIMIT
 _SCALE_ZERO, _N_SCALES = T.SCALE_ZERO, T.N_SCALES
 _LIMIT, _RECIPROCAL_BITS, _CDF_TOTAL = T.LOGISTIC_LIMIT, T.RECIPROCAL_BITS, T.CDF_TOTAL
-_DIGIT_TOTAL, _FLOOR, _CDF_FULL = high_depth.DIGIT_TOTAL, high_depth.FLOOR, high_depth.CDF_FULL
-_STRIDE, _STRIDE_BITS, _LAST = high_depth.STRIDE, high_depth.STRIDE_BITS, np.int64(2 * _LIMIT << _RECIPROCAL_BITS)
+_TOTAL, _FLOOR, _CDF_FULL = TOTAL, T.FLOOR, T.CDF_FULL
+_STRIDE, _STRIDE_BITS, _LAST = T.STRIDE, T.STRIDE_BITS, np.int64(2 * _LIMIT << _RECIPROCAL_BITS)
 
 
 @compiled
@@ -46,7 +47,7 @@ def _outputs(hidden, known, channel, known_weight, out_weight, out_bias, step, a
 
 @compiled
 def _mixtures(outputs, known, centre, channel, exp2, units, tops, weights, means, scales):
-    """`Frequencies.mixture` and `DeepFrequencies.mixture`: outputs to (M, K) int32 `weights`, `means`, `scales`.
+    """`Frequencies.mixture` and `HighDepthFrequencies.mixture`: outputs to (M, K) int32 `weights`, `means`, `scales`.
 
     `units` and `tops` are (M,) int32: of 8 bits 0 and 255; `known` are residuals in samples.
     """
@@ -109,7 +110,7 @@ def _bin_rows(weights, means, scales, logistic, reciprocal, reach, rows, freqs):
     for i in range(weights.shape[0]):
         row = rows[i]
         _cumulative(weights, means, scales, i, np.int32(0), np.int32(4), logistic, reciprocal, reach, row)
-        row[16] = 1 << 20
+        row[16] = _TOTAL
         for e in range(16):
             freqs[i, e] = row[e + 1] - row[e]
 
@@ -126,7 +127,7 @@ def _place_rows(weights, means, scales, logistic, reciprocal, reach, rows, bins,
 
 
 @compiled
-def _deep_cumulative(weights, means, scales, i, unit, sample, logistic, reciprocal):
+def _high_depth_cumulative(weights, means, scales, i, unit, sample, logistic, reciprocal):
     """Share of CDF_FULL below a sample."""
     below = np.int64(0)
     for j in range(weights.shape[1]):
@@ -142,8 +143,8 @@ def _deep_cumulative(weights, means, scales, i, unit, sample, logistic, reciproc
 
 @compiled
 def _digit_rows(weights, means, scales, units, tops, prefix, shift, logistic, reciprocal, freqs):
-    """`DeepFrequencies.rows`: a digit is worth 2^shift samples."""
-    spare = np.int64(_DIGIT_TOTAL - 16 * _FLOOR)
+    """`HighDepthFrequencies.rows`: a digit is worth 2^shift samples."""
+    spare = np.int64(_TOTAL - 16 * _FLOOR)
     c = np.empty(17, np.int64)
     for i in range(weights.shape[0]):
         first = np.int64(prefix[i]) << (shift + 4)
@@ -154,7 +155,7 @@ def _digit_rows(weights, means, scales, units, tops, prefix, shift, logistic, re
             elif sample > tops[i]:
                 c[e] = _CDF_FULL
             else:
-                c[e] = _deep_cumulative(weights, means, scales, i, units[i], sample, logistic, reciprocal)
+                c[e] = _high_depth_cumulative(weights, means, scales, i, units[i], sample, logistic, reciprocal)
         span, last = c[16] - c[0], np.int64(0)
         for e in range(16):
             share = (c[e + 1] - c[0]) * spare // span if span > 0 else (e + 1) * (spare // 16)
@@ -163,7 +164,7 @@ def _digit_rows(weights, means, scales, units, tops, prefix, shift, logistic, re
 
 
 @compiled
-def deep_store(values, channel, address, centre, units, known, fine, pixels):
+def high_depth_store(values, channel, address, centre, units, known, fine, pixels):
     """Write a channel's samples into the padded buffer, and their residuals, in grey levels and in samples."""
     for i in range(values.shape[0]):
         pixels[address[i], channel] = values[i]

@@ -1,16 +1,17 @@
-"""Compiled CPU kernels of the trunk: what `wavefront` does, for the few hundred pixels of a step.
+"""Compiled CPU kernels of the trunk: what `torch.wavefront` does, for the few hundred pixels of a step.
 
 At that size a CPU's time goes into the number of tensor operations, not into their size.  Here some four
 hundred operations a step become fourteen calls (numba); `trunk` multiplies by BLAS, through SciPy.
 Everything is an integer, or a float32 that holds one,
 so the results are those of the tensor operations, bit for bit; tests hold them against each other.
-The heads have a file of their own, `kernels_heads`.
+The heads have a file of their own, `heads`.
 """
 
 from importlib import import_module
 
 import numpy as np
 from numba import njit, prange
+from pixcodecs.compiled import compiled
 
 from pixzip.models.wavefront.weights import FRACTION
 
@@ -30,7 +31,6 @@ def _threads_are_cheap() -> bool:
 
 THREADS = _threads_are_cheap()
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
 #: For `prange`; a kernel wakes the threads in microseconds.
 threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
 
@@ -98,7 +98,7 @@ def _features(pixels, inside, address, image, offsets, runs, west, north, north_
 
 
 @compiled
-def _deep_features(
+def _high_depth_features(
     pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
 ):  # fmt: skip
     """`_features` of samples wider than grey levels: 2^units[n] of them are one, and >> levels[n] gives 8 bits."""
@@ -123,9 +123,9 @@ def _deep_features(
 def _any_features(
     pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
 ):  # fmt: skip
-    """`_features`, or where there are units `_deep_features`."""
+    """`_features`, or where there are units `_high_depth_features`."""
     if units.shape[0]:
-        _deep_features(
+        _high_depth_features(
             pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
         )  # fmt: skip
     else:

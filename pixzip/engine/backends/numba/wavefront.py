@@ -1,6 +1,7 @@
 """The wavefront on a CPU, compiled."""
 
 import contextlib
+import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -11,24 +12,29 @@ import numpy as np
 import scipy.linalg.blas  # noqa: F401 (numba's products are SciPy's)
 import torch
 from numpy.typing import NDArray
-from pixcodecs.container.blocks import Precision, Samples
+from pixcodecs.coders.base import Rows, Symbols
+from pixcodecs.container.blocks import Precision
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from pixzip.engine.backends.base import BINS, Wavefront, joined
 from pixzip.engine.backends.numba import heads, trunk
 from pixzip.engine.backends.numba.pace import Pace
-from pixzip.engine.backends.torch.frequencies import BINS
 from pixzip.engine.backends.torch.gemm import Float32
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.backends.torch.wavefront import NORTH, NORTH_WEST, WEST, Rows, Symbols, Wavefront, joined
+from pixzip.engine.base import Samples, Segment
 from pixzip.engine.schedule import BACK, RING, Schedule, Step
-from pixzip.models.wavefront.taps import MASK_A, MASK_B
+from pixzip.models.wavefront.taps import MASK_A, MASK_B, NORTH, NORTH_WEST, WEST
 
 #: Taps of mask A that lie side by side: the first's number, and how many they are.
 _RUNS = np.array(
     [(MASK_A.index((dy, dx)), sum(row == dy for row, _ in MASK_A)) for dy, dx in MASK_A if (dy, dx - 1) not in MASK_A],
     np.int64,
 )
+
+
+#: Threads are set for the whole process, and a batch uses all of them: threads of callers take turns.
+_ALONE = threading.Lock()
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +57,7 @@ class _CompiledSchedule(Schedule):
             self._back, self._rise, self._first, self._count, self._image, self._address, self._taps,
         )  # fmt: skip
         if len(self.sizes) == 1:
-            segments = [(0, slice(0, m))] if m else []
+            segments = [Segment(0, slice(0, m))] if m else []
         else:
             segments = self._segments(self._count, np.cumsum(self._count) - self._count)
         return Step(t, segments, self._image[:m], self._address[:m], t % RING * self.most, self._taps[:m])
@@ -76,7 +82,8 @@ class CompiledWavefront(Wavefront):
     def __init__(
         self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
     ) -> None:
-        super().__init__(layers, sizes, precisions)
+        super().__init__(layers.config, sizes, precisions)
+        self.layers = layers
         s, config = self.schedule, layers.config
         c, k, most = config.channels, config.n_mix, s.most
         self._buffer = np.zeros((s.buffer_pixels, c), self.dtype)
@@ -84,7 +91,7 @@ class CompiledWavefront(Wavefront):
         self._centre, self._known, self._fine = (np.zeros((most, c), np.int32) for _ in range(3))
         self._units, self._tops = np.zeros(most, np.int32), np.full(most, 255, np.int32)
         #: Of each image; none of 8 bits.
-        self._unit_of = self.of_images("unit") if self.deep else np.zeros(0, np.int64)
+        self._unit_of = self.of_images("unit") if self.high_depth else np.zeros(0, np.int64)
         self._level_of = self.of_images("depth")[: len(self._unit_of)] - 8
         self._top_of = (1 << self.of_images("depth")) - 1
         self._weights, self._means, self._scales = (np.zeros((most, k), np.int32) for _ in range(3))
@@ -99,6 +106,10 @@ class CompiledWavefront(Wavefront):
 
     @contextlib.contextmanager
     def coding(self) -> Iterator[None]:
+        with _ALONE:
+            yield from self._with_threads()
+
+    def _with_threads(self) -> Iterator[None]:
         wanted = torch.get_num_threads()
         before = numba.get_num_threads()
         torch.set_num_threads(wanted)  # numba's pool, when it started, set OpenMP's number for torch too
@@ -127,7 +138,7 @@ class CompiledWavefront(Wavefront):
             self._cache[m] = _Heads(
                 self._centre[:m], *residuals, *precision, mixture, self._bin_rows[:m], self._freqs[:m]
             )
-        if self.deep:
+        if self.high_depth:
             self._units[:m], self._tops[:m] = self._unit_of[step.image], self._top_of[step.image]
         self._address, self._now = step.address, self._cache[m]
         parts = self._pace.choose(m)
@@ -140,7 +151,7 @@ class CompiledWavefront(Wavefront):
         """MED predictions into `_centre`; (M, C W) hidden layer of the heads, in activation steps."""
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
-        if self.deep:
+        if self.high_depth:
             return self._digit_freqs(channel, before)
         layers, v = self.layers, self._now
         if before:
@@ -174,13 +185,15 @@ class CompiledWavefront(Wavefront):
 
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
         v = self._now
-        if self.deep:
-            heads.deep_store(joined(digits), channel, self._address, v.centre, v.units, v.known, v.fine, self._buffer)
+        if self.high_depth:
+            heads.high_depth_store(
+                joined(digits), channel, self._address, v.centre, v.units, v.known, v.fine, self._buffer
+            )
         else:
             heads.store(digits[0], digits[1], channel, self._address, v.centre, v.known, self._buffer)
 
-    def pixels(self, image: int) -> Samples:
-        return np.ascontiguousarray(self._buffer[self.schedule.window(image)].transpose(2, 0, 1))
+    def samples(self, image: int) -> Samples:
+        return self._buffer[self.window(image)]
 
 
 class FusedWavefront(CompiledWavefront):
@@ -229,9 +242,9 @@ class ProductsWavefront(CompiledWavefront):
         self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
     ) -> None:
         super().__init__(layers, sizes, precisions)
-        s, config, arithmetic = self.schedule, layers.config, layers.arithmetic
+        s, config, products = self.schedule, layers.config, layers.products
         c, most = config.channels, s.most
-        self._activate = trunk.activate_int32 if arithmetic.stream_dtype == torch.int32 else trunk.activate_float32
+        self._activate = trunk.activate_int32 if products.stream_dtype == torch.int32 else trunk.activate_float32
         #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
         self._rings = [
             np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None
@@ -241,7 +254,7 @@ class ProductsWavefront(CompiledWavefront):
         def tensor(columns: int, dtype: torch.dtype) -> Tensor:
             return torch.zeros(most, columns, dtype=dtype)
 
-        activation, stream = arithmetic.activation_dtype, arithmetic.stream_dtype
+        activation, stream = products.activation_dtype, products.stream_dtype
         self._feats = tensor((len(MASK_A) + 1) * c, activation)
         self._gathered = tensor(len(MASK_B) * config.width, activation)
         self._trunk_input, self._stream = tensor(config.width, activation), tensor(config.width, stream)
@@ -258,7 +271,7 @@ class ProductsWavefront(CompiledWavefront):
         return self._views_of[m]
 
     def _trunk(self, step: Step) -> NDArray[np.float32]:
-        layers, arithmetic = self.layers, self.layers.arithmetic
+        layers, products = self.layers, self.layers.products
         m = step.address.size
         v = self._views(m)
         trunk.features(
@@ -266,19 +279,19 @@ class ProductsWavefront(CompiledWavefront):
             self._unit_of, self._level_of, WEST, NORTH, NORTH_WEST, self._now.centre, v.feats_array,
         )  # fmt: skip
         v.stream.copy_(layers.input_bias)
-        arithmetic.accumulate(v.stream, v.feats, layers.input)
+        products.accumulate(v.stream, v.feats, layers.input)
         for ring, (matrix, _, finer) in zip(self._rings, layers.trunk, strict=True):
             if ring is None:
                 self._activate(v.stream_array, v.trunk_array, finer)
-                arithmetic.accumulate(v.stream, v.trunk, matrix)
+                products.accumulate(v.stream, v.trunk, matrix)
                 continue
             self._activate(v.stream_array, ring[step.first : step.first + m], finer)
             trunk.gather(self._parts, ring, step.taps, v.gathered_array)
-            arithmetic.accumulate(v.stream, v.gathered, matrix)
+            products.accumulate(v.stream, v.gathered, matrix)
         self._activate(v.stream_array, v.trunk_array, 0)
         v.hidden.copy_(layers.hidden_bias)
-        arithmetic.accumulate(v.hidden, v.trunk, layers.hidden)
-        hidden: NDArray[np.float32] = arithmetic.in_steps(v.hidden).numpy()
+        products.accumulate(v.hidden, v.trunk, layers.hidden)
+        hidden: NDArray[np.float32] = products.in_steps(v.hidden).numpy()
         return hidden
 
 
@@ -286,5 +299,5 @@ def compiled_wavefront(
     layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
 ) -> CompiledWavefront:
     """The form for a CPU backend: fused where BLAS computes the same products."""
-    form = FusedWavefront if isinstance(layers.arithmetic, Float32) else ProductsWavefront
+    form = FusedWavefront if isinstance(layers.products, Float32) else ProductsWavefront
     return form(layers, sizes, precisions)

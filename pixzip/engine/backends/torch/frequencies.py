@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from pixcodecs.coders.base import TOTAL
 from torch import Tensor
 
 from pixzip.models.wavefront import tables as T
 from pixzip.models.wavefront.weights import IntegerWeights
 
-BINS = 16
-#: Cumulative frequencies are at most 2^20: two of them in one integer.
-EDGE_BITS = 21
 _LOWEST = -16 * T.MEAN_MARGIN
 _HIGHEST = 16 * (255 + T.MEAN_MARGIN)
 
@@ -83,7 +81,7 @@ class Frequencies:
     def bin_rows(self, mixture: Mixture) -> Tensor:
         """(M, 17) cumulative frequencies of the 16 bins, 0 to 2^20."""
         rows = torch.nn.functional.pad(self._cumulative(mixture, self.bins), (1, 1))
-        rows[:, -1] = 1 << 20
+        rows[:, -1] = TOTAL
         return rows
 
     def place_rows(self, mixture: Mixture, bins: Tensor, bin_rows: Tensor) -> Tensor:

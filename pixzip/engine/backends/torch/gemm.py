@@ -27,7 +27,7 @@ class Matrix(NamedTuple):
     shift: Tensor | None = None
 
 
-class Arithmetic(ABC):
+class Products(ABC):
     """Exact linear algebra on activations and residual streams."""
 
     name: str
@@ -73,7 +73,7 @@ class Arithmetic(ABC):
         """stream >> shifts, as float32."""
 
 
-class Float32(Arithmetic):
+class Float32(Products):
     name = "float32"
     activation_dtype = torch.float32
     stream_dtype = torch.float32
@@ -105,7 +105,7 @@ class Float32(Arithmetic):
         return (stream * shifts).floor_()
 
 
-class Int8(Arithmetic):
+class Int8(Products):
     name = "int8"
     activation_dtype = torch.int8
     stream_dtype = torch.int32
@@ -150,7 +150,7 @@ class Int8(Arithmetic):
         return (stream >> shifts).to(torch.float32)
 
 
-BACKENDS: dict[str, type[Arithmetic]] = {"float32": Float32, "int8": Int8}
+BACKENDS: dict[str, type[Products]] = {"float32": Float32, "int8": Int8}
 
 #: Rows of activations at which a self-test compares and times: a photograph's diagonal.
 _ROWS = (17, 256)
@@ -166,7 +166,7 @@ def _extreme_operands(rows: int, k: int, n: int) -> tuple[Tensor, Tensor]:
     return a, w
 
 
-def self_test(arithmetic: Arithmetic, shapes: list[tuple[int, int]]) -> float | None:
+def self_test(products: Products, shapes: list[tuple[int, int]]) -> float | None:
     """Compare with int64 products at (K, N) `shapes`; seconds taken if exact, None if not."""
     seconds = 0.0
     for k, n in shapes:
@@ -178,13 +178,13 @@ def self_test(arithmetic: Arithmetic, shapes: list[tuple[int, int]]) -> float | 
             if expected.abs().max() >= 1 << 24:
                 raise ValueError(f"a product of {k} terms does not fit 2^24")
             try:
-                matrix = arithmetic.matrix(w.to(torch.int8), exponent)
-                operand = a.to(arithmetic.activation_dtype).to(arithmetic.device)
-                zero = arithmetic.bias(torch.zeros(n, dtype=torch.int32))
+                matrix = products.matrix(w.to(torch.int8), exponent)
+                operand = a.to(products.activation_dtype).to(products.device)
+                zero = products.bias(torch.zeros(n, dtype=torch.int32))
                 elapsed = math.inf
                 for _ in range(5):  # the first run is cold, and any may be interrupted
                     start = time.perf_counter()
-                    got = arithmetic.linear(zero, operand, matrix).cpu()
+                    got = products.linear(zero, operand, matrix).cpu()
                     elapsed = min(elapsed, time.perf_counter() - start)
             except RuntimeError:  # an operator this device or build lacks
                 return None
@@ -196,7 +196,7 @@ def self_test(arithmetic: Arithmetic, shapes: list[tuple[int, int]]) -> float | 
     return seconds
 
 
-def choose(device: torch.device, shapes: list[tuple[int, int]]) -> Arithmetic:
+def choose(device: torch.device, shapes: list[tuple[int, int]]) -> Products:
     """The fastest backend that passes its self-test.
 
     They are timed on one thread: on a busy machine the threads of a fast one wait for each other, and the slowest,
@@ -205,15 +205,15 @@ def choose(device: torch.device, shapes: list[tuple[int, int]]) -> Arithmetic:
     Raises:
         RuntimeError: none does, so nothing exact can be computed here.
     """
-    best: tuple[float, Arithmetic] | None = None
+    best: tuple[float, Products] | None = None
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for cls in BACKENDS.values():
-            arithmetic = cls(device)
-            seconds = self_test(arithmetic, shapes)
+            products = cls(device)
+            seconds = self_test(products, shapes)
             if seconds is not None and (best is None or seconds < best[0]):
-                best = seconds, arithmetic
+                best = seconds, products
     finally:
         torch.set_num_threads(threads)
     if best is None:

@@ -9,25 +9,16 @@ step.  All tensors are int64.
 from typing import NamedTuple
 
 import torch
-from pixcodecs.container.blocks import Precision
+from pixcodecs.coders.base import TOTAL
 from torch import Tensor
 
-from pixzip.engine.backends.torch.frequencies import BINS, Frequencies
+from pixzip.engine.backends.base import BINS
+from pixzip.engine.backends.torch.frequencies import Frequencies
 from pixzip.models.wavefront import tables as T
 from pixzip.models.wavefront.weights import IntegerWeights
 
-#: Frequencies of a digit sum to this, and none is less than `FLOOR`.
-DIGIT_TOTAL = 1 << 20
-FLOOR = 16
-#: The CDF is interpolated between every so many entries of its table: in the tails its integers are a staircase.
-STRIDE = 64
-#: Log2 of a stride in the finest steps there are, of which an entry is 2^RECIPROCAL_BITS wide.
-STRIDE_BITS = 14
-#: The CDF of a whole mixture: weights, table and the table's interpolation.
-CDF_FULL = (T.WEIGHT_TOTAL * T.CDF_TOTAL) << T.RECIPROCAL_BITS
 
-
-class DeepMixture(NamedTuple):
+class HighDepthMixture(NamedTuple):
     """M mixtures of K components."""
 
     weights: Tensor  # (M, K), rows sum to WEIGHT_TOTAL
@@ -37,17 +28,17 @@ class DeepMixture(NamedTuple):
     tops: Tensor  # (M,) largest samples
 
 
-class DeepFrequencies:
+class HighDepthFrequencies:
     """The tables of one model on one device."""
 
-    def __init__(self, weights: IntegerWeights, shallow: Frequencies) -> None:
-        self.shallow = shallow
-        device = shallow.cdf.device
-        self.logistic = torch.from_numpy(weights.tensors["table.logistic"][::STRIDE].astype("int64")).to(device)
+    def __init__(self, weights: IntegerWeights, eight_bit: Frequencies) -> None:
+        self.eight_bit = eight_bit
+        device = eight_bit.cdf.device
+        self.logistic = torch.from_numpy(weights.tensors["table.logistic"][:: T.STRIDE].astype("int64")).to(device)
         self.reciprocal = torch.from_numpy(weights.tensors["table.reciprocal"]).to(device, torch.int64)
         self.edges = torch.arange(BINS + 1, device=device)
 
-    def mixture(self, out: Tensor, centre: Tensor, fine: Tensor, units: Tensor, tops: Tensor) -> DeepMixture:
+    def mixture(self, out: Tensor, centre: Tensor, fine: Tensor, units: Tensor, tops: Tensor) -> HighDepthMixture:
         """Integer parameters of the mixtures of one channel.
 
         Args:
@@ -57,8 +48,8 @@ class DeepFrequencies:
             units: (M,) log2 of the samples of a grey level.
             tops: (M,) the largest sample there is.
         """
-        k = self.shallow.n_mix
-        weights = self.shallow.weights(out[:, :k]).long()
+        k = self.eight_bit.n_mix
+        weights = self.eight_bit.weights(out[:, :k]).long()
         middle = 16 * centre.long()
         if fine.shape[1]:
             factors = out[:, 3 * k :].clamp(-T.FACTOR_LIMIT, T.FACTOR_LIMIT).long()
@@ -67,43 +58,31 @@ class DeepFrequencies:
         means = middle[:, None] + (out[:, k : 2 * k].long() << units[:, None])
         means = torch.minimum(torch.maximum(means, -margin[:, None]), (16 * tops + margin)[:, None])
         scales = (out[:, 2 * k : 3 * k].long() + T.SCALE_ZERO).clamp(0, T.N_SCALES - 1)
-        return DeepMixture(weights, means, self.reciprocal[scales], units, tops)
+        return HighDepthMixture(weights, means, self.reciprocal[scales], units, tops)
 
-    def _cumulative(self, m: DeepMixture, edges: Tensor) -> Tensor:
-        """(M, E) samples -> (M, E) share of CDF_FULL below each."""
+    def _cumulative(self, m: HighDepthMixture, edges: Tensor) -> Tensor:
+        """(M, E) samples -> (M, E) share of T.CDF_FULL below each."""
         unit = m.units[:, None, None]
         z = (16 * edges[:, None, :] - 8 - m.means[:, :, None]) * m.slopes[:, :, None]  # MKE
         limit = T.LOGISTIC_LIMIT << T.RECIPROCAL_BITS
         at = (z >> unit).clamp(-limit, limit) + limit
-        stride = at >> STRIDE_BITS
-        between = at & ((1 << STRIDE_BITS) - 1)
+        stride = at >> T.STRIDE_BITS
+        between = at & ((1 << T.STRIDE_BITS) - 1)
         left, right = self.logistic[stride], self.logistic[(stride + 1).clamp(max=self.logistic.numel() - 1)]
-        cdf = (left << T.RECIPROCAL_BITS) + (between * (right - left) >> STRIDE_BITS - T.RECIPROCAL_BITS)
+        cdf = (left << T.RECIPROCAL_BITS) + (between * (right - left) >> T.STRIDE_BITS - T.RECIPROCAL_BITS)
         total = (cdf * m.weights[:, :, None]).sum(1)
         total = torch.where(edges <= 0, 0, total)
-        return torch.where(edges > m.tops[:, None], CDF_FULL, total)
+        return torch.where(edges > m.tops[:, None], T.CDF_FULL, total)
 
-    def rows(self, mixture: DeepMixture, prefix: Tensor, digits_left: int) -> Tensor:
-        """(M, 17) cumulative frequencies of the next digit, after (M,) int64 `prefix`; 0 to DIGIT_TOTAL.
+    def rows(self, mixture: HighDepthMixture, prefix: Tensor, digits_left: int) -> Tensor:
+        """(M, 17) cumulative frequencies of the next digit, after (M,) int64 `prefix`; 0 to TOTAL.
 
         Args:
             digits_left: how many follow the next one.
         """
         width = BINS**digits_left
         c = self._cumulative(mixture, (prefix[:, None] * BINS + self.edges) * width)
-        spare = DIGIT_TOTAL - BINS * FLOOR
+        spare = TOTAL - BINS * T.FLOOR
         span = c[:, -1:] - c[:, :1]
         share = (c - c[:, :1]) * spare // span.clamp(min=1)
-        return torch.where(span > 0, share, self.edges * (spare // BINS)) + self.edges * FLOOR
-
-
-def common_digits(precisions: list[Precision]) -> int:
-    """The digits that the samples of all images of a batch take.
-
-    Raises:
-        ValueError: they differ, or a unit is wider than its samples allow.
-    """
-    digits = {p.digits for p in precisions}
-    if len(digits) != 1 or not all(8 <= p.depth <= 16 and 0 <= p.unit <= p.depth - 8 for p in precisions):
-        raise ValueError(f"batch has the precisions {sorted(set(precisions))}, expected one number of digits")
-    return digits.pop()
+        return torch.where(span > 0, share, self.edges * (spare // BINS)) + self.edges * T.FLOOR

@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 
 from pixzip.engine.backends.torch.frequencies import Frequencies
-from pixzip.engine.backends.torch.gemm import Arithmetic, Matrix
-from pixzip.engine.backends.torch.high_depth import DeepFrequencies
+from pixzip.engine.backends.torch.gemm import Matrix, Products
+from pixzip.engine.backends.torch.high_depth import HighDepthFrequencies
 from pixzip.models.wavefront.tables import LOGISTIC_LIMIT, RECIPROCAL_BITS
 from pixzip.models.wavefront.taps import CENTRE
 from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
@@ -15,41 +15,41 @@ from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeig
 class Layers:
     """A model's matrices as a backend wants them, and its tables."""
 
-    def __init__(self, weights: IntegerWeights, arithmetic: Arithmetic) -> None:
+    def __init__(self, weights: IntegerWeights, products: Products) -> None:
         t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
         c, k = weights.config.channels, weights.config.n_mix
         half = 1 << (FRACTION - 1)  # activations round to nearest
 
         def matrix(name: str) -> Matrix:
-            return arithmetic.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
+            return products.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
 
         self.config = weights.config
-        self.arithmetic = arithmetic
-        self.frequencies = Frequencies(weights, arithmetic.device)
-        self.deep_frequencies = DeepFrequencies(weights, self.frequencies)
+        self.products = products
+        self.frequencies = Frequencies(weights, products.device)
+        self.high_depth_frequencies = HighDepthFrequencies(weights, self.frequencies)
         self.exp2 = weights.tensors["table.exp2"].astype(np.int32)
         self.logistic = weights.tensors["table.logistic"]
         self.reciprocal = weights.tensors["table.reciprocal"]
         #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
         self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
-        self.input, self.input_bias = matrix("input"), arithmetic.bias(t["input.bias"] + half)
+        self.input, self.input_bias = matrix("input"), products.bias(t["input.bias"] + half)
         #: Each layer of the trunk, whether it reads neighbours besides its own pixel, and how much finer.
         self.trunk = [
             (matrix(name), taps != CENTRE, 0 if i else weights.config.finer)
             for i, (name, taps) in enumerate(weights.config.layers)
         ]
-        self.hidden, self.hidden_bias = matrix("hidden"), arithmetic.bias(t["hidden.bias"] + half)
+        self.hidden, self.hidden_bias = matrix("hidden"), products.bias(t["hidden.bias"] + half)
         self.known = [matrix(f"known.{i}") for i in range(1, c)]
         self.out = [matrix(f"out.{i}") for i in range(c)]
         shared = [OUTPUT_SHIFTS[name] for name in ("logits", "means", "scales") for _ in range(k)]
         shifts = [shared + [OUTPUT_SHIFTS["factors"]] * i for i in range(c)]
-        self.shifts = [arithmetic.shifts(s) for s in shifts]
+        self.shifts = [products.shifts(s) for s in shifts]
         self.out_bias = [
-            arithmetic.bias(t[f"out.{i}.bias"] + torch.tensor([1 << (s - 1) for s in shifts[i]], dtype=torch.int32))
+            products.bias(t[f"out.{i}.bias"] + torch.tensor([1 << (s - 1) for s in shifts[i]], dtype=torch.int32))
             for i in range(c)
         ]
 
-        #: For compiled kernels: the trunk's operands of `kernels.trunk`.
+        #: For compiled kernels: the trunk's operands of `trunk.trunk`.
         self.fused = (
             *self._affine(weights, "input"),
             self._stack(weights, [f"block.{i}" for i in range(weights.config.blocks)]),

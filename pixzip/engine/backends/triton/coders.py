@@ -7,8 +7,8 @@ by side there is the search among 16 symbols.
 import triton
 import triton.language as tl
 from pixcodecs.coders import rans
+from pixcodecs.coders.base import EDGE_BITS
 
-from pixzip.engine.backends.torch.frequencies import EDGE_BITS
 from pixzip.engine.backends.triton.model import below, load_pixel
 
 _PRECISION, _LOWEST_STATE = tl.constexpr(rans.PRECISION), tl.constexpr(rans.LOWEST)

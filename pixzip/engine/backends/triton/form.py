@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pixcodecs.coders import rans
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders.base import Edges
+from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.errors import BitstreamError
 from torch import Tensor
 
-from pixzip.engine.backends.cuda.batch import Form, Progress
+from pixzip.engine.backends.cuda.batch import Form
 from pixzip.engine.backends.cuda.memory import TooLargeError
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.triton import kernel
 from pixzip.engine.backends.triton.operands import ROWS, operands, power_of_two
-from pixzip.engine.order import Planes
+from pixzip.engine.base import Progress, Samples
 from pixzip.engine.schedule import RING
 from pixzip.models.wavefront.weights import IntegerWeights
 
@@ -148,7 +149,7 @@ class _Batch:
 class Kernel(Form):
     """The Triton kernel."""
 
-    coders = frozenset(EntropyCoder)
+    coders = frozenset({RANGE.name, RANS.name})
 
     def __init__(self, weights: IntegerWeights, device: torch.device, rows_at_once: int | None = None) -> None:
         """
@@ -159,13 +160,13 @@ class Kernel(Form):
         self.operands = op = operands(weights, device)
         self.rows_at_once = rows_at_once or max(16, min(MOST_ROWS, MOST_FEATURES // op.input.shape[1]))
 
-    def edges(self, images: Sequence[Planes], progress: Progress | None = None) -> list[NDArray[np.int64]]:
-        sizes = [planes.shape[1:] for planes in images]
+    def edges(self, images: Sequence[Samples], progress: Progress | None = None) -> list[Edges]:
+        sizes = [samples.shape[:2] for samples in images]
         batch = _Batch(self.weights, sizes, _of_nothing(len(images)), self.device)
         schedule = batch.slots.schedule
         values = np.zeros((batch.slots.buffer_pixels, self.weights.config.channels), np.uint8)
-        for i, planes in enumerate(images):
-            values[schedule.window(i)] = planes.transpose(1, 2, 0)
+        for i, samples in enumerate(images):
+            values[schedule.window(i)] = samples
         batch.values = torch.from_numpy(values).to(self.device)
         batch.edges = torch.zeros(*values.shape, 2, dtype=torch.int64, device=self.device)
         self._run(batch, kernel.KNOWN, progress)
@@ -176,17 +177,18 @@ class Kernel(Form):
         self,
         payloads: Sequence[bytes],
         sizes: list[tuple[int, int]],
-        coder: EntropyCoder,
+        coder: str,
         progress: Progress | None = None,
-    ) -> list[Planes]:
-        sources = _of_rans(payloads) if coder is EntropyCoder.RANS else _of_range(payloads)
+    ) -> list[Samples]:
+        rans_coded = coder == RANS.name
+        sources = _of_rans(payloads) if rans_coded else _of_range(payloads)
         batch = _Batch(self.weights, sizes, sources, self.device)
-        self._run(batch, kernel.RANS if coder is EntropyCoder.RANS else kernel.RANGE, progress)
+        self._run(batch, kernel.RANS if rans_coded else kernel.RANGE, progress)
         states, at, damaged = (x.cpu().numpy() for x in (batch.states, batch.at, batch.damaged))
         read = at - (sources.ends - sources.lengths)
         for i, length in enumerate(sources.lengths):
             own = states[sources.first_lane[i] :][: sources.lanes[i]]
-            if coder is EntropyCoder.RANS:
+            if rans_coded:
                 rans.check_end(own, int(read[i]), int(length))
             elif damaged[i]:
                 raise BitstreamError("payload damaged: no encoder writes it")
@@ -194,7 +196,7 @@ class Kernel(Form):
                 raise BitstreamError("payload goes on after its last pixel")
         found = batch.buffer.cpu().numpy()
         windows = [batch.slots.schedule.window(i) for i in range(len(sizes))]
-        return [np.ascontiguousarray(found[window].transpose(2, 0, 1)) for window in windows]
+        return [found[window] for window in windows]
 
     def constants(self, batch: _Batch, mode: int) -> dict[str, int]:
         """What a compilation of the kernel is for."""

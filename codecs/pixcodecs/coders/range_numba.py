@@ -1,13 +1,15 @@
-"""The range coder's encoder, compiled: for symbols whose shares are known before any of them is coded.
+"""The range coder's encoder, compiled: for symbols whose cumulative frequencies are known before any of them is coded.
 
-The same words as `pixcodecs.coders.range.Encoder` writes, where that would need rows of 16 frequencies for each symbol.
+The same words as `range.Encoder` writes, where that would need rows of 16 frequencies for each symbol.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pixzip.engine.backends.numba.trunk import compiled
-from pixzip.engine.backends.torch.frequencies import EDGE_BITS
+from pixcodecs.coders.base import EDGE_BITS, TOTAL, Edges
+from pixcodecs.compiled import compiled
 
+_TOTAL = TOTAL
 _EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
 _SHARES = np.float32((1 << 24) - 16)
 _WORD, _SHARE = np.uint64(32), np.uint64(24)
@@ -39,7 +41,7 @@ def encode(edges, values, words):
             for digit in range(2):
                 for y in range(first, last + 1):
                     x = t - 2 * y
-                    start, stop, total = edges[y, x, c, digit] >> _EDGE_BITS, edges[y, x, c, digit] & _EDGE, 1 << 20
+                    start, stop, total = edges[y, x, c, digit] >> _EDGE_BITS, edges[y, x, c, digit] & _EDGE, _TOTAL
                     symbol = values[y, x, c] >> 4
                     if digit:
                         bin_start, bin_stop = edges[y, x, c, 0] >> _EDGE_BITS, edges[y, x, c, 0] & _EDGE
@@ -67,3 +69,10 @@ def encode(edges, values, words):
     words[n + 1] = np.uint32(0)
     same = (head < low) == (top < low) and head >> _WORD == top >> _WORD
     return n + 2 if same else n + 1
+
+
+def from_edges(edges: Edges, values: NDArray[np.uint8]) -> bytes:
+    """(H, W, C, 2) edges and (H, W, C) samples in coding order -> a payload, see `EntropyCoder.from_edges`."""
+    words = np.empty(2 * values.size + 2, np.uint32)
+    n = encode(np.ascontiguousarray(edges), np.ascontiguousarray(values), words)
+    return words[:n].astype("<u4").tobytes()

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pixcodecs.coders import range as range_coder
-from pixcodecs.coders.range import EntropyCoder
+from pixcodecs.coders import rans
+from pixcodecs.coders.base import EDGE_BITS
+from pixcodecs.coders.registry import RANGE, RANS
 
-from pixzip.engine.backends.cuda import host
-from pixzip.engine.backends.torch.frequencies import EDGE_BITS
-from pixzip.engine.symbols import encode_rans, shares_of
 from tests.oracles.range_coder import PRECISION, PlainEncoder, boundaries
 
 #: Height and width: a pixel, lines, steps without a pixel (W = 1), an odd image.
@@ -65,7 +64,7 @@ class Case:
         symbols, rows = np.array([symbol], np.int32), np.array([row], np.float32)
         library.encode(symbols, rows)
         start, stop = below + sum(row[:symbol]), below + sum(row[: symbol + 1])
-        self.edges[at], self.shares[at] = start << EDGE_BITS | stop, shares_of(symbols, rows)[0]
+        self.edges[at], self.shares[at] = start << EDGE_BITS | stop, rans.intervals_of(symbols, rows)[0]
         return symbol
 
 
@@ -101,8 +100,8 @@ def test_both_coders_write_the_bytes_of_coding_symbol_by_symbol(
     seed: int, sides: tuple[int, int], channels: int, choose: Callable[[int], Choose]
 ) -> None:
     case = Case(seed, (*sides, channels), choose(seed))
-    assert host.payload(case.edges, case.values, EntropyCoder.RANGE) == case.payload
-    assert host.payload(case.edges, case.values, EntropyCoder.RANS) == encode_rans(case.shares)
+    assert RANGE.from_edges(case.edges, case.values) == case.payload
+    assert RANS.from_edges(case.edges, case.values) == rans.encode(case.shares, rans.lanes_for(case.shares))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -110,7 +109,7 @@ def test_both_coders_write_the_bytes_of_coding_symbol_by_symbol(
 def test_carries_pass_through_many_words(seed: int, shape: tuple[int, int, int], until: int) -> None:
     case = Case(seed, shape, straddling(until))
     assert longest_run(np.frombuffer(case.payload, "<u4"), 0) >= until - 1  # they were all ones before
-    assert host.payload(case.edges, case.values, EntropyCoder.RANGE) == case.payload
+    assert RANGE.from_edges(case.edges, case.values) == case.payload
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -118,12 +117,12 @@ def test_words_of_ones_that_no_carry_reaches_stay(seed: int) -> None:
     case = Case(seed, (6, 8, 1), straddling(1000))
     words = np.frombuffer(case.payload, "<u4")
     assert longest_run(words, 0xFFFFFFFF) >= 5 or longest_run(words, 0) >= 5  # the last carry may be the end's own
-    assert host.payload(case.edges, case.values, EntropyCoder.RANGE) == case.payload
+    assert RANGE.from_edges(case.edges, case.values) == case.payload
 
 
 def test_memory_layout_of_values_and_edges_does_not_matter() -> None:
     case = Case(1, (5, 4, 3), drawn(1))
     values = np.asfortranarray(case.values)
     edges = np.asfortranarray(case.edges)
-    for coder, payload in ((EntropyCoder.RANGE, case.payload), (EntropyCoder.RANS, encode_rans(case.shares))):
-        assert host.payload(edges, values, coder) == payload
+    for coder, payload in ((RANGE, case.payload), (RANS, rans.encode(case.shares, rans.lanes_for(case.shares)))):
+        assert coder.from_edges(edges, values) == payload

@@ -1,10 +1,14 @@
-"""Compiled interleaved rANS for CPUs: what `pixcodecs.coders.rans` does, one symbol after another."""
+"""Interleaved rANS, compiled for CPUs: what `rans` does, one symbol after another."""
+
+from collections.abc import Sequence
 
 import numpy as np
-from pixcodecs.coders import rans
+from numpy.typing import NDArray
 
-from pixzip.engine.backends.numba.trunk import compiled
-from pixzip.engine.backends.torch.frequencies import EDGE_BITS
+from pixcodecs.coders import base, rans
+from pixcodecs.coders.base import EDGE_BITS, Edges, Rows, Shape, Symbols
+from pixcodecs.compiled import compiled
+from pixcodecs.errors import BitstreamError
 
 _PRECISION, _LOWEST = rans.PRECISION, rans.LOWEST
 _MASK = (1 << _PRECISION) - 1
@@ -12,8 +16,10 @@ _EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
 
 
 @compiled
-def intervals(symbols, freqs, out):
-    """(M,) symbols under (M, K) float32 frequencies -> (M,) int64 `out`: starts and sizes of their shares."""
+def keep(symbols, freqs, t, s, out):
+    """Put the shares of symbol s of the pixels of step t into `out`, (H, W, S); see `rans.intervals_of`."""
+    w = out.shape[1]
+    first = max(0, (t - w + 2) // 2)
     for i in range(symbols.shape[0]):
         below, total = np.int64(0), np.int64(0)
         for k in range(freqs.shape[1]):
@@ -22,7 +28,7 @@ def intervals(symbols, freqs, out):
             total += np.int64(freqs[i, k])
         start = (below << _PRECISION) // total
         end = ((below + np.int64(freqs[i, symbols[i]])) << _PRECISION) // total
-        out[i] = start << _PRECISION | end - start
+        out[first + i, t - 2 * (first + i), s] = start << _PRECISION | end - start
 
 
 @compiled
@@ -87,3 +93,65 @@ def shares(edges, out):
         out[i, 0] = bin_start << _PRECISION | total
         left = (start << _PRECISION) // total
         out[i, 1] = left << _PRECISION | ((stop << _PRECISION) // total - left)
+
+
+class Encoder(base.Encoder):
+    """Keeps the share of every symbol, 8 bytes each: the last one is coded first."""
+
+    def __init__(self, shape: Shape) -> None:
+        h, w, channels, digits = shape
+        #: (H, W, C D)
+        self.shares = np.zeros((h, w, channels * digits), np.int64)
+        self._step, self._symbol = 0, 0
+
+    def encode(self, symbols: Symbols, freqs: Rows) -> None:
+        h, w, count = self.shares.shape
+        if not self._symbol:
+            while min(h - 1, self._step // 2) < (self._step - w + 2) // 2:  # a column has no pixel in every second step
+                self._step += 1
+        keep(symbols, np.ascontiguousarray(freqs), self._step, self._symbol, self.shares)
+        self._symbol += 1
+        if self._symbol == count:
+            self._step, self._symbol = self._step + 1, 0
+
+    def finish(self) -> bytes:
+        return payload(self.shares)
+
+
+class Decoder(rans.Decoder, base.Decoder):
+    """`rans.Decoder`, compiled."""
+
+    def decode(self, freqs: Rows) -> Symbols:
+        symbols = np.empty(len(freqs), np.int32)
+        self.read = decode(self.states, self.words, self.read, np.ascontiguousarray(freqs), symbols)
+        if self.read > len(self.words):
+            raise BitstreamError("payload ends before its last pixel")
+        return symbols
+
+
+def payload(packed: NDArray[np.int64], lanes: int | None = None) -> bytes:
+    """`rans.encode` of (H, W, C D) shares.
+
+    Args:
+        lanes: None for as many as suit them.
+    """
+    lanes = lanes or rans.lanes_for(packed)
+    states, words = np.full(lanes, rans.LOWEST, np.int64), np.empty(packed.size, np.uint32)
+    at = encode(packed, states, words)
+    return rans.pack(states, words[at:])
+
+
+def _shares(edges: Edges) -> NDArray[np.int64]:
+    out = np.empty(edges.shape, np.int64)
+    shares(np.ascontiguousarray(edges).reshape(-1, 2), out.reshape(-1, 2))
+    return out.reshape(*edges.shape[:2], -1)
+
+
+def from_edges(edges: Edges, values: NDArray[np.uint8]) -> bytes:
+    """(H, W, C, 2) edges -> a payload, see `EntropyCoder.from_edges`."""
+    return payload(_shares(edges))
+
+
+def with_all_lanes(edges: Edges, values: NDArray[np.uint8]) -> Sequence[bytes]:
+    """The payload of as many lanes as a file may have: an image as small as a trial has one by itself."""
+    return (payload(_shares(edges), 1 << rans.MOST_LANES_LOG2),)

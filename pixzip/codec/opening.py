@@ -1,0 +1,105 @@
+"""A `.pxz` file that is read once: its header, where its tiles are, and its blocks as they are asked for."""
+
+from functools import cached_property
+
+from pixcodecs.container import image as container
+from pixcodecs.container.image import Buffer
+from pixcodecs.container.limits import MAX_PIXELS
+from pixcodecs.errors import BitstreamError, PixzipError
+
+from pixzip.codec.tiles import Window
+from pixzip.image.picture import Frame, frame_of
+
+
+class Opening:
+    """One file on its way to a picture.
+
+    Attributes:
+        file, header: of which everything was read but the blocks.
+    """
+
+    def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True) -> None:
+        """
+        Args:
+            max_pixels: refuse larger images; None lifts the limit.
+            whole: refuse a file that is not as long as its header says.
+        Raises:
+            BitstreamError: whatever is wrong.
+        """
+        self.file, self.header = file, container.read_header(file, max_pixels)
+        if whole:
+            container.check_length(file, self.header)
+        self._checked: set[int] = set()
+
+    @property
+    def pixels(self) -> int:
+        return self.header.width * self.header.height
+
+    @cached_property
+    def frame(self) -> Frame:
+        """All that the file says of its picture but the samples.
+
+        Raises:
+            BitstreamError: it contradicts itself.
+        """
+        return frame_of(self.header)
+
+    def check_frame(self) -> None:
+        """
+        Raises:
+            BitstreamError: the file contradicts itself.
+        """
+        frame_of(self.header)
+
+    @property
+    def window(self) -> Window:
+        """All of the image."""
+        return Window(0, 0, self.header.width, self.header.height)
+
+    def tile(self, i: int) -> Window:
+        """Where a tile is; they are numbered in raster order."""
+        h = self.header
+        row, column = divmod(i, -(-h.width // h.tile_width))
+        x, y = column * h.tile_width, row * h.tile_height
+        return Window(x, y, min(h.tile_width, h.width - x), min(h.tile_height, h.height - y))
+
+    def tiles_in(self, region: Window) -> list[int]:
+        """The tiles that a region has pixels of.
+
+        Raises:
+            PixzipError: the region is not inside the image.
+        """
+        h, (x, y, width, height) = self.header, region
+        if min(x, y) < 0 or min(width, height) < 1 or x + width > h.width or y + height > h.height:
+            raise PixzipError(f"region {x},{y},{width},{height} is not inside the image of {h.width}x{h.height} pixels")
+        columns = range(x // h.tile_width, (x + width - 1) // h.tile_width + 1)
+        rows = range(y // h.tile_height, (y + height - 1) // h.tile_height + 1)
+        return [row * -(-h.width // h.tile_width) + column for row in rows for column in columns]
+
+    def block(self, i: int) -> bytes:
+        """The block of a tile, whose checksum is verified the first time.
+
+        Raises:
+            BitstreamError: it is not whole, or damaged.
+        """
+        if i in self._checked:
+            return self.file[self.header.starts[i] : self.header.starts[i + 1]]
+        found = container.block(self.file, self.header, i)
+        self._checked.add(i)
+        return found
+
+    def check_blocks(self) -> None:
+        """
+        Raises:
+            BitstreamError: a block is damaged.
+        """
+        for i in range(len(self.header.tiles)):
+            self.block(i)
+
+    def is_whole(self, i: int) -> bool:
+        """Whether a tile's block is there and undamaged."""
+        try:
+            self.block(i)
+        except BitstreamError:
+            return False
+        return True

@@ -1,0 +1,23 @@
+"""The progress of parts as one."""
+
+from pixzip.engine.base import Progress
+
+
+class Share:
+    """Turns the progress of parts into one, in pixels."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self.total, self.done = progress, total, 0
+        self._shown = 0
+
+    def show(self, done: int) -> None:
+        """Never goes back: a part may be coded in several rounds."""
+        if self._progress and done > self._shown:
+            self._shown = done
+            self._progress(done, self.total)
+
+    def part(self, pixels: int) -> Progress:
+        """The progress callback of the next part."""
+        start = self.done
+        self.done += pixels
+        return lambda done, total: self.show(start + pixels * done // total)

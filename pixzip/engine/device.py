@@ -1,0 +1,69 @@
+"""Devices, and engines on them, each made once."""
+
+from functools import lru_cache
+from importlib import import_module
+
+from pixcodecs.errors import PixzipError
+
+from pixzip.engine.base import Engine
+from pixzip.models.base import Model
+from pixzip.models.registry import ARCHITECTURES
+
+
+def resolve_device(name: str = "auto") -> str:
+    """The device's name for PyTorch: "auto" takes CUDA where there is a device.
+
+    Raises:
+        PixzipError: CUDA is asked for where there is none.
+    """
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device is {name!r}, expected auto, cpu or cuda")
+    if name == "cpu":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise PixzipError("device cuda asked for, but there is no CUDA device here: use --device cpu")
+    return "cpu"
+
+
+def coding_device(name: str = "auto") -> str:
+    """Like `resolve_device`, but keeps "auto" if CUDA exists, so that each batch chooses.
+
+    Raises:
+        PixzipError: see `resolve_device`.
+    """
+    found = resolve_device(name)
+    return "auto" if name == "auto" and found == "cuda" else found
+
+
+class _ByDigest:
+    """A model as a key: equal where digests are."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return hash(self.model.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByDigest) and other.model.digest == self.model.digest
+
+
+def engine_class(model: Model) -> type[Engine]:
+    """The kind of engine that runs a model: the registry names it, for models know no engines."""
+    module, _, name = ARCHITECTURES[model.architecture].engine.partition(":")
+    found: type[Engine] = getattr(import_module(module), name)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
+    return engine_class(key.model).on(key.model, device)
+
+
+def engine(model: Model, device: str) -> Engine:
+    """The engine of a model on a device, as `resolve_device` takes it; made once."""
+    return _engine(_ByDigest(model), model.known_answer, resolve_device(device))
