@@ -20,7 +20,7 @@ class Found(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What a command makes of what.
+    """The inputs that a command takes, and its outputs.
 
     Attributes:
         inputs: what files in a folder are called together.
