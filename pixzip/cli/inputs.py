@@ -27,7 +27,7 @@ def image_suffixes() -> frozenset[str]:
 
 
 class Kind(NamedTuple):
-    """What a command makes of what.
+    """The inputs that a command takes, and its outputs.
 
     Attributes:
         inputs: what files in a folder are called together.

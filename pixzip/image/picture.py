@@ -1,4 +1,4 @@
-"""A `Picture`: what an image file holds, whatever its format; and its `Frame`, which is all but the samples.
+"""A `Picture` is the content of an image file of any format; its `Frame` is all of it but the samples.
 
 Samples stand as the file has them, neither scaled nor converted; the words for everything else are those
 of PNG [1].  Files become pictures, and pictures files, in `pixzip.image`.
@@ -25,7 +25,7 @@ MAX_PALETTE_DEPTH = 8
 
 
 def sample_dtype(depth: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """What holds samples of so many bits."""
+    """The dtype that holds samples of `depth` bits: uint8 for up to 8, uint16 above."""
     return np.dtype(np.uint8 if depth <= 8 else np.uint16)
 
 
@@ -42,7 +42,7 @@ NOT_METADATA = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 
 @dataclass(frozen=True)
 class Frame:
-    """All that a picture is but its samples.
+    """A picture without its samples.
 
     Args:
         width, height: in pixels.
@@ -110,7 +110,7 @@ class Frame:
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
-        """What holds its samples."""
+        """The dtype of its samples."""
         return sample_dtype(self.depth)
 
 
@@ -141,7 +141,7 @@ class Picture:
 
     @property
     def frame(self) -> Frame:
-        """All but the samples."""
+        """The picture without its samples."""
         return Frame(self.width, self.height, *self._fields())
 
     def __eq__(self, other: object) -> bool:
@@ -165,15 +165,15 @@ class Picture:
 
     @property
     def pixels(self) -> int:
-        """How many they are."""
+        """The number of pixels."""
         return self.height * self.width
 
 
 def framed(header: Header, make: Callable[..., T]) -> T:
-    """What `make` gives for a header's layout, depth, palette, transparency and metadata.
+    """Call `make` with a header's layout, depth, palette, transparency and metadata.
 
     Raises:
-        BitstreamError: it raises ValueError, for the header contradicts itself.
+        BitstreamError: `make` raises ValueError, for the header contradicts itself.
     """
     palette = b"".join(body for kind, body in header.extras if kind is Extra.PALETTE)
     transparency = b"".join(body for kind, body in header.extras if kind is Extra.TRANSPARENCY)
@@ -185,9 +185,9 @@ def framed(header: Header, make: Callable[..., T]) -> T:
 
 
 def frame_of(header: Header) -> Frame:
-    """All that a file says of its picture but the samples.
+    """The `Frame` that a file's header describes.
 
     Raises:
-        BitstreamError: it contradicts itself.
+        BitstreamError: the header contradicts itself.
     """
     return framed(header, lambda *fields: Frame(header.width, header.height, *fields))

@@ -74,7 +74,7 @@ def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> 
 
 
 def lossy_kind(path: Path) -> str:
-    """What an image file is whose samples were coded with loss, such as "a JPEG"; "" if they were not.
+    """The kind of an image file whose samples were coded with loss, such as "a JPEG"; "" if they were not.
 
     A picture keeps what such a file decodes to, and not the file's own bytes.
 

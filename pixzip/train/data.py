@@ -17,8 +17,8 @@ Picture = NDArray[np.uint8]
 def read_images(paths: Sequence[Path], channels: int) -> Iterator[tuple[str, Picture]]:
     """Yield (place, (H, W, C) uint8) for every image at `paths`: files, folders and tars.
 
-    Every file counts, whatever it is called, in the order of `sources` and of tars themselves; what Pillow cannot
-    open is passed over, and Pillow converts what has other channels.
+    Files of any name are tried, in the order of `sources`, and members of a tar in its own order.  Files that Pillow
+    cannot open are passed over; Pillow converts images of other channels.
 
     Args:
         channels: C, 1 for grey or 3 for RGB.

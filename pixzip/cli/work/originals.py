@@ -10,12 +10,12 @@ from pixzip.io.signals import signals_wait
 
 
 def stat_of(name: str) -> os.stat_result | None:
-    """What the file system says of an original before it is read; None of standard input."""
+    """The stat result of an original, taken before it is read; None for standard input."""
     return None if name == streams.STANDARD else Path(name).stat()
 
 
 def why_kept(name: str, dropped: list[str]) -> str:
-    """What would be lost with an original; "" if nothing.
+    """The reason to keep an original, such as what would be lost with it; "" if there is none.
 
     Args:
         dropped: the names of what a picture does not hold of it.

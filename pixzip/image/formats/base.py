@@ -119,11 +119,11 @@ class Format(ABC):
         return None
 
     def pixels(self, head: bytes) -> int:
-        """How many pixels a file declares; -1 where its first bytes do not say it."""
+        """The number of pixels that a file declares; -1 where its first bytes do not say it."""
         return -1
 
     def lossy_kind(self, file: BinaryIO) -> str:
-        """What a file is whose samples were coded with loss, such as "a JPEG"; "" if they were not.
+        """The kind of a file whose samples were coded with loss, such as "a JPEG"; "" if they were not.
 
         Args:
             file: one that can be read, at its start.
@@ -131,7 +131,7 @@ class Format(ABC):
         return ""
 
     def refuses(self, layout: Layout, depth: int, transparent: bool) -> str:
-        """Why a file cannot hold a picture, in words that follow the suffix; "" if it can.
+        """The reason why a file cannot hold a picture, in words that follow the suffix; "" if it can.
 
         Args:
             transparent: whether the picture has a transparent colour, or a palette with alphas.

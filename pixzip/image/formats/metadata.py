@@ -16,7 +16,7 @@ MAX_PROFILE_BYTES = 1 << 24
 
 
 class Embedded(NamedTuple):
-    """What other formats too can hold; empty where there is none.  `resolution` is the body of pHYs."""
+    """Metadata that other formats than PNG can hold; empty where there is none.  `resolution` is the body of pHYs."""
 
     icc: bytes = b""
     exif: bytes = b""

@@ -25,7 +25,7 @@ _AFTER_PALETTE = frozenset({b"bKGD", b"hIST"})
 
 
 def pixels(head: bytes) -> int:
-    """How many pixels the beginning of a PNG file declares; -1 if it is too short to say so."""
+    """The number of pixels that the beginning of a PNG file declares; -1 if it is too short to say so."""
     if len(head) < _START_BYTES:
         return -1
     width, height, *_ = HEAD.unpack_from(head, _START_BYTES - HEAD.size)
@@ -33,7 +33,7 @@ def pixels(head: bytes) -> int:
 
 
 def describe(chunks: list[Chunk], max_pixels: int | None) -> tuple[Frame, list[int], list[str]]:
-    """What a file's chunks say of the picture; the bodies of IDAT may be left out.
+    """Parse the chunks of a file, without its samples; the bodies of IDAT may be left out.
 
     Returns:
         The frame; the methods of compression, filtering and interlacing; what the frame has no place for.
@@ -91,7 +91,7 @@ def file_depth(frame: Frame) -> int:
 
 
 def before_samples(frame: Frame) -> list[Chunk]:
-    """All chunks before the first IDAT."""
+    """The chunks of a file before the first IDAT."""
     head = HEAD.pack(frame.width, frame.height, file_depth(frame), COLOURS[frame.layout], 0, 0, 0)
     before, after = _around_palette(frame.metadata)
     plte = [Chunk(b"PLTE", frame.palette)] if frame.palette else []

@@ -115,7 +115,7 @@ def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | 
 
 
 def _frame(file: netpbmfile.NetpbmFile, frames: int, max_pixels: int | None) -> Frame:
-    """What the header says, once it is known to be of a picture."""
+    """The frame that the header describes, once it is known to be of a picture."""
     check_size(file.width, file.height, max_pixels)
     check_frames(frames)
     depth = file.maxval.bit_length()

@@ -70,7 +70,7 @@ class _Complaints(logging.Handler):
 
 @contextmanager
 def heard() -> Iterator[_Complaints]:
-    """Whatever tifffile logs as an error, at any level that the program has set."""
+    """Collects whatever tifffile logs as an error, at any level that the program has set."""
     log, complaints = logging.getLogger("tifffile"), _Complaints()
     level = log.level
     log.addHandler(complaints)
@@ -201,7 +201,7 @@ def _exif(source: BinaryIO) -> tuple[bytes, list[str]]:
 
 
 def options(frame: Frame) -> dict[str, Any]:
-    """What tifffile is told of a file to be written."""
+    """The arguments of `tifffile.imwrite` for a picture."""
     layout, depth = frame.layout, frame.depth
     embedded, _ = from_chunks(frame.metadata, METADATA)
     chosen: dict[str, Any] = {"photometric": "rgb" if layout in (Layout.RGB, Layout.RGBA) else "minisblack"}

@@ -59,7 +59,7 @@ def _finished(page: Any, frame: Frame, bands: Iterator[Samples]) -> Generator[Sa
 
 
 def _planes(page: Any, frame: Frame) -> tuple[int, int]:
-    """How many planes a file has, and the channels of each."""
+    """The number of planes in a file, and of channels in each."""
     channels = frame.layout.channels
     return (channels, 1) if page.planarconfig == 2 else (1, channels)
 
@@ -88,7 +88,7 @@ def _segments(page: Any, file: BinaryIO, frame: Frame) -> Iterator[Samples]:
 
 
 def _plain_planes(page: Any, frame: Frame, end: int) -> list[int] | None:
-    """Where in the file each plane starts; None if its rows are not stored as they are, one after the other."""
+    """The offset in the file of each plane; None if its rows are not stored as they are, one after the other."""
     planes, channels = _planes(page, frame)
     size = frame.height * _row_bytes(frame, channels)
     first = page.dataoffsets[0]
