@@ -27,8 +27,9 @@ hypothesis.settings.load_profile("pixzip")
 
 
 def pytest_configure() -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // processes)))
+    torch.set_num_threads(max(1, min(2, cores // processes)))
 
 
 def pytest_report_header() -> list[str]:
