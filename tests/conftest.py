@@ -15,6 +15,7 @@ from pixzip import codec, image
 from pixzip.codec import by_rows, tiles
 from pixzip.codec.search import Search
 from pixzip.models import library
+from tests import CORES
 from tests.helpers.shell import GREY, RGB
 from tests.helpers.support import tiny_weights
 
@@ -27,9 +28,8 @@ hypothesis.settings.load_profile("pixzip")
 
 
 def pytest_configure() -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, min(2, cores // processes)))
+    torch.set_num_threads(max(1, min(2, CORES // processes)))
 
 
 def pytest_report_header() -> list[str]:
@@ -38,7 +38,7 @@ def pytest_report_header() -> list[str]:
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return [
         f"versions: python {platform.python_version()}, {versions}",
-        f"pixzip: {list(pixzip.__path__)}, {torch.get_num_threads()} threads, CUDA: {cuda}",
+        f"pixzip: {list(pixzip.__path__)}, {torch.get_num_threads()} threads on {CORES} cores, CUDA: {cuda}",
     ]
 
 
