@@ -1,4 +1,4 @@
-"""What every run prints, which tests need a GPU, and the surroundings of child processes."""
+"""The header of every run, tests that need a GPU, and the environment of child processes."""
 
 import importlib.metadata
 import os
@@ -71,7 +71,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shipped(folder: Path) -> Path:
-    """As `folder`, with both models shipped as `base`."""
+    """The `folder`, with both models shipped as `base`."""
     (folder / "shipped").mkdir()
     (folder / "rgb.model").rename(folder / "shipped" / "base.safetensors")
     (folder / "grey.model").rename(folder / "shipped" / "base-grey.safetensors")

@@ -25,7 +25,7 @@ from pixzip.train.utilisation import model_tflops
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What every run is told."""
+    """Settings of every run."""
 
     megapixels: float = 300.0
     batch: int = 4
@@ -42,7 +42,7 @@ class RunConfig:
 
 @dataclass
 class Status:
-    """Where a run stands, for whoever shows it."""
+    """The state of a run, to be shown."""
 
     step: int = 0
     megapixels: float = 0.0
@@ -114,7 +114,7 @@ class Job(ABC, Generic[W]):
         """Bits per sub-pixel of the averaged weights on held-out and on training images."""
 
     def facts(self) -> dict[str, Any]:
-        """What else the log shall say of the averaged weights."""
+        """More that the log shall say of the averaged weights."""
         return {}
 
     @abstractmethod

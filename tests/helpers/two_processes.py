@@ -24,7 +24,7 @@ FAILS_AFTER = 8
 
 
 class AloneError(Exception):
-    """What only one process meets."""
+    """An error that only one process meets."""
 
 
 def trained(job: Job[Any], out: Path, these: Processes) -> dict[str, Any]:

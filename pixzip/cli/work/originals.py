@@ -1,4 +1,4 @@
-"""`--rm`: originals go once what was written is known to hold all of them."""
+"""`--rm`: an original is removed once the output is known to hold all of it."""
 
 import os
 from pathlib import Path
@@ -12,15 +12,21 @@ _JPEG = b"\xff\xd8\xff"
 
 
 def stat_of(name: str) -> os.stat_result | None:
-    """What the file system says of an original before it is read; None of standard input."""
+    """Ask the file system about an original before it is read; None for standard input.
+
+    Raises:
+        OSError: there is no such file.
+    """
     return None if name == streams.STANDARD else Path(name).stat()
 
 
 def why_kept(name: str, dropped: list[str]) -> str:
-    """What would be lost with an original; "" if nothing.
+    """Why an original has to stay: what would be lost with it; "" if nothing.
 
     Args:
-        dropped: the names of what a picture does not hold of it.
+        dropped: the parts of it that a picture does not hold.
+    Raises:
+        OSError: it cannot be read.
     """
     if dropped:
         return f"{', '.join(dropped)} would be lost"
@@ -31,7 +37,7 @@ def why_kept(name: str, dropped: list[str]) -> str:
 
 
 def _lossy_form(path: Path) -> str:
-    """The format of a file whose samples were coded with loss: what it decodes to is kept, the file itself is not."""
+    """Name the format of a file whose samples were coded with loss: its pixels come back, its bytes do not."""
     with path.open("rb") as file:
         head = file.read(12)
     if head.startswith(_JPEG):

@@ -19,7 +19,7 @@ from pixzip.models import library
 
 
 class Verification:
-    """Files, decoded for what goes wrong on the way."""
+    """Decodes files for the errors that this finds."""
 
     def __init__(self, ledger: Ledger, extra: tuple[str, ...], device: str, max_pixels: int | None) -> None:
         set_threads(ledger.manner.threads)
