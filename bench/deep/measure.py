@@ -15,7 +15,6 @@ bits in blocks that know nothing of each other, as files were written before the
 """
 
 import dataclasses
-import tarfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import partial
@@ -33,6 +32,7 @@ from bench.deep.page import page, totals
 from bench.pictures.peers import optimised_png
 from pixzip import codec, image
 from pixzip.image.picture import Picture
+from pixzip.image.sources import members
 from pixzip.models import library
 from pixzip.report import measure
 from pixzip.report.codecs import jpeg_ls, jpeg_xl
@@ -181,19 +181,15 @@ def main(
         "skipped": [],
     }
     warm_up(names, threads)
-    with tarfile.open(data) as tar:
-        members = sorted((m for m in tar if m.isfile() and fnmatchcase(m.name, only)), key=lambda m: m.name)
-        for member in members:
-            file = tar.extractfile(member)
-            assert file is not None
-            found = row(member.name, file.read(), names, efforts, threads)
-            if found is None:
-                result["skipped"].append(member.name)
-                continue
-            result["files"].append(found)
-            for r in found["results"]:
-                sizes = f"{r['pxz_bytes']:>9,} of {found['raw_bytes']:>9,} raw"
-                click.echo(f"{found['name']:60} {sizes}  {r['encode_s']:.1f} s  {r['blocks']}", err=True)
+    for source in members(data, lambda path: fnmatchcase(str(path), only), hidden=True):
+        found = row(source.name, source.read(), names, efforts, threads)
+        if found is None:
+            result["skipped"].append(source.name)
+            continue
+        result["files"].append(found)
+        for r in found["results"]:
+            sizes = f"{r['pxz_bytes']:>9,} of {found['raw_bytes']:>9,} raw"
+            click.echo(f"{found['name']:60} {sizes}  {r['encode_s']:.1f} s  {r['blocks']}", err=True)
     result["totals"] = totals(result["files"], names)
     result["failures"] = [line for found in result["files"] for line in failures(found)]
     write(out, result)

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import hashlib
 import multiprocessing
-import tarfile
 import time
 import zlib
 from collections import Counter
@@ -32,6 +31,7 @@ from pixzip import codec, image
 from pixzip.codec import describe, webp_png
 from pixzip.codec.webp_png import WebpEffort
 from pixzip.image.picture import Layout, Picture, Samples
+from pixzip.image.sources import members
 from pixzip.models import library
 
 #: What a file may take beyond the best of the formats below.
@@ -58,13 +58,6 @@ def without_metadata(file: bytes) -> bytes:
     header = container.read_header(file, None)
     extras = tuple((kind, body) for kind, body in header.extras if kind is not Extra.CHUNK)
     return container.pack_header(dataclasses.replace(header, extras=extras)) + file[header.size_bytes :]
-
-
-def _files(tar: tarfile.TarFile, members: list[tarfile.TarInfo]) -> Iterator[tuple[str, bytes]]:
-    for member in members:
-        file = tar.extractfile(member)
-        assert file is not None
-        yield member.name, file.read()
 
 
 def _remembered(webp: Callable[..., bytes | None]) -> Callable[..., bytes | None]:
@@ -143,13 +136,13 @@ def main(
         "files": [],
     }
     with contextlib.ExitStack() as stack:
-        tar = stack.enter_context(tarfile.open(data))
         each: Callable[..., Iterator[dict[str, Any]]] = map
         if jobs > 1:
             spawn = multiprocessing.get_context("spawn")
             each = stack.enter_context(spawn.Pool(jobs, set_threads, [threads])).imap
-        members = sorted((m for m in tar if m.isfile() and fnmatchcase(m.name, only)), key=lambda m: m.name)
-        for found in each(partial(row, model=model, threads=threads), _files(tar, members)):
+        files = members(data, lambda path: fnmatchcase(str(path), only), hidden=True)
+        named = ((source.name, source.read()) for source in files)
+        for found in each(partial(row, model=model, threads=threads), named):
             result["files"].append(found)
             click.echo(
                 f"{found['name']:30} {found.get('bare_bytes', 'refused')} {found.get('most_bytes', '')}", err=True

@@ -7,7 +7,6 @@ Which half a file belongs to depends on its path alone: `trained_on`.  `bench/pi
 """
 
 import io
-import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from pixzip.image.sources import members
 
 Plane = NDArray[np.uint8]
 
@@ -59,20 +60,18 @@ def sheet(sprites: list[Plane], rng: np.random.Generator) -> Plane:
 def sheets(data: Path, channels: int) -> Iterator[tuple[str, Plane]]:
     """(name, (H, W, C)) of the training half."""
     small: dict[str, list[Plane]] = {}
-    with tarfile.open(data) as tar:
-        for member in sorted(tar, key=lambda m: m.name):
-            file = tar.extractfile(member) if member.isfile() and trained_on(member.name) else None
-            if file is None:
-                continue
-            with Image.open(io.BytesIO(file.read())) as image:
-                found = planes(image, channels)
-                kind = PurePosixPath(member.name).parent.name if channels == 3 else image.mode
-            if found is None:
-                continue
-            if min(found.shape[:2]) >= SMALLEST:
-                yield member.name.replace("/", "_"), found
-            else:
-                small.setdefault(kind, []).append(found)
+    for source in members(data, hidden=True):
+        if not trained_on(source.name):
+            continue
+        with Image.open(io.BytesIO(source.read())) as image:
+            found = planes(image, channels)
+            kind = PurePosixPath(source.name).parent.name if channels == 3 else image.mode
+        if found is None:
+            continue
+        if min(found.shape[:2]) >= SMALLEST:
+            yield source.name.replace("/", "_"), found
+        else:
+            small.setdefault(kind, []).append(found)
     rng = np.random.default_rng(0)
     for kind, sprites in small.items():
         for i in range(max(2, len(sprites) // (12 if channels == 3 else 6))):

@@ -19,9 +19,9 @@ from pixzip.cli.options import (
     refuse_with,
 )  # fmt: skip
 from pixzip.io import streams
-from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, folder_name, image_name
+from pixzip.io.names import SUFFIX, folder_name, image_name
 
-KIND = inputs.Kind(f"{SUFFIX} files", frozenset({SUFFIX}), image_name, IMAGE_SUFFIXES)
+KIND = inputs.Kind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):

@@ -19,20 +19,27 @@ class Found(NamedTuple):
     inner: Path
 
 
+def image_suffixes() -> frozenset[str]:
+    """Suffixes of the images of a folder."""
+    from pixzip.image import sources  # imports all formats, which `--help` does without
+
+    return sources.folder_suffixes()
+
+
 class Kind(NamedTuple):
     """What a command makes of what.
 
     Attributes:
         inputs: what files in a folder are called together.
-        suffixes: of the files of a folder that are taken.
+        suffixes: gives those of the files of a folder that are taken; asked where there is a folder.
         renamed: name of an input -> name of its output; None where there is none.
-        not_folders: suffixes by which what `-o` names is a file, no folder to be made.
+        not_folders: gives suffixes by which what `-o` names is a file, no folder to be made.
     """
 
     inputs: str
-    suffixes: frozenset[str]
+    suffixes: Callable[[], frozenset[str]]
     renamed: Callable[[str], str] | None = None
-    not_folders: frozenset[str] = frozenset()
+    not_folders: Callable[[], frozenset[str]] = frozenset
 
 
 def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -> None:
@@ -71,28 +78,21 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
 
 
 def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
-    """A file as it is given; a folder as the files in it and below, sorted.
-
-    What is hidden is passed over, as are links to folders.
-    """
+    """A file as it is given; a folder as the files in it and below, see `sources.walk`."""
     path = Path(given)
     if given == streams.STANDARD or not path.is_dir():
         yield Found(given, Path(path.name))
         return
     if not ledger.manner.recursive:
         raise PixzipError(f"is a folder: -r takes the {kind.inputs} in it")
-    inner: list[Path] = []
-    for at, folders, names in os.walk(path, onerror=lambda e: ledger.fail(str(e.filename), e)):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(at, name) for name in names if not name.startswith(".")]
-        inner += [p.relative_to(path) for p in paths if p.suffix.lower() in kind.suffixes and _may_be_file(p)]
-    for p in sorted(inner, key=lambda p: p.parts):
-        yield Found(str(path / p), p)
+    from pixzip.image import sources
 
+    def failed(e: OSError) -> None:
+        ledger.fail(str(e.filename), e)
 
-def _may_be_file(path: Path) -> bool:
-    """Whether it is one or should be: no pipe that would be waited for, but a link that leads nowhere."""
-    return path.is_file() or path.is_symlink()
+    suffixes = kind.suffixes()
+    for inner in sources.walk(path, lambda p: p.suffix.lower() in suffixes, failed=failed):
+        yield Found(str(path / inner), inner)
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) -> Path | None:
@@ -107,7 +107,7 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) ->
     if not many:
         return None
     number = f"{len(inputs)} inputs need one" if len(inputs) > 1 else "-r needs one"
-    if out == streams.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders:
+    if out == streams.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders():
         raise PixzipError(f"-o {out} is not a folder, {number}")
     return path
 

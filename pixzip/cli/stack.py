@@ -1,7 +1,6 @@
 """Stacks on the command line: folders of images and arrays into one file, and back."""
 
 import io
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from pixzip.cli.work.threads import set_threads
 from pixzip.codec import stack
 from pixzip.codec.stack import Image, Stack
 from pixzip.image.picture import Picture
+from pixzip.image.sources import walk
 from pixzip.io import files, folders, streams
 from pixzip.io.names import SUFFIX, folder_name, pxz_name
 from pixzip.io.signals import signals_wait
@@ -52,7 +52,7 @@ class _Source(NamedTuple):
 
 
 def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
-    """Files as they are given, folders as the images in them and below, sorted; what is hidden is passed over."""
+    """Files as they are given, folders as the files in them and below, see `sources.walk`."""
     for given in inputs:
         if given == streams.STANDARD:
             raise PixzipError("a stack is made of files and folders, standard input is neither")
@@ -60,14 +60,11 @@ def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
         if not path.is_dir():
             yield _Source(path, "" if path.suffix.lower() == ARRAY_SUFFIX else path.name)
             continue
-        found: list[Path] = []
-        for at, inner, names in os.walk(path):
-            inner[:] = [name for name in inner if not name.startswith(".")]
-            found += [Path(at, name) for name in names if not name.startswith(".")]
+        found = walk(path)
         if not found:
             raise PixzipError(f"folder {given} has no images")
-        for file in sorted(found, key=lambda file: file.relative_to(path).parts):
-            yield _Source(file, file.relative_to(path).as_posix())
+        for inner in found:
+            yield _Source(path / inner, inner.as_posix())
 
 
 @dataclass

@@ -1,15 +1,15 @@
 """Image files <-> pictures, exactly.
 
 Every format is read and written by a library that keeps it as it is: the file's own bits a sample, its
-palette in its own order, its metadata.  What a library or a picture would change is refused, by name.
+palette in its own order, its metadata.  An image that a library or a picture would change is refused, by name.
 """
 
 from pixzip.image.formats.base import Loaded
-from pixzip.image.read import load, open_large, open_rows
+from pixzip.image.read import load, lossy_kind, open_large, open_rows
 from pixzip.image.rows import RowReader, RowWriter
 from pixzip.image.write import check_suffix, create_rows, lost, write
 
 __all__ = [
     "Loaded", "RowReader", "RowWriter",
-    "check_suffix", "create_rows", "load", "lost", "open_large", "open_rows", "write",
+    "check_suffix", "create_rows", "load", "lossy_kind", "lost", "open_large", "open_rows", "write",
 ]  # fmt: skip

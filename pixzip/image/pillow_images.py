@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image.formats import png
 from pixzip.image.formats.metadata import Embedded, resolution, to_chunks
 from pixzip.image.formats.pillow import LAYOUTS, TECHNICAL, check_mode, palette_of
+from pixzip.image.formats.png_chunks import before_samples, join
 from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
 
 _INCHES_PER_METRE = 1 / 0.0254
@@ -102,8 +102,8 @@ def head(frame: Frame) -> Image.Image:
         raise UnsupportedImageError(
             f"Pillow has no mode for {frame.layout.name} of {frame.depth} bits a sample: pixzip.decode gives an array"
         )
-    chunks = [*png.before_samples(frame), Chunk(b"IDAT", b""), Chunk(b"IEND", b"")]
-    return PngImagePlugin.PngImageFile(io.BytesIO(png.join(chunks)))
+    chunks = [*before_samples(frame), Chunk(b"IDAT", b""), Chunk(b"IEND", b"")]
+    return PngImagePlugin.PngImageFile(io.BytesIO(join(chunks)))
 
 
 def raw(picture: Picture) -> tuple[bytes, str]:

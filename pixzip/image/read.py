@@ -1,18 +1,14 @@
-"""An image file -> a picture, at once or by rows: finds the reader."""
+"""An image file -> a picture, at once or by rows: asks the formats in turn."""
 
-import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from pixcodecs.container.image import MAX_PIXELS
+from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image.formats import pillow, png, png_rows, pnm, tiff, tiff_rows
-from pixzip.image.formats.base import Loaded, one_error
+from pixzip.image import formats
+from pixzip.image.formats.base import HEAD_BYTES, Format, Loaded, Unrecognised, one_error
 from pixzip.image.rows import RowReader
-
-for _name in ("imagecodecs", "tifffile"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())  # else their remarks go to standard error
-
-_LONGEST_SIGNATURE = 8
 
 
 def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
@@ -26,45 +22,38 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
         OSError: the file cannot be read.
     """
     data = source if isinstance(source, bytes) else source.read_bytes()
-    read = pillow.read
-    if data.startswith(png.SIGNATURE):
-        read = png.read
-    elif data.startswith(tiff.SIGNATURES):
-        read = tiff.read
-    elif pnm.is_pnm(data):
-        read = pnm.read
     with one_error():
-        return read(data, max_pixels)
+        for form in _accepting(data[:HEAD_BYTES]):
+            try:
+                return form.read(data, max_pixels)
+            except Unrecognised:
+                continue
+    known = ", ".join(form.name for form in formats.FORMATS)
+    raise UnsupportedImageError(f"not an image of a format read here ({known})")
 
 
 def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
-    """As `load`, but the rows come a few at a time, and only these are in memory.
+    """Like `load`, but the rows come a few at a time, and only these are in memory.
 
     Returns:
         None for formats that have to be read at once.
     Raises:
-        UnsupportedImageError: as `load`; what is wrong with the samples only `RowReader.read` may find.
+        UnsupportedImageError: see `load`; errors in the samples may show only in `RowReader.read`.
         OSError: the file cannot be read.
     """
     file = path.open("rb")
     try:
-        head = file.read(_LONGEST_SIGNATURE)
-        file.seek(0)
-        opened = None
+        head = file.read(HEAD_BYTES)
         with one_error():
-            if head.startswith(png.SIGNATURE):
-                opened = png_rows.open_rows(file, max_pixels)
-            elif head.startswith(tiff.SIGNATURES):
-                opened = tiff_rows.open_rows(file, max_pixels)
-            elif pnm.is_pnm(head):
-                opened = pnm.open_rows(file, max_pixels)
+            for form in _accepting(head):
+                file.seek(0)
+                if opened := form.open_rows(file, max_pixels):
+                    return RowReader(file, opened)
     except BaseException:
         file.close()
         raise
-    if opened is None:
-        file.close()
-        return None
-    return RowReader(file, opened)
+    file.close()
+    return None
 
 
 def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
@@ -74,11 +63,35 @@ def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> 
         UnsupportedImageError, OSError: see `open_rows`.
     """
     with path.open("rb") as file:
-        head = file.read(png.HEAD_BYTES)
-    if png.pixels(head) in range(pixels + 1):  # a glance, for `open_rows` checks the whole file
-        return None
+        head = file.read(HEAD_BYTES)
+    if any(form.pixels(head) in range(pixels + 1) for form in _accepting(head)):
+        return None  # at a glance, for `open_rows` checks the whole file
     reader = open_rows(path, max_pixels)
     if reader and reader.frame.width * reader.frame.height <= pixels:
         reader.close()
         return None
     return reader
+
+
+def lossy_kind(path: Path) -> str:
+    """What an image file is whose samples were coded with loss, such as "a JPEG"; "" if they were not.
+
+    A picture keeps what such a file decodes to, and not the file's own bytes.
+
+    Args:
+        path: of a file that `load` reads.
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        for form in _accepting(head):
+            file.seek(0)
+            if kind := form.lossy_kind(file):
+                return kind
+    return ""
+
+
+def _accepting(head: bytes) -> Iterator[Format]:
+    """The formats that a file with these first bytes may be of."""
+    return (form for form in formats.FORMATS if form.accepts(head))

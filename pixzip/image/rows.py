@@ -1,12 +1,12 @@
-"""Image files a few rows at a time: what reads them, and what writes them, whatever the format."""
+"""Image files a few rows at a time: a reader and a writer for every format that gives or takes rows."""
 
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image.formats.base import Opened, one_error
+from pixzip.image.formats.base import Opened, Sink, one_error
 from pixzip.image.picture import Frame, Samples
 
 
@@ -77,14 +77,6 @@ class RowReader:
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-class Sink(Protocol):
-    """What writes one format: rows as they come, and what stands behind them."""
-
-    def write(self, samples: Samples) -> None: ...
-
-    def finish(self) -> None: ...
 
 
 class RowWriter:

@@ -11,6 +11,7 @@ from pixcodecs.errors import ModelMismatchError, PixzipError, UnsupportedImageEr
 
 from pixzip import codec as pxz
 from pixzip.image.picture import Picture, Samples
+from pixzip.image.sources import Source
 from pixzip.report import images as report_images
 from pixzip.report.codecs import REFERENCE, Codec
 
@@ -91,7 +92,7 @@ def warm_up(codecs: Sequence[Codec], channels: int = 3) -> None:
 
 
 def measure(
-    sources: Iterable[report_images.Source],
+    sources: Iterable[Source],
     codecs: Sequence[Codec],
     *,
     limit: int | None = None,

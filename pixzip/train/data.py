@@ -1,7 +1,6 @@
-"""Training images: tars, folders and single images, whatever Pillow opens, and which of them are held out."""
+"""Training images: the files that Pillow opens among some sources, and which of them are held out."""
 
 import io
-import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,35 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from pixzip.image.sources import sources
+
 Picture = NDArray[np.uint8]
 
 
 def read_images(paths: Sequence[Path], channels: int) -> Iterator[tuple[str, Picture]]:
-    """Yield (name, (H, W, C) uint8) for every image below `paths`; what Pillow cannot open is passed over."""
-    sources: Iterator[tuple[str, bytes]]
-    for path in paths:
-        if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.is_file())
-            sources = ((str(p), p.read_bytes()) for p in files)
-        elif tarfile.is_tarfile(path):
-            sources = _tar_members(path)
-        else:
-            sources = iter([(str(path), path.read_bytes())])
-        for name, data in sources:
-            try:
-                with Image.open(io.BytesIO(data)) as image:
-                    array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-            except (UnidentifiedImageError, OSError):
-                continue
-            yield name, array.reshape(*array.shape[:2], channels)
+    """Yield (place, (H, W, C) uint8) for every image at `paths`: files, folders and tars.
 
+    Every file counts, whatever it is called, in the order of `sources` and of tars themselves; what Pillow cannot
+    open is passed over, and Pillow converts what has other channels.
 
-def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path) as tar:
-        for member in tar:
-            file = tar.extractfile(member) if member.isfile() else None
-            if file is not None:
-                yield f"{path.name}/{member.name}", file.read()
+    Args:
+        channels: C, 1 for grey or 3 for RGB.
+    Raises:
+        PixzipError: a path leads nowhere.
+        OSError: a file cannot be read.
+    """
+    for source in sources(paths, hidden=True, by_name=False):
+        try:
+            data = source.read()
+        except FileNotFoundError:  # a link that leads nowhere
+            continue
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        except (UnidentifiedImageError, OSError):
+            continue
+        yield source.place, array.reshape(*array.shape[:2], channels)
 
 
 def split_held_out(images: list[tuple[str, Picture]], one_in: int) -> tuple[list[Picture], list[Picture]]:

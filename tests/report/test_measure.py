@@ -13,6 +13,7 @@ from pixzip import image
 from pixzip.models import library
 from pixzip.image import colours
 from pixzip.image.picture import Layout, Picture, Samples
+from pixzip.image.sources import Source
 from pixzip.report import codecs, images, measure
 from pixzip.report.codecs import Codec
 from tests.helpers.pictures import picture
@@ -126,7 +127,7 @@ def test_opaque_alpha_may_stay_away() -> None:
 def measured(*chosen: Codec) -> list[dict[str, Any]]:
     """Rows of an RGB, a grey and a 16-bit image."""
     sources = [
-        images.Source(name, lambda given=given: image.write(given))  # type: ignore[misc]
+        Source(name, lambda given=given: image.write(given))  # type: ignore[misc]
         for name, given in [("rgb", RGB), ("grey", of_layout(Layout.GREY, 8)), ("deep", of_layout(Layout.RGB, 16))]
     ]
     rows, skipped = measure.measure(sources, chosen)

@@ -16,8 +16,9 @@ from pixzip.api import Codec
 from pixzip.cli.errors import EXIT_ERROR
 from pixzip.cli.progress import Bar
 from pixzip.image.picture import Picture
+from pixzip.image.sources import is_image_name, sources
 from pixzip.io import folders
-from pixzip.report import codecs, images, measure, page
+from pixzip.report import codecs, measure, page
 from pixzip.report.heat import heat
 from pixzip.report.provenance import provenance
 
@@ -39,7 +40,7 @@ def measured(
     where = codec.resolve_device(device)
     torch.set_num_threads(threads)
     chosen = codecs.select(names.split(","), threads, where)
-    total = sum(1 for _ in images.sources(paths))
+    total = sum(1 for _ in sources(paths, is_image_name))
     if not total:
         raise PixzipError(f"no image in {', '.join(map(str, paths))}")
     models = [model for c in chosen if (model := codecs.model_of(c.codec_id))]
@@ -49,7 +50,7 @@ def measured(
         for channels in (3, 1):
             measure.warm_up(chosen, channels)
         rows, skipped = measure.measure(
-            images.sources(paths), chosen, limit=limit, repeats=repeats, max_pixels=limits.MAX_PIXELS,
+            sources(paths, is_image_name), chosen, limit=limit, repeats=repeats, max_pixels=limits.MAX_PIXELS,
             seen=heats.add, progress=lambda done: bar(done, min(total, limit or total) * len(chosen)),
         )  # fmt: skip
     for file in skipped:

@@ -1,4 +1,4 @@
-"""The formats that Pillow reads without loss: BMP, WebP, JPEG's decoded pixels, and a few old ones.
+"""Formats that Pillow reads: what they have in common.
 
 Pillow converts some images on opening without a word: 5-bit and 16-bit colours become 8-bit ones.
 Whatever would not come back as it was is refused here, by name.
@@ -7,7 +7,7 @@ Whatever would not come back as it was is refused here, by name.
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,15 +15,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image.formats.base import Loaded, check_frames, check_size
-from pixzip.image.formats.metadata import Embedded, aspect, from_chunks, resolution, to_chunks
+from pixzip.image.formats.base import Format, Loaded, Unrecognised, check_frames, check_size
+from pixzip.image.formats.metadata import Embedded, aspect, resolution, to_chunks
 from pixzip.image.picture import Chunk, Layout, Picture, Samples
 
-FORMATS = ("BMP", "DIB", "WEBP", "JPEG", "GIF", "TGA", "PCX", "SGI", "QOI")
-#: The fields of `Embedded` that WebP files keep.
-WEBP_METADATA = frozenset({"icc", "exif", "xmp"})
-
-#: Of the modes that a picture can have.
+#: The layout of a picture, by Pillow's mode.
 LAYOUTS = {
     "1": Layout.GREY,
     "L": Layout.GREY,
@@ -75,27 +71,43 @@ def _pixel_limit(max_pixels: int | None) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def read(data: bytes, max_pixels: int | None) -> Loaded:
-    """The picture in a file of one of `FORMATS`.
+class PillowFormat(Format):
+    """A format that Pillow reads as it is, and that is only read unless a subclass writes it."""
 
-    Raises:
-        UnsupportedImageError: no such file, several frames, too large, or not kept as it is by Pillow.
-        Exception: whatever Pillow raises on a damaged file.
-    """
-    try:
-        with _pixel_limit(max_pixels), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            check_size(*image.size, max_pixels)
-            check_frames(getattr(image, "n_frames", 1))
-            _check_kept(image)
-            image.load()
-            picture, dropped = _picture(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        message = f"image has more than {max_pixels} pixels: lift the limit if you trust the file"
-        raise UnsupportedImageError(message) from None
-    except UnidentifiedImageError:
-        known = ", ".join(("PNG", "TIFF", "PBM, PGM, PPM, PAM", *FORMATS))
-        raise UnsupportedImageError(f"not an image of a format read here ({known})") from None
-    return Loaded(picture, dropped)
+    def __init__(self, name: str, suffixes: Set[str], *starts: bytes) -> None:
+        """
+        Args:
+            name: Pillow's name for it.
+            suffixes: see `Format`.
+            starts: bytes that its files start with, any of these.
+        """
+        self.name, self.suffixes = name, frozenset(suffixes)
+        self._starts = starts
+
+    def accepts(self, head: bytes) -> bool:
+        return head.startswith(self._starts)
+
+    def read(self, data: bytes, max_pixels: int | None) -> Loaded:
+        """The picture in a file of this format.
+
+        Raises:
+            Unrecognised: Pillow finds no such file.
+            UnsupportedImageError: several frames, too large, or not kept as it is by Pillow.
+            Exception: whatever Pillow raises on a damaged file.
+        """
+        try:
+            with _pixel_limit(max_pixels), Image.open(io.BytesIO(data), formats=(self.name,)) as image:
+                check_size(*image.size, max_pixels)
+                check_frames(getattr(image, "n_frames", 1))
+                _check_kept(image)
+                image.load()
+                picture, dropped = _picture(image)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            message = f"image has more than {max_pixels} pixels: lift the limit if you trust the file"
+            raise UnsupportedImageError(message) from None
+        except UnidentifiedImageError:
+            raise Unrecognised from None
+        return Loaded(picture, dropped)
 
 
 def check_mode(mode: str) -> None:
@@ -178,26 +190,12 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def write_bmp(picture: Picture) -> bytes:
-    """A BMP file; palettes have 8 bits."""
-    image = Image.fromarray(picture.samples[..., 0] if picture.layout.channels == 1 else picture.samples)
-    if picture.depth == 1 and picture.layout is Layout.GREY:
-        image = image.point([0] + 255 * [255], "1")
-    if picture.layout is Layout.PALETTE:
-        image.putpalette(picture.palette)
-    return _save(image, "BMP")
+def save(image: Image.Image, form: str, **options: Any) -> bytes:
+    """The file that Pillow makes of an image.
 
-
-def write_webp(picture: Picture) -> bytes:
-    """A lossless WebP file, the colours under transparent pixels included."""
-    if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
-        raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
-    embedded, _ = from_chunks(picture.metadata, WEBP_METADATA)
-    kept = {"icc_profile": embedded.icc, "exif": embedded.exif, "xmp": embedded.xmp}
-    return _save(Image.fromarray(picture.samples), "WEBP", lossless=True, quality=100, exact=True, **kept)
-
-
-def _save(image: Image.Image, form: str, **options: Any) -> bytes:
+    Raises:
+        UnsupportedImageError: the format cannot hold the image.
+    """
     out = io.BytesIO()
     try:
         image.save(out, form, **options)

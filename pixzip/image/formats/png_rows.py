@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.base import Opened
-from pixzip.image.formats.png import COLOURS, HEAD, MORE, SIGNATURE, before_samples, describe, file_depth, join
+from pixzip.image.formats.png_chunks import (
+    COLOURS,
+    HEAD,
+    MORE,
+    SIGNATURE,
+    before_samples,
+    describe,
+    file_depth,
+    join,
+)  # fmt: skip
 from pixzip.image.picture import Chunk, Frame, Layout, Samples, sample_dtype
 
 _BAND_BYTES = 1 << 20
@@ -31,7 +40,7 @@ def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
     """The picture in a PNG file; None if it is interlaced.  All sums of the chunks are checked first.
 
     Raises:
-        UnsupportedImageError: as `png.read`.
+        UnsupportedImageError: see `Png.read`.
         Exception: whatever pypng raises on a damaged file.
     """
     chunks, spans = [], []

@@ -7,15 +7,15 @@ plain one, made of the same numbers.
 import io
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence, Set
 from typing import Any, BinaryIO
 
 import netpbmfile
 import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
-from pixzip.image.formats.base import Loaded, Opened, check_frames, check_size
-from pixzip.image.picture import Frame, Layout, Picture, Samples
+from pixzip.image.formats.base import Format, Loaded, Opened, Sink, check_frames, check_size
+from pixzip.image.picture import MAX_DEPTH, Frame, Layout, Picture, Samples
 
 _MOST_HEADER_BYTES = 4096
 _BAND_BYTES = 1 << 20
@@ -33,50 +33,71 @@ _KINDS = {
 }
 
 
-def is_pnm(data: bytes) -> bool:
-    return re.match(rb"P[1-7][\s#]", data) is not None
+class Netpbm(Format):
+    """One of the formats, told apart by the digit of its magic number."""
 
+    def __init__(self, name: str, suffixes: Set[str], digits: bytes, depths: Mapping[Layout, Sequence[int]]) -> None:
+        """
+        Args:
+            digits: those of its magic numbers; the last one is written.
+            depths: see `Format`.
+        """
+        self.name, self.suffixes, self.depths = name, frozenset(suffixes), depths
+        self._magic = f"P{digits[-1:].decode()}"
+        self._start = re.compile(rb"P[" + digits + rb"][\s#]")
 
-def read(data: bytes, max_pixels: int | None) -> Loaded:
-    """The picture in a Netpbm file.
+    def accepts(self, head: bytes) -> bool:
+        return self._start.match(head) is not None
 
-    Raises:
-        UnsupportedImageError: several images, too large, or values that fill no number of bits.
-        Exception: whatever netpbmfile raises on a damaged file.
-    """
-    head, at = _header(data)
-    with netpbmfile.NetpbmFile(io.BytesIO(head + data[at:])) as file:
-        frame = _frame(file, file.frames, max_pixels)
-        values = file.asarray()
-        black_is_one = file.magicnumber in ("P1", "P4")
-    samples = values.reshape(frame.height, frame.width, frame.layout.channels).astype(frame.dtype)
-    if black_is_one:
-        samples = 1 - samples
-    return Loaded(Picture(samples, frame.layout, frame.depth), [])
+    def read(self, data: bytes, max_pixels: int | None) -> Loaded:
+        """The picture in a Netpbm file.
 
+        Raises:
+            UnsupportedImageError: several images, too large, or values that fill no number of bits.
+            Exception: whatever netpbmfile raises on a damaged file.
+        """
+        head, at = _header(data)
+        with netpbmfile.NetpbmFile(io.BytesIO(head + data[at:])) as file:
+            frame = _frame(file, file.frames, max_pixels)
+            values = file.asarray()
+            black_is_one = file.magicnumber in ("P1", "P4")
+        samples = values.reshape(frame.height, frame.width, frame.layout.channels).astype(frame.dtype)
+        if black_is_one:
+            samples = 1 - samples
+        return Loaded(Picture(samples, frame.layout, frame.depth), [])
 
-def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
-    """The picture in a Netpbm file; None if its numbers are text.
+    def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
+        """The picture in a Netpbm file; None if its numbers are text.
 
-    Raises:
-        UnsupportedImageError: as `read`, or there are too few samples.
-        Exception: whatever netpbmfile raises on a damaged header.
-    """
-    data = file.read(2 * _MOST_HEADER_BYTES)
-    if data[1:2] in b"123":
-        return None
-    head, at = _header(data)
-    with netpbmfile.NetpbmFile(io.BytesIO(head)) as parsed:
-        row = np.empty((parsed.width, parsed.depth), parsed.dtype)
-        packed = parsed.magicnumber == "P4"
-        row_bytes = -(-parsed.width // 8) if packed else row.nbytes
-        found = (file.seek(0, os.SEEK_END) - at) // max(1, row_bytes)
-        frame = _frame(parsed, max(1, found // max(1, parsed.height)), max_pixels)
-        dtype = parsed.dtype
-    if found < frame.height:
-        raise UnsupportedImageError(f"image cannot be decoded: PNM has {found} rows, expected {frame.height}")
-    file.seek(at)
-    return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
+        Raises:
+            UnsupportedImageError: see `read`; or there are too few samples.
+            Exception: whatever netpbmfile raises on a damaged header.
+        """
+        data = file.read(2 * _MOST_HEADER_BYTES)
+        if data[1:2] in b"123":
+            return None
+        head, at = _header(data)
+        with netpbmfile.NetpbmFile(io.BytesIO(head)) as parsed:
+            row = np.empty((parsed.width, parsed.depth), parsed.dtype)
+            packed = parsed.magicnumber == "P4"
+            row_bytes = -(-parsed.width // 8) if packed else row.nbytes
+            found = (file.seek(0, os.SEEK_END) - at) // max(1, row_bytes)
+            frame = _frame(parsed, max(1, found // max(1, parsed.height)), max_pixels)
+            dtype = parsed.dtype
+        if found < frame.height:
+            raise UnsupportedImageError(f"image cannot be decoded: PNM has {found} rows, expected {frame.height}")
+        file.seek(at)
+        return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
+
+    def write(self, picture: Picture) -> bytes:
+        """A file with samples up to 2**depth - 1."""
+        samples = picture.samples[..., 0] if picture.layout is Layout.GREY else picture.samples
+        out, most = io.BytesIO(), 2**picture.depth - 1
+        netpbmfile.imwrite(out, samples, magicnumber=self._magic, maxval=most)  # type: ignore[arg-type]
+        return out.getvalue()
+
+    def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
+        return RowWriter(stream, frame, self._magic)
 
 
 def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
@@ -132,16 +153,8 @@ def _pam_header(data: bytes) -> tuple[bytes, int]:
     return b"\n".join(line for line in words if line) + b"\n", found.end()
 
 
-def write(picture: Picture, magic: str) -> bytes:
-    """A PGM ("P5"), PPM ("P6") or PAM ("P7") file with samples up to 2**depth - 1."""
-    samples = picture.samples[..., 0] if picture.layout is Layout.GREY else picture.samples
-    out = io.BytesIO()
-    netpbmfile.imwrite(out, samples, magicnumber=magic, maxval=2**picture.depth - 1)  # type: ignore[arg-type]
-    return out.getvalue()
-
-
 class RowWriter:
-    """As `write`, but the rows come a few at a time."""
+    """A file whose rows come a few at a time."""
 
     def __init__(self, stream: BinaryIO, frame: Frame, magic: str) -> None:
         self._stream, self._dtype = stream, frame.dtype.newbyteorder(">")
@@ -160,3 +173,11 @@ class RowWriter:
 
     def finish(self) -> None:
         pass
+
+
+_ANY = range(1, MAX_DEPTH + 1)
+#: Its files are only read; any of the formats may have the suffix .pnm.
+PBM = Netpbm("PBM", {".pbm", ".pnm"}, b"14", {})
+PGM = Netpbm("PGM", {".pgm"}, b"25", {Layout.GREY: _ANY})
+PPM = Netpbm("PPM", {".ppm"}, b"36", {Layout.RGB: _ANY})
+PAM = Netpbm("PAM", {".pam"}, b"7", {layout: _ANY for layout in Layout if layout is not Layout.PALETTE})

@@ -16,7 +16,7 @@ import tifffile
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.base import Opened
-from pixzip.image.formats.tiff import JPEG, describe, heard, options, white_is_zero
+from pixzip.image.formats.tiff_pages import JPEG, describe, heard, options, white_is_zero
 from pixzip.image.picture import Frame, Samples
 
 _BAND_BYTES = 1 << 20
@@ -30,7 +30,7 @@ def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
     """The picture in a TIFF file; None if its strip is a single JPEG file that tifffile takes for tiles.
 
     Raises:
-        UnsupportedImageError: as `tiff.read`.
+        UnsupportedImageError: see `Tiff.read`.
         Exception: whatever tifffile raises on a damaged file.
     """
     with heard() as complaints:

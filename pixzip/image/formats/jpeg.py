@@ -1,0 +1,17 @@
+"""The decoded pixels of JPEG files, by Pillow."""
+
+from typing import BinaryIO
+
+from pixzip.image.formats.pillow import PillowFormat
+
+
+class Jpeg(PillowFormat):
+    """JPEG is only read, and only where a file is named: its pixels, coded without loss, are larger than the file."""
+
+    in_folders = False
+
+    def lossy_kind(self, file: BinaryIO) -> str:
+        return "a JPEG"
+
+
+JPEG = Jpeg("JPEG", {".jpg", ".jpeg", ".jpe", ".jfif"}, b"\xff\xd8\xff")

@@ -1,0 +1,41 @@
+"""WebP files <-> pictures, by Pillow."""
+
+import os
+from typing import BinaryIO
+
+from PIL import Image
+from pixcodecs.errors import UnsupportedImageError
+
+from pixzip.image.formats.metadata import from_chunks
+from pixzip.image.formats.pillow import PillowFormat, save
+from pixzip.image.picture import Layout, Picture
+
+
+class Webp(PillowFormat):
+    """WebP holds RGB of 8 bits, and alpha that is not opaque throughout.  It is written without loss."""
+
+    depths = {Layout.RGB: (8,), Layout.RGBA: (8,)}  # noqa: RUF012
+    metadata = frozenset({"icc", "exif", "xmp"})
+
+    def accepts(self, head: bytes) -> bool:
+        return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+    def lossy_kind(self, file: BinaryIO) -> str:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            if head[:4] == b"VP8 ":
+                return "a lossy WebP"
+            size = int.from_bytes(head[4:], "little")
+            file.seek(size + size % 2, os.SEEK_CUR)
+        return ""
+
+    def write(self, picture: Picture) -> bytes:
+        """A lossless WebP file, the colours under transparent pixels included."""
+        if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
+            raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
+        embedded, _ = from_chunks(picture.metadata, self.metadata)
+        kept = {"icc_profile": embedded.icc, "exif": embedded.exif, "xmp": embedded.xmp}
+        return save(Image.fromarray(picture.samples), "WEBP", lossless=True, quality=100, exact=True, **kept)
+
+
+WEBP = Webp("WEBP", {".webp"})
