@@ -1,4 +1,4 @@
-"""What every run prints, which tests need a GPU, and the surroundings of child processes."""
+"""The header of every run, tests that need a GPU, and the environment of child processes."""
 
 import importlib.metadata
 import os
@@ -15,6 +15,7 @@ from pixzip import codec, image
 from pixzip.codec import by_rows, tiles
 from pixzip.codec.search import Search
 from pixzip.models import library
+from tests import CORES
 from tests.helpers.shell import GREY, RGB
 from tests.helpers.support import tiny_weights
 
@@ -28,7 +29,7 @@ hypothesis.settings.load_profile("pixzip")
 
 def pytest_configure() -> None:
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // processes)))
+    torch.set_num_threads(max(1, min(2, CORES // processes)))
 
 
 def pytest_report_header() -> list[str]:
@@ -37,7 +38,7 @@ def pytest_report_header() -> list[str]:
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return [
         f"versions: python {platform.python_version()}, {versions}",
-        f"pixzip: {list(pixzip.__path__)}, {torch.get_num_threads()} threads, CUDA: {cuda}",
+        f"pixzip: {list(pixzip.__path__)}, {torch.get_num_threads()} threads on {CORES} cores, CUDA: {cuda}",
     ]
 
 
@@ -70,7 +71,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shipped(folder: Path) -> Path:
-    """As `folder`, with both models shipped as `base`."""
+    """The `folder`, with both models shipped as `base`."""
     (folder / "shipped").mkdir()
     (folder / "rgb.model").rename(folder / "shipped" / "base.safetensors")
     (folder / "grey.model").rename(folder / "shipped" / "base-grey.safetensors")

@@ -4,14 +4,14 @@ import click
 from pixcodecs.errors import PixzipError
 
 EXIT_ERROR = 2
-#: As a shell reports a process that SIGPIPE ended.
+#: A shell reports this code of a process that SIGPIPE ended.
 EXIT_PIPE = 141
-#: What goes wrong with one file and leaves the others alone.
+#: Errors of one file that leave the others alone.
 FILE_ERRORS = (PixzipError, OSError, MemoryError)
 
 
 def text_of(error: BaseException) -> str:
-    """An error in one line."""
+    """Say an error in one line."""
     if isinstance(error, OSError):
         text = error.strerror or str(error)
     else:
@@ -20,7 +20,7 @@ def text_of(error: BaseException) -> str:
 
 
 def report(name: str | None, error: BaseException) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     name = name or (error.filename if isinstance(error, OSError) else None)
     where = f"{name}: " if name else ""
     click.echo(f"pixzip: {where}{text_of(error)}", err=True)

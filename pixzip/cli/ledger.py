@@ -1,4 +1,4 @@
-"""What becomes of each file: lines for people, JSON for programs, and the sums at the end."""
+"""The account of a command's files: lines for people, JSON for programs, and the sums at the end."""
 
 import json
 import os
@@ -23,7 +23,7 @@ UP_TO_DATE = "up to date"
 
 @dataclass
 class Entry:
-    """One file; what is not known is None."""
+    """One file; a field that is not known is None."""
 
     name: str
     output: str | None = None
@@ -96,18 +96,22 @@ class Ledger:
         self.entries[name] = Entry(name, output, bytes_before=size_bytes)
 
     def planned(self) -> list[str]:
-        """What there is work for."""
+        """Names of the files that there is work for."""
         return [name for name, entry in self.entries.items() if entry.status == "planned"]
 
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
 
     def pixels(self, name: str) -> int:
-        """How many a file has; 0 before it is read."""
+        """Pixels of a file; 0 before it is read."""
         return self.entries[name].pixels or 0
 
     def target(self, name: str) -> str:
-        """The output of a file that has one."""
+        """The output of a file.
+
+        Raises:
+            ValueError: it has none.
+        """
         output = self.entries[name].output
         if output is None:
             raise ValueError(f"{name} has no output")
@@ -120,13 +124,13 @@ class Ledger:
         return self.bar.part(share * size, share * sum(entry.pixels or 0 for entry in entries))
 
     def credit(self, name: str, share: float) -> None:
-        """So much of the work on a file is done."""
+        """Count a share of the work on a file as done."""
         more = share - self._credit.get(name, 0.0)
         self._credit[name] = share
         self.bar.advance(more * (self[name].bytes_before or 0), more * (self[name].pixels or 0))
 
     def warn(self, name: str, text: str) -> None:
-        """What a file's user should know."""
+        """Tell the user something about a file."""
         if name in self.entries:
             self[name].warnings.append(text)
         if not self.manner.quiet:

@@ -34,10 +34,10 @@ def models(as_json: bool) -> None:
 
 
 def _row(named: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
-    """What is known of a `library.NamedModel`.
+    """The facts of a `library.NamedModel`.
 
     Args:
-        facts: its entry in the card, which says of shipped models what their weights do not.
+        facts: its entry in the card, which knows more about shipped models than their weights do.
     """
     return {
         "name": named.name,

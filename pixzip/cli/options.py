@@ -14,7 +14,7 @@ from pixzip.models import library
 
 
 def complete_paths(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Leaves the files to the shell."""
+    """Leave the files to the shell."""
     return [CompletionItem(incomplete, type="file")]
 
 

@@ -1,6 +1,7 @@
 """`pixzip train`: the training loop's face."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -29,6 +30,10 @@ from pixzip.cli.options import complete_models
     help="Fuse operations by torch.compile, which takes a C++ compiler and minutes (default: on a GPU).",
 )  # fmt: skip
 @click.option(
+    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True,
+    help="Of products, for wavefront models: auto is bfloat16 where the hardware multiplies it.",
+)  # fmt: skip
+@click.option(
     "--peak-tflops", type=click.FloatRange(min=0, min_open=True),
     help="Dense bf16 TFLOP/s of the device, for its utilisation (default: known GPUs').",
 )  # fmt: skip
@@ -44,6 +49,7 @@ def train(
     device: str,
     threads: int | None,
     compiled: bool | None,
+    precision: Literal["auto", "float32", "bfloat16"],
     peak_tflops: float | None,
 ) -> None:
     """Train a model, or go on training it, and export it to DIR/model.safetensors.
@@ -54,5 +60,5 @@ def train(
 
     work.train(
         data, name, out, init=init, sizes=sizes, megapixels=megapixels, batch=batch, seed=seed, device=device,
-        threads=threads, compiled=compiled, peak_tflops=peak_tflops,
+        threads=threads, compiled=compiled, precision=precision, peak_tflops=peak_tflops,
     )  # fmt: skip

@@ -1,7 +1,11 @@
-"""How a run is carried out: on what, compiled or not.  It is no part of what the run is, and may change under way."""
+"""How a run is carried out: on what, compiled or not, and how exactly.
+
+It is no part of what the run is, and may change under way.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -9,20 +13,36 @@ from torch import Tensor, nn
 from pixzip.train.parallel import Processes
 from pixzip.train.utilisation import device_peak
 
+#: Type of the products of a run: float32 or bfloat16, or bfloat16 where the hardware multiplies it.
+Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware does, and nothing emulates it."""
+    if device.type == "cuda":
+        return True
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and torch.cpu._is_avx512_bf16_supported()
+
 
 class Objective(nn.Module):
     """A loss as a module, which is what is compiled and what DistributedDataParallel takes."""
 
-    def __init__(self, model: nn.Module, bits: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, model: nn.Module, bits: Callable[[Tensor], Tensor], product_type: torch.dtype = torch.float32
+    ) -> None:
         """
         Args:
             bits: the mean bits a sub-pixel of a batch, by `model`.
+            product_type: of what autocast rounds, float32 for nothing.
         """
         super().__init__()
-        self.model, self._bits = model, bits
+        self.model, self.product_type, self._bits = model, product_type, bits
 
     def forward(self, images: Tensor) -> Tensor:
-        return self._bits(images)
+        rounded = self.product_type is not torch.float32
+        with torch.autocast(images.device.type, self.product_type, enabled=rounded):
+            return self._bits(images)
 
 
 @dataclass(frozen=True)
@@ -32,18 +52,32 @@ class Execution:
     Attributes:
         compiled: whether `torch.compile` fuses what lies between matrix products.
         peak_tflops: dense bf16 TFLOP/s of a device, where the published one is not known or does not hold.
+        precision: of products; "auto" is bfloat16 where the hardware multiplies it and the model learns as well.
     """
 
     processes: Processes = field(default_factory=Processes)
     compiled: bool = False
     peak_tflops: float | None = None
+    precision: Precision = "auto"
 
-    def prepare(self, model: nn.Module, bits: Callable[[Tensor], Tensor]) -> nn.Module:
-        """The objective, compiled and shared as it shall be."""
-        objective = Objective(model, bits)
+    def prepare(self, model: nn.Module, bits: Callable[[Tensor], Tensor], *, takes_bfloat16: bool = False) -> nn.Module:
+        """The objective in this precision, compiled and shared as it shall be.
+
+        Args:
+            takes_bfloat16: whether the model learns as well from products in bfloat16.
+        Raises:
+            ValueError: the precision is bfloat16, and the model does not take it.
+        """
+        objective = Objective(model, bits, self._product_type(next(model.parameters()).device, takes_bfloat16))
         if self.compiled:
             objective.compile()
         return self.processes.share(objective)
+
+    def _product_type(self, device: torch.device, takes_bfloat16: bool) -> torch.dtype:
+        if self.precision == "bfloat16" and not takes_bfloat16:
+            raise ValueError("precision is bfloat16, a model of this kind trains in float32")
+        wanted = multiplies_bfloat16(device) if self.precision == "auto" else self.precision == "bfloat16"
+        return torch.bfloat16 if wanted and takes_bfloat16 else torch.float32
 
     def peak(self) -> float | None:
         """TFLOP/s of all devices together, None where they are not known."""

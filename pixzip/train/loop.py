@@ -25,7 +25,7 @@ from pixzip.train.utilisation import model_tflops
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What every run is told."""
+    """Settings of every run."""
 
     megapixels: float = 300.0
     batch: int = 4
@@ -42,7 +42,7 @@ class RunConfig:
 
 @dataclass
 class Status:
-    """Where a run stands, for whoever shows it."""
+    """The state of a run, to be shown."""
 
     step: int = 0
     megapixels: float = 0.0
@@ -80,6 +80,7 @@ class Job(ABC, Generic[W]):
         batch_megapixels: what one batch holds.
         multiply_adds: a pixel, of the forward pass.
         quantised: whether the weights are already those that an export would hold.
+        takes_bfloat16: whether the model learns as well when its products are in bfloat16.
     """
 
     config: RunConfig
@@ -89,6 +90,7 @@ class Job(ABC, Generic[W]):
     batch_megapixels: float
     multiply_adds: float
     quantised: bool = True
+    takes_bfloat16: bool = False
 
     def begin(self, done: float) -> None:
         """Told before every step how much of the run is done, 0 to 1."""
@@ -112,7 +114,7 @@ class Job(ABC, Generic[W]):
         """Bits per sub-pixel of the averaged weights on held-out and on training images."""
 
     def facts(self) -> dict[str, Any]:
-        """What else the log shall say of the averaged weights."""
+        """More that the log shall say of the averaged weights."""
         return {}
 
     @abstractmethod
@@ -141,10 +143,11 @@ def run(
 
     Args:
         report: called after every step, in the first process.
-        execution: the processes it is part of, whether it is compiled; may be another when a run goes on.
+        execution: the processes it is part of, whether it is compiled, and its precision; may be another when a run
+            goes on.
     Raises:
         ValueError: `out` holds a run of another config, or not for all processes the same, or the batch cannot be
-            divided among them.
+            divided among them, or the model does not take the precision.
         FloatingPointError: the loss is not finite.
         PixzipError: the first process could not measure or write.
     """
@@ -165,7 +168,7 @@ def run(
     if not processes.same(status.step):
         raise ValueError(f"{path} is not the same file for all processes")
     total = math.ceil(config.megapixels / job.batch_megapixels)
-    objective = execution.prepare(model, job.bits)
+    objective = execution.prepare(model, job.bits, takes_bfloat16=job.takes_bfloat16)
 
     def save() -> None:
         meta = {"config": description, "step": status.step, "best": status.best, "log": status.log}

@@ -67,14 +67,6 @@ CONFIGS: dict[str, TrainConfig] = {
 }
 
 
-def _precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it, float32 elsewhere."""
-    if device.type == "cuda":
-        return torch.bfloat16
-    native = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
 def _evaluate(
     model: WavefrontPixelCNN, pictures: Sequence[Picture], order: tuple[int, ...], device: torch.device
 ) -> float:
@@ -94,6 +86,7 @@ class WavefrontJob(Job[IntegerWeights]):
     config: TrainConfig
     model: WavefrontPixelCNN
     averaged: WavefrontPixelCNN
+    takes_bfloat16 = True
 
     def __init__(
         self, data: Sequence[Path], config: TrainConfig, device: str = "cpu", start: IntegerWeights | None = None
@@ -130,7 +123,6 @@ class WavefrontJob(Job[IntegerWeights]):
         ]
         self.batch_megapixels = config.batch * config.crop**2 / 1e6
         self.multiply_adds = sum(p.numel() for p in model.parameters() if p.ndim == 2)
-        self.precision = _precision(self.device)
 
     def begin(self, done: float) -> None:
         self.quantised = self.model.quantise = self.averaged.quantise = done >= self.config.quantise_from
@@ -139,8 +131,7 @@ class WavefrontJob(Job[IntegerWeights]):
         return self.crops.draw(self.config.batch, rng, part)
 
     def bits(self, images: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            bits: Tensor = self.model(images).mean()
+        bits: Tensor = self.model(images).mean()
         return bits
 
     def measure(self) -> tuple[float, float]:

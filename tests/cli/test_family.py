@@ -1,21 +1,27 @@
 """Models of the PixelRNN family on the command line: train, sample, complete, compress and decompress."""
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from pixcodecs.container import image as container
 
+from pixzip import codec
 from pixzip.cli import main
 from pixzip.codec.options import Options
 from pixzip.engine.family import FamilyEngine, with_known_answer
 from pixzip.engine.sampling import complete, grid, sample
 from pixzip.models.family.architectures import FAMILY
-from pixzip.models.family.weights import fixed
+from pixzip.models.family.weights import FixedWeights, fixed
 from tests.helpers.family import smooth, tiny
 from tests.helpers.support import encoding
+
+SMALLEST = {"hidden": 2, "layers": 1, "features": 2}
 
 
 def run(code: int, *args: object) -> Result:
@@ -24,8 +30,13 @@ def run(code: int, *args: object) -> Result:
     return result
 
 
-def model_file(path: Path, name: str, **changes: object) -> Path:
-    path.write_bytes(with_known_answer(fixed(tiny(name, **changes))).to_bytes())
+@cache  # its known answer takes longer than most of what is done with it
+def weights_of(name: str, **changes: Any) -> FixedWeights:
+    return with_known_answer(fixed(tiny(name, **changes)))
+
+
+def model_file(path: Path, name: str, **changes: Any) -> Path:
+    path.write_bytes(weights_of(name, **changes).to_bytes())
     return path
 
 
@@ -46,42 +57,33 @@ def test_every_model_compresses_and_decompresses_an_image(name: str, tmp_path: P
 
 def test_a_file_without_its_model_says_so(tmp_path: Path) -> None:
     """A noisy image is the model's to code: nothing else is smaller."""
-    model = model_file(tmp_path / "m.safetensors", "row-lstm-1", head="mixture", n_mix=2)
-    from pixzip import codec
-    from pixzip.models import library
-
+    weights = weights_of("row-lstm-1", head="mixture", n_mix=2)
     pixels = smooth(3, 12, 12, 1)
-    (file,) = codec.compress([pixels], Options.only(library.load(model), models_only=True))
+    (file,) = codec.compress([pixels], Options.only(weights, models_only=True))
     (tmp_path / "a.pxz").write_bytes(file)
     result = run(2, "decompress", tmp_path / "a.pxz")
     assert "file needs model" in result.stderr
     assert not list(tmp_path.glob("*.png"))
 
 
-def test_large_images_are_tiled_for_a_family_model(tmp_path: Path) -> None:
-    from pixcodecs.container import image as container
-
-    from pixzip import codec
-    from pixzip.models import library
-
-    model = model_file(tmp_path / "m.safetensors", "pixelcnn-1", hidden=2, layers=1, features=2)
-    pixels = smooth(3, 20, 4000, 1)
-    (file,) = codec.compress([pixels], Options.only(library.load(model), models_only=True))
+def test_large_images_are_tiled_for_a_family_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = weights_of("pixelcnn-1", **SMALLEST)
+    assert weights.largest_tile == 256
+    monkeypatch.setattr(FixedWeights, "largest_tile", 32)
+    pixels = smooth(3, 20, 70, 1)
+    (file,) = codec.compress([pixels], Options.only(weights, models_only=True))
     header = container.read_header(file)
-    assert max(header.tile_width, header.tile_height) <= 256
-    (back,) = codec.decompress([file], Options.only(library.load(model)))
+    assert (header.tile_width, header.tile_height) == (24, 20)
+    (back,) = codec.decompress([file], Options.only(weights))
     assert np.array_equal(back.samples, pixels)
 
 
-def test_a_photograph_of_sixteen_bits_does_without_a_family_model(tmp_path: Path) -> None:
-    model = model_file(tmp_path / "m.safetensors", "pixelcnn-1", hidden=2, layers=1, features=2)
-    from pixzip import codec
-    from pixzip.models import library
-
+def test_a_photograph_of_sixteen_bits_does_without_a_family_model() -> None:
+    weights = weights_of("pixelcnn-1", **SMALLEST)
     deep = smooth(3, 20, 20, 1).astype(np.uint16) * 257
     deep[::2] += 1
-    (file,) = codec.compress([deep], Options.only(library.load(model)))
-    (back,) = codec.decompress([file], Options.only(library.load(model)))
+    (file,) = codec.compress([deep], Options.only(weights))
+    (back,) = codec.decompress([file], Options.only(weights))
     assert np.array_equal(back.samples, deep)
 
 
@@ -139,7 +141,7 @@ def test_usage_errors_are_one_line(tmp_path: Path) -> None:
 
 
 def test_low_temperatures_keep_to_what_is_likely() -> None:
-    engine = FamilyEngine(with_known_answer(fixed(tiny("pixelcnn-1", channels=1, levels=2))))
+    engine = FamilyEngine(weights_of("pixelcnn-1", channels=1, levels=2))
     cold, warm = (sample(engine, 40, 6, 6, seed=2, temperature=t) for t in (0.05, 1.0))
 
     def bits(images: np.ndarray) -> float:  # type: ignore[type-arg]
@@ -150,14 +152,14 @@ def test_low_temperatures_keep_to_what_is_likely() -> None:
 
 def test_samples_have_the_frequencies_of_the_model() -> None:
     """The first sub-pixel of many samples, against the frequencies that would code it."""
-    engine = FamilyEngine(with_known_answer(fixed(tiny("pixelcnn-1", channels=1, levels=2))))
+    engine = FamilyEngine(weights_of("pixelcnn-1", channels=1, levels=2))
     ones = int(sample(engine, 2000, 1, 1, seed=3).sum())
     share = 2.0 ** -engine.nll_bits(encoding([np.ones((1, 1, 1), np.uint8)]))[0]
     assert abs(ones - 2000 * share) < 4 * np.sqrt(2000 * share * (1 - share))
 
 
 def test_completing_all_rows_changes_nothing() -> None:
-    engine = FamilyEngine(with_known_answer(fixed(tiny("multi-scale-1"))))
+    engine = FamilyEngine(weights_of("multi-scale-1"))
     images = np.stack([smooth(3, 5, 6, i) for i in range(2)])
     assert np.array_equal(complete(engine, images, 5), images)
     assert grid(images, 2).shape == (9, 18, 3)

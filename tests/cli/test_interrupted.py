@@ -130,6 +130,19 @@ def test_a_signal_while_writing_waits_until_the_output_is_whole(
     assert place.check(output, leftovers=killed) is not killed
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_is_ignored_from_the_start_stays_ignored(place: Place, number: signal.Signals) -> None:
+    """So `nohup` and `&` in a script keep a command going."""
+    args, output = place.job("compress")
+    with commands.started(place.path, *args, pause_in_write=True, ignored=[number]) as (process, errors, paused):
+        while not paused.exists():
+            assert process.is_alive()
+            time.sleep(0.005)
+        os.kill(process.pid or 0, number)
+    assert (process.exitcode, errors.read_text()) == (0, "")
+    assert place.check(output)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_an_interrupt_among_many_says_how_many_are_written(place: Place, number: signal.Signals) -> None:
     folder = place.work / "many"

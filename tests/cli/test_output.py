@@ -1,4 +1,4 @@
-"""What the commands say of their files: nothing, lines, JSON, a bar, a table."""
+"""Commands say of their files: nothing, lines, JSON, a bar, a table."""
 
 import json
 import re

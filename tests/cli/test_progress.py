@@ -1,4 +1,4 @@
-"""What a terminal is told while kernels are compiled."""
+"""A terminal is told when kernels are compiled."""
 
 from collections.abc import Iterator
 from pathlib import Path

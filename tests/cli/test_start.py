@@ -1,4 +1,4 @@
-"""What answers at once: help, the version, and a shell's completion."""
+"""Help, the version, a shell's completion and wrong arguments are answered at once."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ print(json.dumps([[(r.exit_code, r.output) for r in results], sorted(sys.modules
 
 
 def imported(env: dict[str, str], *args: str) -> tuple[str, set[str]]:
-    """What a command in a new interpreter says, and the modules that it imports."""
+    """The output of a command in a new interpreter, and the modules that it imports."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORTED, *args], env=env, capture_output=True, text=True, check=True
     )  # fmt: skip

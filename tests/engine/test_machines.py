@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -99,46 +97,36 @@ def digest(parts) -> str:  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """What each case's process printed; this process wrote the model and the payloads that they decode."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the model and the payloads, written by this process, that every case decodes."""
     folder: Path = tmp_path_factory.mktemp("machines")
     model = tiny_weights(3, seed=11, spread=1.0)
     (folder / "model").write_bytes(model.to_bytes())
-    engine, files = WavefrontEngine(model, backend="float32", compiled=False), []
+    engine = WavefrontEngine(model, backend="float32", compiled=False)
     for n, (images, precisions) in enumerate(batches()):
         for i, payload in enumerate(engine.encode(encoding(images, precisions))):
-            files.append(folder / f"{n}-{i}")
-            files[-1].write_bytes(payload)
+            (folder / f"{n}-{i}").write_bytes(payload)
     encoder = range_coder.Encoder()
     engine.encode_into(encoding(batches()[0][0]), encoder)
     (folder / "stream").write_bytes(encoder.finish())
-    path = os.pathsep.join(str(p) for p in (Path(__file__).parents[2], Path(__file__).parents[2] / "codecs"))
-    kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
-
-    written = digest(file.read_bytes() for file in files)
-
-    def child(case: dict[str, str]) -> dict:
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, str(folder)],
-            env=kept | {"PYTHONPATH": path} | case, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        return json.loads(done.stdout) | {"payloads": written}
-
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(CASES, pool.map(child, CASES.values()), strict=True))
+    return folder
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_payloads_and_decoded_pixels_are_the_same(name: str, reports: dict[str, dict]) -> None:
-    report = reports[name]
+def test_payloads_and_decoded_pixels_are_the_same(name: str, written: Path, child_env: dict[str, str]) -> None:
+    kept = {k: v for k, v in child_env.items() if k not in VARIABLES}
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(written)],
+        env=kept | CASES[name], capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(done.stdout)
+    payloads = digest(
+        (written / f"{n}-{i}").read_bytes() for n, (images, _) in enumerate(batches()) for i in range(len(images))
+    )
     pixels = digest(samples.tobytes() for images, _ in batches() for samples in images)
     forms = {form: found for form, found in report["found"].items() if found != "not exact here"}
     assert {"None, None", "float32, False", "float32, True"} <= set(forms)
     for form, found in forms.items():
-        assert found == [report["payloads"], report["payloads"], pixels, pixels], form
-
-
-def test_thread_counts_are_those_asked_for(reports: dict[str, dict]) -> None:
-    assert reports["default"]["threads"] == 1
-    assert reports["two threads"]["threads"] == 2
+        assert found == [payloads, payloads, pixels, pixels], form
+    assert report["threads"] == int(CASES[name]["OMP_NUM_THREADS"])

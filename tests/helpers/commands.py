@@ -1,12 +1,14 @@
-"""The real command line in processes of their own, forked from one that has imported everything: some in
-milliseconds, where a new interpreter takes seconds."""
+"""The real command line in processes of their own, forked from one that has imported everything.
+
+A command starts in milliseconds, where a new interpreter takes seconds.
+"""
 
 import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -25,8 +27,17 @@ def warm_up() -> None:
         _CONTEXT.set_forkserver_preload(PRELOAD)
 
 
-def _command(args: list[str], errors: str, file_bytes: int, paused: str) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
+def _signals_of_a_terminal() -> None:
+    """Handle signals as a command started at a terminal does: a test run by `nohup` or with `&` ignores some."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _command(args: list[str], errors: str, file_bytes: int, paused: str, ignored: Sequence[int]) -> None:
+    _signals_of_a_terminal()
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
     if file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
@@ -45,18 +56,20 @@ def _command(args: list[str], errors: str, file_bytes: int, paused: str) -> None
 
 @contextmanager
 def started(
-    folder: Path, *args: object, file_bytes: int = 0, pause_in_write: bool = False
+    folder: Path, *args: object, file_bytes: int = 0, pause_in_write: bool = False, ignored: Sequence[int] = ()
 ) -> Iterator[tuple[BaseProcess, Path, Path]]:
     """A command at work: the process, where its errors go, and a file that is there when it pauses in writing.
 
     Args:
         file_bytes: the largest file it may write, as if the disk were full.
+        ignored: signals that the command ignores when it starts, as under `nohup`; no others, however the tests run.
     """
     errors, paused = folder / "errors", folder / "paused"
     errors.unlink(missing_ok=True)
     paused.unlink(missing_ok=True)
     where = str(paused) if pause_in_write else ""
-    process = _CONTEXT.Process(target=_command, args=([str(a) for a in args], str(errors), file_bytes, where))
+    given = [str(a) for a in args], str(errors), file_bytes, where, tuple(ignored)
+    process = _CONTEXT.Process(target=_command, args=given)
     process.start()
     try:
         yield process, errors, paused

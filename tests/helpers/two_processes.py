@@ -1,4 +1,4 @@
-"""What `test_train_processes.py` starts on two processes; what each saw goes to a file of its own."""
+"""The program that `test_processes.py` starts as two processes; each writes what it saw to a file of its own."""
 
 import json
 import os
@@ -24,7 +24,7 @@ FAILS_AFTER = 8
 
 
 class AloneError(Exception):
-    """What only one process meets."""
+    """An error that only one process meets."""
 
 
 def trained(job: Job[Any], out: Path, these: Processes) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def trained(job: Job[Any], out: Path, these: Processes) -> dict[str, Any]:
     def report(status: Status) -> None:
         losses.append(status.bits_per_dim)
 
-    run(job, out, report, Execution(these))
+    run(job, out, report, Execution(these, precision="float32"))
     state = torch.cat([p.detach().flatten() for p in job.model.parameters()])
     return {"weights": state.numpy().tobytes().hex(), "losses": losses}
 
@@ -67,7 +67,7 @@ def main(folder: Path) -> None:
             return draw(rng, part)
 
         job.draw = failing  # type: ignore[method-assign]
-        run(job, folder / "broken", execution=Execution(these))
+        run(job, folder / "broken", execution=Execution(these, precision="float32"))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 
 from pixzip.engine import family as family_engine
 from pixzip.models.registry import load_wavefront
+from pixzip.train.execution import Execution
 from pixzip.train.family import FamilyJob
 from pixzip.train.loop import Job, run
 from pixzip.train.parallel import Processes
@@ -37,7 +38,7 @@ def launched(env: Mapping[str, str], *args: object) -> subprocess.CompletedProce
 def alone(job: Job[Any], out: Path) -> tuple[list[float], np.ndarray]:
     """Losses and weights of one process."""
     losses: list[float] = []
-    run(job, out, lambda status: losses.append(status.bits_per_dim))
+    run(job, out, lambda status: losses.append(status.bits_per_dim), Execution(precision="float32"))
     return losses, np.concatenate([p.detach().numpy().ravel() for p in job.model.parameters()])
 
 

@@ -1,4 +1,4 @@
-"""`--rm`: originals go once what was written is known to hold all of them."""
+"""`--rm`: an original is removed once the output is known to hold all of it."""
 
 import os
 from pathlib import Path
@@ -10,15 +10,21 @@ from pixzip.io.signals import signals_wait
 
 
 def stat_of(name: str) -> os.stat_result | None:
-    """The stat result of an original, taken before it is read; None for standard input."""
+    """Ask the file system about an original before it is read; None for standard input.
+
+    Raises:
+        OSError: there is no such file.
+    """
     return None if name == streams.STANDARD else Path(name).stat()
 
 
 def why_kept(name: str, dropped: list[str]) -> str:
-    """The reason to keep an original, such as what would be lost with it; "" if there is none.
+    """Why an original has to stay: what would be lost with it; "" if nothing.
 
     Args:
-        dropped: the names of what a picture does not hold of it.
+        dropped: the parts of it that a picture does not hold.
+    Raises:
+        OSError: it cannot be read.
     """
     if dropped:
         return f"{', '.join(dropped)} would be lost"

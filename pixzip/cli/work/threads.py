@@ -7,7 +7,7 @@ from pixzip import codec as codec  # whose libraries have pools too
 
 
 def set_threads(threads: int | None) -> None:
-    """How many threads the engines compute with: those of PyTorch, which kernels follow, OpenMP and BLAS."""
+    """Set the threads of PyTorch, which kernels follow, and of OpenMP and BLAS; None leaves them as they are."""
     if threads is None:
         return
     threadpool_limits(threads)

@@ -14,7 +14,7 @@ from pixzip.codec import resolve_device
 from pixzip.models import library
 from pixzip.models.wavefront.network import ARCHITECTURES
 from pixzip.train import family, wavefront
-from pixzip.train.execution import Execution
+from pixzip.train.execution import Execution, Precision
 from pixzip.train.family_configs import CONFIGS
 from pixzip.train.loop import run
 from pixzip.train.parallel import processes
@@ -33,6 +33,7 @@ def train(
     device: str,
     threads: int | None,
     compiled: bool | None,
+    precision: Precision,
     peak_tflops: float | None,
 ) -> None:
     """Train the model of a config and export it.
@@ -59,7 +60,7 @@ def train(
     try:
         with processes(where) as these, Display(config.megapixels, these.first) as display:
             these.part(config.batch)
-            execution = Execution(these, compiled, peak_tflops)
+            execution = Execution(these, compiled, peak_tflops, precision)
             if isinstance(config, family.FamilyConfig):
                 if init:
                     raise PixzipError("a model of the PixelRNN family starts from random weights: leave out --init")

@@ -16,7 +16,7 @@ from pixzip.io.signals import signals_wait
 
 
 class Verification:
-    """Files, decoded for what goes wrong on the way."""
+    """Decodes files for the errors that this finds."""
 
     def __init__(self, ledger: Ledger, extra: tuple[str, ...], device: str, max_pixels: int | None) -> None:
         set_threads(ledger.manner.threads)
