@@ -57,7 +57,7 @@ def compress(
         refused = {"--rm": manner.remove, "--dry-run": manner.dry_run, "--json": manner.json_lines}
         refuse_with("--stack", refused, "all inputs become one file")
         refuse_with("--stack", {"--coder rans": coder == "rans"}, "a stack is one stream of the range coder")
-        from pixzip.cli import stack as stacks
+        from pixzip.cli.work import stack as stacks
 
         stacks.compress(
             images, out, model, device, names=not no_names, strip=strip, verify=verify, max_pixels=most, manner=manner

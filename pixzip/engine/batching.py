@@ -7,6 +7,7 @@ T = TypeVar("T")
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
+Alone = TypeVar("Alone")
 
 #: Pixels that are coded together.
 BATCH_PIXELS = 16 << 20
@@ -38,9 +39,9 @@ def halving(
     work: Callable[[list[T]], list[Result]],
     items: Sequence[T],
     errors: type[BaseException] | tuple[type[BaseException], ...],
-    alone: Callable[[T, BaseException], Result],
+    alone: Callable[[T, BaseException], Alone],
     recover: Callable[[], None] = lambda: None,
-) -> list[Result]:
+) -> list[Result | Alone]:
     """The results of items, worked on as one batch, or as halves of it where that fails, and so on.
 
     Args:
@@ -50,7 +51,7 @@ def halving(
     """
     batch = list(items)
     try:
-        return work(batch)
+        return [*work(batch)]
     except errors as e:
         if len(batch) == 1:
             return [alone(batch[0], e)]

@@ -9,9 +9,8 @@ from pixcodecs.container import signature
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
-from pixzip.cli import stack
 from pixzip.cli.ledger import Ledger
-from pixzip.cli.work import large, originals
+from pixzip.cli.work import large, originals, stack
 from pixzip.cli.work.jobs import Jobs
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
-from pixzip.engine.batching import BATCH_PIXELS
+from pixzip.engine.batching import BATCH_PIXELS, halving
 
 
 class Jobs:
@@ -75,22 +75,25 @@ class Jobs:
         self._run(pending)
 
     def _run(self, pending: list[tuple[str, Any, int]]) -> None:
+        """Code a batch; where it fails, its halves, until the bad input is alone."""
+
+        def work(batch: list[tuple[str, Any, int]]) -> list[tuple[Any, float]]:
+            """Each result, and its share of the seconds."""
+            began = time.perf_counter()
+            results = self._work([item for _, item, _ in batch])
+            seconds_a_pixel = (time.perf_counter() - began) / max(1, sum(pixels for _, _, pixels in batch))
+            return [(result, seconds_a_pixel * batch[i][2]) for i, result in enumerate(results)]
+
         if not pending:
             return
-        began = time.perf_counter()
-        if len(pending) == 1:
-            results = self.attempt(pending[0][0], lambda: self._work([pending[0][1]]))
-        else:
-            try:
-                results = self._work([item for _, item, _ in pending])
-            except FILE_ERRORS:  # one of them is bad: halve the batch until it is alone
-                middle = len(pending) // 2
-                self._run(pending[:middle])
-                self._run(pending[middle:])
-                return
-        seconds_a_pixel = (time.perf_counter() - began) / max(1, sum(pixels for _, _, pixels in pending))
-        for (name, item, pixels), result in zip(pending, results or [], strict=False):
-            self.attempt(name, partial(self._done, name, item, result, seconds_a_pixel * pixels))
+        found = halving(work, pending, FILE_ERRORS, lambda _, error: error.with_traceback(None))
+        for (name, item, _), result in zip(pending, found, strict=True):
+            self.attempt(name, partial(self._finish, name, item, result))
+
+    def _finish(self, name: str, item: Any, result: tuple[Any, float] | BaseException) -> None:
+        if isinstance(result, BaseException):
+            raise result
+        self._done(name, item, *result)
 
     def exit(self) -> None:
         """End the program with the right code."""
