@@ -214,7 +214,7 @@ class Engine(ABC):
 
     @abstractmethod
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
-        """(H, W) of each job that encodes: the model's own bits for each pixel, -log2 of its frequencies."""
+        """(H, W) of each job that encodes: each pixel's bits, -log2 of the model's and the stage's frequencies."""
 
     def nll_bits(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[float]:
         """The sum of each of `nll_maps`."""

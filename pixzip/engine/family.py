@@ -118,7 +118,7 @@ class FamilyEngine(Engine):
             images = self._known([job])
             batch = WholeBatch(self.network, images)
             coder = Measure(batch, images)
-            run(batch, coder)
+            run(batch, coder, job.stage)
             maps += coder.maps(1)
             if progress:
                 progress(i + 1, len(jobs))

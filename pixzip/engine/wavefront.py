@@ -151,10 +151,14 @@ class WavefrontEngine(Engine):
         return images
 
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
-        batch = self._batch_of(jobs)
-        coder = Measure(batch, [job.known for job in jobs])
-        run(batch, coder, progress=progress)
-        return coder.maps(len(jobs))
+        maps: dict[int, NDArray[np.float64]] = {}
+        for chosen in alike(jobs, lambda job: job.stage.name):
+            some = [jobs[i] for i in chosen]
+            batch = self._batch_of(some)
+            coder = Measure(batch, [job.known for job in some])
+            run(batch, coder, some[0].stage, progress)
+            maps |= zip(chosen, coder.maps(len(some)), strict=True)
+        return [maps[i] for i in range(len(jobs))]
 
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
         batch = self._batch_of(jobs)

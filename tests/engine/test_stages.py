@@ -1,0 +1,115 @@
+"""A stage is one class: what is added there refines what models say, the same in encoder and decoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from pixcodecs.coders.base import TOTAL, Rows, Symbols
+from pixcodecs.coders.registry import RANGE, RANS
+
+from pixzip.engine.base import Batch, Engine, Samples, Segment, Step
+from pixzip.engine.executor import Ask, Local, Payload
+from pixzip.engine.family import FamilyEngine, with_known_answer
+from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.models.family.weights import fixed
+from tests.helpers.family import tiny
+from tests.helpers.support import encoding, tiny_weights
+
+
+class CountingLearner:
+    """Adds to the frequencies of an image how often its digits came, channel by channel, in all steps before."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.digits = batch.digits
+        self.counts: dict[tuple[int, int, int], np.ndarray] = {}
+        self.news: list[tuple[tuple[int, int, int], np.ndarray]] = []
+        self.segments: Sequence[Segment] = ()
+
+    def begin(self, step: Step) -> None:
+        self.segments = step.segments
+
+    def refine(self, channel: int, before: Sequence[Symbols], freqs: Rows) -> Rows:
+        refined = np.maximum(freqs // 2, 1)
+        for image, part in self.segments:
+            counts = self.counts.get((image, channel, len(before)))
+            if counts is not None:
+                refined[part] += counts * (TOTAL // 4) // counts.sum()
+        return refined
+
+    def learn(self, channel: int, digits: Sequence[Symbols]) -> None:
+        for image, part in self.segments:
+            for i, symbols in enumerate(digits):
+                self.news.append(((image, channel, i), np.bincount(symbols[part], minlength=16)))
+
+    def end(self) -> None:
+        for place, counts in self.news:
+            self.counts[place] = self.counts.get(place, 0) + counts
+        self.news.clear()
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What makes `CountingLearner`s."""
+
+    name: str = "counting"
+
+    def start(self, batch: Batch) -> CountingLearner:
+        return CountingLearner(batch)
+
+
+def wavefront() -> Engine:
+    return WavefrontEngine(tiny_weights(3, seed=5, spread=1.0), backend="float32")
+
+
+def family() -> Engine:
+    return FamilyEngine(with_known_answer(fixed(tiny("pixelcnn-1", hidden=2, layers=1, features=2))))
+
+
+def drawings() -> list[Samples]:
+    """Few levels, which an untrained model does not expect; two images of one size, one of another."""
+    rng = np.random.default_rng(0)
+    return [rng.choice(np.array([7, 8, 250], np.uint8), size) for size in ((12, 9, 3), (12, 9, 3), (5, 14, 3))]
+
+
+@pytest.mark.parametrize("make", [wavefront, family])
+def test_a_stage_that_is_added_teaches_encoder_decoder_and_measure_the_same(make) -> None:  # type: ignore[no-untyped-def]
+    engine, images = make(), drawings()
+    plain = encoding(images)
+    jobs = [replace(job, stage=Counting()) for job in plain]
+    payloads = engine.encode(jobs)
+
+    together = [replace(job, samples=None, payload=p) for job, p in zip(jobs, payloads, strict=True)]
+    alone = [engine.decode([job])[0] for job in together]
+    for decoded in (engine.decode(together), alone, engine.decode(together[::-1])[::-1]):
+        assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
+
+    bits = engine.nll_bits(jobs)
+    assert all(0 <= 8 * len(p) - b < 72 for p, b in zip(payloads, bits, strict=True))
+    assert sum(bits) < 0.8 * sum(engine.nll_bits(plain))  # it learns
+
+
+@pytest.mark.parametrize("make", [wavefront, family])
+def test_jobs_with_and_without_a_stage_are_coded_side_by_side(make) -> None:  # type: ignore[no-untyped-def]
+    engine, images = make(), drawings()
+    jobs = [replace(job, stage=(Counting(), IDENTITY)[i % 2]) for i, job in enumerate(encoding(images))]
+    payloads = engine.encode(jobs)
+    assert payloads == [engine.encode([job])[0] for job in jobs]
+    assert payloads[1] == engine.encode(encoding(images))[1]
+    assert engine.nll_bits(jobs) == pytest.approx([engine.nll_bits([job])[0] for job in jobs])
+    decoded = engine.decode([replace(job, samples=None, payload=p) for job, p in zip(jobs, payloads, strict=True)])
+    assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
+
+
+@pytest.mark.parametrize("coder", [RANGE, RANS])
+def test_an_executor_hands_a_stage_on(coder) -> None:  # type: ignore[no-untyped-def]
+    model = tiny_weights(3, seed=5, spread=1.0)
+    asks = [Ask(samples, model, coder=coder, stage=Counting()) for samples in drawings()]
+    payloads = Local().encode(asks)
+    assert sum(map(len, payloads)) < 0.8 * sum(map(len, Local().encode([ask._replace(stage=IDENTITY) for ask in asks])))
+    asked = [
+        Payload(model, payload, ask.samples.shape, coder=coder, stage=Counting())
+        for ask, payload in zip(asks, payloads, strict=True)
+    ]
+    assert all(np.array_equal(a, b.samples) for a, b in zip(Local().decode(asked), asks, strict=True))
