@@ -21,7 +21,8 @@ from pixcodecs.coders.registry import CODERS, RANS
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine, forms
-from pixzip.engine.base import Job, Samples
+from pixzip.engine.base import Job
+from pixzip.engine.batch import Samples
 from pixzip.engine.order import to_coding_order
 from pixzip.engine.schedule import count_steps
 from pixzip.engine.wavefront import WavefrontEngine

@@ -12,6 +12,9 @@ from pixcodecs.container import limits
 from pixzip.io import streams
 from pixzip.models import library
 
+#: Pixels of the longest side of an image that is sampled or completed.
+MOST_SIDE = 1024
+
 
 def complete_paths(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Leave the files to the shell."""

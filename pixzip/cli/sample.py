@@ -7,6 +7,7 @@ import click
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.options import (
+    MOST_SIDE,
     complete_models,
     complete_paths,
     device_option,
@@ -14,8 +15,6 @@ from pixzip.cli.options import (
     no_limit_option,
 )  # fmt: skip
 from pixzip.io import files, streams
-
-MOST_SIDE = 1024
 
 
 class _Size(click.ParamType[tuple[int, int]]):

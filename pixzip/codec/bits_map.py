@@ -16,7 +16,8 @@ from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.engine import batching, executor
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Ask, Payload
 
 _Seen = list[tuple[Payload, Samples]]

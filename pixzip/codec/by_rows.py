@@ -22,7 +22,8 @@ from pixzip.codec.options import Options
 from pixzip.codec.progress import Share
 from pixzip.codec.tiles import Window
 from pixzip.engine import executor
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.batching import BATCH_PIXELS
 from pixzip.image.picture import Frame
 

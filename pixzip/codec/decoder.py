@@ -16,7 +16,8 @@ from pixzip.codec.options import DEFAULTS, ModelById, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.tiles import Window
 from pixzip.engine import batching, executor
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Payload
 from pixzip.image.picture import Picture, framed
 from pixzip.models.base import Model

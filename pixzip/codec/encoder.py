@@ -16,7 +16,8 @@ from pixzip.codec.progress import Share
 from pixzip.codec.search import Choice, Coded, Search
 from pixzip.codec.tiles import Window, tile_sides
 from pixzip.engine import batching, executor
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.batching import BATCH_PIXELS
 from pixzip.engine.executor import Executor
 from pixzip.image.picture import Frame, Picture

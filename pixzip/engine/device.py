@@ -52,16 +52,16 @@ class _ByDigest:
         return isinstance(other, _ByDigest) and other.model.digest == self.model.digest
 
 
-def engine_class(model: Model) -> type[Engine]:
-    """The kind of engine that runs a model: the registry names it, for models know no engines."""
-    module, _, name = ARCHITECTURES[model.architecture].engine.partition(":")
+def engine_class(model: Model, device: str) -> type[Engine]:
+    """The class of the engine that runs a model on "cpu" or "cuda"."""
+    module, _, name = ARCHITECTURES[model.architecture].engines[device].partition(":")
     found: type[Engine] = getattr(import_module(module), name)
     return found
 
 
 @lru_cache(maxsize=4)
 def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
-    return engine_class(key.model).on(key.model, device)
+    return engine_class(key.model, device)(key.model, device)
 
 
 def engine(model: Model, device: str) -> Engine:

@@ -14,7 +14,8 @@ from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine import batching
-from pixzip.engine.base import Engine, Job, Progress, Samples
+from pixzip.engine.base import Engine, Job, Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.device import engine, engine_class
 from pixzip.engine.order import from_coding_order, to_coding_order
 from pixzip.engine.stages.base import IDENTITY, Stage
@@ -149,7 +150,7 @@ class Local:
         if self.device != "auto":
             yield engine(model, self.device)
             return
-        with engine_class(model).placed(jobs) as device:
+        with engine_class(model, "cpu").placed(jobs) as device:
             yield engine(model, device)
 
 

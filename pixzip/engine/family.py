@@ -11,7 +11,8 @@ from pixcodecs.coders import base as coders
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
-from pixzip.engine.base import Engine, Job, Progress, Samples
+from pixzip.engine.base import Engine, Job, Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.family_batches import FrontBatch, Network, WholeBatch
 from pixzip.engine.known_answer import known_answer_pattern
@@ -42,10 +43,6 @@ class FamilyEngine(Engine):
                 f"this machine computes other frequencies than model {model.model_id.hex()} should give "
                 f"(on {device}): nothing was coded"
             )
-
-    @classmethod
-    def on(cls, model: FixedWeights, device: str) -> Engine:
-        return cls(model, device)
 
     @classmethod
     def placed(cls, jobs: Sequence[Job] | None) -> AbstractContextManager[str]:

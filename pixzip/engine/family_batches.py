@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pixcodecs.coders.base import Rows, Symbols
 from torch import Tensor
 
-from pixzip.engine.base import Batch, Indices, Samples, Segment
+from pixzip.engine.batch import Batch, Indices, Samples, Segment
 from pixzip.engine.walk import Walk
 from pixzip.models.family.density import Density, Scale
 from pixzip.models.family.heads import Below

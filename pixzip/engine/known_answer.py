@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 
 
 def known_answer_pattern(channels: int) -> Samples:

@@ -6,7 +6,8 @@ decoder, the measure of the model's own bits and the known answer all see the sa
 
 from pixcodecs.coders.base import Symbols
 
-from pixzip.engine.base import Batch, Progress
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Batch
 from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.engine.symbols import SymbolCoder
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 
 
 def to_coding_order(samples: Samples, order: Sequence[int]) -> Samples:

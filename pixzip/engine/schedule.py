@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pixzip.engine.base import Indices, Segment
+from pixzip.engine.batch import Indices, Segment
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
 
 _TOP = max(-dy for dy, _ in MASK_A)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pixcodecs.coders import base as coders
 from pixcodecs.coders.base import Rows, Symbols
 
-from pixzip.engine.base import Batch, Job, Samples, Step
+from pixzip.engine.base import Job
+from pixzip.engine.batch import Batch, Samples, Step
 
 
 class SymbolCoder(ABC):

@@ -16,7 +16,8 @@ from pixzip.engine.backends.numba.wavefront import compiled_wavefront
 from pixzip.engine.backends.torch import gemm
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import TensorWavefront
-from pixzip.engine.base import Engine, Job, Progress, Samples
+from pixzip.engine.base import Engine, Job, Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike, batches
 from pixzip.engine.crossover import crossover
 from pixzip.engine.known_answer import known_answer_pattern
@@ -87,14 +88,6 @@ class WavefrontEngine(Engine):
                 f"this machine computes other frequencies than model {model.model_id.hex()} should give "
                 f"(backend {products.name} on {device}): nothing was coded"
             )
-
-    @classmethod
-    def on(cls, model: IntegerWeights, device: str) -> Engine:
-        if device == "cuda":
-            from pixzip.engine.backends.cuda.engine import DeviceEngine  # imports this, and is not a CPU's concern
-
-            return DeviceEngine(model, device)
-        return cls(model, device)
 
     @classmethod
     @contextmanager

@@ -24,16 +24,22 @@ class Architecture(NamedTuple):
 
     Attributes:
         parse: (path, wire name, metadata, tensors) of a weights file -> a model, checked; raises ModelMismatchError.
-        engine: "module:class" of the `Engine` that runs its models.  It is imported when the first one is run: models
-            know no engines.
+        engines: device -> "module:class" of the `Engine` that runs its models there.  It is imported when the first
+            one is run: models know no engines.
     """
 
     parse: Callable[[Path, str, Mapping[str, str], dict[str, NDArray[Any]]], Model]
-    engine: str
+    engines: Mapping[str, str]
 
 
-_WAVEFRONT = Architecture(wavefront_weights.parse, "pixzip.engine.wavefront:WavefrontEngine")
-_FAMILY = Architecture(family_weights.parse, "pixzip.engine.family:FamilyEngine")
+_WAVEFRONT = Architecture(
+    wavefront_weights.parse,
+    {
+        "cpu": "pixzip.engine.wavefront:WavefrontEngine",
+        "cuda": "pixzip.engine.backends.cuda.engine:DeviceEngine",
+    },
+)
+_FAMILY = Architecture(family_weights.parse, dict.fromkeys(("cpu", "cuda"), "pixzip.engine.family:FamilyEngine"))
 
 ARCHITECTURES: dict[str, Architecture] = {
     **dict.fromkeys(network.ARCHITECTURES, _WAVEFRONT),

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from pixzip.engine.backends.torch import gemm
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront import reference, weights

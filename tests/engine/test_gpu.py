@@ -14,7 +14,7 @@ from pixcodecs.errors import BitstreamError, PixzipError
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models import library
 from pixzip.models.registry import load_wavefront

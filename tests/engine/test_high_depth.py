@@ -7,7 +7,7 @@ from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.backends.torch import gemm
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.wavefront.reference import FLOOR, TOTAL, Reference
 from pixzip.models.wavefront.weights import IntegerWeights

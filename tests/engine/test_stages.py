@@ -8,7 +8,8 @@ import pytest
 from pixcodecs.coders.base import TOTAL, Rows, Symbols
 from pixcodecs.coders.registry import RANGE, RANS
 
-from pixzip.engine.base import Batch, Engine, Samples, Segment, Step
+from pixzip.engine.base import Engine
+from pixzip.engine.batch import Batch, Samples, Segment, Step
 from pixzip.engine.executor import Ask, Local, Payload
 from pixzip.engine.family import FamilyEngine, with_known_answer
 from pixzip.engine.stages.base import IDENTITY

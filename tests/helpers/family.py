@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.family import FamilyEngine
 from pixzip.engine.walk import walk
 from pixzip.models.family.architectures import FAMILY

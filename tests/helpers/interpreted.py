@@ -19,7 +19,7 @@ from pixzip.engine.backends.cuda.batch import Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
 from pixzip.engine.backends.triton import form as triton_form
 from pixzip.engine.backends.triton.form import Kernel
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny_weights
 

@@ -10,7 +10,8 @@ from pixcodecs.coders.rans_numba import Encoder as RansEncoder
 from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.blocks import Precision
 
-from pixzip.engine.base import Job, Samples, Step
+from pixzip.engine.base import Job
+from pixzip.engine.batch import Samples, Step
 from pixzip.engine.loop import run
 from pixzip.engine.symbols import Encoding, SymbolCoder
 from pixzip.engine.wavefront import WavefrontEngine, wavefront

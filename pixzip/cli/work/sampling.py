@@ -9,8 +9,8 @@ from pixcodecs.container.image import Layout
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
+from pixzip.cli.options import MOST_SIDE
 from pixzip.cli.progress import Bar
-from pixzip.cli.sample import MOST_SIDE
 from pixzip.cli.work.shared import load_image
 from pixzip.codec.encoder import as_picture
 from pixzip.engine import sampling

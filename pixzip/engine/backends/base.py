@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pixcodecs.coders.base import Symbols
 from pixcodecs.container.blocks import Precision, dtype
 
-from pixzip.engine.base import Batch, Indices
+from pixzip.engine.batch import Batch, Indices
 from pixzip.engine.schedule import Schedule, Step
 from pixzip.models.wavefront.network import Config
 

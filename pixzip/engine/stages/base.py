@@ -6,18 +6,17 @@ adds what the step taught it when the step ends: in sums of integers, which no o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pixcodecs.coders.base import Rows, Symbols
 
-if TYPE_CHECKING:
-    from pixzip.engine.base import Batch, Step
+from pixzip.engine.batch import Batch, Step
 
 
 class Learner(Protocol):
     """A stage at work on one batch; calls come in the order of the methods, for every step."""
 
-    def begin(self, step: "Step") -> None:
+    def begin(self, step: Step) -> None:
         """Read the state, as all steps before have left it."""
 
     def refine(self, channel: int, before: Sequence[Symbols], freqs: Rows) -> Rows:
@@ -44,14 +43,14 @@ class Stage(Protocol):
     @property
     def name(self) -> str: ...
 
-    def start(self, batch: "Batch") -> Learner:
+    def start(self, batch: Batch) -> Learner:
         """A learner that knows nothing of the batch's images yet."""
 
 
 class _Nothing:
     """The learner of the identity."""
 
-    def begin(self, step: "Step") -> None: ...
+    def begin(self, step: Step) -> None: ...
 
     def refine(self, channel: int, before: Sequence[Symbols], freqs: Rows) -> Rows:
         return freqs
@@ -67,7 +66,7 @@ class Identity:
 
     name: str = "none"
 
-    def start(self, batch: "Batch") -> Learner:
+    def start(self, batch: Batch) -> Learner:
         return _Nothing()
 
 

@@ -16,7 +16,8 @@ from pixzip.engine.backends.cuda import memory
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
 from pixzip.engine.backends.cuda.memory import TooLargeError, halved
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import decoding, encoding, noise, scene, tiny_weights

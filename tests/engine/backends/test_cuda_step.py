@@ -11,7 +11,7 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.engine.backends.cuda import graph
 from pixzip.engine.backends.cuda.batch import Steps
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import encoding, noise, scene, shares, tiny_weights
 

@@ -12,7 +12,8 @@ from pixzip.engine.backends.cuda.lanes import Lanes
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.cuda.step import FromImages, FromPayloads, MaskedStep
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 
 
 class Form(ABC):

@@ -17,7 +17,8 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.memory import halved
-from pixzip.engine.base import Job, Progress, Samples
+from pixzip.engine.base import Job, Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.stages.base import IDENTITY

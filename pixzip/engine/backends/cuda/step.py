@@ -13,7 +13,7 @@ from pixzip.engine.backends.cuda.slots import Pixels, Slots
 from pixzip.engine.backends.torch.frequencies import Mixture
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import features, head_outputs, med
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.models.wavefront.taps import MASK_B
 
 

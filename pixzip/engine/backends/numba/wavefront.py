@@ -22,7 +22,7 @@ from pixzip.engine.backends.numba import heads, trunk
 from pixzip.engine.backends.numba.pace import Pace
 from pixzip.engine.backends.torch.gemm import Float32
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.base import Samples, Segment
+from pixzip.engine.batch import Samples, Segment
 from pixzip.engine.schedule import BACK, RING, Schedule, Step
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, NORTH, NORTH_WEST, WEST
 

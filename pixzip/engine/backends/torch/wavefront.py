@@ -11,7 +11,7 @@ from pixzip.engine.backends.base import Wavefront, joined
 from pixzip.engine.backends.torch.frequencies import Mixture
 from pixzip.engine.backends.torch.gemm import Products
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.base import Samples
+from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import Step
 from pixzip.models.wavefront.taps import MASK_B, NORTH, NORTH_WEST, WEST
 

@@ -21,7 +21,8 @@ from pixzip.engine.backends.cuda.memory import TooLargeError
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.triton import kernel
 from pixzip.engine.backends.triton.operands import ROWS, operands, power_of_two
-from pixzip.engine.base import Progress, Samples
+from pixzip.engine.base import Progress
+from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING
 from pixzip.models.wavefront.weights import IntegerWeights
 

@@ -1,0 +1,94 @@
+"""A model's state over the images that are coded together, step by step."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.coders.base import Rows, Symbols
+
+#: (H, W, C) uint8 or uint16.
+Samples = NDArray[np.unsignedinteger[Any]]
+Indices = NDArray[np.int64]
+
+
+class Segment(NamedTuple):
+    """The pixels of a step that belong to one image."""
+
+    image: int
+    part: slice
+
+
+class Step(Protocol):
+    """The M pixels that are coded together."""
+
+    @property
+    def t(self) -> int:
+        """Its number, from 0."""
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The images that have pixels in it, in their order."""
+
+    @property
+    def address(self) -> Indices:
+        """(M,) places in the batch's buffer."""
+
+
+class Batch(ABC):
+    """A model's state while images are coded together.
+
+    A sample is coded in digits, the highest first.  For every step: `begin`, then for every channel `freqs` for each
+    digit, and `store`.
+
+    Attributes:
+        channels, digits: of a pixel, and of a sample.
+        buffer_pixels: places that addresses lead to.
+        steps: how many there are.
+        dtype: of samples.
+    """
+
+    channels: int
+    digits: int
+    buffer_pixels: int
+    steps: int
+    dtype: type[np.uint8] | type[np.uint16] = np.uint8
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Step]:
+        """The steps, which must be coded in order."""
+
+    def coding(self) -> AbstractContextManager[None]:
+        """What must be in force while steps are coded."""
+        return contextlib.nullcontext()
+
+    @abstractmethod
+    def begin(self, step: Any) -> None:
+        """Compute what does not depend on the step's own samples."""
+
+    @abstractmethod
+    def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
+        """(M, K) frequencies of the samples' next digit, integers of at least 1; the sums are at most `coders.TOTAL`.
+
+        Args:
+            before: (M,) digits already coded.
+        """
+
+    @abstractmethod
+    def store(self, channel: int, digits: Sequence[Symbols]) -> None:
+        """Make a channel's samples known to what follows."""
+
+    @abstractmethod
+    def window(self, image: int) -> Indices:
+        """(H, W) addresses of an image's pixels."""
+
+    @abstractmethod
+    def samples(self, image: int) -> Samples:
+        """(H, W, C) what was stored, in coding order."""
+
+    @abstractmethod
+    def symbols(self, values: NDArray[np.int32], digit: int) -> Symbols:
+        """(M,) digits of (M,) samples."""

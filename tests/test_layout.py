@@ -1,0 +1,154 @@
+"""Folders import in one direction, modules in no circle, and functions import nothing but for a start without delay."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ROOT
+
+#: Folder, or module of the face -> the folders that it may import; `docs/architecture.md` draws them.
+BELOW: dict[str, set[str]] = {
+    "pixcodecs": set(),
+    "io": {"pixcodecs"},
+    "image": {"pixcodecs"},
+    "data": {"pixcodecs"},
+    "models": {"pixcodecs"},
+    "engine": {"models", "pixcodecs"},
+    "codec": {"engine", "image", "models", "pixcodecs"},
+    "api": {"codec", "image", "io", "models", "pixcodecs"},
+    "train": {"data", "engine", "image", "models", "pixcodecs"},
+    "adapters": {"api", "codec", "image", "models", "pixcodecs"},
+    "report": {"api", "codec", "image", "models", "pixcodecs"},
+    "cli": {"api", "codec", "engine", "image", "io", "models", "pixcodecs", "report", "train"},
+    "pixzip": {"adapters", "api", "pixcodecs"},
+    "numcodecs": {"adapters", "pixcodecs"},
+    "zarr": {"adapters", "pixcodecs"},
+    "__main__": {"cli", "io"},
+}
+
+#: What imports in functions, because `pixzip --help`, `import zarr` and Pillow's plugins must start without delay, or
+#: because only a GPU needs it.
+LATE = (
+    "pixzip.__main__",
+    "pixzip.adapters",
+    "pixzip.cli",
+    "pixzip.engine.backends.cuda.engine",  # Triton
+    "pixzip.engine.executor",  # how much memory a GPU has
+    "pixzip.io.streams",  # headers, where standard input is no .pxz file
+    "pixzip.models.library",  # safetensors and torch, where only names are asked for
+)
+
+
+class Import(NamedTuple):
+    """One module imports another, in a line of its file, at its top or in a function."""
+
+    importer: str
+    imported: str
+    line: int
+    late: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}, line {self.line}: imports {self.imported}"
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    found = {}
+    for base in (root, root / "codecs"):
+        for package in ("pixzip", "pixcodecs"):
+            for file in (base / package).rglob("*.py"):
+                parts = file.relative_to(base).with_suffix("").parts
+                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports_of(modules: dict[str, Path]) -> list[Import]:
+    """All imports of modules by modules, those for type checkers too."""
+
+    def inside(node: ast.AST, late: bool) -> Iterator[tuple[str, int, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, child.lineno, late) for alias in child.names)
+            if isinstance(child, ast.ImportFrom):
+                assert child.level == 0, "a relative import"
+                for alias in child.names:
+                    inner = f"{child.module}.{alias.name}"
+                    yield inner if inner in modules else str(child.module), child.lineno, late
+            yield from inside(child, late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+
+    return [
+        Import(name, imported, line, late)
+        for name, file in modules.items()
+        for imported, line, late in inside(ast.parse(file.read_text("utf-8")), False)
+        if imported in modules
+    ]
+
+
+def folder_of(module: str) -> str:
+    package, *rest = module.split(".")
+    return rest[0] if package == "pixzip" and rest else package
+
+
+def upward(imports: list[Import]) -> list[Import]:
+    """Those that `BELOW` does not allow."""
+    pairs = {i: (folder_of(i.importer), folder_of(i.imported)) for i in imports}
+    return [i for i, (above, below) in pairs.items() if above != below and below not in BELOW.get(above, set())]
+
+
+def circles(imports: list[Import]) -> list[str]:
+    """The modules of a circle of imports; [] where there is none."""
+    graph: dict[str, set[str]] = {}
+    for found in imports:
+        graph.setdefault(found.importer, set()).add(found.imported)
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as e:
+        return [str(name) for name in e.args[1]]
+    return []
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    found = imports_of(modules_of(ROOT))
+    assert len(found) > 500
+    return found
+
+
+def test_folders_import_what_is_below_them(imports: list[Import]) -> None:
+    assert not upward(imports), "\n".join(map(str, upward(imports)))
+
+
+def test_what_is_allowed_has_a_direction_and_is_used(imports: list[Import]) -> None:
+    list(TopologicalSorter(BELOW).static_order())  # raises where it has none
+    used = {(folder_of(i.importer), folder_of(i.imported)) for i in imports}
+    assert {(above, below) for above, allowed in BELOW.items() for below in allowed} <= used
+
+
+def test_modules_import_in_no_circle(imports: list[Import]) -> None:
+    assert not circles(imports)
+
+
+def test_functions_import_only_for_a_start_without_delay(imports: list[Import]) -> None:
+    late = [i for i in imports if i.late and not any(i.importer == n or i.importer.startswith(n + ".") for n in LATE)]
+    assert not late, "\n".join(map(str, late))
+
+
+def test_an_offending_import_is_named(tmp_path: Path) -> None:
+    for name, text in {
+        "pixzip/__init__.py": "",
+        "pixzip/models/a.py": "from pixzip.engine import b\n",
+        "pixzip/engine/b.py": "def f():\n    import pixzip.models.a\n",
+        "pixzip/new/c.py": "import pixzip.models.a\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = imports_of(modules_of(tmp_path))
+    assert sorted(map(str, upward(found))) == [
+        "pixzip.models.a, line 1: imports pixzip.engine.b",
+        "pixzip.new.c, line 1: imports pixzip.models.a",
+    ]
+    assert sorted(set(circles(found))) == ["pixzip.engine.b", "pixzip.models.a"]
+    assert [i.importer for i in found if i.late] == ["pixzip.engine.b"]
