@@ -1,6 +1,7 @@
 """Folders import in one direction, modules in no circle, and functions import nothing but for a start without delay."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -10,25 +11,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-#: Folder, or module of the face -> the folders that it may import; `docs/architecture.md` draws them.
-BELOW: dict[str, set[str]] = {
-    "pixcodecs": set(),
-    "io": {"pixcodecs"},
-    "image": {"pixcodecs"},
-    "data": {"pixcodecs"},
-    "models": {"pixcodecs"},
-    "engine": {"models", "pixcodecs"},
-    "codec": {"engine", "image", "models", "pixcodecs"},
-    "api": {"codec", "image", "io", "models", "pixcodecs"},
-    "train": {"data", "engine", "image", "models", "pixcodecs"},
-    "adapters": {"api", "codec", "image", "models", "pixcodecs"},
-    "report": {"api", "codec", "image", "models", "pixcodecs"},
-    "cli": {"api", "codec", "engine", "image", "io", "models", "pixcodecs", "report", "train"},
-    "pixzip": {"adapters", "api", "pixcodecs"},
-    "numcodecs": {"adapters", "pixcodecs"},
-    "zarr": {"adapters", "pixcodecs"},
-    "__main__": {"cli", "io"},
-}
+PICTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+#: Folder -> the folders that an arrow of the picture leads to.
+ARROWS: dict[str, set[str]] = {}
+for above, below in re.findall(r"^  (\w+) --> (\w+)$", PICTURE, re.MULTILINE):
+    ARROWS.setdefault(above, set()).add(below)
+FACE = {"pixzip", "__main__", "numcodecs", "zarr"}
 
 #: What imports in functions, because `pixzip --help`, `import zarr` and Pillow's plugins must start without delay, or
 #: because only a GPU needs it.
@@ -89,13 +77,20 @@ def imports_of(modules: dict[str, Path]) -> list[Import]:
 
 def folder_of(module: str) -> str:
     package, *rest = module.split(".")
-    return rest[0] if package == "pixzip" and rest else package
+    name = rest[0] if package == "pixzip" and rest else package
+    return "face" if name in FACE else name
+
+
+def reached(folder: str) -> set[str]:
+    """The folders that arrows lead to, one after another."""
+    direct = ARROWS.get(folder, set())
+    return direct.union(*map(reached, direct))
 
 
 def upward(imports: list[Import]) -> list[Import]:
-    """Those that `BELOW` does not allow."""
+    """Imports along which no arrows lead."""
     pairs = {i: (folder_of(i.importer), folder_of(i.imported)) for i in imports}
-    return [i for i, (above, below) in pairs.items() if above != below and below not in BELOW.get(above, set())]
+    return [i for i, (above, below) in pairs.items() if above != below and below not in reached(above)]
 
 
 def circles(imports: list[Import]) -> list[str]:
@@ -121,10 +116,28 @@ def test_folders_import_what_is_below_them(imports: list[Import]) -> None:
     assert not upward(imports), "\n".join(map(str, upward(imports)))
 
 
-def test_what_is_allowed_has_a_direction_and_is_used(imports: list[Import]) -> None:
-    list(TopologicalSorter(BELOW).static_order())  # raises where it has none
+def test_every_arrow_of_the_picture_is_an_import_and_none_is_drawn_in_vain(imports: list[Import]) -> None:
     used = {(folder_of(i.importer), folder_of(i.imported)) for i in imports}
-    assert {(above, below) for above, allowed in BELOW.items() for below in allowed} <= used
+    assert {(above, below) for above, direct in ARROWS.items() for below in direct} <= used
+    for direct in ARROWS.values():
+        assert not direct & set().union(*map(reached, direct)), "an arrow beside a longer way"
+
+
+def test_every_folder_is_in_the_picture_and_the_tree(imports: list[Import]) -> None:
+    folders = {folder_of(name) for name in modules_of(ROOT)}
+    assert folders == set(ARROWS) | set().union(*ARROWS.values())
+    tree = PICTURE.split("```")[1]
+    packages = [file.parent for file in modules_of(ROOT).values() if file.name == "__init__.py"]
+    shown = set(re.findall(r"^ *(?:codecs/)?(\w+)/ ", tree, re.MULTILINE))
+    assert {p.name for p in packages} <= shown | {"torch", "numba", "cuda", "triton"}
+    for name in re.findall(r"`((?:\w+/)+\w*(?:\.\w+)?)`", PICTURE):
+        places = [ROOT, ROOT / "pixzip", *(ROOT / "pixzip").iterdir(), ROOT / "codecs", ROOT / "codecs" / "pixcodecs"]
+        assert any((place / name).exists() for place in places), f"{name} is not there"
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {file.parent for file in modules_of(ROOT).values()}
+    assert not [folder for folder in folders if not (folder / "__init__.py").exists()]
 
 
 def test_modules_import_in_no_circle(imports: list[Import]) -> None:

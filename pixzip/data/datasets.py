@@ -17,7 +17,18 @@ from pathlib import Path
 import numpy as np
 from pixcodecs.errors import PixzipError
 
-from pixzip.data.files import UNREADABLE, Files, Images, array, base, idx_images, is_picture, npz_shape, opened, pictures
+from pixzip.data.files import (
+    UNREADABLE,
+    Files,
+    Images,
+    array,
+    base,
+    idx_images,
+    is_picture,
+    npz_shape,
+    opened,
+    pictures,
+)
 from pixzip.data.pickles import pickled
 
 KINDS = ("cifar10", "mnist", "mnist-binary", "imagenet32", "imagenet64", "folder")

@@ -1,8 +1,9 @@
 """Files that datasets come in, read as if they were hostile: folders, tars, images, idx, npy and npz.
 
 Archives are read in memory and never unpacked, and sizes that files declare are checked before anything is allocated.
-Folders and tars are not walked by `pixzip.image.sources`: names of a million files are kept as strings, links to folders
-are followed to a limited depth, and a tar is refused for any member that is no plain file of a sensible name and size.
+`pixzip.image.sources` does not walk these folders and tars: names of a million files are kept as strings, links to
+folders are followed to a limited depth, and a tar is refused for any member that is no plain file of a sensible name
+and size.
 Formats: idx is on http://yann.lecun.com/exdb/mnist, npy in `numpy.lib.format`.
 """
 

@@ -14,7 +14,18 @@ import pytest
 from pixcodecs.errors import PixzipError
 
 from pixzip.data.datasets import binarise, detect, load
-from tests.helpers.dataset_forms import BATCHES, binary_batch, pack, pixels, planar, png, python2_batch, python_batch, write, write_idx
+from tests.helpers.dataset_forms import (
+    BATCHES,
+    binary_batch,
+    pack,
+    pixels,
+    planar,
+    png,
+    python2_batch,
+    python_batch,
+    write,
+    write_idx,
+)
 
 
 def cifar_files(form: str, train: np.ndarray, test: np.ndarray) -> dict[str, bytes]:

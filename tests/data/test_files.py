@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from pixcodecs.errors import PixzipError
 
+from pixzip.data.datasets import load
 from pixzip.data.files import npz_shape
 from pixzip.data.pickles import pickled
-from pixzip.data.datasets import load
 from tests.helpers.dataset_forms import pack, pixels, planar, png, saved, write
 
 

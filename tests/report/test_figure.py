@@ -10,10 +10,10 @@ from PIL import Image
 from pixcodecs.errors import PixzipError
 
 import pixzip
-from pixzip.report import figure
 from pixzip.cli import main
-from pixzip.image.picture import Layout, Picture
 from pixzip.image.colours import in_8_bits
+from pixzip.image.picture import Layout, Picture
+from pixzip.report import figure
 
 
 @pytest.fixture

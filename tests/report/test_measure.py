@@ -10,10 +10,10 @@ import pytest
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
 from pixzip import image
-from pixzip.models import library
 from pixzip.image import colours
 from pixzip.image.picture import Layout, Picture, Samples
 from pixzip.image.sources import Source
+from pixzip.models import library
 from pixzip.report import codecs, images, measure
 from pixzip.report.codecs import Codec
 from tests.helpers.pictures import picture
