@@ -5,13 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Linux without an NVIDIA driver takes PyTorch's CPU build, which spares gigabytes of CUDA libraries.
+# Linux without an NVIDIA driver takes PyTorch's CPU build, which saves gigabytes of CUDA libraries.
 # TORCH_INDEX= (empty) leaves the choice to pip's own configuration.
 ifeq ($(shell uname -s)$(shell command -v nvidia-smi),Linux)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 
-# What `make bench` measures on: tars, folders or images, the first one also for speed and scaling.
+# Images for `make bench`: tars, folders or images; the first is also used for speed, scaling and memory.
 DATA ?=
 
 .DEFAULT_GOAL := help
@@ -66,7 +66,7 @@ $(VENV)/.torch: $(BIN)/python constraints.txt
 	$(PIP) --retries 1 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 	@touch $@
 
-# Editable, so that the sources here are what runs.
+# Editable, so that the sources here run.
 $(VENV)/.bench $(VENV)/.test $(VENV)/.browser $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[$*]'
 	@touch $@

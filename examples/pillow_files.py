@@ -1,4 +1,4 @@
-"""Files through Pillow: `import pixzip` is all that code which reads and writes images with Pillow needs.
+"""Files through Pillow: code that reads and writes images with Pillow needs only `import pixzip`.
 
 python examples/pillow_files.py [FOLDER]
 """

@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
         store, data=tiles, chunks=(8, 64, 64, 3), serializer=PixzipCodec("fast"), compressors=None
     )  # fmt: skip
 
-    array = zarr.open_array(store, mode="r")  # readers need no import of pixzip, only that it is installed
+    array = zarr.open_array(store, mode="r")  # readers need pixzip installed, but not imported
     assert isinstance(array, zarr.Array)
     assert (np.asarray(array[5]) == tiles[5]).all()
     size = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
