@@ -1,7 +1,7 @@
-"""What an engine is, what it is asked for, and what it codes with.
+"""The engine's interfaces: `Engine`, the `Job`s that it codes, and the `Batch` that gives frequencies.
 
-An `Engine` is one model on one device.  It codes `Job`s: images into payloads, payloads into images.  While it does, a
-`Batch` gives the frequencies of the pixels that are coded together, step by step, and is told the symbols that came.
+An `Engine` is one model on one device.  It codes `Job`s: images into payloads, payloads into images.  Meanwhile a
+`Batch` gives the frequencies of the pixels that are coded together, step by step, and receives the coded symbols.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from pixzip.models.base import Model
 EIGHT_BITS = Precision()
 #: (H, W, C) uint8 or uint16.
 Samples = NDArray[np.unsignedinteger[Any]]
-#: Called with (done, in all): steps of an engine, pixels of a codec.
+#: Called with (done, total): steps of an engine, pixels of a codec.
 Progress = Callable[[int, int], None]
 Indices = NDArray[np.int64]
 
@@ -34,11 +34,11 @@ class Job:
     """One image that a model codes.
 
     Attributes:
-        height, width: its sides.
-        samples: (H, W, C) in coding order, to be encoded; None where a payload is decoded.
-        payload: to be decoded; None where samples are encoded.
-        precision: how its samples meet the model's grey levels.
-        coder, stage: what stands behind the model.
+        height, width: sides of the image.
+        samples: (H, W, C) in coding order, to encode; None when decoding.
+        payload: bytes to decode; None when encoding.
+        precision: relates the samples to the model's grey levels.
+        coder, stage: entropy coder, and stage between model and coder.
     """
 
     height: int
@@ -82,7 +82,7 @@ class Job:
         return self.payload
 
     def shape(self, channels: int) -> Shape:
-        """What its payload holds."""
+        """The shape of the coded samples."""
         return Shape(self.height, self.width, channels, self.precision.digits)
 
 
@@ -98,15 +98,15 @@ class Step(Protocol):
 
     @property
     def t(self) -> int:
-        """Its number, from 0."""
+        """The step's number, from 0."""
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """The images that have pixels in it, in their order."""
+        """The images that have pixels in the step, in order."""
 
     @property
     def address(self) -> Indices:
-        """(M,) places in the batch's buffer."""
+        """(M,) addresses in the batch's buffer."""
 
 
 class Batch(ABC):
@@ -116,10 +116,11 @@ class Batch(ABC):
     digit, and `store`.
 
     Attributes:
-        channels, digits: of a pixel, and of a sample.
-        buffer_pixels: places that addresses lead to.
-        steps: how many there are.
-        dtype: of samples.
+        channels: number per pixel.
+        digits: number per sample.
+        buffer_pixels: number of addresses.
+        steps: number of steps.
+        dtype: type of samples.
     """
 
     channels: int
@@ -130,27 +131,27 @@ class Batch(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Step]:
-        """The steps, which must be coded in order."""
+        """Yield the steps, which must be coded in order."""
 
     def coding(self) -> AbstractContextManager[None]:
-        """What must be in force while steps are coded."""
+        """The context in which steps are coded."""
         return contextlib.nullcontext()
 
     @abstractmethod
     def begin(self, step: Any) -> None:
-        """Compute what does not depend on the step's own samples."""
+        """Compute everything that does not depend on the step's own samples."""
 
     @abstractmethod
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
-        """(M, K) frequencies of the samples' next digit, integers of at least 1; the sums are at most `coders.TOTAL`.
+        """(M, K) frequencies of the samples' next digit, integers >= 1; each row sums to at most `coders.TOTAL`.
 
         Args:
-            before: (M,) digits already coded.
+            before: (M,) arrays of the digits already coded.
         """
 
     @abstractmethod
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
-        """Make a channel's samples known to what follows."""
+        """Store a channel's samples for the channels and steps that follow."""
 
     @abstractmethod
     def window(self, image: int) -> Indices:
@@ -158,18 +159,18 @@ class Batch(ABC):
 
     @abstractmethod
     def samples(self, image: int) -> Samples:
-        """(H, W, C) what was stored, in coding order."""
+        """(H, W, C) stored samples, in coding order."""
 
     @abstractmethod
     def symbols(self, values: NDArray[np.int32], digit: int) -> Symbols:
-        """(M,) digits of (M,) samples."""
+        """The (M,) digits number `digit` of (M,) samples."""
 
 
 class Engine(ABC):
     """One model on one device, ready to code.
 
     Attributes:
-        model: what it runs.
+        model: the model that the engine runs.
     """
 
     model: Model
@@ -186,10 +187,10 @@ class Engine(ABC):
     @classmethod
     @abstractmethod
     def placed(cls, jobs: Sequence[Job] | None) -> AbstractContextManager[str]:
-        """The device for a batch, "cpu" or "cuda", where the user leaves the choice and there is one.
+        """The device for a batch, "cpu" or "cuda", if the user leaves the choice and the machine offers both.
 
         Args:
-            jobs: the batch; None for images of a stream, which are coded with the host in every step.
+            jobs: the batch; None for images of a stream, whose every step needs the host.
         """
 
     @abstractmethod
@@ -198,38 +199,38 @@ class Engine(ABC):
 
     @abstractmethod
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
-        """The payload of each job; precisions have equally many digits.
+        """The payload of each job; all precisions have the same number of digits.
 
         Raises:
-            UnsupportedImageError: the model does not code such samples.
+            UnsupportedImageError: the model does not support such samples.
         """
 
     @abstractmethod
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
-        """(H, W, C) samples of each job, in coding order; precisions have equally many digits.
+        """(H, W, C) samples of each job, in coding order; all precisions have the same number of digits.
 
         Raises:
-            BitstreamError: a payload ends before its last pixel, goes on after it, or holds samples too large.
+            BitstreamError: a payload ends before its last pixel, continues after it, or holds too large samples.
         """
 
     @abstractmethod
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
-        """(H, W) of each job that encodes: each pixel's bits, -log2 of the model's and the stage's frequencies."""
+        """(H, W) bits of each encoding job: each pixel's -log2 frequency after the model and the stage."""
 
     def nll_bits(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[float]:
-        """The sum of each of `nll_maps`."""
+        """The sum of each map of `nll_maps`."""
         return [float(bits.sum()) for bits in self.nll_maps(jobs, progress)]
 
     @abstractmethod
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
-        """Append images of 8 bits to a stream, in an order that only their sizes decide."""
+        """Append 8-bit images to a stream, in an order that depends only on their sizes."""
 
     @abstractmethod
     def decode_from(
         self, sizes: Sequence[tuple[int, int]], decoder: coders.Decoder, progress: Progress | None = None
     ) -> list[Samples]:
-        """The next images of a stream, from their (height, width): the inverse of `encode_into`.
+        """The next images of a stream, given their (height, width): the inverse of `encode_into`.
 
         Raises:
-            BitstreamError: the stream is damaged, or has come to its end.
+            BitstreamError: the stream is damaged or has ended.
         """
