@@ -1,1 +1,1 @@
-"""The torch-free half of pixzip: frequencies in, bytes out, and the container around them."""
+"""The torch-free half of pixzip: entropy coders, which turn frequencies into bytes, and the container."""

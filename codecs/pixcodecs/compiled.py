@@ -1,6 +1,6 @@
-"""How functions are compiled: cached on disk, without the interpreter's lock, and with the arithmetic of NumPy.
+"""Settings for compiled functions: cached on disk, without the interpreter's lock, and with NumPy's arithmetic.
 
-Everything compiled computes with integers, or with floats that hold integers, so what it gives is what NumPy gives.
+All compiled functions compute with integers or integer-valued floats, so the results equal NumPy's.
 """
 
 from numba import njit

@@ -1,8 +1,8 @@
-"""Every error pixzip raises on purpose; each message says what was found and what was expected."""
+"""The errors that pixzip raises on purpose; each message says what was found and what was expected."""
 
 
 class PixzipError(Exception):
-    """Base of all of them; the command line turns one into a line and exit code 2."""
+    """Base of all pixzip errors; the command line prints one line and exits with code 2."""
 
 
 class BitstreamError(PixzipError):
@@ -10,8 +10,8 @@ class BitstreamError(PixzipError):
 
 
 class UnsupportedImageError(PixzipError):
-    """An image, or what was asked of it, is something this version does not code."""
+    """An image, or a requested operation on it, is not supported by this version."""
 
 
 class ModelMismatchError(PixzipError):
-    """A model is missing, damaged, or not the one a file was written with."""
+    """A model is missing, damaged, or not the one with which a file was written."""

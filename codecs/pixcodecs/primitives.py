@@ -1,4 +1,4 @@
-"""Pieces of byte formats: variable-length integers, checksums, deflate, bits."""
+"""Primitives of byte formats: variable-length integers, checksums, deflate, packed bits."""
 
 import mmap
 import zlib
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pixcodecs.errors import BitstreamError
 
-#: What is longer is deflated in one way: the others would take long and save little.
+#: Longer data is deflated in one way only: trying the others takes long and saves little.
 _MANY_WAYS_BYTES = 1 << 14
 
 
@@ -24,7 +24,7 @@ class Reader:
         """The next n bytes.
 
         Raises:
-            BitstreamError: there are fewer.
+            BitstreamError: fewer bytes are left.
         """
         found = self.data[self.at : self.at + n]
         if len(found) < n:
@@ -36,13 +36,13 @@ class Reader:
         return self.take(1, name)[0]
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """All remaining bytes."""
         found = self.data[self.at :]
         self.at = len(self.data)
         return found
 
     def varint(self, name: str) -> int:
-        """Seven bits a byte, lowest first; at most five bytes, in its shortest form."""
+        """An integer with seven bits per byte, lowest first; at most five bytes, in the shortest form."""
         value = 0
         for i in range(5):
             byte = self.byte(name)
@@ -70,9 +70,9 @@ def varint(value: int) -> bytes:
 
 
 def deflate(*parts: bytes) -> bytes:
-    """A raw deflate stream (RFC 1951) of all parts: the shortest of some ways to code them.
+    """A raw deflate stream (RFC 1951) of all parts: the shortest of several ways to code them.
 
-    Each in blocks of its own or not, and zlib's ways to look for matches.
+    The ways are one block per part or not, and zlib's strategies for finding matches.
     """
 
     def stream(pieces: Sequence[bytes], memory: int, strategy: int) -> bytes:
@@ -92,7 +92,7 @@ def inflate(data: bytes, limit: int, name: str) -> bytes:
     """The inverse of `deflate`.
 
     Raises:
-        BitstreamError: the stream is damaged, goes on after its end, or gives more than `limit` bytes.
+        BitstreamError: the stream is damaged, has data after its end, or gives more than `limit` bytes.
     """
     coder = zlib.decompressobj(-15)
     try:
@@ -107,7 +107,7 @@ def inflate(data: bytes, limit: int, name: str) -> bytes:
 
 
 def pack_bits(values: NDArray[np.unsignedinteger[Any]], depth: int) -> bytes:
-    """Samples of `depth` bits, the highest bit first, one after another; zero bits fill the last byte."""
+    """Consecutive samples of `depth` bits, highest bit first; zero bits fill the last byte."""
     if depth == 8:
         return values.astype(np.uint8).tobytes()
     if depth == 16:
@@ -120,7 +120,7 @@ def unpack_bits(data: bytes, count: int, depth: int) -> NDArray[np.unsignedinteg
     """The inverse of `pack_bits`: (count,) uint8, or uint16 above 8 bits.
 
     Raises:
-        BitstreamError: the length is another.
+        BitstreamError: the length of the data is wrong.
     """
     expected = -(-count * depth // 8)
     if len(data) != expected:

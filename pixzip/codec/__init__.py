@@ -1,4 +1,4 @@
-"""Whole files: pictures in, `.pxz` bytes out, and back."""
+"""Whole files: convert pictures to `.pxz` bytes and back."""
 
 from pixzip.codec.by_rows import check_rows, compress_rows, decompress_rows
 from pixzip.codec.decoder import Decoded, decompress, recover

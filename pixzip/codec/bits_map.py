@@ -1,8 +1,8 @@
-"""Where the bits of a file go: a map of its pixels.
+"""A map of the bits that a file spends on each pixel.
 
-A pixel's share of what a model coded is what its sub-pixels cost under the model's frequencies.  What has no place,
-such as the ends of streams, the tables of a block, and blocks that no model coded (WebP, PNG, raw), is spread evenly
-over the pixels of the tile, so that a map adds up to the file's blocks.
+A pixel coded by a model has the cost of its sub-pixels under the model's frequencies.  Bits without a place (ends of
+streams, tables of a block, blocks that no model coded: WebP, PNG, raw) are spread evenly over the pixels of the tile,
+so that a map adds up to the size of the file's blocks.
 """
 
 from collections.abc import Generator
@@ -26,12 +26,12 @@ _Seen = list[tuple[Payload, Samples]]
 def pixel_bits(
     file: Buffer | Opening, options: Options = DEFAULTS, progress: Progress | None = None
 ) -> NDArray[np.float32]:  # fmt: skip
-    """(H, W) bits of each pixel; their sum is that of the file without its header.
+    """(H, W) bits of each pixel; their sum is the size of the file without its header.
 
-    The file is decoded, and what its models coded is measured: twice the time of `decompress`.
+    Decodes the file and measures the parts that models coded, which takes twice as long as `decompress`.
 
     Args:
-        progress: called with (pixels done, pixels in all), each pixel counted twice.
+        progress: called with (pixels done, total pixels); each pixel counts twice.
     Raises:
         BitstreamError, ModelMismatchError: see `decompress`.
     """
@@ -61,7 +61,7 @@ def pixel_bits(
 
 
 def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples]:
-    """A tile's decoding, and a note of all that models decoded for it."""
+    """Decode a tile, and record the samples that models decode for it."""
     answer: Samples | None = None
     while True:
         try:
@@ -74,8 +74,8 @@ def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples
 
 
 def _filled(bits: NDArray[np.float64], total: float) -> NDArray[np.float64]:
-    """A map that adds up to `total`."""
+    """The map, scaled or filled up to add up to `total`."""
     rest = total - float(bits.sum())
-    if rest < 0:  # the coder's rounding, which favours likely symbols
+    if rest < 0:  # the coder's rounding favours likely symbols
         return bits * (total / float(bits.sum()))
     return bits + rest / bits.size

@@ -1,7 +1,7 @@
-"""Pictures larger than memory: rows in, a band of tiles at a time, and blocks out; and back.
+"""Code pictures larger than memory, one band of tiles at a time.
 
-A band is a row of tiles, 1024 pixels high at most, so memory grows with the width of a picture and not with its
-height.  What is written is what `compress` writes, but that a picture of these sizes is never one WebP block.
+A band is a row of tiles, at most 1024 pixels high, so memory grows with the width of a picture and not with its
+height.  The files equal those of `compress`, except that a picture of this size is never one WebP block.
 """
 
 import mmap
@@ -27,30 +27,30 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.batching import BATCH_PIXELS
 from pixzip.image.picture import Frame
 
-#: Pictures of more pixels are worth the detour.
+#: Pictures with more pixels are coded by rows.
 LARGE_PIXELS = BATCH_PIXELS
 
 
 class Source(Protocol):
-    """What gives rows from the first to the last, such as `image.RowReader`."""
+    """A source of rows from first to last, e.g. `image.RowReader`."""
 
     @property
     def frame(self) -> Frame: ...
 
     def read(self, n: int) -> Samples:
-        """(n, W, C), fewer at the end."""
+        """The next (n, W, C) rows, fewer at the end."""
 
 
 def compress_rows(
     source: Source, out: IO[bytes], options: Options, *, folder: Path | None = None, progress: Progress | None = None
 ) -> None:
-    """Write the `.pxz` file of a picture that is read once, from top to bottom.
+    """Write the `.pxz` file of a picture, which is read once from top to bottom.
 
     Args:
-        folder: for a temporary file.
-        progress: called with (pixels done, pixels in all).
+        folder: place of a temporary file.
+        progress: called with (pixels done, total pixels).
     Raises:
-        UnsupportedImageError, ModelMismatchError: see `compress`; and what `source` raises.
+        UnsupportedImageError, ModelMismatchError: see `compress`; exceptions of `source` pass through.
         OSError: `out`, or a temporary file of the size of `out`, cannot be written.
     """
     frame = source.frame
@@ -77,10 +77,10 @@ def compress_rows(
 
 
 def decompress_rows(opening: Opening, options: Options, progress: Progress | None = None) -> Iterator[Samples]:
-    """The rows of a picture, a band of tiles at a time: (n, W, C).
+    """Yield the rows of a picture, (n, W, C), one band of tiles at a time.
 
     Raises:
-        BitstreamError, ModelMismatchError: see `decompress`; damage may be found after rows were given.
+        BitstreamError, ModelMismatchError: see `decompress`; damage may be found after some rows were yielded.
     """
     header, share = opening.header, Share(progress, opening.pixels)
     release(opening.file)
@@ -91,10 +91,10 @@ def decompress_rows(opening: Opening, options: Options, progress: Progress | Non
 
 
 def check_rows(opening: Opening, source: Source, options: Options, progress: Progress | None = None) -> None:
-    """Decode a file and compare it with what it was made of.
+    """Decode a file and compare it with its source.
 
     Raises:
-        PixzipError: they differ, or the file does not decode.
+        PixzipError: the samples differ, or the file cannot be decoded.
     """
     same = opening.frame == source.frame
     for rows in decompress_rows(opening, options, progress) if same else ():
@@ -104,6 +104,6 @@ def check_rows(opening: Opening, source: Source, options: Options, progress: Pro
 
 
 def release(file: Buffer) -> None:
-    """Let go of the memory of a map's pages, which stay on disk."""
+    """Release the memory of a mapped file's pages, which stay on disk."""
     if isinstance(file, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         file.madvise(mmap.MADV_DONTNEED)

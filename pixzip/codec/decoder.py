@@ -1,4 +1,4 @@
-"""Files to pictures, whole or in part."""
+"""Decode files to pictures, whole or in part."""
 
 import zlib
 from collections.abc import Generator, Iterable, Sequence
@@ -22,14 +22,14 @@ from pixzip.engine.executor import Payload
 from pixzip.image.picture import Picture, framed
 from pixzip.models.base import Model
 
-#: Yields what models shall decode, is sent their samples, returns those of a tile.
+#: Yields payloads for models to decode, is sent their samples, returns the tile's samples.
 Decoding = Generator[Payload, Samples, Samples]
 #: Models by their ids.
 Models = dict[bytes, Model]
 
 
 class Decoded(NamedTuple):
-    """A picture, or the wanted part of one, and where it could not be recovered."""
+    """A picture, or the requested part of it, and the tiles that could not be recovered."""
 
     picture: Picture
     damaged: tuple[Window, ...] = ()
@@ -41,8 +41,8 @@ def decompress(
     """The picture of each file: the inverse of `compress`.
 
     Args:
-        files: their bytes, or what is opened of them already.
-        progress: called with (pixels done, pixels in all).
+        files: bytes of the files, or open files.
+        progress: called with (pixels done, total pixels).
     Raises:
         BitstreamError: a file is damaged, truncated, foreign or hostile.
         ModelMismatchError: a file's model is missing, or does not run exactly here.
@@ -62,14 +62,14 @@ def recover(
     salvage: bool = False,
     progress: Progress | None = None,
 ) -> Decoded:
-    """Part of a picture, reading and decoding only the tiles it needs, or what is left of a damaged one.
+    """Decode a part of a picture, from only the tiles it needs, or the intact part of a damaged file.
 
     Args:
-        region: what is wanted; None takes all.
-        salvage: fill damaged tiles with zeros and name them, where they would be an error otherwise.
+        region: the part to decode; None for all.
+        salvage: fill damaged tiles with zeros and report them, instead of raising an error.
     Raises:
         PixzipError: the region is not inside the image.
-        BitstreamError, ModelMismatchError: see `decompress`; with `salvage` when nothing at all can be read.
+        BitstreamError, ModelMismatchError: see `decompress`; with `salvage`, only if nothing at all can be read.
     """
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels, whole=not salvage)
     target = _Target(opening, region, salvage)
@@ -84,8 +84,8 @@ def decode_region(opening: Opening, region: Window, options: Options, share: Sha
 
 
 def samples_crc(samples: Samples) -> int:
-    """CRC-32 of samples in raster order, those of 16 bits little-endian: a strip at a time, for samples that are
-    one pixel repeated take less memory than a copy."""
+    """CRC-32 of samples in raster order, 16-bit samples in little-endian order.  It is computed in strips, because
+    samples that repeat one pixel take less memory than a copy."""
     rows, crc = max(1, (1 << 20) // samples[0].size), 0
     for y in range(0, len(samples), rows):
         strip = samples[y : y + rows]
@@ -96,20 +96,20 @@ def samples_crc(samples: Samples) -> int:
 def check_samples(header: Header, tile: int, samples: Samples) -> None:
     """
     Raises:
-        BitstreamError: the decoded samples of a tile are not those that were encoded.
+        BitstreamError: the decoded samples of a tile differ from the encoded ones.
     """
     if samples_crc(samples) != header.tiles[tile].samples_crc:
         raise BitstreamError("decoded pixels do not match the file's checksum: it is damaged")
 
 
 class _Target:
-    """The picture that is made of a file, or of a part of it."""
+    """The picture decoded from a file, or from a part of it."""
 
     def __init__(self, opening: Opening, region: Window | None = None, salvage: bool = False) -> None:
         """
         Raises:
             PixzipError: the region is not inside the image.
-            BitstreamError: a block is damaged; of all that are wanted where `salvage` is on.
+            BitstreamError: a block is damaged; with `salvage`, all requested blocks are.
         """
         self.opening, self.region, self.salvage = opening, region or opening.window, salvage
         self.damaged: list[Window] = []
@@ -125,7 +125,7 @@ class _Target:
         self._samples: Samples | None = None
 
     def store(self, i: int, samples: Samples) -> None:
-        """Check a tile's samples and keep the part of them that is wanted."""
+        """Check a tile's samples and keep the requested part."""
         header, tile = self.opening.header, self.opening.tile(i)
         check_samples(header, i, samples)
         if self._samples is None:
@@ -151,7 +151,7 @@ _Job = tuple[_Target, int]
 
 
 def decode_files(targets: Sequence[_Target], options: Options, share: Share) -> list[Decoded]:
-    """What `decompress` and `recover` do."""
+    """The common part of `decompress` and `recover`."""
     models = find_models((target.opening.header for target in targets), options.model_by_id)
     jobs = [(target, i) for target in targets for i in target.wanted]
     for batch in executor.batches(jobs, lambda job: job[0].opening.tile(job[1]).pixels, options.executor):
@@ -162,10 +162,10 @@ def decode_files(targets: Sequence[_Target], options: Options, share: Share) -> 
 
 
 def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
-    """The models that files need, by their ids.
+    """The models that files need, by id.
 
     Raises:
-        ModelMismatchError: one is missing, or another than was asked for.
+        ModelMismatchError: a model is missing, or has another id than requested.
     """
     models = {found: model_by_id(found) for found in dict.fromkeys(m for header in headers for m in header.models)}
     for wanted, model in models.items():
@@ -175,7 +175,7 @@ def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
 
 
 def _decode_tiles(batch: Sequence[_Job], models: Models, options: Options, report: Progress) -> None:
-    """Decode tiles; of files that are salvaged, what can be decoded."""
+    """Decode tiles; skip damaged tiles of files that are salvaged."""
 
     def decoded(jobs: list[_Job]) -> list[None]:
         codings = [tile_decoding(t.opening.header, t.opening.block(i), t.opening.tile(i), models) for t, i in jobs]
@@ -195,10 +195,10 @@ def _decode_tiles(batch: Sequence[_Job], models: Models, options: Options, repor
 
 
 def tile_decoding(header: Header, block: bytes, window: Window, models: Models) -> Decoding:
-    """The samples of a tile, from its block: a generator that yields what models must decode, and is sent the results.
+    """Decode a tile from its block: a generator that yields payloads for models and is sent their samples.
 
     Returns:
-        (H, W, C) samples, by StopIteration.
+        (H, W, C) samples, in StopIteration.
     Raises:
         BitstreamError: the block is damaged.
     """

@@ -1,4 +1,4 @@
-"""What a `.pxz` file says of itself."""
+"""Description of a `.pxz` file from its header and table."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from pixzip.models import library
 
 
 def facts(data: Buffer) -> dict[str, Any]:
-    """Everything that header and table tell, after they and the blocks' checksums were verified.
+    """All facts in the header and table, after verification of header, table and the blocks' checksums.
 
     Raises:
         BitstreamError: the file is damaged.
@@ -76,7 +76,7 @@ def _kind(opening: Opening, tile: int) -> str:
 
 
 def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(name, text) of each fact for a person to read."""
+    """Yield (name, text) of each fact in readable form."""
     for key, value in found.items():
         if key == "models":
             names = [f"{m['id']} ({m['name'] or 'not shipped here'})" for m in value]
@@ -99,5 +99,5 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _ends(texts: Sequence[str], what: str) -> str:
-    """A list in a line: all of it, or its first and last."""
+    """A list in one line: all items, or the first and last ones."""
     return ", ".join(texts) or "none" if len(texts) <= 3 else f"{len(texts)} {what}, {texts[0]} ... {texts[-1]}"

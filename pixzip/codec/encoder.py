@@ -1,4 +1,4 @@
-"""Pictures to files: tiles, the smallest block for each, and what models code of many as one batch."""
+"""Encode pictures to files: split them into tiles, find the smallest block for each, and run models in batches."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -24,21 +24,21 @@ from pixzip.image.picture import Frame, Picture
 from pixzip.models.base import Model
 
 Image = Picture | NDArray[Any]
-#: Channels -> models, the first for photographs.
+#: Number of channels -> models, the first for photographs.
 Models = dict[int, list[Model]]
 
 
 def compress(
     images: Sequence[Image], options: Options = DEFAULTS, progress: Progress | None = None
 ) -> list[bytes]:  # fmt: skip
-    """A `.pxz` file for each image, all in memory; `by_rows` is for larger ones.
+    """A `.pxz` file for each image, in memory; use `by_rows` for larger images.
 
     Args:
-        images: pictures, or arrays as `as_picture` takes them.
-        progress: called with (pixels done, pixels in all), each pixel counted twice with `options.verify`.
+        images: pictures, or arrays for `as_picture`.
+        progress: called with (pixels done, total pixels); each pixel counts twice with `options.verify`.
     Raises:
         UnsupportedImageError: an image's sides or metadata do not fit the format.
-        ModelMismatchError: no model for an image's colours, or it does not run exactly here.
+        ModelMismatchError: there is no model for an image's colours, or it does not run exactly here.
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
@@ -61,7 +61,7 @@ def compress(
 def _give_back(
     files: Sequence[bytes], pictures: Sequence[Picture], models: Models, options: Options, share: Share
 ) -> bool:
-    """Whether files decode to pictures, with the models that coded them."""
+    """Whether the files decode to the pictures, with the models that coded them."""
     by_id = {model.model_id: model for choices in models.values() for model in choices}
     own = Options(model_by_id=by_id.__getitem__, executor=options.executor, max_pixels=None)
     total = sum(picture.pixels for picture in pictures)
@@ -69,7 +69,7 @@ def _give_back(
 
 
 def as_picture(image: Image) -> Picture:
-    """(H, W) or (H, W, C) uint8 or uint16 as a picture of full depth, C = 1 to 4: grey, grey with alpha, RGB, RGBA."""
+    """A picture of full depth from (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey + alpha, RGB, RGBA."""
     if isinstance(image, Picture):
         return image
     if image.dtype not in (np.uint8, np.uint16) or image.ndim not in (2, 3):
@@ -82,23 +82,23 @@ def as_picture(image: Image) -> Picture:
 
 
 def as_array(picture: Picture) -> NDArray[Any]:
-    """Samples as (H, W) or (H, W, C)."""
+    """Samples as an (H, W) or (H, W, C) array."""
     return picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
 
 
 def models_for(frames: Sequence[Frame], options: Options) -> Models:
-    """Channels -> models, of all that the pictures can use.
+    """Number of channels -> models that the pictures can use.
 
     Raises:
         UnsupportedImageError: a picture's sides or metadata do not fit the format.
-        ModelMismatchError: there is no model for a picture's colours, or it does not go with the coder.
+        ModelMismatchError: there is no model for a picture's colours, or the model does not support the coder.
     """
     for frame in frames:
         container.check_shape(frame.width, frame.height)
         container.check_extras(_extras(frame))
     models = {c: [options.model_for(c)] for c in sorted({_colours(f) for f in frames})}
     if 1 not in models and any(f.layout is Layout.RGBA for f in frames):
-        with contextlib.suppress(ModelMismatchError):  # a model for colours alone was asked for: alpha does without
+        with contextlib.suppress(ModelMismatchError):  # the requested model has no grey one for alpha
             models[1] = [options.model_for(1)]
     if options.drawings_for:
         for channels, choices in models.items():
@@ -112,7 +112,7 @@ def models_for(frames: Sequence[Frame], options: Options) -> Models:
 def _check_model(model: Model, channels: int, coder: str) -> None:
     """
     Raises:
-        ModelMismatchError: the model does not code images of so many channels with this coder.
+        ModelMismatchError: the model does not support this number of channels or this coder.
     """
     if model.channels != channels:
         raise ModelMismatchError(f"model {model.model_id.hex()} is not for {channels} channels")
@@ -126,7 +126,7 @@ def _check_model(model: Model, channels: int, coder: str) -> None:
 
 
 def largest_tile(models: Iterable[Model]) -> int | None:
-    """The side of the largest tile that all of the models take, where one has a limit."""
+    """The side of the largest tile that all models support; None without a limit."""
     return min((m.largest_tile for m in models if m.largest_tile), default=None)
 
 
@@ -135,7 +135,7 @@ def _colours(frame: Frame) -> int:
 
 
 def code_tiles(tiles: Sequence[tuple[Search, Samples, int]], where: Executor, report: Progress) -> list[Coded]:
-    """The block of each tile, given as a search, samples and their depth."""
+    """The block of each tile, given as (search, samples, depth)."""
     codings = [search.encode(samples, depth) for search, samples, depth in tiles]
     return batching.drive(codings, lambda asked: where.encode(asked, report))
 
@@ -144,13 +144,13 @@ class Tiling:
     """The tiles of one picture, and the header of its file.
 
     Attributes:
-        windows: where the tiles are, in raster order.
+        windows: positions of the tiles, in raster order.
     """
 
     def __init__(self, frame: Frame, models: Models, options: Options) -> None:
         self.frame = frame
         colours = [(_colours(frame), model) for model in models[_colours(frame)]]
-        # a file names three models at most, the likeliest first: alpha has one, and it is a drawing
+        # a file names at most three models, the likeliest first; alpha gets one, that for drawings
         alpha = [(1, models[1][-1])] if frame.layout is Layout.RGBA and 1 in models else []
         listed = [*colours[:1], *alpha, *colours[1:]]
         self._ids = [model.model_id for _, model in listed]
@@ -164,8 +164,8 @@ class Tiling:
         """The header of a file with these tiles.
 
         Args:
-            models: positions of all that the blocks need.
-            sides: of a tile, if they are others than `self.sides`.
+            models: positions of the models that the blocks need.
+            sides: sides of a tile, if they differ from `self.sides`.
         """
         f = self.frame
         ids = tuple(self._ids[: max(models, default=-1) + 1])
@@ -175,7 +175,7 @@ class Tiling:
 
 
 class _Plan:
-    """One picture in memory on its way to a file."""
+    """One picture in memory that is being encoded."""
 
     def __init__(self, picture: Picture, models: Models, options: Options) -> None:
         self.picture = picture

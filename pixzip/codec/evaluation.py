@@ -1,4 +1,4 @@
-"""How near files come to the model's own bits."""
+"""Compare file sizes with the model's own bits."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +18,7 @@ from pixzip.engine.executor import Ask
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How an image's file compares with the model's own bits."""
+    """Comparison of an image's file with the model's own bits."""
 
     width: int
     height: int
@@ -32,7 +32,7 @@ class Evaluation:
         return self.width * self.height * self.channels
 
     def as_dict(self) -> dict[str, Any]:
-        """With `ratio` (file by model), `bits_per_dim` (the model's) and `bpsp` (the file's, header included)."""
+        """Fields plus `ratio` (file / model), `bits_per_dim` (of the model) and `bpsp` (of the file with header)."""
         return asdict(self) | {
             "ratio": self.file_bits / self.model_bits,
             "bits_per_dim": self.model_bits / self.subpixels,
@@ -45,13 +45,13 @@ def evaluate(
     options: Options = DEFAULTS,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """`Evaluation.as_dict` of each image: the model's bits for its tiles and those of a real file of them.
+    """`Evaluation.as_dict` of each image: the model's bits for its tiles, and the bits of a real file.
 
     Args:
         images: 8-bit grey or RGB.
-        progress: called with (pixels done, pixels in all), each pixel counted twice.
+        progress: called with (pixels done, total pixels); each pixel counts twice.
     Raises:
-        UnsupportedImageError: another layout or depth.
+        UnsupportedImageError: an image has another layout or depth.
     """
     pictures = [as_picture(image) for image in images]
     for picture in pictures:

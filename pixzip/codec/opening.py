@@ -1,4 +1,4 @@
-"""A `.pxz` file that is read once: its header, where its tiles are, and its blocks as they are asked for."""
+"""An open `.pxz` file, parsed once: header, positions of tiles, and blocks on demand."""
 
 from functools import cached_property
 
@@ -12,19 +12,20 @@ from pixzip.image.picture import Frame, frame_of
 
 
 class Opening:
-    """One file on its way to a picture.
+    """One open file.
 
     Attributes:
-        file, header: of which everything was read but the blocks.
+        file: bytes of the file, of which the blocks have not been read yet.
+        header: parsed header.
     """
 
     def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True) -> None:
         """
         Args:
             max_pixels: refuse larger images; None lifts the limit.
-            whole: refuse a file that is not as long as its header says.
+            whole: refuse a file whose length differs from that in its header.
         Raises:
-            BitstreamError: whatever is wrong.
+            BitstreamError: the file is damaged, truncated or too large.
         """
         self.file, self.header = file, container.read_header(file, max_pixels)
         if whole:
@@ -37,10 +38,10 @@ class Opening:
 
     @cached_property
     def frame(self) -> Frame:
-        """All that the file says of its picture but the samples.
+        """Everything in the file about its picture except the samples.
 
         Raises:
-            BitstreamError: it contradicts itself.
+            BitstreamError: the file contradicts itself.
         """
         return frame_of(self.header)
 
@@ -53,18 +54,18 @@ class Opening:
 
     @property
     def window(self) -> Window:
-        """All of the image."""
+        """The window of the whole image."""
         return Window(0, 0, self.header.width, self.header.height)
 
     def tile(self, i: int) -> Window:
-        """Where a tile is; they are numbered in raster order."""
+        """The position of a tile; tiles are numbered in raster order."""
         h = self.header
         row, column = divmod(i, -(-h.width // h.tile_width))
         x, y = column * h.tile_width, row * h.tile_height
         return Window(x, y, min(h.tile_width, h.width - x), min(h.tile_height, h.height - y))
 
     def tiles_in(self, region: Window) -> list[int]:
-        """The tiles that a region has pixels of.
+        """The tiles that overlap a region.
 
         Raises:
             PixzipError: the region is not inside the image.
@@ -77,10 +78,10 @@ class Opening:
         return [row * -(-h.width // h.tile_width) + column for row in rows for column in columns]
 
     def block(self, i: int) -> bytes:
-        """The block of a tile, whose checksum is verified the first time.
+        """The block of a tile; its checksum is verified at the first call.
 
         Raises:
-            BitstreamError: it is not whole, or damaged.
+            BitstreamError: the block is truncated or damaged.
         """
         if i in self._checked:
             return self.file[self.header.starts[i] : self.header.starts[i + 1]]
@@ -97,7 +98,7 @@ class Opening:
             self.block(i)
 
     def is_whole(self, i: int) -> bool:
-        """Whether a tile's block is there and undamaged."""
+        """Whether a tile's block is present and undamaged."""
         try:
             self.block(i)
         except BitstreamError:

@@ -1,4 +1,4 @@
-"""What coding pictures takes besides the pictures: models, and where and how they run."""
+"""Options of coding pictures: models, and where and how they run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pixzip.engine.executor import Executor, Local
 from pixzip.models import library
 from pixzip.models.base import Model
 
-#: Number of channels, 1 or 3 -> the model that codes images of so many.
+#: Number of channels, 1 or 3 -> the model for such images.
 ModelFor = Callable[[int], Model]
-#: Id that a file gives -> its model.
+#: Model id from a file -> the model.
 ModelById = Callable[[bytes], Model]
 
 
@@ -28,16 +28,16 @@ _HERE = Local()
 
 @dataclass(frozen=True)
 class Options:
-    """How pictures are coded.
+    """Options for coding pictures.
 
     Attributes:
-        model_for: what encoders take; raises ModelMismatchError for channels that it has no model for.
-        model_by_id: what decoders take; raises ModelMismatchError for models that are not here.
-        drawings_for: like `model_for`, for what looks like no photograph, and for alpha: tried beside it.
-        executor: where models run.
-        coder: of what models code; RANS for files that a GPU shall decode.
-        models_only: let a model code whatever it can, be it the smallest or not: to measure models.
-        verify: decode files again and compare before they are given.
+        model_for: gives encoders their model; raises ModelMismatchError if there is none for the number of channels.
+        model_by_id: gives decoders their model; raises ModelMismatchError if it is not available.
+        drawings_for: like `model_for`, tried as well on alpha and on tiles that do not look like photographs.
+        executor: runs the models.
+        coder: entropy coder of the models; RANS for files to decode on a GPU.
+        models_only: use a model wherever possible, even if another block is smaller; for measuring models.
+        verify: decode files and compare them before they are returned.
         max_pixels: refuse to decode larger images; None lifts the limit.
     """
 
@@ -52,12 +52,12 @@ class Options:
 
     @classmethod
     def of(cls, model: str, device: str = "cpu", **choices: Any) -> Options:
-        """Options that encode with a model and decode with that and all that are known.
+        """Options that encode with one model and decode with this and all known models.
 
         Args:
             model: name of a shipped or local model, or path of a weights file.
-            device: as `coding_device` gives it.
-            choices: other fields.
+            device: see `coding_device`.
+            choices: values of other fields.
         """
         return cls(
             partial(library.resolve, model), library.with_model(model), library.graphics_beside(model), Local(device),
@@ -66,18 +66,18 @@ class Options:
 
     @classmethod
     def only(cls, model: Model, **choices: Any) -> Options:
-        """Options that code with one model, whatever images or files ask for."""
+        """Options that code with one model, whatever images or files require."""
         return cls(lambda channels: model, lambda model_id: model, **choices)
 
     @classmethod
     def decoding(cls, device: str = "cpu", extra: Sequence[Path] = (), **choices: Any) -> Options:
-        """Options that decode.
+        """Options for decoding.
 
         Args:
-            extra: weights files to look at besides shipped and local ones.
+            extra: weights files to search besides shipped and local models.
         """
         return cls(model_by_id=partial(library.by_id, extra=extra), executor=Local(device), **choices)
 
 
-#: The default model on the CPU.
+#: Options with the default model on the CPU.
 DEFAULTS = Options()

@@ -1,17 +1,17 @@
-"""The progress of parts as one."""
+"""Combine the progress of parts."""
 
 from pixzip.engine.base import Progress
 
 
 class Share:
-    """Turns the progress of parts into one, in pixels."""
+    """Combines the progress of parts, in pixels."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self.total, self.done = progress, total, 0
         self._shown = 0
 
     def show(self, done: int) -> None:
-        """Never goes back: a part may be coded in several rounds."""
+        """Report progress, which never decreases even if a part is coded in several rounds."""
         if self._progress and done > self._shown:
             self._shown = done
             self._progress(done, self.total)

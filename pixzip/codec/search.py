@@ -1,8 +1,8 @@
-"""Finding the smallest block for the samples of a tile.
+"""Find the smallest block for the samples of a tile.
 
-Every kind that fits is tried and the smallest kept, so a file is never larger than the best of the learned
-model, lossless WebP, PNG at 16 bits, and no compression at all.  What a learned model shall code is asked for
-by `yield`, so that many tiles become one batch.
+Every kind of block that fits is tried and the smallest is kept, so a file is never larger than the best of
+the learned model, lossless WebP, 16-bit PNG and no compression.  Samples for a learned model are yielded, so
+that many tiles become one batch.
 """
 
 import math
@@ -23,7 +23,7 @@ from pixzip.models.base import Model
 
 
 class Choice(NamedTuple):
-    """A model, its position among those of a file, and the most bits of a sample that it codes."""
+    """A model, its position among the models of a file, and the largest depth that it codes."""
 
     position: int
     model: Model
@@ -38,22 +38,22 @@ class Coded(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """With the ids that the header needs: those of all models up to the last."""
+        """The size with the model ids in the header, which names all models up to the last one needed."""
         return len(self.block) + 9 * (max(self.models, default=-1) + 1)
 
 
-#: Yields what the model of as many channels shall code, is sent the payload.
+#: Yields samples for a model to code, is sent the payload, returns the block.
 Coding = Generator[Ask, bytes, Coded]
 
-#: Of a photograph: an effort of WebP, and how much larger than the best its block may be for the next one to be tried.
+#: WebP efforts to try on photographs; go on to the next only if the block is within this factor of the best so far.
 _HOPES = ((WebpEffort.LEAST, 1.15), (WebpEffort.SOME, 1.06))
-#: What tiles of drawings become, whose whole may take less than its parts.
+#: Kinds of blocks of drawings, for which one block of the whole image may be smaller than the tiles' blocks.
 _OF_DRAWINGS = {Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT, Kind.PNG, Kind.LEVELS, Kind.HIGH_LOW}
-#: Pixels looked at to tell photographs from graphics.
+#: Number of pixels examined to distinguish photographs from drawings.
 _SAMPLED = 1 << 15
-#: The side of the part that tells how many samples wide a grey level is best.
+#: Side of the part of a tile on which units are tried.
 _TRIAL_SIDE = 128
-#: Samples a level, from which on a level that does not occur is taken for one that never does.
+#: With at least this many samples per level, assume that an absent level never occurs.
 _SURE = 64
 
 
@@ -73,9 +73,9 @@ class Search:
     ) -> None:
         """
         Args:
-            models: channels -> the models that code so many, where there are some: the first is for photographs.
-            models_only: let a model code whatever it can, be it the smallest or not.
-            coder: of what models code.
+            models: number of channels -> models for it, if any, the first for photographs.
+            models_only: use a model wherever possible, even if another block is smaller.
+            coder: entropy coder of the models.
         """
         self.models = models
         self.models_only = models_only
@@ -85,7 +85,7 @@ class Search:
         """The smallest block found for (H, W, C) samples of `depth` bits.
 
         Args:
-            webp: try WebP, which takes longest.
+            webp: try WebP, the slowest kind.
         """
         if self.models_only and depth >= 8 and self._of(samples, depth):
             first = self._of(samples, depth)[0]
@@ -99,11 +99,11 @@ class Search:
         return (yield from self._eight_bit(samples, depth, webp))
 
     def _of(self, samples: Samples, depth: int) -> Sequence[Choice]:
-        """The models that code such samples."""
+        """The models that support such samples."""
         return [c for c in self.models.get(samples.shape[2], ()) if depth <= c.max_depth]
 
     def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
-        """One block for an image of several tiles, where that is smaller: WebP and PNG look back over all of it."""
+        """One block for an image of several tiles, if smaller: WebP and PNG refer back to the whole image."""
         total = sum(tile.size_bytes + 10 for tile in tiles)
         if self.models_only or not {Kind(tile.block[0]) for tile in tiles} & _OF_DRAWINGS:
             return None
@@ -111,7 +111,7 @@ class Search:
         return next((c for c in candidates if c.size_bytes < total), None)
 
     def _with_alpha(self, samples: Samples, depth: int) -> Coding:
-        # WebP knows alpha: as a part of what the two blocks become, it could hardly gain
+        # no WebP: it codes alpha itself, and could hardly gain as one of the two blocks
         colour = yield from self.encode(np.ascontiguousarray(samples[..., :-1]), depth, webp=False)
         opacity = yield from self.encode(np.ascontiguousarray(samples[..., -1:]), depth)
         split = Coded(blocks.alpha(colour.block, opacity.block), colour.models | opacity.models)
@@ -126,7 +126,7 @@ class Search:
         used = blocks.used_levels(samples, depth)
         top = int(samples.max()).bit_length()
         ranked, rank_depth = blocks.ranks(samples, used)
-        if rank_depth < top:  # levels are left out everywhere: what remains takes fewer bits
+        if rank_depth < top:  # levels are missing throughout: ranks take fewer bits
             inner = yield from self.encode(ranked, rank_depth)
             candidates.append(Coded(blocks.levels(used, rank_depth, inner.block), inner.models))
             if used.sum() * _SURE < samples.size:
@@ -142,7 +142,7 @@ class Search:
         return _smallest(candidates)
 
     def _split(self, samples: Samples, depth: int) -> Coding:
-        """High and low bits as pictures of their own: for what is no photograph."""
+        """High and low bits as separate pictures, for images other than photographs."""
         shift = depth - 8
         high = yield from self.encode((samples >> shift).astype(np.uint8), 8)
         low = yield from self.encode((samples & (1 << shift) - 1).astype(np.uint8), shift)
@@ -156,9 +156,9 @@ class Search:
 
     @staticmethod
     def _unit(samples: Samples, model: Model, depth: int) -> Generator[Ask, bytes, int]:
-        """The best unit for the middle of the samples: downhill from a guess, for sizes fall to it and then rise.
+        """The best unit for the middle of the samples, by descent from a guess: sizes have a single minimum.
 
-        It is the same whatever codes the samples in the end: trials are by the range coder.
+        Trials use the range coder, so the unit does not depend on the final entropy coder.
         """
         h, w, _ = samples.shape
         y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
@@ -187,12 +187,12 @@ class Search:
             coded += yield from self._ranked(samples, best)
         candidates += coded
         webps = _webp(samples, _smallest(candidates).size_bytes) if webp else []
-        for model in models[len(tried) :] if webps or not webp else ():  # WebP comes close: a drawing of many colours
+        for model in models[len(tried) :] if webps or not webp else ():  # WebP is close: drawings of many colours
             candidates.append((yield from self._model(samples, model)))
         return _smallest([*candidates, *webps])
 
     def _ranked(self, samples: Samples, model: Choice) -> Generator[Ask, bytes, list[Coded]]:
-        """Ranks among the levels, where these have gaps."""
+        """Blocks of ranks among the levels, if there are gaps between levels."""
         used = blocks.used_levels(samples, 8)
         extent = [np.ptp(np.flatnonzero(channel)) + 1 for channel in used]
         if used.sum() >= 0.8 * sum(extent):
@@ -211,7 +211,7 @@ def _png(samples: Samples, depth: int) -> list[Coded]:
 
 
 def _webp(samples: Samples, best: int) -> list[Coded]:
-    """A WebP block, unless the samples are a photograph that something else has coded far better already."""
+    """A WebP block, unless the samples are a photograph and the best block is already far smaller."""
     if _photographic(samples):
         for effort, hope in _HOPES:
             block = webp_png.webp_block(samples, effort)
@@ -222,7 +222,7 @@ def _webp(samples: Samples, best: int) -> list[Coded]:
 
 
 def _med_residuals(samples: Samples) -> NDArray[np.int64]:
-    """What the MED prediction leaves of (H, W, C) samples, without the first row and column."""
+    """Residuals of the MED prediction of (H, W, C) samples, without the first row and column."""
     x = samples.astype(np.int64)
     west, north, north_west = x[1:, :-1], x[:-1, 1:], x[:-1, :-1]
     med = np.clip(west + north - north_west, np.minimum(west, north), np.maximum(west, north))
@@ -230,7 +230,7 @@ def _med_residuals(samples: Samples) -> NDArray[np.int64]:
 
 
 def _photographic(samples: Samples) -> bool:
-    """Whether samples look like a photograph's: many colours, or in grey many different neighbourhoods."""
+    """Whether samples look like a photograph: many colours or, in grey, many different neighbourhoods."""
     h, w, c = samples.shape
     if h * w < 1 << 14:
         return False

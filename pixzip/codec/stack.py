@@ -1,4 +1,4 @@
-"""Many small images as one file: one header, one model, and one stream of the range coder for all of them."""
+"""Stacks: many small images in one file, with one header, one model and one stream of the range coder."""
 
 import math
 import zlib
@@ -25,16 +25,16 @@ from pixzip.engine.order import from_coding_order, to_coding_order
 from pixzip.models.base import Model
 
 Image = NDArray[np.uint8]
-#: Like `MIN_SUBPIXEL_BITS`, of 1 bit: one row, which gives one of its two values at most 2^20 - 1 of 2^20.
+#: `MIN_SUBPIXEL_BITS` for 1-bit samples: the only row gives one of the two values at most 2^20 - 1 of 2^20.
 MIN_BIT_BITS = 1.3e-6
 
 
 class Stack(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         images: (H, W, C) uint8, C = 1 or 3, below 2**depth.
-        names: of each, or none at all.
+        names: one per image, or none at all.
         depth: 8 or 1.
     """
 
@@ -54,16 +54,16 @@ def compress_stack(
     verify: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
-    """One `.pxz` file of all images; the most alike in size should follow each other.
+    """One `.pxz` file of all images; images of similar size should be adjacent.
 
     Args:
-        images: one or more, (H, W) or (H, W, C) uint8 below 2**depth, of as many channels as the model.
-        where: where the model runs.
-        depth: 8 with a model of 256 levels, 1 with one of 2.
-        names: of each image, as `pixcodecs.container.names` takes them, or none at all.
-        batch: how many are coded together, at most; 1 to `pixcodecs.container.stack.MAX_BATCH`.
-        verify: decode the file again and compare.
-        progress: called with (pixels done, pixels in all), each pixel counted twice with `verify`.
+        images: one or more, (H, W) or (H, W, C) uint8 below 2**depth, with as many channels as the model.
+        where: executor that runs the model.
+        depth: 8 with a model of 256 levels, 1 with a model of 2 levels.
+        names: one per image, valid for `pixcodecs.container.names`, or none at all.
+        batch: largest number of images coded together, 1 to `pixcodecs.container.stack.MAX_BATCH`.
+        verify: decode the file and compare.
+        progress: called with (pixels done, total pixels); each pixel counts twice with `verify`.
     Raises:
         UnsupportedImageError: a name or a side does not fit the format.
         ModelMismatchError: the model is for other images, or does not run exactly here.
@@ -74,7 +74,7 @@ def compress_stack(
     layout = Layout.RGB if model.channels == 3 else Layout.GREY
     runs = stack.runs((image.shape[1], image.shape[0]) for image in stacked)
     header = Header(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, _samples_crc(stacked))
-    stack.pack_header(header)  # refuses what is wrong before the work
+    stack.pack_header(header)  # refuses invalid arguments before the work
     _check_sides(model, header)
     share = Share(progress, header.pixels * (1 + verify))
     payload = _encode(stacked, header, model, where, share)
@@ -89,7 +89,7 @@ def compress_stack(
 
 
 def _as_stacked(image: Image, depth: int) -> Image:
-    """(H, W, C), contiguous."""
+    """The image as a contiguous (H, W, C) array."""
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
         raise ValueError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, C)")
     container.check_shape(image.shape[1], image.shape[0])
@@ -100,7 +100,7 @@ def _as_stacked(image: Image, depth: int) -> Image:
 
 
 def _samples_crc(images: Sequence[Image]) -> int:
-    """Over all images' samples in raster order."""
+    """CRC-32 of all images' samples in raster order."""
     crc = 0
     for image in images:
         crc = zlib.crc32(image.data, crc)
@@ -110,8 +110,8 @@ def _samples_crc(images: Sequence[Image]) -> int:
 def _check_model(model: Model, channels: set[int], depth: int) -> None:
     """
     Raises:
-        ValueError: there are no images, or they are of several kinds.
-        ModelMismatchError: the model is for others.
+        ValueError: there are no images, or their numbers of channels differ.
+        ModelMismatchError: the model is for other images.
     """
     if len(channels) != 1:
         raise ValueError(f"images have {sorted(channels)} channels, expected one number for all of one or more images")
@@ -129,7 +129,7 @@ def _check_model(model: Model, channels: set[int], depth: int) -> None:
 def _check_sides(model: Model, header: Header) -> None:
     """
     Raises:
-        ModelMismatchError: the model takes no images of that size: in a stack there are no tiles.
+        ModelMismatchError: an image is too large for the model; a stack has no tiles.
     """
     most = model.largest_tile
     if most is None:
@@ -170,10 +170,10 @@ def decompress_stack(
     """The inverse of `compress_stack`.
 
     Args:
-        progress: called with (pixels done, pixels in all).
+        progress: called with (pixels done, total pixels).
     Raises:
         BitstreamError: the file is damaged, truncated, foreign or hostile.
-        ModelMismatchError: its model is missing, or does not run exactly here.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
     """
     header = parse(file, options.max_pixels)
     model = options.model_by_id(header.model)
@@ -191,10 +191,10 @@ def decompress_stack(
 
 
 def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
-    """Header of a file, whose length and checksums are verified as far as can be without decoding.
+    """The header of a file, after all checks of length and checksums that need no decoding.
 
     Raises:
-        BitstreamError: whatever is wrong.
+        BitstreamError: the file is damaged, truncated, foreign or hostile.
     """
     header = stack.read_header(file, max_pixels)
     stack.payload(file, header)

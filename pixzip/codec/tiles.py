@@ -1,12 +1,12 @@
-"""Tiles: a large image is coded as independent parts.
+"""Tiles: independent parts of a large image.
 
-A tile costs a little rate, for its first row and column have no neighbours, and gives parts that are decoded
-alone, in any order, and as rows of one batch.
+Tiles can be decoded alone, in any order, or together as rows of one batch.  They cost a little rate, because
+the first row and column of a tile have no neighbours.
 """
 
 from typing import NamedTuple
 
-#: Sides of a tile. An image up to `WHOLE_PIXELS` is one tile.
+#: Largest side of a tile; an image of up to `WHOLE_PIXELS` is one tile.
 TILE_SIDE = 1024
 WHOLE_PIXELS = 1 << 20
 
@@ -25,11 +25,11 @@ class Window(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns."""
+        """Slices of rows and columns."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
     def overlap(self, other: "Window") -> "Window | None":
-        """The part that both have."""
+        """The intersection, or None if it is empty."""
         x, y = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.width, other.x + other.width)
         bottom = min(self.y + self.height, other.y + other.height)
@@ -39,10 +39,10 @@ class Window(NamedTuple):
 def tile_sides(width: int, height: int, largest: int | None = None) -> tuple[int, int]:
     """Width and height of the tiles of an image.
 
-    Tiles of one image are of nearly equal size: the wavefront is slowest on slivers.
+    Tiles of one image have nearly equal sizes, because the wavefront is slow on slivers.
 
     Args:
-        largest: side of a tile, where a model takes no larger ones.
+        largest: largest side of a tile that the model supports; None without a limit.
     """
     side, whole = (largest, largest * largest) if largest else (TILE_SIDE, WHOLE_PIXELS)
     if width * height <= whole:

@@ -1,7 +1,7 @@
-"""Blocks that another codec makes: lossless WebP and PNG, without the parts of their files that say nothing.
+"""Blocks by other codecs: lossless WebP and PNG, without the redundant parts of their files.
 
-libwebp's and libpng's encoders vary between versions, so what they write is not part of the format's promise
-of equal bytes; what they read is.
+The encoders of libwebp and libpng vary between versions, so their output is not part of the format's promise
+of equal bytes, but decoding is.
 """
 
 import io
@@ -22,9 +22,9 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class WebpEffort(Enum):
-    """libwebp's quality and method: some six, two and a twentieth of a megapixel a second.
+    """Quality and method of libwebp: about 6, 2 and 1/20 megapixels per second.
 
-    Of pictures of 16,384 pixels or more the first was seen to come within 1.13 of the last, the second within 1.05.
+    On pictures of 16,384 pixels or more, sizes at the first were within 1.13 of the last, at the second within 1.05.
     """
 
     LEAST = 0, 1
@@ -33,9 +33,9 @@ class WebpEffort(Enum):
 
 
 def webp(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
-    """The bitstream of a lossless WebP file, `VP8L`; None where the image is too large for one.
+    """The `VP8L` bitstream of a lossless WebP file; None if the image is too large for WebP.
 
-    Grey is written as equal R, G and B, which costs nothing.
+    Grey is written as equal R, G and B, at no cost.
 
     Args:
         samples: (H, W, C) uint8.
@@ -61,7 +61,7 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
     """The inverse of `webp`.
 
     Raises:
-        BitstreamError: the bitstream is damaged, or of another shape.
+        BitstreamError: the bitstream is damaged or has another shape.
     """
     h, w, c = shape
     bits = int.from_bytes(body[1:5], "little")
@@ -75,7 +75,7 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
     if pixels.shape[:2] != (h, w):
         raise BitstreamError(f"WebP block has {pixels.shape[1]}x{pixels.shape[0]} pixels, expected {w}x{h}")
     found: Samples = np.empty(shape, np.uint8)
-    if c in (2, 4):  # an encoder leaves out alpha that is opaque throughout
+    if c in (2, 4):  # encoders omit an alpha channel that is fully opaque
         found[..., -1] = pixels[..., 3] if pixels.shape[2] == 4 else 255
     for i in range(1 if c <= 2 else 3):
         found[..., i] = pixels[..., i]
@@ -85,7 +85,7 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
 
 
 def webp_block(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
-    """A block of `webp`'s bitstream, without its head where that says nothing; None where there is none."""
+    """A block of `webp`'s bitstream, without its head if redundant; None if the image is too large."""
     body = webp(samples, effort)
     if body is None:
         return None
@@ -96,7 +96,7 @@ def webp_block(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes 
 
 
 def _webp_head(shape: Shape) -> bytes:
-    """How a bitstream of a shape starts [1]: a signature, the sides, whether alpha is used, and a version, 0.
+    """The head of a bitstream for a shape [1]: signature, sides, whether alpha is used, and version 0.
 
     [1] Specification for WebP Lossless Bitstream, section 3, https://developers.google.com/speed/webp/docs/
     """
@@ -108,7 +108,7 @@ def from_webp_body(body: bytes, shape: Shape, depth: int) -> Samples:
     """The inverse of `webp_block` without a head.
 
     Raises:
-        BitstreamError: the bitstream is damaged, or the shape too large for one.
+        BitstreamError: the bitstream is damaged, or the shape is too large for WebP.
     """
     if max(shape[:2]) > WEBP_MAX_SIDE + 1:
         raise BitstreamError(f"WebP block of {shape[1]}x{shape[0]} pixels, sides are at most {WEBP_MAX_SIDE + 1}")
@@ -119,7 +119,7 @@ def png(samples: Samples) -> bytes:
     """The zlib stream of a PNG file of (H, W, C) uint8 or uint16 samples."""
     squeezed = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     filtered = samples.nbytes + len(samples)
-    room = filtered + filtered // 64 + 4096  # left to itself, imagecodecs forgets the filters of tall images
+    room = filtered + filtered // 64 + 4096  # the default of imagecodecs does not count the filter bytes of tall images
     data = bytes(imagecodecs.png_encode(squeezed, level=9, out=room))
     at, body = len(_PNG_SIGNATURE), b""
     while at < len(data):
@@ -134,7 +134,7 @@ def from_png(body: bytes, shape: Shape, depth: int) -> Samples:
     """The inverse of `png`.
 
     Raises:
-        BitstreamError: the stream is damaged, or of another shape.
+        BitstreamError: the stream is damaged or has another shape.
     """
     h, w, c = shape
     if depth not in (8, 16):

@@ -1,1 +1,1 @@
-"""Models and entropy coders -> payloads, on any device.  Nothing here knows tiles or files."""
+"""Code images to payloads with models and entropy coders, on any device.  This package knows no tiles and no files."""

@@ -18,7 +18,7 @@ from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.models.base import Model
 
 EIGHT_BITS = Precision()
-#: Called with (done, in all): steps of an engine, pixels of a codec.
+#: Called with (done, total): steps of an engine, pixels of a codec.
 Progress = Callable[[int, int], None]
 
 
@@ -27,11 +27,11 @@ class Job:
     """One image that a model codes.
 
     Attributes:
-        height, width: its sides.
-        samples: (H, W, C) in coding order, to be encoded; None where a payload is decoded.
-        payload: to be decoded; None where samples are encoded.
-        precision: how its samples meet the model's grey levels.
-        coder, stage: what stands behind the model.
+        height, width: sides of the image.
+        samples: (H, W, C) in coding order, to encode; None when decoding.
+        payload: bytes to decode; None when encoding.
+        precision: relates the samples to the model's grey levels.
+        coder, stage: entropy coder, and stage between model and coder.
     """
 
     height: int
@@ -75,7 +75,7 @@ class Job:
         return self.payload
 
     def shape(self, channels: int) -> Shape:
-        """What its payload holds."""
+        """The shape of the coded samples."""
         return Shape(self.height, self.width, channels, self.precision.digits)
 
 
@@ -83,7 +83,7 @@ class Engine(ABC):
     """One model on one device, ready to code.
 
     Attributes:
-        model: what it runs.
+        model: the model that the engine runs.
     """
 
     model: Model
@@ -100,10 +100,10 @@ class Engine(ABC):
     @classmethod
     @abstractmethod
     def placed(cls, jobs: Sequence[Job] | None) -> AbstractContextManager[str]:
-        """The device for a batch, "cpu" or "cuda", where the user leaves the choice and there is one.
+        """The device for a batch, "cpu" or "cuda", if the user leaves the choice and the machine offers both.
 
         Args:
-            jobs: the batch; None for images of a stream, which are coded with the host in every step.
+            jobs: the batch; None for images of a stream, whose every step needs the host.
         """
 
     @abstractmethod
@@ -112,38 +112,38 @@ class Engine(ABC):
 
     @abstractmethod
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
-        """The payload of each job; precisions have equally many digits.
+        """The payload of each job; all precisions have the same number of digits.
 
         Raises:
-            UnsupportedImageError: the model does not code such samples.
+            UnsupportedImageError: the model does not support such samples.
         """
 
     @abstractmethod
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
-        """(H, W, C) samples of each job, in coding order; precisions have equally many digits.
+        """(H, W, C) samples of each job, in coding order; all precisions have the same number of digits.
 
         Raises:
-            BitstreamError: a payload ends before its last pixel, goes on after it, or holds samples too large.
+            BitstreamError: a payload ends before its last pixel, continues after it, or holds too large samples.
         """
 
     @abstractmethod
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
-        """(H, W) of each job that encodes: each pixel's bits, -log2 of the model's and the stage's frequencies."""
+        """(H, W) bits of each encoding job: each pixel's -log2 frequency after the model and the stage."""
 
     def nll_bits(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[float]:
-        """The sum of each of `nll_maps`."""
+        """The sum of each map of `nll_maps`."""
         return [float(bits.sum()) for bits in self.nll_maps(jobs, progress)]
 
     @abstractmethod
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
-        """Append images of 8 bits to a stream, in an order that only their sizes decide."""
+        """Append 8-bit images to a stream, in an order that depends only on their sizes."""
 
     @abstractmethod
     def decode_from(
         self, sizes: Sequence[tuple[int, int]], decoder: coders.Decoder, progress: Progress | None = None
     ) -> list[Samples]:
-        """The next images of a stream, from their (height, width): the inverse of `encode_into`.
+        """The next images of a stream, given their (height, width): the inverse of `encode_into`.
 
         Raises:
-            BitstreamError: the stream is damaged, or has come to its end.
+            BitstreamError: the stream is damaged or has ended.
         """

@@ -27,15 +27,15 @@ class Step(Protocol):
 
     @property
     def t(self) -> int:
-        """Its number, from 0."""
+        """The step's number, from 0."""
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """The images that have pixels in it, in their order."""
+        """The images that have pixels in the step, in order."""
 
     @property
     def address(self) -> Indices:
-        """(M,) places in the batch's buffer."""
+        """(M,) addresses in the batch's buffer."""
 
 
 class Batch(ABC):
@@ -45,10 +45,11 @@ class Batch(ABC):
     digit, and `store`.
 
     Attributes:
-        channels, digits: of a pixel, and of a sample.
-        buffer_pixels: places that addresses lead to.
-        steps: how many there are.
-        dtype: of samples.
+        channels: number per pixel.
+        digits: number per sample.
+        buffer_pixels: number of addresses.
+        steps: number of steps.
+        dtype: type of samples.
     """
 
     channels: int
@@ -59,27 +60,27 @@ class Batch(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Step]:
-        """The steps, which must be coded in order."""
+        """Yield the steps, which must be coded in order."""
 
     def coding(self) -> AbstractContextManager[None]:
-        """What must be in force while steps are coded."""
+        """The context in which steps are coded."""
         return contextlib.nullcontext()
 
     @abstractmethod
     def begin(self, step: Any) -> None:
-        """Compute what does not depend on the step's own samples."""
+        """Compute everything that does not depend on the step's own samples."""
 
     @abstractmethod
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
-        """(M, K) frequencies of the samples' next digit, integers of at least 1; the sums are at most `coders.TOTAL`.
+        """(M, K) frequencies of the samples' next digit, integers >= 1; each row sums to at most `coders.TOTAL`.
 
         Args:
-            before: (M,) digits already coded.
+            before: (M,) arrays of the digits already coded.
         """
 
     @abstractmethod
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
-        """Make a channel's samples known to what follows."""
+        """Store a channel's samples for the channels and steps that follow."""
 
     @abstractmethod
     def window(self, image: int) -> Indices:
@@ -87,8 +88,8 @@ class Batch(ABC):
 
     @abstractmethod
     def samples(self, image: int) -> Samples:
-        """(H, W, C) what was stored, in coding order."""
+        """(H, W, C) stored samples, in coding order."""
 
     @abstractmethod
     def symbols(self, values: NDArray[np.int32], digit: int) -> Symbols:
-        """(M,) digits of (M,) samples."""
+        """The (M,) digits number `digit` of (M,) samples."""

@@ -1,4 +1,4 @@
-"""What is coded together: consecutive items as batches, halves of a batch that fails, and generators side by side."""
+"""Batches: consecutive items, halves of a batch that fails, and generators that run side by side."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
@@ -9,12 +9,12 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 Alone = TypeVar("Alone")
 
-#: Pixels that are coded together.
+#: Number of pixels that are coded together.
 BATCH_PIXELS = 16 << 20
 
 
 def batches(items: Sequence[T], pixels: Callable[[T], int], limit: int = BATCH_PIXELS) -> Iterator[list[T]]:
-    """Consecutive items with at most `limit` pixels together, or one alone."""
+    """Split items into batches of at most `limit` pixels; a larger item is a batch of its own."""
     batch: list[T] = []
     total = 0
     for item in items:
@@ -28,7 +28,7 @@ def batches(items: Sequence[T], pixels: Callable[[T], int], limit: int = BATCH_P
 
 
 def alike(items: Sequence[T], kind: Callable[[T], object]) -> list[list[int]]:
-    """Positions of the items of each kind, kinds in the order in which they come first."""
+    """Positions of the items of each kind; kinds are in the order of their first items."""
     found: dict[object, list[int]] = {}
     for i, item in enumerate(items):
         found.setdefault(kind(item), []).append(i)
@@ -42,12 +42,12 @@ def halving(
     alone: Callable[[T, BaseException], Alone],
     recover: Callable[[], None] = lambda: None,
 ) -> list[Result | Alone]:
-    """The results of items, worked on as one batch, or as halves of it where that fails, and so on.
+    """The results of items, computed as one batch; a batch that fails is halved, again and again.
 
     Args:
-        errors: what `work` raises where smaller batches may succeed.
-        alone: what an item that fails by itself gives; it may raise.
-        recover: called before a batch is halved, when the traceback of its error is gone.
+        errors: exceptions of `work` after which smaller batches may succeed.
+        alone: gives the result of a single item that fails, or raises.
+        recover: called before a batch is halved, after the traceback of its error is freed.
     """
     batch = list(items)
     try:
@@ -57,7 +57,7 @@ def halving(
             return [alone(batch[0], e)]
         if not batch:
             raise
-    # outside of `except`, whose traceback keeps what the work held alive
+    # after `except`: its traceback would keep the memory of `work` alive
     recover()
     middle = len(batch) // 2
     return [
@@ -68,12 +68,12 @@ def halving(
 def drive(
     generators: Sequence[Generator[Question, Answer, Result]], solve: Callable[[list[Question]], list[Answer]]
 ) -> list[Result]:
-    """Run every generator to its end: what all of them ask for in a round is answered as one batch.
+    """Run all generators to their ends; the questions of one round are answered as one batch.
 
     Args:
-        solve: answers to the questions of one round, in order.
+        solve: answers the questions of one round, in order.
     Returns:
-        What the generators return, in order.
+        The generators' return values, in order.
     """
     results: dict[int, Result] = {}
     answers: dict[int, Answer | None] = dict.fromkeys(range(len(generators)))

@@ -1,7 +1,7 @@
-"""Which device codes a batch sooner: a GPU takes a while to start, and as long for one small image as for a hundred.
+"""Choose the faster device for a batch: a GPU starts slowly and takes as long for one small image as for a hundred.
 
-The time of a batch is taken to be ``start + steps * a + pixels * b``.  What is assumed of each device at first is
-corrected by the batches that it has coded in this process.
+The time of a batch is estimated as ``start + steps * a + pixels * b``.  The initial estimate of each device is
+corrected by the batches that it codes in this process.
 """
 
 import time
@@ -13,12 +13,13 @@ from functools import lru_cache
 
 @dataclass
 class Cost:
-    """Seconds that a device is taken to need.
+    """Estimated seconds of a device.
 
     Attributes:
-        start_s: of its first batch, besides.
-        step_s, pixel_s: of each step of the longest image, and of each pixel.
-        factor: by which batches took longer than that.
+        start_s: extra time of the first batch.
+        step_s: time per step of the longest image.
+        pixel_s: time per pixel.
+        factor: measured time of batches over estimated time.
     """
 
     start_s: float
@@ -28,34 +29,34 @@ class Cost:
     started: bool = False
 
     def seconds(self, steps: int, pixels: int) -> float:
-        """Those of a batch, the next one."""
+        """The estimate for the next batch."""
         coding_s = self.factor * (steps * self.step_s + pixels * self.pixel_s)
         return coding_s if self.started else self.start_s + coding_s
 
 
-#: How far the last batch moves the factor of its device.
+#: Weight of the last batch in its device's factor.
 _TRUST = 0.5
 
 
 class Crossover:
-    """Asked before each batch, and told of what it took."""
+    """Chooses the device before each batch and measures the time of the batch."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self.costs = {
-            # a model of 155,000 multiply-adds a pixel on two cores (docs/figures.md)
+            # a model of 155,000 multiply-adds per pixel on two cores (docs/figures.md)
             "cpu": Cost(0.3, 1e-4, 5e-6),
-            # assumed, not measured: a CUDA context and a cached kernel; steps of one program; a full device
+            # assumed, not measured: CUDA context and cached kernel; step of one program; pixel on a full device
             "cuda": Cost(3.0, 1e-4, 5e-8),
         }
 
     def choose(self, steps: int, pixels: int) -> str:
-        """The device for a batch whose longest image takes so many steps."""
+        """The device for a batch whose longest image takes `steps` steps."""
         return min(self.costs, key=lambda device: self.costs[device].seconds(steps, pixels))
 
     @contextmanager
     def timed(self, device: str, steps: int, pixels: int) -> Iterator[None]:
-        """Around the coding of a batch; of the first on a device nothing is learnt but that it has started."""
+        """Time the coding of a batch; the first batch on a device only marks the device as started."""
         cost, began = self.costs[device], self._clock()
         yield
         if cost.started:
@@ -66,5 +67,5 @@ class Crossover:
 
 @lru_cache(maxsize=1)
 def crossover() -> Crossover:
-    """The one of this process."""
+    """The `Crossover` of this process."""
     return Crossover()

@@ -1,4 +1,4 @@
-"""Devices, and engines on them, each made once."""
+"""Devices, and the cached engines on them."""
 
 from functools import lru_cache
 from importlib import import_module
@@ -11,10 +11,10 @@ from pixzip.models.registry import ARCHITECTURES
 
 
 def resolve_device(name: str = "auto") -> str:
-    """The device's name for PyTorch: "auto" takes CUDA where there is a device.
+    """The device's name for PyTorch: "auto" takes CUDA if there is a CUDA device.
 
     Raises:
-        PixzipError: CUDA is asked for where there is none.
+        PixzipError: CUDA is requested but not available.
     """
     import torch
 
@@ -40,7 +40,7 @@ def coding_device(name: str = "auto") -> str:
 
 
 class _ByDigest:
-    """A model as a key: equal where digests are."""
+    """A model as a cache key: models of equal digest are equal."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -65,5 +65,5 @@ def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
 
 
 def engine(model: Model, device: str) -> Engine:
-    """The engine of a model on a device, as `resolve_device` takes it; made once."""
+    """The cached engine of a model on a device, named as for `resolve_device`."""
     return _engine(_ByDigest(model), model.known_answer, resolve_device(device))

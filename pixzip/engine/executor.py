@@ -1,4 +1,4 @@
-"""Where models' work is carried out: many images, payloads and models, in this process or elsewhere."""
+"""Executors run models on many images and payloads, in this process or elsewhere."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +23,14 @@ from pixzip.models.base import Model
 
 Item = TypeVar("Item")
 
-#: No sub-pixel can cost less, whatever the model.  Its two rows of frequencies (bins, then places) give each
-#: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's own
-#: rounding can only take from the likeliest value, but for one part in 2^24 a row; rANS changes bits by a 2000th.
+#: Lower bound on the bits of a sub-pixel, for any model.  The two rows of frequencies (bins, then places) give each
+#: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's rounding
+#: only lowers the likeliest value, except for one part in 2^24 per row; rANS changes bits by at most 1/2000.
 MIN_SUBPIXEL_BITS = 0.0003
 
 
 class Ask(NamedTuple):
-    """(H, W, C) samples that a model shall code."""
+    """(H, W, C) samples for a model to encode."""
 
     samples: Samples
     model: Model
@@ -40,7 +40,7 @@ class Ask(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """What a model coded: (H, W, C) `shape` of samples."""
+    """A payload that a model coded, and the (H, W, C) `shape` of its samples."""
 
     model: Model
     payload: bytes
@@ -52,7 +52,7 @@ class Payload(NamedTuple):
     def check(self) -> None:
         """
         Raises:
-            BitstreamError: it is too short for its shape, whatever the model, or its model is for other channels.
+            BitstreamError: too short for the shape, whatever the model, or the model is for other channels.
         """
         least = math.prod(self.shape) * MIN_SUBPIXEL_BITS - 64
         if 8 * len(self.payload) < least:
@@ -64,10 +64,10 @@ class Payload(NamedTuple):
 
 
 class Executor(Protocol):
-    """Carries out what models are asked for.
+    """Runs models.
 
     Attributes:
-        batch_pixels: pixels that are worth asking for together.
+        batch_pixels: number of pixels per call that uses the executor well.
     """
 
     @property
@@ -84,18 +84,18 @@ class Executor(Protocol):
         """
 
     def nll_maps(self, asked: Sequence[Ask], report: Progress | None = None) -> list[NDArray[np.float64]]:
-        """(H, W) of each array: the bits of its model for each pixel."""
+        """(H, W) bits of each array's pixels under its model."""
 
     def stream_engine(self, model: Model) -> Engine:
-        """An engine in this process for images that share one stream, each of which waits for the one before."""
+        """An engine in this process for images that share one stream and so are coded one after another."""
 
 
 @dataclass(frozen=True)
 class Local:
-    """This process.
+    """Runs models in this process.
 
     Attributes:
-        device: "cpu", "cuda", or "auto" where each batch shall choose; as `coding_device` gives it.
+        device: "cpu", "cuda", or "auto" to choose for each batch; see `coding_device`.
     """
 
     device: str = "cpu"
@@ -104,7 +104,7 @@ class Local:
     def batch_pixels(self) -> int:
         if self.device == "cpu":
             return batching.BATCH_PIXELS
-        from pixzip.engine.backends.cuda import memory  # not a CPU's concern
+        from pixzip.engine.backends.cuda import memory  # a CPU does not need it
 
         return max(batching.BATCH_PIXELS, memory.batch_pixels())
 
@@ -146,7 +146,7 @@ class Local:
 
     @contextmanager
     def _engine(self, model: Model, jobs: Sequence[Job] | None) -> Iterator[Engine]:
-        """The engine for a batch, or for what is coded with the host in every step."""
+        """The engine for a batch; for a stream, which needs the host in every step, if `jobs` is None."""
         if self.device != "auto":
             yield engine(model, self.device)
             return
@@ -160,5 +160,5 @@ def _job_of(asked: Ask) -> Job:
 
 
 def batches(items: Sequence[Item], pixels: Callable[[Item], int], executor: Executor) -> Iterator[list[Item]]:
-    """`batching.batches` of the size that an executor is best asked for."""
+    """`batching.batches` of the executor's `batch_pixels`."""
     return batching.batches(items, pixels, executor.batch_pixels)

@@ -1,4 +1,4 @@
-"""The engine of the PixelRNN family: frequencies in fixed point, the same on every machine."""
+"""The engine of the PixelRNN family: fixed-point frequencies, equal on every machine."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +25,7 @@ class FamilyEngine(Engine):
     """One family model on one device, ready to code.
 
     Attributes:
-        network: its layers and tables.
+        network: layers and tables of the model.
     """
 
     model: FixedWeights
@@ -46,7 +46,7 @@ class FamilyEngine(Engine):
 
     @classmethod
     def placed(cls, jobs: Sequence[Job] | None) -> AbstractContextManager[str]:
-        """Matrix products of whole images are what a GPU is for."""
+        """A GPU if there is one: it suits matrix products of whole images."""
         return nullcontext("cuda")
 
     def _pattern(self) -> Samples:
@@ -61,7 +61,7 @@ class FamilyEngine(Engine):
         return coder.hash.hexdigest()
 
     def _known(self, jobs: Sequence[Job]) -> list[Samples]:
-        """The samples of jobs that encode."""
+        """The samples of encoding jobs."""
         images = [job.known for job in jobs]
         for samples in images:
             if int(samples.max(initial=0)) >= self.model.levels:
@@ -74,7 +74,7 @@ class FamilyEngine(Engine):
         """
         Raises:
             UnsupportedImageError: a job has samples of another depth.
-            error: it has an entropy coder that the model does not work with.
+            error: a job has an entropy coder that the model does not support.
         """
         for job in jobs:
             if job.precision != Precision():
@@ -95,7 +95,7 @@ class FamilyEngine(Engine):
         return payloads
 
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
-        """Images of one size as one batch."""
+        """Decode images of one size as one batch."""
         self._check(jobs, BitstreamError)
         found: dict[int, Samples] = {}
         for chosen in alike(jobs, lambda job: (job.size, job.stage.name)):
@@ -122,7 +122,7 @@ class FamilyEngine(Engine):
         return maps
 
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
-        """Images of one size, side by side."""
+        """Encode images of one size side by side."""
         images = self._known(jobs)
         batch = WholeBatch(self.network, images)
         run(batch, EncodingInto(batch, images, encoder), progress=progress)
@@ -138,7 +138,7 @@ class FamilyEngine(Engine):
 
 
 def with_known_answer(model: FixedWeights) -> FixedWeights:
-    """The same weights with the known answer that every machine must reproduce, confirmed by decoding it."""
+    """The same weights with the known answer that every machine must reproduce, verified by decoding."""
     engine = FamilyEngine(replace(model, known_answer=""))
     sealed = replace(model, known_answer=engine.known_answer())
     pattern = engine._pattern()

@@ -1,7 +1,7 @@
-"""Batches of family models: frequencies of one front at a time for a decoder, of all pixels at once for an encoder.
+"""Batches of family models: a decoder computes frequencies front by front, an encoder for all pixels at once.
 
-Both give the same frequencies in the same order, for they are computed in fixed point (`models.family.arithmetic`).
-Images of a batch have one size and are coded side by side: the pixels of a step are row by row, image by image.
+Both give the same frequencies in the same order, because they compute in fixed point (`models.family.arithmetic`).
+Images of a batch have one size and are coded side by side: the pixels of a step are ordered by row, then by image.
 """
 
 from abc import abstractmethod
@@ -19,11 +19,11 @@ from pixzip.engine.walk import Walk
 from pixzip.models.family.density import Density, Scale
 from pixzip.models.family.heads import Below
 
-#: Symbols of a sub-pixel's two digits, bin and place.
+#: Number of symbols of each of a sub-pixel's two digits, bin and place.
 BINS = 16
-#: Pixels whose features are computed at once by an encoder.
+#: Pixels whose features an encoder computes at once.
 _CHUNK_PIXELS = 1 << 14
-#: Pixels whose frequencies are.
+#: Pixels whose frequencies an encoder computes at once.
 _CHUNK_ROWS = 1 << 13
 
 
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A family model in fixed point, on its device."""
+    """A fixed-point family model on its device."""
 
     model: Density
     tables: Mapping[str, Tensor]
@@ -44,21 +44,21 @@ class Network(NamedTuple):
     device: torch.device
 
     def rows(self, below: Below, first: Tensor | None) -> Rows:
-        """(M, K) frequencies of the first digit, or of the second one after (M,) `first` levels of the bins."""
+        """(M, K) frequencies of the first digit, or of the second given (M,) `first` levels of the bins."""
         if self.levels == 2:
             return _rows(below, 0, 1, 2)
         return _rows(below, 0, BINS, BINS) if first is None else _rows(below, first, 1, BINS)
 
 
 def _rows(below: Below, first: Tensor | int, width: int, count: int) -> Rows:
-    """(M, count) frequencies of `count` intervals of `width` levels, from level `first` on."""
+    """(M, count) frequencies of `count` intervals of `width` levels, starting at level `first`."""
     edges = torch.arange(count + 1, dtype=torch.float64, device=getattr(first, "device", None)) * width
     points = edges[None] if isinstance(first, int) else first[:, None] + edges
     return below(points).diff(dim=1).to(torch.float32).cpu().numpy()
 
 
 class FamilyBatch(Batch):
-    """N images of one size; addresses are those of raster order, image after image."""
+    """A batch of N images of one size; addresses follow raster order, image after image."""
 
     def __init__(self, network: Network, n: int, height: int, width: int) -> None:
         self.network = network
@@ -72,7 +72,7 @@ class FamilyBatch(Batch):
         self.steps = sum(w + s.model.slope(w) * (h - 1) for s, (h, w) in zip(scales, sides, strict=True))
 
     def _address(self, scale: Scale, ys: Indices, xs: Indices) -> Indices:
-        """(rows N,) of pixels of a scale in each image."""
+        """(rows N,) addresses of a scale's pixels in each image."""
         places = ys * scale.stride * self._width + xs * scale.stride
         found: Indices = (places[:, None] + np.arange(self._n) * (self._height * self._width)).ravel()
         return found
@@ -91,7 +91,7 @@ class FamilyBatch(Batch):
 
 
 class FrontBatch(FamilyBatch):
-    """One front after another: what a decoder can know."""
+    """A batch computed front by front, as a decoder must."""
 
     def __init__(self, network: Network, n: int, height: int, width: int) -> None:
         super().__init__(network, n, height, width)
@@ -114,7 +114,7 @@ class FrontBatch(FamilyBatch):
             given = part
 
     def begin(self, step: Step) -> None:
-        """The fronts' layers remember what they need."""
+        """Do nothing: the layers of the fronts keep their own state."""
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         if before:
@@ -135,7 +135,7 @@ class FrontBatch(FamilyBatch):
 
 
 class WholeBatch(FamilyBatch):
-    """All pixels at once, for an encoder that knows them."""
+    """A batch computed for all pixels at once, by an encoder, which knows them."""
 
     def __init__(self, network: Network, images: Sequence[Samples]) -> None:
         """
@@ -167,7 +167,7 @@ class WholeBatch(FamilyBatch):
 
     @torch.no_grad()
     def _all_freqs(self, scale: Scale, values: Tensor) -> Rows:
-        """(h w, N, C D, K) frequencies of (N, C, h, w) values, each digit after the true ones before it."""
+        """(h w, N, C D, K) frequencies of (N, C, h, w) values, each digit given the true ones before it."""
         h, w = values.shape[2:]
         parts = values.split(max(1, _CHUNK_PIXELS // (h * w)))
         return np.concatenate([self._of_images(scale, part) for part in parts], 1)
@@ -189,14 +189,14 @@ class WholeBatch(FamilyBatch):
         return np.stack([np.concatenate(rows) for rows in found], 1).reshape(h * w, n, len(found), -1)
 
     def begin(self, step: Step) -> None:
-        """Everything is computed."""
+        """Do nothing: everything is computed already."""
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         rows = self._freqs[self._here, :, channel * self.digits + len(before)]
         return rows.reshape(-1, rows.shape[-1])
 
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
-        """The samples are known."""
+        """Do nothing: the samples are known."""
 
     def samples(self, image: int) -> Samples:
         return self._values[image].permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()

@@ -1,4 +1,4 @@
-"""The image whose frequencies every machine must reproduce before it codes anything."""
+"""The test image whose frequencies every machine must reproduce before it codes anything."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pixzip.engine.batch import Samples
 
 
 def known_answer_pattern(channels: int) -> Samples:
-    """(24, 32, C) uint8: ramps, edges and noise, from integers alone."""
+    """(24, 32, C) uint8 ramps, edges and noise, computed with integers only."""
     state, noise = 1, []
     for _ in range(channels * 24 * 32):
         state = state * 1103515245 + 12345 & 0x7FFFFFFF

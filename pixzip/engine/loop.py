@@ -1,7 +1,7 @@
-"""The loop that all coding goes through: step by step, channel by channel, digit by digit.
+"""The coding loop: step by step, channel by channel, digit by digit.
 
-A batch gives frequencies, a stage refines them, and what happens to them is up to a `SymbolCoder`.  So the encoder, the
-decoder, the measure of the model's own bits and the known answer all see the same frequencies.
+A batch gives frequencies, a stage refines them, and a `SymbolCoder` uses them.  So the encoder, the decoder, the
+measure of the model's own bits and the known answer all see the same frequencies.
 """
 
 from pixcodecs.coders.base import Symbols

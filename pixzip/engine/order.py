@@ -1,4 +1,4 @@
-"""Samples in the order of an image <-> in a model's coding order."""
+"""Conversion of samples between the image's order of channels and a model's coding order."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from pixzip.engine.batch import Samples
 
 
 def to_coding_order(samples: Samples, order: Sequence[int]) -> Samples:
-    """(H, W, C) uint8 or uint16 -> the same, channels in coding order; no copy where that is their own order.
+    """(H, W, C) uint8 or uint16 -> the same with channels in coding order; no copy if the order is the same.
 
     Args:
-        order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
+        order: the image's channels in coding order, e.g. (1, 0, 2) for G, R, B.
     Raises:
-        ValueError: the samples are of another kind, or `order` is not a permutation of their channels.
+        ValueError: the samples have another shape or type, or `order` is not a permutation of their channels.
     """
     if samples.dtype not in (np.uint8, np.uint16) or samples.ndim != 3:
         raise ValueError(f"samples are {samples.dtype} {samples.shape}, expected uint8 or uint16 (H, W, C)")

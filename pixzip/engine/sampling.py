@@ -1,6 +1,6 @@
-"""Sampling and completing images with the models of the PixelRNN family.
+"""Sample and complete images with the models of the PixelRNN family.
 
-Symbols are drawn from the integer frequencies that would code them, so at temperature 1 a seed gives the same
+Symbols are drawn from the integer frequencies used for coding, so at temperature 1 a seed gives the same
 picture on every machine.
 """
 
@@ -31,8 +31,8 @@ def sample(
     """Draw images from a model.
 
     Args:
-        temperature: probabilities are raised to 1 / temperature; below 1 makes likely values likelier.
-        progress: called with (steps done, steps in all) of each of the model's scales.
+        temperature: probabilities are raised to the power 1 / temperature; below 1, likely values get likelier.
+        progress: called with (steps done, total steps) for each of the model's scales.
     Returns:
         (n, height, width, C) uint8 in [0, levels).
     Raises:
@@ -52,12 +52,12 @@ def complete(
     temperature: float = 1.0,
     progress: Progress | None = None,
 ) -> Images:
-    """Keep the first rows of images and draw the others from a model.
+    """Keep the first rows of images and draw the other rows from a model.
 
     Args:
         images: (N, H, W, C) uint8 in [0, levels).
-        keep_rows: how many rows are kept; a multi-scale model is shown these rows alone, in both scales.
-        temperature, progress: as for `sample`.
+        keep_rows: number of rows to keep; a multi-scale model sees only these rows, in both scales.
+        temperature, progress: see `sample`.
     Returns:
         (N, H, W, C) uint8.
     Raises:
@@ -94,7 +94,7 @@ def complete(
 def _draw(below: NDArray[np.float64], temperature: float, rng: np.random.Generator) -> Tensor:
     """(M, L + 1) cumulative frequencies -> (M,) symbols."""
     if temperature == 1:
-        # raw outputs of the generator never change, unlike its distributions
+        # NumPy keeps the generator's raw outputs stable, but not its distributions
         point = (rng.bit_generator.random_raw(len(below)) >> np.uint64(64 - TOTAL_BITS)).astype(np.float64)
     else:
         weights = np.diff(below) ** (1 / temperature)
@@ -104,11 +104,11 @@ def _draw(below: NDArray[np.float64], temperature: float, rng: np.random.Generat
 
 
 def grid(images: Images, columns: int, levels: int = 256, gap: int = 2) -> Images:
-    """Images side by side, on white.
+    """Arrange images in a grid on white.
 
     Args:
         images: (N, H, W, C) uint8 in [0, levels).
-        columns: how many a row.
+        columns: images per row.
         gap: pixels between them.
     Returns:
         (H', W', C) uint8.

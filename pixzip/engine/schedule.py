@@ -1,8 +1,8 @@
-"""Which pixels are coded together: the diagonals of a batch of images of any sizes.
+"""The schedule of pixels that are coded together: the diagonals of a batch of images of any sizes.
 
-At step ``t = x + 2 y`` every image row in flight has one pixel, and a batch is just more rows.  Pixels live
-in one padded buffer, so that a tap is an addition to an address.  Features of the last four steps live
-in rings; rows that are not in flight, and taps outside an image, lead to one row of zeros.
+At step ``t = x + 2 y`` every image row in flight has one pixel, and a batch just adds rows.  Pixels are in one
+padded buffer, so a tap is an offset added to an address.  Features of the last four steps are in rings; rows
+that are not in flight, and taps outside an image, refer to one row of zeros.
 """
 
 from collections.abc import Iterator
@@ -17,24 +17,24 @@ from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
 _TOP = max(-dy for dy, _ in MASK_A)
 _LEFT = max(-dx for _, dx in MASK_A)
 _RIGHT = max(dx for _, dx in MASK_A)
-#: Steps back that each tap of mask B reaches, and how many steps a layer must remember.
+#: How many steps back each tap of mask B reads.
 BACK = tuple(-(dx + SLOPE * dy) for dy, dx in MASK_B)
 RING = max(BACK) + 1
 
 
 class Step(NamedTuple):
-    """The M pixels coded together."""
+    """The M pixels that are coded together."""
 
     t: int
     segments: list[Segment]
     image: Indices  # (M,)
     address: Indices  # (M,) places in the padded buffer
-    first: int  # where this step's rows of a ring begin
-    taps: Indices  # (M, len(MASK_B)) rows of a ring
+    first: int  # first of this step's ring rows
+    taps: Indices  # (M, len(MASK_B)) ring rows
 
 
 def count_steps(height: int, width: int) -> int:
-    """Steps that one image takes."""
+    """Number of steps of one image."""
     return width + SLOPE * (height - 1)
 
 
@@ -51,13 +51,13 @@ class Schedule:
         self.steps = max(count_steps(h, w) for h, w in sizes)
         self.pitch = self.width + _LEFT + _RIGHT
         area = (self.height + _TOP) * self.pitch
-        self.base = np.cumsum(area) - area + _TOP * self.pitch + _LEFT  # each image's first pixel
-        #: Pixels of the padded buffer; the last ones are for taps to the right of the last pixel.
+        self.base = np.cumsum(area) - area + _TOP * self.pitch + _LEFT  # first pixel of each image
+        #: Size of the padded buffer in pixels; the last ones are for taps to the right of the last pixel.
         self.buffer_pixels = int(area.sum()) + _LEFT
-        #: (N, len(MASK_A)) what to add to an address.
+        #: (N, len(MASK_A)) address offsets of the taps.
         self.offsets = np.stack([dy * self.pitch + dx for dy, dx in MASK_A], 1)
         self.first_row = np.cumsum(self.height + 1) - self.height  # an empty row above each image
-        #: The most pixels that a step can have.
+        #: Largest number of pixels in a step.
         self.most = int(np.minimum(self.height, -(-self.width // SLOPE)).sum())
         self.zero_row = RING * self.most
         self._places = np.full((RING, int((self.height + 1).sum()) + 1), self.zero_row, np.int64)
@@ -69,7 +69,7 @@ class Schedule:
         return window
 
     def inside(self) -> NDArray[np.bool_]:
-        """(buffer_pixels,) whether an address is a pixel of an image."""
+        """(buffer_pixels,) bool: whether an address is a pixel of an image."""
         inside = np.zeros(self.buffer_pixels, np.bool_)
         for i in range(len(self.sizes)):
             inside[self.window(i)] = True
@@ -81,7 +81,7 @@ class Schedule:
             yield self.step(t)
 
     def step(self, t: int) -> Step:
-        """Steps must be asked for in order."""
+        """The pixels of step `t`; steps must be requested in order."""
         first, count, start = self._in_flight(t)
         image = np.repeat(np.arange(count.size), count)
         y = np.arange(image.size) + (first - start)[image]
@@ -96,7 +96,7 @@ class Schedule:
         return Step(t, self._segments(count, start), image, address, slot * self.most, taps)
 
     def _in_flight(self, t: int) -> tuple[Indices, Indices, Indices]:
-        """Of each image: the first row in flight, how many are, and where they start among all."""
+        """For each image: first row in flight, number of rows in flight, and their start among those of all images."""
         first = np.maximum(0, (t - self.width + SLOPE) // SLOPE)
         count = np.maximum(0, np.minimum(self.height - 1, t // SLOPE) - first + 1)
         return first, count, np.cumsum(count) - count

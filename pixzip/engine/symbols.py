@@ -1,4 +1,4 @@
-"""What happens to the frequencies of a batch: symbols are looked up and coded, measured, hashed, or decoded."""
+"""Uses of a batch's frequencies: known symbols are encoded, measured or hashed, unknown ones decoded."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -14,20 +14,20 @@ from pixzip.engine.batch import Batch, Samples, Step
 
 
 class SymbolCoder(ABC):
-    """Turns frequencies into symbols, by looking them up or by decoding them."""
+    """Gives the symbols for frequencies, by look-up or by decoding."""
 
     @abstractmethod
     def code(self, step: Step, channel: int, digit: int, freqs: Rows) -> Symbols:
-        """(M, K) frequencies of a digit, counted from the highest -> (M,) symbols."""
+        """(M, K) frequencies of digit number `digit`, counted from the highest -> (M,) symbols."""
 
 
 class Known(SymbolCoder):
-    """Symbols come from images that are there."""
+    """A coder whose symbols come from known images."""
 
     def __init__(self, batch: Batch, images: Sequence[Samples]) -> None:
         """
         Args:
-            images: (H, W, C) in coding order, one for each of the batch.
+            images: the batch's images, (H, W, C) in coding order.
         """
         self.batch = batch
         self.values = np.zeros((batch.buffer_pixels, batch.channels), batch.dtype)
@@ -41,11 +41,11 @@ class Known(SymbolCoder):
 
     @abstractmethod
     def use(self, step: Step, symbols: Symbols, freqs: Rows) -> None:
-        """Do with symbols and their frequencies what this coder is for."""
+        """Use symbols and their frequencies."""
 
 
 class Encoding(Known):
-    """Each image into a payload of its own."""
+    """Encodes each image into its own payload."""
 
     def __init__(self, batch: Batch, jobs: Sequence[Job]) -> None:
         super().__init__(batch, [job.known for job in jobs])
@@ -56,12 +56,12 @@ class Encoding(Known):
             self.encoders[image].encode(symbols[part], freqs[part])
 
     def payloads(self) -> list[bytes]:
-        """One of each image, once all are coded."""
+        """The payload of each image, after all steps."""
         return [encoder.finish() for encoder in self.encoders]
 
 
 class EncodingInto(Known):
-    """All images into one stream: in every step the pixels of the first, then those of the next."""
+    """Encodes all images into one stream; in every step, image after image."""
 
     def __init__(self, batch: Batch, images: Sequence[Samples], encoder: coders.Encoder) -> None:
         super().__init__(batch, images)
@@ -72,7 +72,7 @@ class EncodingInto(Known):
 
 
 class Measure(Known):
-    """-log2 of the symbols' frequencies, for every pixel."""
+    """Measures -log2 of the symbols' probabilities for every pixel."""
 
     def __init__(self, batch: Batch, images: Sequence[Samples]) -> None:
         super().__init__(batch, images)
@@ -82,12 +82,12 @@ class Measure(Known):
         self.bits[step.address] += coders.nll_bits(symbols, freqs)
 
     def maps(self, count: int) -> list[NDArray[np.float64]]:
-        """(H, W) bits of each of the batch's images."""
+        """(H, W) bits of each image of the batch."""
         return [self.bits[self.batch.window(i)] for i in range(count)]
 
 
 class Hash(Known):
-    """SHA-256 of all frequencies."""
+    """Computes the SHA-256 of all frequencies."""
 
     def __init__(self, batch: Batch, images: Sequence[Samples]) -> None:
         super().__init__(batch, images)
@@ -98,7 +98,7 @@ class Hash(Known):
 
 
 class Decoding(SymbolCoder):
-    """Each image from a payload of its own."""
+    """Decodes each image from its own payload."""
 
     def __init__(self, jobs: Sequence[Job], channels: int) -> None:
         """

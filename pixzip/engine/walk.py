@@ -1,4 +1,4 @@
-"""The pixels of images in the coding order of a family model, one front after another."""
+"""Walk over the pixels of images in the coding order of a family model, front by front."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,21 +14,21 @@ Choose = Callable[[int, Tensor, Tensor], Tensor]
 
 
 class Walk:
-    """One scale of N images, front by front; iterating gives the number of each front that has pixels to fill in.
+    """One scale of N images, front by front; iteration yields the numbers of the fronts with pixels to fill in.
 
-    For each of them, and for every channel: `parameters`, then `store`.
+    For each front and every channel, call `parameters`, then `store`.
 
     Attributes:
-        values: (N, C, h, w), of the model's dtype; those of fixed pixels are there, the others are written.
-        steps: how many fronts there are.
-        ys, xs, free: (rows,) the pixels of this front and which of them are to be filled in, in each image.
+        values: (N, C, h, w) of the model's dtype; values of fixed pixels are given, the others are written.
+        steps: number of fronts.
+        ys, xs, free: (rows,) pixels of this front, and whether they are to be filled in; the same in each image.
     """
 
     def __init__(self, scale: Scale, values: Tensor, fixed: NDArray[np.bool_], given: Tensor | None = None) -> None:
         """
         Args:
-            fixed: (h, w) pixels whose values are there.
-            given: what the scale before has coded.
+            fixed: (h, w) bool, pixels whose values are given.
+            given: the result of the previous scale.
         """
         n, _, h, w = values.shape
         self.values, self._fixed, self._model = values, fixed, scale.model
@@ -62,11 +62,11 @@ class Walk:
         return self._params
 
     def parameters(self, channel: int) -> tuple[Tensor, Tensor]:
-        """(M, channel + 1.., P) parameters and (M, channel) known values, of the pixels to fill in: rows of N."""
+        """(M, channel + 1.., P) parameters and (M, channel) known values of the pixels to fill in, in rows of N."""
         return self._advance(channel)[self._rows], self._here[self._rows, :channel]
 
     def store(self, channel: int, values: Tensor) -> None:
-        """Tell the (M,) values of a channel."""
+        """Store the (M,) values of a channel."""
         self._here[self._rows, channel] = values
         self._model.store(self._front, channel, self._here[:, channel])
 

@@ -1,4 +1,4 @@
-"""The engine of wavefront models: one diagonal of a batch at a time."""
+"""The engine of wavefront models, which codes a batch diagonal by diagonal."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,10 +33,10 @@ def wavefront(
     compiled: bool | None = None,
     precisions: Sequence[Precision] | None = None,
 ) -> Wavefront:
-    """The fastest form for the layers' device; `compiled` overrules.
+    """The fastest wavefront for the layers' device, unless `compiled` decides.
 
     Raises:
-        ValueError: compiled kernels are asked for on another device than a CPU.
+        ValueError: compiled kernels are requested on a device other than a CPU.
     """
     possible = layers.products.device.type == "cpu"
     if compiled and not possible:
@@ -47,7 +47,7 @@ def wavefront(
 
 
 def at_once(jobs: Sequence[Job]) -> list[list[int]]:
-    """Positions of the jobs that are encoded together: of one stage, and as few as their coder takes."""
+    """Positions of the jobs that are encoded together: jobs of one stage, as few as their coder allows."""
     limit = min((job.coder.most_pixels for job in jobs if job.coder.most_pixels), default=None)
     parts: list[list[int]] = []
     for chosen in alike(jobs, lambda job: job.stage.name):
@@ -92,7 +92,7 @@ class WavefrontEngine(Engine):
     @classmethod
     @contextmanager
     def placed(cls, jobs: Sequence[Job] | None) -> Iterator[str]:
-        """A GPU codes whole batches of 8 bits without the host, if that is sooner done; all else is the CPU's."""
+        """A GPU for 8-bit batches, which it codes without the host, if it is faster; otherwise the CPU."""
         if jobs is None or any(job.precision.depth > 8 for job in jobs):
             yield "cpu"
             return
@@ -133,7 +133,7 @@ class WavefrontEngine(Engine):
 
     def _decode(self, jobs: Sequence[Job], progress: Progress | None) -> list[Samples]:
         decoding = Decoding(jobs, self.model.channels)
-        batch = self._batch_of(jobs)  # not before: what no encoder writes takes no memory
+        batch = self._batch_of(jobs)  # allocated last, so that an invalid payload takes no memory
         run(batch, decoding, jobs[0].stage, progress)
         decoding.check_exhausted()
         images = [batch.samples(i) for i in range(len(jobs))]
@@ -168,7 +168,7 @@ class WavefrontEngine(Engine):
 def with_known_answer(model: IntegerWeights) -> IntegerWeights:
     """The same weights with the known answer that every machine must reproduce.
 
-    It is computed by tensor operations in float32, the plainest form, and confirmed by this machine's fastest.
+    The answer is computed by float32 tensor operations, the plainest form, and verified by this machine's fastest.
     """
     plain = WavefrontEngine(replace(model, known_answer=""), backend="float32", compiled=False)
     sealed = replace(model, known_answer=plain.known_answer())

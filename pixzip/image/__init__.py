@@ -1,7 +1,7 @@
-"""Image files <-> pictures, exactly.
+"""Convert image files to pictures and back, exactly.
 
-Every format is read and written by a library that keeps it as it is: the file's own bits a sample, its
-palette in its own order, its metadata.  An image that a library or a picture would change is refused, by name.
+Every format is read and written by a library that preserves its content: bits per sample, order of the palette,
+metadata.  An image that a library or a picture would change is refused, and the error names the reason.
 """
 
 from pixzip.image.formats.base import Loaded

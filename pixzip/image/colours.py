@@ -1,4 +1,4 @@
-"""Pictures as a viewer shows them."""
+"""Convert pictures to the colours that a viewer shows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,10 +7,10 @@ from pixzip.image.picture import Layout, Picture, Samples
 
 
 def colours(picture: Picture) -> Samples:
-    """(H, W, C) samples of the picture's depth, of a palette's colours 8 bits; a transparent colour becomes alpha."""
+    """(H, W, C) samples of the picture's depth, 8 bits for palettes; a transparent colour becomes alpha."""
     x = picture.samples
     alphas = np.frombuffer(picture.transparency, np.uint8)
-    if picture.layout is Layout.PALETTE:  # an index behind the end is black
+    if picture.layout is Layout.PALETTE:  # an index beyond the end is black
         table = np.zeros((256, 4), np.uint8)
         entries = np.frombuffer(picture.palette, np.uint8).reshape(-1, 3)
         table[: len(entries), :3] = entries
@@ -26,7 +26,7 @@ def colours(picture: Picture) -> Samples:
 
 
 def in_8_bits(picture: Picture) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4) RGB or RGBA: `colours`, every depth scaled to 8 bits."""
+    """(H, W, 3 or 4) RGB or RGBA: `colours` scaled to 8 bits."""
     x, depth = colours(picture), 8 if picture.layout is Layout.PALETTE else picture.depth
     scaled: NDArray[np.uint8] = (x.astype(np.uint32) * 255 // (2**depth - 1)).astype(np.uint8)
     if x.shape[2] > 2:

@@ -1,7 +1,7 @@
-"""A `Picture` is the content of an image file of any format; its `Frame` is all of it but the samples.
+"""A `Picture` is the content of an image file of any format; its `Frame` is the content without the samples.
 
-Samples stand as the file has them, neither scaled nor converted; the words for everything else are those
-of PNG [1].  Files become pictures, and pictures files, in `pixzip.image`.
+Samples are those of the file, neither scaled nor converted; all other terms are those of PNG [1].
+`pixzip.image` converts files to pictures and back.
 
 [1] Portable Network Graphics (PNG) Specification (Third Edition), W3C, https://www.w3.org/TR/png-3/
 """
@@ -30,13 +30,13 @@ def sample_dtype(depth: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 class Chunk(NamedTuple):
-    """An ancillary chunk of PNG: four letters, the first a small one, and its body."""
+    """An ancillary chunk of PNG: its type, four letters of which the first is lower case, and its body."""
 
     type: bytes
     data: bytes
 
 
-#: Ancillary chunks that are no metadata: a field of its own, and the frames of an animation.
+#: Ancillary chunks that are not metadata: transparency, which has its own field, and frames of an animation.
 NOT_METADATA = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 
 
@@ -45,12 +45,12 @@ class Frame:
     """A picture without its samples.
 
     Args:
-        width, height: in pixels.
-        layout: what the channels are.
-        depth: 1 to 16 bits a sample, 1 to 8 of a palette.
-        palette: R, G, B of every entry, in the file's order; of `Layout.PALETTE` alone.
-        transparency: the body of PNG's tRNS: the alpha of the first entries of a palette, or the one
-            transparent colour of grey and RGB, two bytes a sample, big-endian.
+        width, height: size in pixels.
+        layout: meaning of the channels.
+        depth: bits per sample, 1 to 16, for a palette 1 to 8.
+        palette: R, G, B of every entry, in the file's order; for `Layout.PALETTE` only.
+        transparency: the body of PNG's tRNS: the alpha of the first entries of a palette, or the single
+            transparent colour of grey and RGB, two bytes per sample, big-endian.
         metadata: the other ancillary chunks, in the file's order.
     Raises:
         ValueError: the fields contradict each other.
@@ -92,9 +92,9 @@ class Frame:
     def check_rows(self, rows: Samples) -> None:
         """
         Args:
-            rows: (N, W, C), any number of the picture's rows, as `Picture` has its samples.
+            rows: (N, W, C), any number of rows, like the samples of `Picture`.
         Raises:
-            ValueError: they are none of such a picture.
+            ValueError: they cannot be rows of such a picture.
         """
         channels = self.layout.channels
         if rows.dtype != self.dtype:
@@ -110,7 +110,7 @@ class Frame:
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
-        """The dtype of its samples."""
+        """The dtype of the picture's samples."""
         return sample_dtype(self.depth)
 
 
@@ -119,9 +119,9 @@ class Picture:
     """One still image.
 
     Args:
-        samples: (H, W, C) uint8 for depths to 8, uint16 above; C-contiguous; values below 2**depth.
-            Of a palette they are indices, which, as in some files, may point behind its end.
-        layout, depth, palette, transparency, metadata: as in `Frame`.
+        samples: (H, W, C) uint8 for depths up to 8, uint16 above; C-contiguous; values below 2**depth.
+            For a palette they are indices, which may exceed its length, as in some files.
+        layout, depth, palette, transparency, metadata: see `Frame`.
     Raises:
         ValueError: the fields contradict each other.
     """
@@ -173,7 +173,7 @@ def framed(header: Header, make: Callable[..., T]) -> T:
     """Call `make` with a header's layout, depth, palette, transparency and metadata.
 
     Raises:
-        BitstreamError: `make` raises ValueError, for the header contradicts itself.
+        BitstreamError: `make` raises ValueError, because the header contradicts itself.
     """
     palette = b"".join(body for kind, body in header.extras if kind is Extra.PALETTE)
     transparency = b"".join(body for kind, body in header.extras if kind is Extra.TRANSPARENCY)

@@ -1,7 +1,7 @@
-"""Pillow images <-> pictures.
+"""Convert Pillow images to pictures and back.
 
-What Pillow has for a PNG file it has for the picture that the file holds, for it reads the same chunks: its mode
-and its `info` (ICC profile, EXIF, texts, resolution, transparency).
+Pillow's image of a picture has the same mode and `info` (ICC profile, EXIF, texts, resolution, transparency) as
+Pillow's image of a PNG file with this picture, because both are read from the same chunks.
 """
 
 import io
@@ -18,19 +18,19 @@ from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_
 
 _INCHES_PER_METRE = 1 / 0.0254
 _DEEP_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-#: A PNG text whose content `info` has under another name too.
+#: Keyword of the PNG text that `info` also has under another name.
 _XMP_TEXT = "XML:com.adobe.xmp"
 _LONGEST_KEYWORD = 79
 
 
 def from_pillow(image: Image.Image, **instead: Any) -> Picture:
-    """The picture of a Pillow image: its samples, palette, transparency, and what PNG has a chunk for of its `info`.
+    """The picture of a Pillow image: samples, palette, transparency, and the entries of `info` with a PNG chunk.
 
     Args:
-        image: of mode 1, L, LA, RGB, RGBA, P or I;16; the current frame of several.
-        instead: what takes the place of entries of `info`: `icc_profile`, `exif`, `xmp`, `dpi`.
+        image: image of mode 1, L, LA, RGB, RGBA, P or I;16; the current frame if there are several.
+        instead: values that replace entries of `info`: `icc_profile`, `exif`, `xmp`, `dpi`.
     Raises:
-        UnsupportedImageError: another mode, or transparency that a picture has no place for.
+        UnsupportedImageError: another mode, or transparency that a picture cannot hold.
     """
     deep = image.mode in _DEEP_GREY
     if not deep:
@@ -54,7 +54,7 @@ def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
     values = [key] if isinstance(key, int) else key
     if layout not in (Layout.GREY, Layout.RGB) or isinstance(key, bytes) or len(values) != layout.channels:
         raise UnsupportedImageError(f"image mode {image.mode} with transparency {key!r} is not supported")
-    if image.mode == "1":  # 255 says white, which the file has as 1
+    if image.mode == "1":  # 255 is white, stored as 1 in the file
         values = [bool(value) for value in values]
     most = 1 << (16 if image.mode in _DEEP_GREY else 8)
     if not all(0 <= value < most for value in values):
@@ -63,7 +63,7 @@ def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
 
 
 def _metadata(info: dict[Any, Any]) -> tuple[Chunk, ...]:
-    """Chunks for what an image's `info` has."""
+    """Chunks for the entries of an image's `info`."""
     icc, exif, xmp = (info.get(name) or b"" for name in ("icc_profile", "exif", "xmp"))
     if isinstance(exif, Image.Exif):
         exif = exif.tobytes()
@@ -77,13 +77,13 @@ def _metadata(info: dict[Any, Any]) -> tuple[Chunk, ...]:
         if isinstance(value, str) and name not in TECHNICAL | {_XMP_TEXT} and _is_keyword(name):
             texts.add_text(name, value)
     comment = info.get("comment")
-    if isinstance(comment, bytes) and b"\0" not in comment:  # of JPEG and GIF, under the name that PNG has for it
+    if isinstance(comment, bytes) and b"\0" not in comment:  # of JPEG and GIF, under PNG's keyword
         texts.add_text("Comment", comment)
     return (*chunks, *(Chunk(kind, body) for kind, body, *_ in texts.chunks))
 
 
 def _is_keyword(name: Any) -> bool:
-    """Whether PNG takes a text under this name."""
+    """Whether a name is a valid keyword of a PNG text."""
     if not isinstance(name, str):
         return False
     try:
@@ -93,7 +93,7 @@ def _is_keyword(name: Any) -> bool:
 
 
 def head(frame: Frame) -> Image.Image:
-    """An image of the mode, size, palette and `info` that a picture has in Pillow; it has no pixels.
+    """A Pillow image without pixels, with the mode, size, palette and `info` of a picture.
 
     Raises:
         UnsupportedImageError: Pillow has no mode for it.
@@ -107,7 +107,7 @@ def head(frame: Frame) -> Image.Image:
 
 
 def raw(picture: Picture) -> tuple[bytes, str]:
-    """The pixels as Pillow's raw decoder takes them, and the name that it has for them."""
+    """The pixels in a form of Pillow's raw decoder, and the decoder's name of this form."""
     x, frame = picture.samples, picture.frame
     if frame.layout is Layout.PALETTE:
         return x.tobytes(), "P"
@@ -115,6 +115,6 @@ def raw(picture: Picture) -> tuple[bytes, str]:
         return x.tobytes(), "1;8"
     if frame.depth > 8:
         return x.astype("<u2").tobytes(), "I;16"
-    if frame.depth < 8:  # as Pillow shows such PNGs
+    if frame.depth < 8:  # like Pillow for such PNGs
         x = (x.astype(np.uint16) * 255 // (2**frame.depth - 1)).astype(np.uint8)
     return x.tobytes(), {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[x.shape[2]]

@@ -1,4 +1,4 @@
-"""An image file -> a picture, at once or by rows: asks the formats in turn."""
+"""Read an image file to a picture, at once or by rows: tries the formats in turn."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from pixzip.image.rows import RowReader
 
 
 def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
-    """The picture in an image file, and the names of what a picture does not hold.
+    """The picture in an image file, and the names of content that a picture cannot hold.
 
     Args:
-        source: the file, or where it is.
+        source: bytes or path of the file.
         max_pixels: refuse larger images before decoding them; None lifts the limit.
     Raises:
-        UnsupportedImageError: no image, a damaged one, or one that would not come back as it was.
+        UnsupportedImageError: no image, a damaged one, or one that would not be restored exactly.
         OSError: the file cannot be read.
     """
     data = source if isinstance(source, bytes) else source.read_bytes()
@@ -33,12 +33,12 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
 
 
 def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
-    """Like `load`, but the rows come a few at a time, and only these are in memory.
+    """Like `load`, but a few rows at a time; only these are in memory.
 
     Returns:
-        None for formats that have to be read at once.
+        None for formats that must be read at once.
     Raises:
-        UnsupportedImageError: see `load`; errors in the samples may show only in `RowReader.read`.
+        UnsupportedImageError: see `load`; errors in the samples may be raised only by `RowReader.read`.
         OSError: the file cannot be read.
     """
     file = path.open("rb")
@@ -57,7 +57,7 @@ def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | No
 
 
 def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
-    """`open_rows` of an image of more than so many pixels; None for smaller ones too.
+    """`open_rows` of an image with more than `pixels` pixels; None also for smaller images.
 
     Raises:
         UnsupportedImageError, OSError: see `open_rows`.
@@ -65,7 +65,7 @@ def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> 
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if any(form.pixels(head) in range(pixels + 1) for form in _accepting(head)):
-        return None  # at a glance, for `open_rows` checks the whole file
+        return None  # checked first, because `open_rows` checks the whole file
     reader = open_rows(path, max_pixels)
     if reader and reader.frame.width * reader.frame.height <= pixels:
         reader.close()
@@ -74,12 +74,12 @@ def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> 
 
 
 def lossy_kind(path: Path) -> str:
-    """The kind of an image file whose samples were coded with loss, such as "a JPEG"; "" if they were not.
+    """The kind of an image file whose samples were coded with loss, e.g. "a JPEG"; "" if coded without loss.
 
-    A picture keeps what such a file decodes to, and not the file's own bytes.
+    A picture keeps the decoded samples of such a file, not the file's own bytes.
 
     Args:
-        path: of a file that `load` reads.
+        path: path of a file that `load` can read.
     Raises:
         OSError: the file cannot be read.
     """
@@ -93,5 +93,5 @@ def lossy_kind(path: Path) -> str:
 
 
 def _accepting(head: bytes) -> Iterator[Format]:
-    """The formats that a file with these first bytes may be of."""
+    """The formats that a file with these first bytes may have."""
     return (form for form in formats.FORMATS if form.accepts(head))

@@ -1,4 +1,4 @@
-"""Image files a few rows at a time: a reader and a writer for every format that gives or takes rows."""
+"""Image files a few rows at a time: a reader and a writer for every format that supports rows."""
 
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -11,11 +11,11 @@ from pixzip.image.picture import Frame, Samples
 
 
 class RowReader:
-    """The rows of an image file, from the first to the last; a context manager, which closes the file.
+    """Reads the rows of an image file from first to last; a context manager that closes the file.
 
     Attributes:
-        frame: all that the picture is but its samples.
-        dropped: the names of what else the file held.
+        frame: the picture without its samples.
+        dropped: the names of the file's content that a picture cannot hold.
     """
 
     def __init__(self, file: BinaryIO, opened: Opened) -> None:
@@ -28,12 +28,12 @@ class RowReader:
         """The next rows.
 
         Args:
-            n: how many, at least one.
+            n: number of rows, at least one.
         Returns:
-            (n, W, C), fewer rows at the end of the image and none behind it; as the samples of a `Picture`.
+            (n, W, C) like the samples of a `Picture`; fewer rows at the end of the image, and none after it.
         Raises:
-            UnsupportedImageError: the file turns out to be damaged, or to hold what a picture has no place for.
-                A sum over all samples comes behind them: only once the last row is there, all are right.
+            UnsupportedImageError: the file is damaged, or has content that a picture cannot hold.  Rows are verified
+                only after the last one is read, because the checksum follows the samples.
         """
         if n < 1:
             raise ValueError(f"{n} rows are asked for, expected at least one")
@@ -41,7 +41,7 @@ class RowReader:
         try:
             with one_error():
                 self._fill(rows)
-        except BaseException:  # what follows would be other rows than the next
+        except BaseException:  # the following rows would be the wrong ones
             self._stop()
             raise
         self._left -= len(rows)
@@ -59,7 +59,7 @@ class RowReader:
 
     def _next(self) -> Samples:
         band = next(self._bands, None)
-        if band is None:  # closed, or it has raised before
+        if band is None:  # closed, or an earlier call has raised
             raise UnsupportedImageError("image is damaged: it has no more rows")
         self.frame.check_rows(band)
         return band
@@ -80,19 +80,19 @@ class RowReader:
 
 
 class RowWriter:
-    """An image file in the making; a context manager, which finishes the file but does not close it."""
+    """Writes an image file; a context manager that finishes the file but does not close it."""
 
     def __init__(self, frame: Frame, sink: Sink) -> None:
         self._frame, self._sink = frame, sink
         self._left = frame.height
 
     def write(self, samples: Samples) -> None:
-        """The next rows.
+        """Write the next rows.
 
         Args:
-            samples: (N, W, C), any number of rows, as the samples of a `Picture`.
+            samples: (N, W, C), any number of rows, like the samples of a `Picture`.
         Raises:
-            ValueError: they are no rows of the frame, or more than it has.
+            ValueError: they cannot be rows of the frame, or are too many.
         """
         self._frame.check_rows(samples)
         if len(samples) > self._left:

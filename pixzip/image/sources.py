@@ -1,4 +1,4 @@
-"""Image files wherever they are: by themselves, in folders, in tars, or in a list of all of these."""
+"""Find image files: single files, files in folders and in tars, and lists of these."""
 
 import os
 import tarfile
@@ -17,9 +17,9 @@ class Source(NamedTuple):
     """A file that may be an image.
 
     Attributes:
-        name: the path below the folder or in the tar, "/" between its parts; of a file by itself, its name.
-        read: gives the whole file, and raises OSError if it cannot be read.
-        place: the whole path; of a member of a tar, the tar's name and the member's path.
+        name: path below the folder or in the tar, with "/" between its parts; for a single file, its name.
+        read: returns the whole file; raises OSError if it cannot be read.
+        place: whole path; for a member of a tar, the tar's name and the member's path.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Source(NamedTuple):
     place: str = ""
 
 
-#: Whether a file of a folder or tar is wanted, by its path there.
+#: Path of a file in a folder or tar -> whether to take the file.
 Wanted = Callable[[PurePath], bool]
 
 
 def folder_suffixes() -> frozenset[str]:
-    """The suffixes by which files of a folder are taken for images, those of JPEG not among them."""
+    """The suffixes of files that are taken from folders as images, without those of JPEG."""
     return _suffixes(lambda form: form.in_folders)
 
 
@@ -46,21 +46,20 @@ def _suffixes(chosen: Callable[[Format], bool]) -> frozenset[str]:
 
 
 def any_name(path: PurePath) -> bool:
-    """Wants every file."""
+    """Takes every file."""
     return True
 
 
 def walk(
     folder: Path, wanted: Wanted = any_name, *, hidden: bool = False, failed: Callable[[OSError], None] | None = None
 ) -> list[Path]:
-    """The files in a folder and below, relative to it, sorted by the parts of their paths.
+    """The files in a folder and its subfolders, as relative paths, sorted by the parts of the paths.
 
-    Links to folders are passed over, as are pipes and devices.  Links that lead nowhere are taken, for whoever reads
-    them to complain.
+    Links to folders, pipes and devices are skipped.  Broken links are taken, so that reading them fails.
 
     Args:
         hidden: take files and folders whose names start with a dot.
-        failed: called with the error of every folder that cannot be read; None passes over such folders.
+        failed: called with the error of every folder that cannot be read; None skips such folders.
     """
     found: list[Path] = []
     for at, folders, names in os.walk(folder, onerror=failed):
@@ -73,18 +72,18 @@ def walk(
 
 
 def _may_be_file(path: Path) -> bool:
-    """Whether it is one or should be: no pipe that would be waited for, but a link that leads nowhere."""
+    """Whether a path is a file or a broken link; False for pipes, which would block."""
     return path.is_file() or path.is_symlink()
 
 
 def members(tar: Path, wanted: Wanted = any_name, *, hidden: bool = False, by_name: bool = True) -> Iterator[Source]:
-    """The files in a tar, each of which has to be read before the next one comes.
+    """Yield the files in a tar; each must be read before the next one is requested.
 
     Args:
         hidden: take files whose paths have a part that starts with a dot.
-        by_name: sort by name; otherwise the tar's own order stays, in which compressed ones are read quickly.
+        by_name: sort by name; otherwise keep the tar's own order, which is fast to read if it is compressed.
     Raises:
-        OSError, tarfile.TarError: it cannot be read.
+        OSError, tarfile.TarError: the tar or a folder cannot be read.
     """
     with tarfile.open(tar) as opened:
         for member in sorted(opened, key=lambda m: m.name) if by_name else opened:
@@ -95,23 +94,23 @@ def members(tar: Path, wanted: Wanted = any_name, *, hidden: bool = False, by_na
 
 
 def _member_bytes(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    with cast(IO[bytes], tar.extractfile(member)) as stream:  # None only if it is no plain file
+    with cast(IO[bytes], tar.extractfile(member)) as stream:  # None only if not a regular file
         return stream.read()
 
 
 def sources(
     paths: Sequence[Path], wanted: Wanted = any_name, *, hidden: bool = False, by_name: bool = True
 ) -> Iterator[Source]:
-    """The files at some paths: a file as it is given, a folder as `walk` has it, a tar as `members` has it.
+    """Yield the files at some paths: single files, files of folders by `walk`, and files of tars by `members`.
 
-    Each has to be read before the next one comes.
+    Each must be read before the next one is requested.
 
     Args:
-        wanted, hidden: of what is in folders and tars.
+        wanted, hidden: selection in folders and tars.
         by_name: see `members`.
     Raises:
-        PixzipError: a path leads nowhere.
-        OSError, tarfile.TarError: it cannot be read.
+        PixzipError: a path does not exist.
+        OSError, tarfile.TarError: the tar or a folder cannot be read.
     """
     for path in paths:
         if path.is_dir():

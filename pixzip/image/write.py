@@ -1,4 +1,4 @@
-"""A picture -> an image file, at once or by rows, without loss or not at all: finds the format by its suffix."""
+"""Write a picture to an image file without loss, at once or by rows; the suffix determines the format."""
 
 from typing import BinaryIO
 
@@ -11,12 +11,12 @@ from pixzip.image.rows import RowWriter
 
 
 def write(picture: Picture, suffix: str = ".png") -> bytes:
-    """An image file that `load` turns back into the same samples and colours.
+    """An image file from which `load` restores the same samples and colours.
 
-    Unlike PNG, other formats keep only a part of the metadata: see `lost`.
+    Formats other than PNG keep only a part of the metadata: see `lost`.
 
     Args:
-        suffix: names the format.
+        suffix: suffix of the format.
     Raises:
         UnsupportedImageError: the format is lossy or unknown, or cannot hold this picture.
     """
@@ -24,14 +24,14 @@ def write(picture: Picture, suffix: str = ".png") -> bytes:
 
 
 def create_rows(stream: BinaryIO, frame: Frame, suffix: str = ".png") -> RowWriter | None:
-    """Like `write`, but the rows come a few at a time, and only these are in memory.
+    """Like `write`, but a few rows at a time; only these are in memory.
 
     Args:
-        stream: takes the file, from its own start, and stays open.
-        frame: all that the picture is but its samples.
-        suffix: names the format.
+        stream: receives the file; positioned at its start, stays open.
+        frame: the picture without its samples.
+        suffix: suffix of the format.
     Returns:
-        None for formats that have to be written at once, and for TIFF if the stream cannot go back.
+        None for formats that must be written at once, and for TIFF if the stream is not seekable.
     Raises:
         UnsupportedImageError: the format is lossy or unknown, or cannot hold this picture.
     """
@@ -51,7 +51,7 @@ def check_suffix(suffix: str, layout: Layout, depth: int, transparency: bool = F
 
 
 def lost(picture: Picture | Frame, suffix: str) -> list[str]:
-    """The types of the metadata chunks that a file of this format will not have, sorted.
+    """The types of the metadata chunks that a file of this format does not keep, sorted.
 
     Raises:
         UnsupportedImageError: `write` would refuse the picture.
@@ -60,16 +60,16 @@ def lost(picture: Picture | Frame, suffix: str) -> list[str]:
 
 
 def _holding(picture: Picture | Frame, suffix: str) -> Format:
-    """The format that a suffix names, once it is known to hold the picture."""
+    """The format of a suffix, after a check that it holds the picture."""
     check_suffix(suffix, picture.layout, picture.depth, bool(picture.transparency))
     return _named(suffix)
 
 
 def _named(suffix: str) -> Format:
-    """The format that is written under a suffix.
+    """The format that is written for a suffix.
 
     Raises:
-        UnsupportedImageError: there is none.
+        UnsupportedImageError: there is no such format.
     """
     written = {known: form for form in formats.FORMATS if form.depths for known in sorted(form.suffixes)}
     if form := written.get(suffix.lower()):

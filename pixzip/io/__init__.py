@@ -1,1 +1,1 @@
-"""Files, streams and folders of the command line, and the signals that may end it."""
+"""Files, streams and folders of the command line, and signals that may end it."""

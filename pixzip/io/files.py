@@ -1,4 +1,4 @@
-"""Output files, written as a whole or not at all, and the folders that they are in."""
+"""Output files, written completely or not at all, and their folders."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ from pixzip.io.streams import STANDARD
 
 
 def check_writable(target: str, force: bool, make: bool = False) -> None:
-    """Refuse before the work what `write` would refuse after it.
+    """Check, before the work, for errors that `write` would raise after it.
 
     Args:
-        make: folders that are missing will be made.
+        make: whether missing folders will be created.
     Raises:
-        PixzipError: the target exists and is not to be overwritten, is no file, or its folder does not exist.
+        PixzipError: the target exists and `force` is off, is no file, or its folder does not exist.
     """
     if target == STANDARD:
         if not sys.stdout:
@@ -46,10 +46,10 @@ def check_writable(target: str, force: bool, make: bool = False) -> None:
 
 
 def spool(target: str) -> BinaryIO:
-    """A temporary file without a name, on the disk of a target: nothing is left of it, however the process ends.
+    """A temporary file without a name, on the disk of a target: it vanishes however the process ends.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file or folder cannot be created.
     """
     folder = None if target == STANDARD else Path(target).parent
     return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # closed by the caller
@@ -58,15 +58,15 @@ def spool(target: str) -> BinaryIO:
 def write(
     target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False
 ) -> None:
-    """Write all of an output or nothing: a temporary file in the same folder takes its name at the end.
+    """Write an output completely or not at all: a temporary file in the same folder is renamed at the end.
 
     Args:
-        data: the output, or a file that holds it.
-        like: the source's, whose times and permissions the output gets where the file system has them.
-        make: make folders that are missing.
+        data: the output, or a file that contains it.
+        like: status of the source, whose times and permissions the output gets if the file system has them.
+        make: create missing folders.
     Raises:
         PixzipError: the target exists and `force` is off.
-        OSError: it cannot be written.
+        OSError: the output cannot be written.
     """
     if target == STANDARD:
         _copy(data, sys.stdout.buffer)
@@ -81,20 +81,20 @@ def write(
 
 
 def make_folder(target: str) -> None:
-    """Make the folder that a target is to be in, if it is not there.
+    """Create the folder of a target if it does not exist.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file or folder cannot be created.
     """
     if target != STANDARD:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
 
 
 def remove_output(target: str) -> None:
-    """Take back an output that turned out to be wrong.
+    """Remove an output that turned out to be wrong.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: the output cannot be removed.
     """
     if target != STANDARD:
         Path(target).unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
 
 def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    private = partial(os.open, mode=0o600)  # until it is whole nobody reads more of it than of its source
+    private = partial(os.open, mode=0o600)  # until complete, no more readable than its source
     try:
         with temporary.open("xb") if like is None else open(temporary, "xb", opener=private) as f:
             _copy(data, f)
@@ -127,17 +127,17 @@ def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_resu
 
 
 def settle(temporary: Path, path: Path, force: bool) -> None:
-    """Give a file its name.
+    """Rename a temporary file to its final name.
 
     Raises:
-        PixzipError: there is one of that name and `force` is off.
-        OSError: it cannot have the name.
+        PixzipError: a file of that name exists and `force` is off.
+        OSError: the file cannot be renamed.
     """
     if force:
         temporary.replace(path)
         return
     try:
-        os.link(temporary, path)  # unlike a rename, never overwrites what has come meanwhile
+        os.link(temporary, path)  # unlike a rename, never overwrites a newer file
     except FileExistsError:
         raise PixzipError(f"{path} exists: -f overwrites it") from None
     except OSError:  # a file system without links
@@ -146,7 +146,7 @@ def settle(temporary: Path, path: Path, force: bool) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have a folder's names on disk, where the system can: a file that has a name now keeps it in a power failure."""
+    """Sync a folder's entries to disk, if the system can, so that names of files survive a power failure."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

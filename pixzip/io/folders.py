@@ -1,4 +1,4 @@
-"""Folders as outputs of the command line: all the files of one, or none."""
+"""Folders as outputs of the command line: all files of a folder are written, or none."""
 
 import secrets
 import shutil
@@ -12,10 +12,10 @@ from pixzip.io.signals import signals_wait
 
 
 def check_folder(target: str, names: Iterable[str], force: bool) -> None:
-    """Refuse before the work what `write_folder` would refuse after it.
+    """Check, before the work, for errors that `write_folder` would raise after it.
 
     Raises:
-        PixzipError: the target is no folder and cannot become one, or one of the files is there already.
+        PixzipError: the target is no folder and cannot become one, or one of the files exists.
     """
     folder = Path(target)
     if not folder.is_dir():
@@ -33,13 +33,13 @@ def check_folder(target: str, names: Iterable[str], force: bool) -> None:
 
 
 def write_folder(target: str, contents: Mapping[str, bytes], force: bool) -> None:
-    """Write files into a folder, which is made if it is not there: all of them, or none into a new folder.
+    """Write files into a folder, which is created if missing; into a new folder, all of them or none.
 
     Args:
-        contents: of each file, by its relative path with "/" between its parts, which the caller has checked.
+        contents: relative path, with "/" between its parts and checked by the caller -> content of the file.
     Raises:
-        PixzipError: a file exists and `force` is off, or names are one for the file system.
-        OSError: it cannot be written.
+        PixzipError: a file exists and `force` is off, or two names are equal for the file system.
+        OSError: a file cannot be written.
     """
     check_folder(target, contents, force)
     folder = Path(target)

@@ -1,10 +1,10 @@
-"""Names of images and of `.pxz` files, and which follows from which."""
+"""Names of images and of `.pxz` files, and their conversion."""
 
 from pixzip.io.streams import STANDARD
 
 SUFFIX = ".pxz"
-#: A file of a folder is an image if its name ends so: every format that `pixzip.image` reads but JPEG, whose
-#: decoded pixels, coded without loss, are larger than the file.
+#: Suffixes of files in a folder that are images: every format that `pixzip.image` reads except JPEG, whose
+#: losslessly coded pixels are larger than the file.
 IMAGE_SUFFIXES = frozenset(
     {".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".bmp", ".dib", ".webp"}
     | {".gif", ".tga", ".pcx", ".sgi", ".qoi"}

@@ -1,4 +1,4 @@
-"""Signals that end the process: when they may, and what a command then says of its files."""
+"""Signals that end the process: when they may, and the message of a command about its files."""
 
 import contextlib
 import signal
@@ -11,19 +11,19 @@ _KEY = "pixzip.io.signals"
 
 
 def set_text(context: Any, text: Callable[[], str]) -> None:
-    """Choose what a command says when a signal ends it.
+    """Set the message of a command for the case that a signal ends it.
 
     Args:
-        context: click's, of the command.
-        text: gives a line; called when the signal comes.
+        context: click's context of the command.
+        text: returns a line; called when the signal arrives.
     """
     context.meta[_KEY] = text
 
 
 def line() -> str:
-    """A line about the files of a command that is at work on some; nothing of others.
+    """A line about the files of the running command; empty for commands without one.
 
-    It may be asked for at any moment, as in the middle of an import: nothing is imported here.
+    It may be called at any moment, even during an import, so this function imports nothing.
     """
     current = getattr(sys.modules.get("click"), "get_current_context", None)
     context = current(silent=True) if current else None
@@ -33,10 +33,10 @@ def line() -> str:
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """Put off signals that would end the process, such as until a temporary file is gone: the first comes after."""
+    """Delay signals that would end the process, e.g. until a temporary file is removed; then deliver the first."""
     held: list[int] = []
     before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may
+    if threading.current_thread() is threading.main_thread():  # only the main thread may
         numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
         before = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (None, signal.SIG_IGN)}
     try:

@@ -1,4 +1,4 @@
-"""Inputs and the standard streams; as the name of a file, "-" stands for standard input or output."""
+"""Inputs and the standard streams; the file name "-" stands for standard input or output."""
 
 import mmap
 import os
@@ -14,40 +14,40 @@ STANDARD = "-"
 
 
 def read(name: str) -> bytes:
-    """A whole input.
+    """Read a whole input.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the input cannot be read.
     """
     return _stdin().read() if name == STANDARD else Path(name).read_bytes()
 
 
 def read_pxz(name: str) -> signature.Buffer:
-    """A `.pxz` input: a file as a map, of which only what is used is read.
+    """Open a `.pxz` input; a file is mapped, so that only the used parts are read.
 
     Raises:
-        BitstreamError: standard input does not start as a `.pxz` file does.
-        OSError: it cannot be read.
+        BitstreamError: standard input does not start like a `.pxz` file.
+        OSError: the input cannot be read.
     """
     if name == STANDARD:
         start = _stdin().read(len(signature.SIGNATURE))
         if start != signature.SIGNATURE:
             from pixcodecs.container import image as container
 
-            container.read_header(start)  # says what is wrong, without reading the rest
+            container.read_header(start)  # raises the exact error without reading the rest
         return start + _stdin().read()
     with Path(name).open("rb") as stream:
         try:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        except (ValueError, OSError):  # an empty file, or one that is no file
+        except (ValueError, OSError):  # an empty file, or not a regular file
             return stream.read()
 
 
 def is_one_stack(inputs: Sequence[str]) -> bool:
-    """Whether the only input is a file that says it is a stack; standard input tells only when it is read.
+    """Whether the only input is a stack file; False for standard input, which is not read in advance.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the input cannot be read.
     """
     if len(inputs) != 1 or not Path(inputs[0]).is_file():
         return False
@@ -56,7 +56,7 @@ def is_one_stack(inputs: Sequence[str]) -> bool:
 
 
 def settle_stdout() -> None:
-    """Drop output that standard output no longer takes: the interpreter would complain of it again at its end."""
+    """Discard output that standard output no longer takes, so that the interpreter does not report it again at exit."""
     try:
         if sys.stdout:
             sys.stdout.flush()
@@ -73,5 +73,5 @@ def _stdin() -> BinaryIO:
 
 
 def is_terminal() -> bool:
-    """Whether standard error is one."""
+    """Whether standard error is a terminal."""
     return bool(sys.stderr) and sys.stderr.isatty()

@@ -1,1 +1,1 @@
-"""Densities: what gives every sub-pixel a probability.  Nothing here knows an engine, a tile or a file."""
+"""Densities: models that give every sub-pixel a probability.  This package knows no engines, tiles or `.pxz` files."""

@@ -1,23 +1,24 @@
-"""What every density is to engines and files, whatever its architecture."""
+"""The interface of every density to engines and files, whatever its architecture."""
 
 from typing import Protocol
 
 
 class Model(Protocol):
-    """One model, exactly: integer weights that were checked.
+    """One exact model: checked integer weights.
 
     Attributes:
         architecture: wire name, a key of `registry.ARCHITECTURES`.
-        digest: SHA-256 of everything that decides a frequency; `model_id` is how it begins, and what a file names.
-        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" before it is known.
-        notes: free text about training, no part of the digest.
-        channels: of the images that it codes, 1 or 3.
-        order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
-        levels: values of a sub-pixel, 256 or 2.
-        max_depth: the most bits of a sample.
-        largest_tile: the longest side of a tile; None for no limit.
-        coders: names of the entropy coders that it works with; None for all.
-        multiply_adds: of a pixel.
+        digest: SHA-256 of everything that decides a frequency.
+        model_id: first bytes of the digest, by which files name the model.
+        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
+        notes: free text about training, not part of the digest.
+        channels: number of channels of its images, 1 or 3.
+        order: the image's channels in coding order, e.g. (1, 0, 2) for G, R, B.
+        levels: number of values of a sub-pixel, 256 or 2.
+        max_depth: largest number of bits of a sample.
+        largest_tile: longest side of a tile; None for no limit.
+        coders: names of the supported entropy coders; None for all.
+        multiply_adds: number per pixel.
     """
 
     @property

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 def digest(head: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """
     Args:
-        head: what JSON holds: the architecture and its sizes.
-        tensors: by name, of any dtype.
+        head: JSON values: the architecture and its sizes.
+        tensors: arrays of any dtype by name.
     """
     h = hashlib.sha256(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
     for name in sorted(tensors):

@@ -1,9 +1,9 @@
-"""Finding models: by name, by path, and by the id that a file gives.
+"""Find models by name, by path, or by the id in a file.
 
-Shipped models are the files of `weights/`: `NAME.safetensors` for RGB, `NAME-grey.safetensors` for grey.
-`retired/` has earlier weights of these names, by their ids, for files that were written with them and for nothing else.
-Local ones are such files in the folders that `PIXZIP_MODELS` lists, as `PATH` does; a shipped name stays what it is.
-NumPy is imported when a model is loaded, for names are also what a shell completes.
+Shipped models are the files in `weights/`: `NAME.safetensors` for RGB, `NAME-grey.safetensors` for grey.
+`retired/` has earlier weights of these names by id, only for files that were written with them.  Local models are
+such files in the folders listed in `PIXZIP_MODELS`, in the format of `PATH`; they cannot replace shipped names.
+NumPy is imported only when a model is loaded, because shells complete the names.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 SUFFIX = ".safetensors"
 DEFAULT = "base"
 GRAPHICS = "graphics"
-#: Beside the weights, what is known of shipped models besides, by id: `bench/card.py` writes it.
+#: File beside the weights with further facts on shipped models, by id; written by `bench/card.py`.
 CARD = "models.json"
-#: The environment's list of folders with models of one's own.
+#: Environment variable that lists the folders of local models.
 FOLDERS = "PIXZIP_MODELS"
 
 _KINDS = {1: "grey", 3: "RGB"}
@@ -34,7 +34,7 @@ _KINDS = {1: "grey", 3: "RGB"}
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model that has a name, and where its weights are."""
+    """A model with its name and the path of its weights."""
 
     name: str
     path: Path
@@ -49,10 +49,10 @@ def _load(path: Path, modified_ns: int, size_bytes: int) -> base.Model:
 
 
 def load(path: Path) -> base.Model:
-    """Weights of a file, read once as long as it does not change.
+    """The weights in a file, cached until the file changes.
 
     Raises:
-        ModelMismatchError: there is no such file, or it is no weights file.
+        ModelMismatchError: there is no such file, or it is not a weights file.
     """
     try:
         stat = path.stat()
@@ -62,17 +62,17 @@ def load(path: Path) -> base.Model:
 
 
 def shipped_paths() -> dict[str, Path]:
-    """Name -> weights file, sorted, grey ones with their own names."""
+    """Name -> weights file of shipped models, sorted; grey models have their own names."""
     return _paths(WEIGHTS)
 
 
 def retired_paths() -> dict[str, Path]:
-    """NAME-ID -> weights that a shipped model of that name once had."""
+    """NAME-ID -> earlier weights of the shipped model NAME."""
     return _paths(WEIGHTS / "retired")
 
 
 def local_paths() -> dict[str, Path]:
-    """Name -> weights file in the folders of `PIXZIP_MODELS`, the first of each name, shipped names left out."""
+    """Name -> weights file in the folders of `PIXZIP_MODELS`: the first of each name, without shipped names."""
     found: dict[str, Path] = {}
     for folder in os.environ.get(FOLDERS, "").split(os.pathsep):
         for name, path in _paths(Path(folder).expanduser()).items() if folder else ():
@@ -85,17 +85,17 @@ def _paths(folder: Path) -> dict[str, Path]:
 
 
 def known_paths() -> dict[str, Path]:
-    """Name -> weights file of all models that have names."""
+    """Name -> weights file of all named models."""
     return shipped_paths() | local_paths()
 
 
 def list_models() -> list[NamedModel]:
-    """Every shipped model."""
+    """All shipped models."""
     return [NamedModel(name, path, load(path)) for name, path in shipped_paths().items()]
 
 
 def local_models() -> tuple[list[NamedModel], list[ModelMismatchError]]:
-    """Every local model, and what is wrong with the files that are none."""
+    """All local models, and the errors of files that are no models."""
     models, errors = [], []
     for name, path in local_paths().items():
         try:
@@ -110,8 +110,8 @@ def _retired_models() -> list[NamedModel]:
 
 
 def name_of(model_id: bytes) -> str | None:
-    """The shipped, retired or local model with an id, if there is one."""
-    for models in (list_models, _retired_models, lambda: local_models()[0]):  # without need the last are not read
+    """The name of the shipped, retired or local model with an id; None if there is none."""
+    for models in (list_models, _retired_models, lambda: local_models()[0]):  # local models are read only if needed
         for named in models():
             if named.model.model_id == model_id:
                 return named.name
@@ -119,17 +119,17 @@ def name_of(model_id: bytes) -> str | None:
 
 
 def path_of(name_or_path: str) -> Path:
-    """Where a model's weights are, or would be."""
+    """The path of a model's weights, which may not exist."""
     return known_paths().get(name_or_path, Path(name_or_path))
 
 
 def resolve(name_or_path: str, channels: int) -> base.Model:
-    """The model to code images of 1 or 3 channels with.
+    """The model for images of 1 or 3 channels.
 
     Args:
-        name_or_path: the name of a shipped or local model, or where a weights file is.
+        name_or_path: name of a shipped or local model, or path of a weights file.
     Raises:
-        ModelMismatchError: there is none, or it is for other images.
+        ModelMismatchError: there is no such model, or it is for other images.
     """
     known = known_paths()
     kind = _KINDS[channels]
@@ -154,10 +154,10 @@ def resolve(name_or_path: str, channels: int) -> base.Model:
 
 
 def find(name_or_path: str) -> base.Model:
-    """A model by name or path, whatever images it is for.
+    """A model by name or path, for any images.
 
     Raises:
-        ModelMismatchError: there is none.
+        ModelMismatchError: there is no such model.
     """
     path = path_of(name_or_path)
     if not path.exists():
@@ -167,7 +167,7 @@ def find(name_or_path: str) -> base.Model:
 
 
 def graphics_beside(name_or_path: str) -> Callable[[int], base.Model] | None:
-    """Number of channels -> the model for drawings that is tried beside a shipped one; None beside others."""
+    """Number of channels -> the model for drawings that is tried beside a shipped model; None for other models."""
     shipped = shipped_paths()
     drawings = {GRAPHICS, f"{GRAPHICS}-grey"}
     if name_or_path not in shipped or name_or_path in drawings or not drawings <= shipped.keys():
@@ -179,15 +179,15 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> base.Model:
     """The model that a file names.
 
     Args:
-        extra: weights files to look at besides the shipped and local ones.
+        extra: weights files to search besides shipped and local models.
     Raises:
-        ModelMismatchError: none of them has this id, or one of `extra` cannot be read.
+        ModelMismatchError: no model has this id, or a file of `extra` cannot be read.
     """
     for path in (*extra, *shipped_paths().values(), *retired_paths().values()):
         model = load(path)
         if model.model_id == model_id:
             return model
-    for named in local_models()[0]:  # a file there that is no model is no matter here
+    for named in local_models()[0]:  # ignores files there that are no models
         if named.model.model_id == model_id:
             return named.model
     given = ", ".join(load(path).model_id.hex() for path in extra)
@@ -199,5 +199,5 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> base.Model:
 
 
 def with_model(name_or_path: str) -> Callable[[bytes], base.Model]:
-    """`by_id`, which looks at these weights too, wherever they are."""
+    """`by_id` that also searches the given weights."""
     return partial(by_id, extra=[] if name_or_path in known_paths() else [Path(name_or_path)])

@@ -1,4 +1,4 @@
-"""The architectures that there are, by wire name, and weights files of any of them."""
+"""The known architectures by wire name, and reading of their weights files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,12 +20,11 @@ MAX_FILE_BYTES = 64 << 20
 
 
 class Architecture(NamedTuple):
-    """What a wire name stands for.
+    """The meaning of a wire name.
 
     Attributes:
-        parse: (path, wire name, metadata, tensors) of a weights file -> a model, checked; raises ModelMismatchError.
-        engines: device -> "module:class" of the `Engine` that runs its models there.  It is imported when the first
-            one is run: models know no engines.
+        parse: (path, wire name, metadata, tensors) of a weights file -> a checked model; raises ModelMismatchError.
+        engines: device -> "module:class" of the `Engine` for its models, imported at first use: models know no engines.
     """
 
     parse: Callable[[Path, str, Mapping[str, str], dict[str, NDArray[Any]]], Model]
@@ -51,7 +50,7 @@ def load(path: Path) -> Model:
     """Read and check a weights file.
 
     Raises:
-        ModelMismatchError: it cannot be read, or its architecture refuses it.
+        ModelMismatchError: the file cannot be read, or its architecture refuses it.
     """
     name, meta, tensors = _read(path)
     if name not in ARCHITECTURES:
@@ -60,19 +59,19 @@ def load(path: Path) -> Model:
 
 
 def load_family(path: Path) -> FixedWeights:
-    """`load` of a family model.
+    """`load` a family model.
 
     Raises:
-        ModelMismatchError: it is another one.
+        ModelMismatchError: the file cannot be read, or holds another kind of model.
     """
     return cast(FixedWeights, _load_of(path, list(FAMILY)))
 
 
 def load_wavefront(path: Path) -> IntegerWeights:
-    """`load` of a wavefront model.
+    """`load` a wavefront model.
 
     Raises:
-        ModelMismatchError: it is another one.
+        ModelMismatchError: the file cannot be read, or holds another kind of model.
     """
     return cast(IntegerWeights, _load_of(path, list(network.ARCHITECTURES)))
 

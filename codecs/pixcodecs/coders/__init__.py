@@ -1,1 +1,1 @@
-"""Entropy coders: symbols and their frequencies -> bytes, and back."""
+"""Entropy coders: convert symbols with their frequencies to bytes and back."""

@@ -1,8 +1,8 @@
-"""Entropy coders: what each of them has to be, for engines that code symbols and for containers that name it.
+"""The interface of entropy coders, for engines that code symbols and for containers that name coders.
 
 A coder turns symbols and rows of integer frequencies into a payload, and gives the symbols back for the same rows in
-the same order.  Rows are float32 that hold integers, for constriction's arithmetic depends on the dtype.  A coder is
-one file here, or one a backend, and one line in `registry.CODERS`.
+the same order.  Rows are integer-valued float32, because constriction's arithmetic depends on the dtype.  A coder is
+one file here, or one per backend, and one line in `registry.CODERS`.
 """
 
 from abc import ABC, abstractmethod
@@ -13,20 +13,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Frequencies of a whole sub-pixel sum to 2^TOTAL_BITS.
+#: The frequencies of a sub-pixel's values sum to 2^TOTAL_BITS.
 TOTAL_BITS = 20
 TOTAL = 1 << TOTAL_BITS
-#: Bits of a cumulative frequency: 0 to TOTAL, both included.
+#: Bits of a cumulative frequency, 0 to TOTAL inclusive.
 EDGE_BITS = TOTAL_BITS + 1
 
 Symbols = NDArray[np.int32]
 Rows = NDArray[np.float32]
-#: Two cumulative frequencies in one integer, that below a symbol first: ``below << EDGE_BITS | below the next``.
+#: A symbol's two cumulative frequencies in one integer: ``below << EDGE_BITS | below the next``.
 Edges = NDArray[np.int64]
 
 
 class Shape(NamedTuple):
-    """What a payload holds: an image, each of whose samples takes some digits."""
+    """The shape of a coded image, and the number of digits per sample."""
 
     height: int
     width: int
@@ -39,15 +39,15 @@ class Shape(NamedTuple):
 
 
 class Encoder(ABC):
-    """Collects the symbols of one image; `finish` gives the payload."""
+    """Collects the symbols of one image; `finish` returns the payload."""
 
     @abstractmethod
     def encode(self, symbols: Symbols, freqs: Rows) -> None:
-        """Append the symbols of the pixels that one step codes, for one digit of one channel.
+        """Append the symbols of one digit of one channel, for the pixels of one step.
 
         Args:
             symbols: (M,) int32 in [0, K), M >= 1.
-            freqs: (M, K) float32 integers >= 1, each row's sum at most `TOTAL`.
+            freqs: (M, K) float32 integers >= 1; each row sums to at most `TOTAL`.
         """
 
     @abstractmethod
@@ -60,10 +60,10 @@ class Decoder(ABC):
 
     @abstractmethod
     def decode(self, freqs: Rows) -> Symbols:
-        """(M, K) rows, as `Encoder.encode` takes them -> (M,) int32 symbols.
+        """(M, K) rows as for `Encoder.encode` -> (M,) int32 symbols.
 
         Raises:
-            BitstreamError: no encoder writes such a payload, or it has come to its end.
+            BitstreamError: no encoder writes such a payload, or the payload has ended.
         """
 
     @abstractmethod
@@ -76,17 +76,17 @@ class Decoder(ABC):
 
 @dataclass(frozen=True)
 class EntropyCoder:
-    """One way of turning frequencies into payloads.
+    """One method of entropy coding.
 
     Attributes:
-        name: for the command line and Python.
-        kind, high_depth_kind: wire ids of its blocks, of samples of 8 bits and of 9 to 16: for ever.
-        encoder: what a payload shall hold -> an encoder.
-        decoder: a payload and what it holds -> a decoder; raises BitstreamError if no encoder writes such a payload.
-        from_edges: (H, W, C, 2) edges of 8-bit samples' bins and of the samples themselves, and (H, W, C) uint8 samples
-            in coding order -> the payload that coding symbol by symbol gives; None where only an `Encoder` makes it.
-        variants: more payloads of the same, which a decoder must be tried with before it is trusted.
-        most_pixels: that it encodes together, where it keeps something of each; None for any number.
+        name: name on the command line and in Python.
+        kind, high_depth_kind: permanent wire ids of its blocks, for samples of 8 bits and of 9 to 16 bits.
+        encoder: shape of the payload -> an encoder.
+        decoder: payload and its shape -> a decoder; raises BitstreamError if no encoder writes such a payload.
+        from_edges: (H, W, C, 2) edges of 8-bit samples' bins and of the samples, and (H, W, C) uint8 samples in
+            coding order -> the payload that `encoder` gives; None if only `encoder` can make it.
+        variants: like `from_edges`, but further valid payloads, with which a decoder must be tested before use.
+        most_pixels: most pixels encoded together, if the encoder stores data of each; None for any number.
     """
 
     name: str
@@ -100,7 +100,7 @@ class EntropyCoder:
 
 
 def nll_bits(symbols: Symbols, freqs: Rows) -> NDArray[np.float64]:
-    """What (M,) symbols cost under their (M, K) rows: (M,) -log2 of their shares."""
+    """(M,) costs in bits of (M,) symbols under their (M, K) rows: -log2 of their shares."""
     chosen = np.take_along_axis(freqs, symbols[:, None], 1)[:, 0].astype(np.float64)
     bits: NDArray[np.float64] = np.log2(freqs.sum(1, dtype=np.float64)) - np.log2(chosen)
     return bits

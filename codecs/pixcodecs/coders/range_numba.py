@@ -1,6 +1,6 @@
-"""The range coder's encoder, compiled: for symbols whose cumulative frequencies are known before any of them is coded.
+"""The compiled range encoder, for symbols whose cumulative frequencies are all known in advance.
 
-The same words as `range.Encoder` writes, where that would need rows of 16 frequencies for each symbol.
+It writes the same words as `range.Encoder`, without the rows of 16 frequencies per symbol.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ _LOW_WORD = np.uint64(0xFFFFFFFF)
 
 @compiled
 def _carry(words, n):
-    """Add one to the number that the first n words are."""
+    """Add one to the number formed by the first n words."""
     while n:
         n -= 1
         words[n] += np.uint32(1)
@@ -28,10 +28,10 @@ def _carry(words, n):
 
 @compiled
 def encode(edges, values, words):
-    """Code an image in the order of `docs/format.md`; returns how many words it takes.
+    """Code an image in the order of `docs/format.md`; return the number of words.
 
-    `edges` are (H, W, C, 2) int64: of a value's bin and of itself, the cumulative frequency below and that below the
-    next one, 21 bits each; `values` (H, W, C) uint8; `words` uint32, as many as there are symbols and two more.
+    `edges` is (H, W, C, 2) int64: for a value's bin and for the value, the cumulative frequencies below it and below
+    the next one, 21 bits each.  `values` is (H, W, C) uint8.  `words` is uint32, with two more words than symbols.
     """
     h, w, channels = values.shape
     low, span, n = np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF), 0

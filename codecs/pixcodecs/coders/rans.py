@@ -1,16 +1,16 @@
-"""Interleaved rANS: many decoders of one stream of words, side by side.
+"""Interleaved rANS: many decoders of one stream of words, in parallel.
 
-Range asymmetric numeral systems [1] keep what was coded in one integer.  A symbol that owns a share of 2^20,
+Range asymmetric numeral systems [1] keep the coded symbols in one integer.  A symbol that owns a share of 2^20,
 
     0            start          start + freq                2^20
     |--------------|=================|------------------------|
 
-takes state x to ``(x // freq << 20) + start + x % freq``; the low 20 bits of that say which symbol it was.
-Interleaving [2] deals the pixels of a step out to `lanes` states in turn, so that a GPU decodes as many at once; the
-words that states overflow into, and are filled up from, are one stream, in the order of the pixels.
+changes state x to ``(x // freq << 20) + start + x % freq``; the low 20 bits of this identify the symbol.
+Interleaving [2] assigns the pixels of a step to `lanes` states in turn, so that a GPU decodes as many at once.  All
+states write to and read from one stream of words, in the order of the pixels.
 
-Coding is last in, first out, so the encoder goes through an image backwards.  `docs/format.md` has the layout of a
-payload; this module is it in NumPy, `pixzip.engine.backends.numba.rans` for CPUs and `pixzip.device` for GPUs.
+Coding is last in, first out, so the encoder goes through an image backwards.  `docs/format.md` specifies the payload.
+This module codes it in NumPy, `rans_numba` on CPUs, `pixzip.engine.backends.cuda` and `.triton` on GPUs.
 
 [1] Duda, Asymmetric numeral systems: entropy coding combining speed of Huffman coding with compression rate of
     arithmetic coding, 2013, arXiv 1311.2540.
@@ -24,35 +24,35 @@ from numpy.typing import NDArray
 
 from pixcodecs.errors import BitstreamError
 
-#: Frequencies are out of 2^PRECISION.
+#: Shares are out of 2^PRECISION.
 PRECISION = 20
-#: States are in [LOWEST, 2^63) between symbols; where an encoder starts, and a decoder must end.
+#: States are in [LOWEST, 2^63) between symbols; encoders start, and decoders must end, with LOWEST.
 LOWEST = 1 << 31
-#: The most lanes of a payload, as a power of two.
+#: Log2 of the largest number of lanes.
 MOST_LANES_LOG2 = 8
-#: A lane costs some 6 bytes, its state but for what that says of symbols: there is one for this many.
+#: Bytes of payload per lane; a lane costs about 6 bytes, the part of its state that holds no symbols.
 BYTES_A_LANE = 1 << 13
 
 _MASK = (1 << PRECISION) - 1
 _SLOPE = 2
-#: Shares whose bits are counted at once.
+#: Number of shares whose bits are counted at once.
 _COUNTED = 1 << 16
 
 Integers = NDArray[np.int64]
 
 
 class Parsed(NamedTuple):
-    """A payload's parts."""
+    """The parts of a payload."""
 
     states: Integers  # (L,) in [LOWEST, 2^63)
     words: NDArray[np.uint32]  # (N,)
 
 
 def edges_of(freqs: NDArray[np.float32]) -> Integers:
-    """(M, K) frequencies of at least 1, rows of any sum T up to 2^20 -> (M, K + 1) where their shares of 2^20 begin.
+    """(M, K) frequencies >= 1, with row sums T up to 2^20 -> (M, K + 1) starts of their shares of 2^20.
 
-    Edge i is ``(f[0] + ... + f[i-1]) * 2^20 // T``: no share is empty, none differs from its due by 1, and none is
-    all of 2^20, since K is 2 or more: states fit 63 bits.
+    Edge i is ``(f[0] + ... + f[i-1]) * 2^20 // T``.  So no share is empty, each differs from the exact value by less
+    than 1, and none is all of 2^20, because K is at least 2: states fit in 63 bits.
     """
     edges = np.zeros((len(freqs), freqs.shape[1] + 1), np.int64)
     np.cumsum(freqs, 1, out=edges[:, 1:])
@@ -61,7 +61,7 @@ def edges_of(freqs: NDArray[np.float32]) -> Integers:
 
 
 def intervals_of(symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> Integers:
-    """(M,) symbols under (M, K) frequencies -> (M,) shares, start and size in one integer: both are below 2^20."""
+    """(M,) symbols under (M, K) frequencies -> (M,) shares: start and size, both below 2^20, in one integer."""
     at = np.stack([symbols, symbols + 1], 1)
     start, end = np.take_along_axis(edges_of(freqs), at, 1).T
     packed: Integers = start << PRECISION | end - start
@@ -69,15 +69,15 @@ def intervals_of(symbols: NDArray[np.int32], freqs: NDArray[np.float32]) -> Inte
 
 
 def lanes_for(intervals: Integers) -> int:
-    """How many lanes suit an image: a power of two that costs about a two-thousandth of it.
+    """The number of lanes for an image: a power of two that costs about 1/2000 of its size.
 
-    Whole bits are counted, by integers alone, so that every machine takes as many.
+    Whole bits are counted in integers, so that the number is the same on every machine.
 
     Args:
-        intervals: of any shape, see `intervals_of`.
+        intervals: shares in any shape, see `intervals_of`.
     """
     whole_bits, flat = 0, intervals.ravel()
-    for at in range(0, flat.size, _COUNTED):  # copies of all of it would take more memory than itself
+    for at in range(0, flat.size, _COUNTED):  # copies of the whole array would exceed its own memory
         _, bit_length = np.frexp((flat[at : at + _COUNTED] & _MASK).astype(np.float64))  # exact
         whole_bits += int((PRECISION - bit_length).sum(dtype=np.int64))
     lanes = max(1, whole_bits // (8 * BYTES_A_LANE))
@@ -85,16 +85,16 @@ def lanes_for(intervals: Integers) -> int:
 
 
 def diagonal(t: int, height: int, width: int) -> Integers:
-    """(M,) rows of the pixels of a step, increasing: those with 0 <= t - 2 y < W."""
+    """(M,) rows y of the pixels of a step, increasing: 0 <= t - 2 y < W."""
     first = max(0, (t - width + _SLOPE) // _SLOPE)
     return np.arange(first, min(height - 1, t // _SLOPE) + 1)
 
 
 def encode(intervals: Integers, lanes: int) -> bytes:
-    """A payload.
+    """The payload of an image.
 
     Args:
-        intervals: (H, W, C, D) of all digits of all samples, channels in coding order; see `intervals_of`.
+        intervals: (H, W, C, D) shares of all digits of all samples, channels in coding order; see `intervals_of`.
         lanes: a power of two, at most 256.
     """
     h, w, channels, digits = intervals.shape
@@ -117,7 +117,7 @@ def encode(intervals: Integers, lanes: int) -> bytes:
 
 
 def pack(states: Integers, words: NDArray[np.uint32]) -> bytes:
-    """A payload of its parts: the inverse of `parse`."""
+    """The payload with these parts: the inverse of `parse`."""
     return bytes([len(states).bit_length() - 1]) + states.astype("<i8").tobytes() + words.astype("<u4").tobytes()
 
 
@@ -141,10 +141,11 @@ def parse(payload: bytes) -> Parsed:
 def check_end(states: Integers, read: int, words: int) -> None:
     """
     Args:
-        states: (L,) after the last pixel.
-        read: words that were read, of so many.
+        states: (L,) states after the last pixel.
+        read: number of words read.
+        words: number of words in the payload.
     Raises:
-        BitstreamError: they are not what an encoder began with.
+        BitstreamError: the states are not those with which an encoder starts, or not all words were read.
     """
     if read > words:
         raise BitstreamError("payload ends before its last pixel")
@@ -155,9 +156,10 @@ def check_end(states: Integers, read: int, words: int) -> None:
 
 
 class Decoder:
-    """The inverse of `encode`, a step's digit of a channel at a time.
+    """The inverse of `encode`, one digit of one channel of a step at a time.
 
-    A short payload cannot keep it busy: every symbol takes its bits from the states, and a missing word is an error.
+    A short payload cannot cause much work: every symbol takes its bits from the states, and a missing word is an
+    error.
     """
 
     def __init__(self, payload: bytes) -> None:
@@ -169,10 +171,10 @@ class Decoder:
         self.read = 0
 
     def decode(self, freqs: NDArray[np.float32]) -> NDArray[np.int32]:
-        """(M, K) frequencies of one digit of the pixels of a step -> (M,) symbols.
+        """(M, K) frequencies of one digit of a step's pixels -> (M,) symbols.
 
         Raises:
-            BitstreamError: the payload has come to its end.
+            BitstreamError: the payload has ended.
         """
         edges = edges_of(freqs)
         symbols = np.empty(len(freqs), np.int32)

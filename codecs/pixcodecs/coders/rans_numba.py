@@ -1,4 +1,4 @@
-"""Interleaved rANS, compiled for CPUs: what `rans` does, one symbol after another."""
+"""Interleaved rANS compiled for CPUs: codes like `rans`, symbol by symbol."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
 
 @compiled
 def keep(symbols, freqs, t, s, out):
-    """Put the shares of symbol s of the pixels of step t into `out`, (H, W, S); see `rans.intervals_of`."""
+    """Write the shares of symbol s of step t's pixels into (H, W, S) `out`; see `rans.intervals_of`."""
     w = out.shape[1]
     first = max(0, (t - w + 2) // 2)
     for i in range(symbols.shape[0]):
@@ -33,8 +33,8 @@ def keep(symbols, freqs, t, s, out):
 
 @compiled
 def decode(states, words, read, freqs, symbols):
-    """(M, K) float32 frequencies -> (M,) int32 `symbols`; returns how many words are read, more than there are for an
-    end that came too early."""
+    """Decode (M,) int32 `symbols` with (M, K) float32 frequencies; return the number of words read, which exceeds the
+    length of `words` if the payload ended too early."""
     lanes = states.shape[0]
     for i in range(freqs.shape[0]):
         x = states[i & lanes - 1]
@@ -42,7 +42,7 @@ def decode(states, words, read, freqs, symbols):
         total = np.int64(0)
         for k in range(freqs.shape[1]):
             total += np.int64(freqs[i, k])
-        # edge <= slot as long as below * 2^20 < (slot + 1) * total
+        # edge <= slot if and only if below * 2^20 < (slot + 1) * total
         limit = ((slot + 1) * total - 1) >> _PRECISION
         symbol, below = 0, np.int64(0)
         while symbol < freqs.shape[1] - 1 and below + np.int64(freqs[i, symbol]) <= limit:
@@ -63,8 +63,8 @@ def decode(states, words, read, freqs, symbols):
 
 @compiled
 def encode(packed, states, words):
-    """(H, W, S) int64 shares of the S symbols of every pixel, in the order in which they are decoded, into `states` and
-    the end of `words`; returns where the words begin."""
+    """Encode (H, W, S) int64 shares, the S symbols of a pixel in decoding order, into `states` and the end of `words`;
+    return the start of the words."""
     h, w, symbols = packed.shape
     lanes, at = states.shape[0], words.shape[0]
     for t in range(w + 2 * h - 3, -1, -1):
@@ -85,7 +85,7 @@ def encode(packed, states, words):
 
 @compiled
 def shares(edges, out):
-    """(N, 2) int64 cumulative frequencies around N samples' bins and values, 21 bits each -> (N, 2) shares."""
+    """Convert (N, 2) int64 edges of N samples' bins and values, of 21 bits each, to (N, 2) shares in `out`."""
     for i in range(edges.shape[0]):
         bin_start, bin_stop = edges[i, 0] >> _EDGE_BITS, edges[i, 0] & _EDGE
         start, stop = (edges[i, 1] >> _EDGE_BITS) - bin_start, (edges[i, 1] & _EDGE) - bin_start
@@ -96,18 +96,18 @@ def shares(edges, out):
 
 
 class Encoder(base.Encoder):
-    """Keeps the share of every symbol, 8 bytes each: the last one is coded first."""
+    """Stores the share of every symbol, 8 bytes each, because the last symbol is coded first."""
 
     def __init__(self, shape: Shape) -> None:
         h, w, channels, digits = shape
-        #: (H, W, C D)
+        #: (H, W, C D) shares.
         self.shares = np.zeros((h, w, channels * digits), np.int64)
         self._step, self._symbol = 0, 0
 
     def encode(self, symbols: Symbols, freqs: Rows) -> None:
         h, w, count = self.shares.shape
         if not self._symbol:
-            while min(h - 1, self._step // 2) < (self._step - w + 2) // 2:  # a column has no pixel in every second step
+            while min(h - 1, self._step // 2) < (self._step - w + 2) // 2:  # one column: every second step is empty
                 self._step += 1
         keep(symbols, np.ascontiguousarray(freqs), self._step, self._symbol, self.shares)
         self._symbol += 1
@@ -119,7 +119,7 @@ class Encoder(base.Encoder):
 
 
 class Decoder(rans.Decoder, base.Decoder):
-    """`rans.Decoder`, compiled."""
+    """The compiled `rans.Decoder`."""
 
     def decode(self, freqs: Rows) -> Symbols:
         symbols = np.empty(len(freqs), np.int32)
@@ -133,7 +133,7 @@ def payload(packed: NDArray[np.int64], lanes: int | None = None) -> bytes:
     """`rans.encode` of (H, W, C D) shares.
 
     Args:
-        lanes: None for as many as suit them.
+        lanes: number of lanes; None for `rans.lanes_for`.
     """
     lanes = lanes or rans.lanes_for(packed)
     states, words = np.full(lanes, rans.LOWEST, np.int64), np.empty(packed.size, np.uint32)
@@ -153,5 +153,5 @@ def from_edges(edges: Edges, values: NDArray[np.uint8]) -> bytes:
 
 
 def with_all_lanes(edges: Edges, values: NDArray[np.uint8]) -> Sequence[bytes]:
-    """The payload of as many lanes as a file may have: an image as small as a trial has one by itself."""
+    """The payload with the largest number of lanes; a small trial image has only one otherwise."""
     return (payload(_shares(edges), 1 << rans.MOST_LANES_LOG2),)

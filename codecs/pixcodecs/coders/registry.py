@@ -1,4 +1,4 @@
-"""The entropy coders that there are, by name; wire ids are written by hand, once and for ever."""
+"""The entropy coders by name; wire ids are written by hand and permanent."""
 
 from pixcodecs.coders import range as range_coder
 from pixcodecs.coders import range_numba, rans_numba
@@ -17,26 +17,26 @@ def _rans_decoder(payload: bytes, shape: Shape) -> rans_numba.Decoder:
     return rans_numba.Decoder(payload)
 
 
-#: The smallest payloads, one symbol after another.
+#: The smallest payloads, decoded symbol by symbol.
 RANGE = EntropyCoder(
     "range", 2, 9,
     encoder=_range_encoder,
     decoder=_range_decoder,
     from_edges=range_numba.from_edges,
 )  # fmt: skip
-#: Some 0.05 % larger, decoded by many threads of a GPU side by side.
+#: Payloads about 0.05 % larger, which a GPU decodes with many threads in parallel.
 RANS = EntropyCoder(
     "rans", 11, 12,
     encoder=rans_numba.Encoder,
     decoder=_rans_decoder,
     from_edges=rans_numba.from_edges,
     variants=rans_numba.with_all_lanes,
-    most_pixels=4 << 20,  # shares of 48 bytes a pixel of 8-bit RGB
+    most_pixels=4 << 20,  # 48 bytes of shares per pixel of 8-bit RGB
 )  # fmt: skip
 
 CODERS: dict[str, EntropyCoder] = {coder.name: coder for coder in (RANGE, RANS)}
 
 
 def coder_of_kind(kind: int) -> EntropyCoder | None:
-    """The coder whose blocks have this wire id, of any depth; None where it is no coder's."""
+    """The coder whose blocks, of any depth, have this wire id; None if there is none."""
     return next((coder for coder in CODERS.values() if kind in (coder.kind, coder.high_depth_kind)), None)

@@ -1,9 +1,9 @@
-"""Blocks: how the samples of one tile are coded.  `docs/format.md` specifies every kind.
+"""Blocks: the coded samples of one tile.  `docs/format.md` specifies every kind.
 
-A block is one byte, its kind, and a body; some kinds split samples into simpler ones and hold blocks
-themselves.  This module reads every kind and writes those that need nothing but integers; which kind is the
-smallest is for the encoder to find out.  Learned models and foreign codecs live elsewhere: `decode` asks for
-the former, so that many blocks can be decoded as one batch, and is handed the latter.
+A block is one byte, its kind, and a body; some kinds split samples into simpler ones and contain blocks.
+This module reads every kind and writes the kinds that need only integers; the encoder finds the smallest kind.
+Learned models and foreign codecs are elsewhere: `decode` yields requests for models, so that many blocks can be
+decoded as one batch, and takes foreign codecs as an argument.
 
 Samples are (H, W, C) arrays of `depth` bits, uint8 up to a depth of 8 and uint16 above.
 """
@@ -26,7 +26,7 @@ Shape = tuple[int, int, int]
 
 
 class Kind(IntEnum):
-    """Wire ids of blocks, the kinds of entropy coders among them (`pixcodecs.coders.registry`)."""
+    """Wire ids of blocks, including those of entropy coders (`pixcodecs.coders.registry`)."""
 
     RAW = 0
     CONSTANT = 1
@@ -44,19 +44,19 @@ class Kind(IntEnum):
 
 
 class Precision(NamedTuple):
-    """How samples of `depth` bits meet a model whose grey levels are 2^unit samples wide."""
+    """Samples of `depth` bits for a model whose grey level is 2^unit samples wide."""
 
     depth: int = 8
     unit: int = 0
 
     @property
     def digits(self) -> int:
-        """Symbols that a sample is coded in, of 4 bits each."""
+        """Number of 4-bit symbols of a sample."""
         return -(-self.depth // 4)
 
 
 class ModelRequest(NamedTuple):
-    """A payload that a learned model shall decode into (H, W, C) samples."""
+    """A payload for a learned model to decode to (H, W, C) samples."""
 
     model: int  # position among the header's models
     payload: bytes
@@ -69,12 +69,12 @@ class ModelRequest(NamedTuple):
 ForeignDecoder = Callable[[bytes, Shape, int], Samples]
 Decoding = Generator[ModelRequest, Samples, Samples]
 
-#: Blocks within blocks: no encoder needs as many.
+#: Deepest nesting of blocks, more than any encoder needs.
 _DEEPEST = 6
 
 
 def dtype(depth: int) -> type[np.uint8] | type[np.uint16]:
-    """What holds samples of so many bits."""
+    """The dtype for samples of `depth` bits."""
     return np.uint8 if depth <= 8 else np.uint16
 
 
@@ -84,31 +84,31 @@ def raw(samples: Samples, depth: int) -> bytes:
 
 
 def constant(samples: Samples, depth: int) -> bytes:
-    """A block of one pixel, for samples whose pixels are all the same."""
+    """A block of one pixel, for samples whose pixels are all equal."""
     return bytes([Kind.CONSTANT]) + pack_bits(samples[0, 0], depth)
 
 
 def model(
     position: int, payload: bytes, coder: EntropyCoder = RANGE, precision: Precision = Precision()  # noqa: B008
 ) -> bytes:  # fmt: skip
-    """A block that a learned model coded."""
+    """A block coded by a learned model."""
     if precision.depth == 8:
         return bytes([coder.kind, position]) + payload
     return bytes([coder.high_depth_kind, position, precision.unit]) + payload
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
-    """A block that another codec coded."""
+    """A block coded by another codec."""
     return bytes([kind]) + body
 
 
 def alpha(colour: bytes, opacity: bytes) -> bytes:
-    """The blocks of the colour channels and of the last one."""
+    """A block of the colour channels' block and the alpha channel's block."""
     return bytes([Kind.ALPHA]) + varint(len(colour)) + colour + opacity
 
 
 def high_low(shift: int, high: bytes, low: bytes) -> bytes:
-    """The blocks of samples >> shift and of the bits below."""
+    """A block of two blocks: samples >> shift, and the bits below."""
     return bytes([Kind.HIGH_LOW, shift]) + varint(len(high)) + high + low
 
 
@@ -118,18 +118,18 @@ def narrow(depth: int, inner: bytes) -> bytes:
 
 
 def levels(used: NDArray[np.bool_], depth: int, inner: bytes) -> bytes:
-    """A block of ranks among the levels each channel uses.
+    """A block of ranks among the levels that each channel uses.
 
     Args:
         used: (C, 2^depth of the samples) bool.
-        depth: of the ranks.
+        depth: depth of the ranks.
     """
     table = deflate(np.packbits(used).tobytes())
     return bytes([Kind.LEVELS]) + varint(len(table)) + table + bytes([depth]) + inner
 
 
 def used_levels(samples: Samples, depth: int) -> NDArray[np.bool_]:
-    """(C, 2^depth) whether a level occurs in a channel."""
+    """(C, 2^depth) bool: whether a level occurs in a channel."""
     used = np.zeros((samples.shape[2], 1 << depth), np.bool_)
     for c in range(samples.shape[2]):
         used[c, samples[..., c].ravel()] = True
@@ -137,7 +137,7 @@ def used_levels(samples: Samples, depth: int) -> NDArray[np.bool_]:
 
 
 def ranks(samples: Samples, used: NDArray[np.bool_]) -> tuple[Samples, int]:
-    """Samples as ranks among the used levels of their channels, and the depth these take."""
+    """Samples as ranks among the used levels of their channels, and the depth of the ranks."""
     rank = np.cumsum(used, 1) - 1
     depth = max(1, int(rank[:, -1].max()).bit_length())
     out = np.stack([rank[c][samples[..., c]] for c in range(samples.shape[2])], -1)
@@ -147,12 +147,12 @@ def ranks(samples: Samples, used: NDArray[np.bool_]) -> tuple[Samples, int]:
 def decode(
     block: bytes, shape: Shape, depth: int, decoders: Mapping[Kind, ForeignDecoder], nesting: int = 0
 ) -> Decoding:
-    """The samples of a block: a generator that yields what models must decode, and is sent the results.
+    """Decode the samples of a block: a generator that yields requests for models and is sent their results.
 
     Args:
-        decoders: of the kinds that this module cannot read.
+        decoders: decoders of foreign kinds.
     Returns:
-        (H, W, C) samples of `depth` bits, by StopIteration.
+        (H, W, C) samples of `depth` bits, in StopIteration.
     Raises:
         BitstreamError: the block is damaged.
     """
@@ -212,7 +212,7 @@ def decode(
 
 
 def _request(reader: Reader, shape: Shape, depth: int, coder: EntropyCoder, *, high_depth: bool) -> ModelRequest:
-    """What a model's block, behind its kind, asks of the model.
+    """The request of a model's block; the reader stands after the kind.
 
     Raises:
         BitstreamError: no model codes such samples.
@@ -228,7 +228,7 @@ def _request(reader: Reader, shape: Shape, depth: int, coder: EntropyCoder, *, h
 
 
 def _each(function: Callable[..., Samples], *parts: Samples) -> Samples:
-    """`function` of samples, or of one pixel where all are the same: a constant takes no memory, however large."""
+    """`function` of samples, or of one pixel if all are equal, so that a constant image of any size takes no memory."""
     if any(part.strides[:2] != (0, 0) for part in parts):
         return function(*parts)
     pixel = function(*(part[:1, :1] for part in parts))

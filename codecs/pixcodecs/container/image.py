@@ -1,8 +1,8 @@
 """The `.pxz` container: `docs/format.md` specifies it byte by byte.
 
 A file is a header, which ends with the table of its tiles, and a block for each tile.  Version 2 is written;
-version 1, one tile and one model, is still read.  Files are any buffer: bytes, or an `mmap`, of which only
-what is needed is read.  Nothing is allocated from a declared size: what a file does not have, it does not get.
+version 1, with one tile and one model, is still read.  A file is any buffer: bytes, or an `mmap`, of which only
+the needed parts are read.  Memory is never allocated from a declared size alone.
 """
 
 import struct
@@ -22,19 +22,19 @@ from pixcodecs.primitives import Reader, crc32, deflate, inflate, varint
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "SIGNATURE", "VERSION", "Buffer", "check_shape", "crc32"]
 
 MAX_DEPTH = 16
-#: The shortest side of a tile, but for an image that is smaller: a bound for the table's length.
+#: Shortest side of a tile, except in smaller images; it bounds the table's length.
 MIN_TILE = 16
 MAX_MODELS = 3
-#: What a reader inflates of the extras, at most.
+#: Most bytes that a reader inflates of the extras.
 MAX_EXTRAS_BYTES = 64 << 20
-#: How many extras a reader takes, at most: each costs far more memory than the two bytes it can be written in.
+#: Most extras that a reader takes: each costs far more memory than its two bytes in a file.
 MAX_EXTRAS = 1 << 16
 _DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
 _MODEL_BY_ID = 1
 
 
 class Layout(IntEnum):
-    """Wire ids of what an image's channels are."""
+    """Wire ids of the layouts of channels."""
 
     GREY = 0
     RGB = 1
@@ -48,7 +48,7 @@ class Layout(IntEnum):
 
 
 class Extra(IntEnum):
-    """Wire ids of the extras, which are what a file holds besides samples."""
+    """Wire ids of the extras, the content of a file other than samples."""
 
     PALETTE = 1
     TRANSPARENCY = 2
@@ -65,14 +65,14 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """The content of a header.
 
     Attributes:
-        models: ids that the blocks refer to by position.
+        models: ids of models, to which the blocks refer by position.
         extras: (id, body) in order; palette and transparency as in `Picture`, a chunk as its type and body.
-        tile_width, tile_height: of all tiles but those at the right and lower edge, which may be smaller.
-        tiles: in raster order.
-        size_bytes: where the first block starts.
+        tile_width, tile_height: sides of the tiles; those at the right and lower edges may be smaller.
+        tiles: entries of the table, in raster order.
+        size_bytes: size of the header, at which the first block starts.
     """
 
     width: int
@@ -98,7 +98,7 @@ class Header:
 
     @cached_property
     def starts(self) -> list[int]:
-        """Where each block starts, and where the last one ends."""
+        """The start of each block, and the end of the last one."""
         return list(accumulate((t.size_bytes for t in self.tiles), initial=self.size_bytes))
 
     @property
@@ -115,7 +115,7 @@ def windows(width: int, height: int, tile_width: int, tile_height: int) -> Itera
 
 
 def pack_header(header: Header) -> bytes:
-    """The header of version 2, table and checksum included.
+    """The bytes of a version 2 header, including table and checksum.
 
     Raises:
         ValueError: a field does not fit the format.
@@ -144,10 +144,10 @@ def pack_header(header: Header) -> bytes:
 
 
 def check_extras(extras: Iterable[tuple[int, bytes]]) -> None:
-    """Refuse extras that no reader takes.
+    """Refuse extras that readers would refuse.
 
     Raises:
-        UnsupportedImageError: they are too many or too large.
+        UnsupportedImageError: there are too many, or they are too large.
     """
     sizes = [len(_pack_extra(kind, body)) for kind, body in extras]
     if len(sizes) > MAX_EXTRAS or sum(sizes) > MAX_EXTRAS_BYTES:
@@ -178,9 +178,9 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
 
     Args:
         data: a file, or its beginning.
-        max_pixels: refuse larger images before their table is read; None lifts the limit.
+        max_pixels: refuse larger images before reading their table; None lifts the limit.
     Raises:
-        BitstreamError: whatever is wrong with it.
+        BitstreamError: the header is damaged, truncated, foreign or hostile.
     """
     start = data[: len(SIGNATURE) + 1]
     if start[: len(SIGNATURE)] != SIGNATURE[: len(start)] or not start:
@@ -272,7 +272,7 @@ def _parse_extras(data: bytes) -> tuple[tuple[Extra, bytes], ...]:
 def check_length(data: Buffer, header: Header) -> None:
     """
     Raises:
-        BitstreamError: the file is not as long as its header says.
+        BitstreamError: the length of the file differs from that in its header.
     """
     if len(data) != header.file_bytes:
         kind = "truncated" if len(data) < header.file_bytes else "too long"
@@ -283,7 +283,7 @@ def block(data: Buffer, header: Header, tile: int) -> bytes:
     """The block of a tile.
 
     Raises:
-        BitstreamError: it is not whole, or its checksum does not match.
+        BitstreamError: the block is truncated, or its checksum does not match.
     """
     found = data[header.starts[tile] : header.starts[tile + 1]]
     where = f" of tile {tile}" if len(header.tiles) > 1 else ""

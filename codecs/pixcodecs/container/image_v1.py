@@ -1,4 +1,4 @@
-"""Version 1 of the `.pxz` header, which is read for ever and no longer written: `docs/format.md`, section 9."""
+"""Version 1 of the `.pxz` header, which is still read but no longer written: `docs/format.md`, section 9."""
 
 import struct
 from enum import IntEnum
@@ -24,7 +24,7 @@ _RESERVED = {2: "a model embedded in the file", 3: "a stack of many images"}
 
 
 class Header(NamedTuple):
-    """What a file says of itself."""
+    """The content of a header."""
 
     width: int
     height: int
@@ -36,10 +36,10 @@ class Header(NamedTuple):
 
 
 def read_header(reader: Reader) -> Header:
-    """Parse and verify what follows signature and version; the payload is the rest.
+    """Parse and verify the header after signature and version; the payload is the rest.
 
     Raises:
-        BitstreamError: whatever is wrong with it.
+        BitstreamError: the header is damaged, truncated or hostile.
     """
     reference, layout = reader.byte("model reference"), reader.byte("layout")
     model_id = reader.take(MODEL_ID_BYTES, "model id")

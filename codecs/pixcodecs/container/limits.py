@@ -1,18 +1,18 @@
-"""Limits that every version of the container has."""
+"""Limits of all versions of the container."""
 
 from pixcodecs.errors import UnsupportedImageError
 
-#: How much of a model's digest names it.
+#: Bytes of a model's digest that form its id.
 MODEL_ID_BYTES = 8
-#: The version of files that are stacks of many images, not one.
+#: Version of files that are stacks of images.
 STACK_VERSION = 3
 MAX_SIDE = 65535
-#: Pixels a decoder accepts without being told otherwise; twice this is Pillow's own hard limit.
+#: Most pixels that a decoder accepts by default; Pillow's hard limit is twice this.
 MAX_PIXELS = 89_478_485
 
 
 def check_shape(width: int, height: int) -> None:
-    """Refuse what the format cannot hold.
+    """Refuse sizes that the format cannot hold.
 
     Raises:
         UnsupportedImageError: a side is zero or above `MAX_SIDE`.

@@ -1,7 +1,7 @@
-"""The names of a stack's images: relative paths that every operating system takes, and none lets out of its folder.
+"""The names of a stack's images: relative paths, valid on every operating system, that cannot leave their folder.
 
-Whoever unpacks a stack writes files by its names, so what could lead elsewhere, or to a device, is refused both
-where a stack is written and where it is read.  `docs/format.md`, section 10.1, has the rules.
+Unpacking a stack writes files by these names.  So names that could lead elsewhere, or to a device, are refused both
+when a stack is written and when it is read.  `docs/format.md`, section 10.1, has the rules.
 """
 
 import lzma
@@ -11,30 +11,30 @@ from collections.abc import Sequence
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.primitives import Reader, deflate, inflate, varint
 
-#: What a reader inflates, at most.
+#: Most bytes that a reader inflates.
 MAX_NAMES_BYTES = 1 << 25
-#: The longest part of a path, in bytes of UTF-8: that of most file systems.
+#: Longest part of a path in bytes of UTF-8, as in most file systems.
 MAX_PART_BYTES = 255
-#: Parts of a path, at most: a bound for what checking it takes.
+#: Most parts of a path; bounds the time of checks.
 MAX_PARTS = 32
 _DICTIONARY_BYTES = 1 << 22
 _WAYS = [{"lc": lc, "lp": 0, "pb": 0, "preset": 9 | lzma.PRESET_EXTREME} for lc in (0, 2, 3, 4)]
-#: Separators and controls of one system or another, and what Windows keeps for itself, the colon of drives first.
+#: Control characters, separators of any system, and characters reserved by Windows.
 _CHARACTERS = r"\x00-\x1f\x7f-\x9f\\:*?\"<>|"
 _FORBIDDEN = re.compile(f"[{_CHARACTERS}]")
 _DEVICE_NAME = r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *"
 _DEVICE = re.compile(_DEVICE_NAME + r"(?:\.|$)", re.IGNORECASE | re.ASCII)
-#: Most names, at a glance: short ones, in which nothing is wrong.
+#: Quick test that accepts most valid names, the short ones.
 _PART = rf"(?!{_DEVICE_NAME}(?:[./]|$))[^/{_CHARACTERS}\ud800-\udfff]*[^/. {_CHARACTERS}\ud800-\udfff]"
 _GOOD = re.compile(rf"{_PART}(?:/{_PART})*", re.IGNORECASE | re.ASCII)
 _SHORT = min(MAX_PART_BYTES // 4, 2 * MAX_PARTS - 1)
 
 
 def problem(name: str) -> str:
-    """What is wrong with a name; nothing is "".
+    """The problem with a name; "" if it is valid.
 
     A name is one to `MAX_PARTS` parts, joined by "/".  No part is empty, longer than `MAX_PART_BYTES`, or ends with a
-    dot or a space; none has control characters or one of ``\\ : * ? " < > |``, or names a device of Windows.
+    dot or a space; no part contains control characters or one of ``\\ : * ? " < > |``, or names a Windows device.
     """
     if len(name) <= _SHORT and _GOOD.fullmatch(name):
         return ""
@@ -59,10 +59,10 @@ def problem(name: str) -> str:
 
 
 def _repeated(names: Sequence[str]) -> str | None:
-    """A name that is there twice, or stands for a file and a folder; letters A to Z are a to z."""
+    """A name that occurs twice, or as both a file and a folder; letters A to Z equal a to z.  None if there is none."""
     seen: set[bytes] = set()
     for name in names:
-        key = name.encode().lower()  # of bytes: ASCII only, the same for ever
+        key = name.encode().lower()  # bytes.lower is ASCII only and never changes
         if key in seen:
             return name
         seen.add(key)
@@ -96,7 +96,7 @@ def _filters(way: dict[str, int]) -> list[dict[str, int]]:
 
 
 def pack(names: Sequence[str]) -> bytes:
-    """The field of a header: a varint, twice a length and 1 for LZMA2, and so many bytes.
+    """The field of a header: a varint, twice the length plus 1 for LZMA2, and the bytes.
 
     Raises:
         UnsupportedImageError: see `check`.
@@ -109,22 +109,22 @@ def pack(names: Sequence[str]) -> bytes:
 
 
 def take(reader: Reader) -> tuple[bool, bytes]:
-    """The field as it stands: whether it is LZMA2, and its bytes.
+    """The raw field: whether it is LZMA2, and its bytes.
 
     Raises:
-        BitstreamError: it is not whole.
+        BitstreamError: the field is truncated.
     """
     length = reader.varint("length of the names")
     return bool(length & 1), reader.take(length >> 1, "names")
 
 
 def unpack(is_lzma: bool, body: bytes, count: int) -> tuple[str, ...]:
-    """The inverse of `pack`, on what `take` gives.
+    """The inverse of `pack`, on the result of `take`.
 
     Args:
-        count: how many names there are, 1 or more.
+        count: number of names, 1 or more.
     Raises:
-        BitstreamError: the stream is damaged, or the names are others than `pack` takes.
+        BitstreamError: the stream is damaged, or `pack` would refuse the names.
     """
     text = _lzma2(body) if is_lzma else inflate(body, MAX_NAMES_BYTES, "names")
     found = text.count(b"\n") + 1

@@ -1,4 +1,4 @@
-"""The first bytes of a `.pxz` file, which say that it is one and of which version."""
+"""The first bytes of a `.pxz` file: signature and version."""
 
 import mmap
 
@@ -7,10 +7,10 @@ from pixcodecs.container.limits import STACK_VERSION
 Buffer = bytes | mmap.mmap
 
 SIGNATURE = b"\x89PX"
-#: The version of files of one image, as they are written.
+#: Version of written files of one image.
 VERSION = 2
 
 
 def is_stack(data: Buffer) -> bool:
-    """Whether a file, or the first four bytes of one, say that it is a stack."""
+    """Whether a file, given at least its first four bytes, is a stack."""
     return data[: len(SIGNATURE) + 1] == SIGNATURE + bytes([STACK_VERSION])

@@ -1,7 +1,7 @@
 """The container of a stack: many images, one header and one payload.  `docs/format.md`, section 10, specifies it.
 
-An image of its own takes tens of bytes for its header and the end of its range coder; in a stack only the
-samples count.  As in `container`, nothing is allocated from a declared size.
+A file of one image takes tens of bytes for its header and the end of its range coder; a stack shares them.  As
+in `image`, memory is never allocated from a declared size alone.
 """
 
 import struct
@@ -17,13 +17,13 @@ from pixcodecs.container.signature import is_stack as is_stack
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, crc32, varint
 
-#: Images of a stack, at most.
+#: Most images of a stack.
 MAX_IMAGES = 1 << 21
-#: Images that are coded together, at most, and their pixels but for an image alone: a bound for a decoder's memory.
+#: Most images that are coded together, and most pixels of several such images; they bound a decoder's memory.
 MAX_BATCH = 1 << 10
 BATCH_PIXELS = 1 << 20
 DEFAULT_BATCH = 256
-#: Bits a sample that there are.
+#: Supported bits per sample.
 DEPTHS = (8, 1)
 LAYOUTS = (Layout.GREY, Layout.RGB)
 _DEPTH_FOLLOWS, _NAMES, _RESERVED = 0x80, 0x20, 0x58
@@ -31,7 +31,7 @@ _MODEL_BY_ID = 1
 
 
 class Run(NamedTuple):
-    """Images of one size that follow each other."""
+    """Consecutive images of one size."""
 
     images: int
     width: int
@@ -44,15 +44,15 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """The content of a header.
 
     Attributes:
         layout: GREY or RGB.
-        depth: 8 bits a sample, or 1.
-        batch: how many images are coded together, at most.
-        runs: of all images, in order; neighbours differ in size.
-        names: of each image, or none at all.
-        size_bytes: where the payload starts.
+        depth: bits per sample, 8 or 1.
+        batch: most images that are coded together.
+        runs: runs of all images, in order; neighbours differ in size.
+        names: one per image, or none at all.
+        size_bytes: size of the header, at which the payload starts.
     """
 
     layout: Layout
@@ -68,7 +68,7 @@ class Header:
 
     @property
     def images(self) -> int:
-        """How many they are."""
+        """The number of images."""
         return sum(run.images for run in self.runs)
 
     @property
@@ -85,7 +85,7 @@ class Header:
         return self.size_bytes + self.payload_bytes
 
     def batches(self) -> Iterator[Run]:
-        """What is coded together: parts of runs, in order."""
+        """Yield the batches that are coded together: parts of runs, in order."""
         for run in self.runs:
             most = min(self.batch, max(1, BATCH_PIXELS // (run.width * run.height)))
             for start in range(0, run.images, most):
@@ -93,7 +93,7 @@ class Header:
 
 
 def runs(sizes: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
-    """The runs of images of so many (width, height)."""
+    """The runs of images with these (width, height)."""
     found: list[Run] = []
     for width, height in sizes:
         if found and found[-1][1:] == (width, height):
@@ -104,7 +104,7 @@ def runs(sizes: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
 
 
 def pack_header(header: Header) -> bytes:
-    """The bytes of a header, checksum included.
+    """The bytes of a header, including the checksum.
 
     Raises:
         UnsupportedImageError: a stack cannot hold these names.
@@ -148,9 +148,9 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
 
     Args:
         data: a file, or its beginning.
-        max_pixels: refuse stacks of more pixels in all; None lifts the limit.
+        max_pixels: refuse stacks with more pixels in total; None lifts the limit.
     Raises:
-        BitstreamError: whatever is wrong with it.
+        BitstreamError: the header is damaged, truncated, foreign or hostile.
     """
     if not is_stack(data):
         raise BitstreamError(f"not a stack: starts with {bytes(data[:4]).hex() or 'nothing'}")
@@ -205,7 +205,7 @@ def payload(data: Buffer, header: Header) -> bytes:
     """The payload of a whole file.
 
     Raises:
-        BitstreamError: the file is not as long as its header says, or the payload's checksum does not match.
+        BitstreamError: the length of the file differs from that in its header, or the payload's checksum is wrong.
     """
     if len(data) != header.file_bytes:
         kind = "truncated" if len(data) < header.file_bytes else "too long"

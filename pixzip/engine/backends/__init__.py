@@ -1,1 +1,1 @@
-"""The same arithmetic on different machines: one folder a library, the same file name for the same job."""
+"""The same arithmetic on different machines: one folder per library; files for the same job share a name."""

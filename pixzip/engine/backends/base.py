@@ -1,7 +1,7 @@
-"""The wavefront's batch: what every backend of it has in common.
+"""The wavefront batch: the part that all backends share.
 
-What is coded is written into a padded buffer and read back through the taps, so the past is all that a step can see, in
-the encoder as in the decoder.
+Coded samples are written into a padded buffer and read back through the taps, so a step sees only the past, in the
+encoder as in the decoder.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,15 +15,15 @@ from pixzip.engine.batch import Batch, Indices
 from pixzip.engine.schedule import Schedule, Step
 from pixzip.models.wavefront.network import Config
 
-#: Values of a digit.
+#: Number of values of a digit.
 BINS = 16
 
 
 def common_digits(precisions: Sequence[Precision]) -> int:
-    """The digits that the samples of all images of a batch take.
+    """The number of digits per sample, equal for all images of a batch.
 
     Raises:
-        ValueError: they differ, or a unit is wider than its samples allow.
+        ValueError: the numbers differ, or a unit is wider than its samples allow.
     """
     digits = {p.digits for p in precisions}
     if len(digits) != 1 or not all(8 <= p.depth <= 16 and 0 <= p.unit <= p.depth - 8 for p in precisions):
@@ -32,7 +32,7 @@ def common_digits(precisions: Sequence[Precision]) -> int:
 
 
 def joined(digits: Sequence[Symbols]) -> Symbols:
-    """(M,) samples, or their beginnings, from their digits."""
+    """Join the digits of (M,) samples, or their leading digits, to numbers."""
     value = digits[0]
     for digit in digits[1:]:
         value = value * BINS + digit
@@ -40,13 +40,13 @@ def joined(digits: Sequence[Symbols]) -> Symbols:
 
 
 class Wavefront(Batch):
-    """A wavefront model's state over a batch: a digit has 4 bits.
+    """The state of a wavefront model over a batch; a digit has 4 bits.
 
-    Of 8 bits the first digit, the bin, has frequencies whose sum is 2^20, and the second, the place, frequencies whose
-    sum is that of its bin; of more, every digit has sums of 2^20.
+    With 8-bit samples, the frequencies of the first digit, the bin, sum to 2^20, and those of the second, the place,
+    sum to the frequency of the bin.  With deeper samples, the frequencies of every digit sum to 2^20.
 
     Attributes:
-        precisions: of each image.
+        precisions: one per image.
         high_depth: whether samples have more than 8 bits.
     """
 
@@ -56,7 +56,7 @@ class Wavefront(Batch):
         """
         Args:
             sizes: (height, width) of each image.
-            precisions: of each image, of equally many digits; None for 8 bits.
+            precisions: one per image, all with the same number of digits; None for 8 bits.
         Raises:
             ValueError: the numbers of digits differ.
         """
@@ -68,7 +68,7 @@ class Wavefront(Batch):
         self.buffer_pixels, self.steps = self.schedule.buffer_pixels, self.schedule.steps
 
     def make_schedule(self, sizes: list[tuple[int, int]]) -> Schedule:
-        """Which pixels are coded together."""
+        """The schedule: which pixels are coded together."""
         return Schedule(sizes)
 
     def __iter__(self) -> Iterator[Step]:

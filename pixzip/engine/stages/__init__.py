@@ -1,1 +1,1 @@
-"""Stages: what stands between a model and an entropy coder and learns an image while it is coded."""
+"""Stages between a model and an entropy coder, which learn an image while it is coded."""

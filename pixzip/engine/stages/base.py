@@ -1,7 +1,8 @@
-"""A stage refines what the model says and learns what came, the same in encoder and decoder, without side information.
+"""A stage refines the model's frequencies and learns from coded symbols, equally in encoder and decoder.
 
-So that a step stays parallel and every machine gives the same bytes, a stage reads its state when a step begins, and
-adds what the step taught it when the step ends: in sums of integers, which no order of pixels or threads changes.
+There is no side information.  A stage reads its state when a step begins and updates it when the step ends, by sums
+of integers.  So a step stays parallel, and the bytes depend neither on the machine nor on the order of pixels or
+threads.
 """
 
 from collections.abc import Sequence
@@ -14,37 +15,37 @@ from pixzip.engine.batch import Batch, Step
 
 
 class Learner(Protocol):
-    """A stage at work on one batch; calls come in the order of the methods, for every step."""
+    """The state of a stage for one batch; in every step the methods are called in the order given here."""
 
     def begin(self, step: Step) -> None:
-        """Read the state, as all steps before have left it."""
+        """Read the state left by the earlier steps."""
 
     def refine(self, channel: int, before: Sequence[Symbols], freqs: Rows) -> Rows:
-        """(M, K) frequencies of the model -> those that are coded: integers of at least 1, of sums below 2^20.
+        """(M, K) frequencies of the model -> frequencies for the coder: integers >= 1, sums below 2^20.
 
         Args:
-            before: (M,) digits of the channel already coded.
+            before: (M,) arrays of the channel's digits already coded.
         """
 
     def learn(self, channel: int, digits: Sequence[Symbols]) -> None:
-        """Note the digits of a channel's (M,) samples; the state stays as it is until `end`."""
+        """Record the digits of a channel's (M,) samples; the state does not change before `end`."""
 
     def end(self) -> None:
-        """Add to the state what the step taught."""
+        """Update the state with the records of the step."""
 
 
 class Stage(Protocol):
-    """What makes learners.
+    """Creates learners.
 
     Attributes:
-        name: for the command line and Python.
+        name: name on the command line and in Python.
     """
 
     @property
     def name(self) -> str: ...
 
     def start(self, batch: Batch) -> Learner:
-        """A learner that knows nothing of the batch's images yet."""
+        """A learner in its initial state for the batch."""
 
 
 class _Nothing:
@@ -62,7 +63,7 @@ class _Nothing:
 
 @dataclass(frozen=True)
 class Identity:
-    """Codes what the model says."""
+    """The stage that leaves the model's frequencies unchanged."""
 
     name: str = "none"
 

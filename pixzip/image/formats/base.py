@@ -14,9 +14,9 @@ from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.picture import MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 for _name in ("imagecodecs", "tifffile"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())  # else their remarks go to standard error
+    logging.getLogger(_name).addHandler(logging.NullHandler())  # otherwise their messages go to standard error
 
-#: `Format.accepts` gets the first bytes of a file, this many where the file has them.
+#: Number of a file's first bytes passed to `Format.accepts`, fewer for shorter files.
 HEAD_BYTES = 64
 #: All depths of a picture, by layout: the `Format.depths` of a format that holds every picture.
 ALL_DEPTHS: Mapping[Layout, Sequence[int]] = {
@@ -32,7 +32,7 @@ _LAYOUT_NAMES = {
 
 
 class Loaded(NamedTuple):
-    """A picture, and the names of what else the file held that a picture does not."""
+    """A picture, and the names of the file's content that a picture cannot hold."""
 
     picture: Picture
     dropped: list[str]
@@ -42,10 +42,10 @@ class Opened(NamedTuple):
     """A `Loaded` whose samples are still to come.
 
     Attributes:
-        frame: all that the picture is but its samples.
-        dropped: the names of what else the file held.
-        bands: (N, W, C), the rows from the first to the last, any number of them at a time.  An error in the file
-            is raised before its last rows come, even if it stands behind them.
+        frame: the picture without its samples.
+        dropped: the names of the file's content that a picture cannot hold.
+        bands: (N, W, C) arrays of rows, from first to last, with any number of rows each.  An error in the file
+            is raised before its last rows are yielded, even if it comes after them in the file.
     """
 
     frame: Frame
@@ -54,29 +54,29 @@ class Opened(NamedTuple):
 
 
 class Sink(Protocol):
-    """A file in the making, which takes rows as they come and then what stands behind them."""
+    """A file being written: takes rows one after another, then the end of the file."""
 
     def write(self, samples: Samples) -> None: ...
 
     def finish(self) -> None: ...
 
 
-class Unrecognised(Exception):  # noqa: N818 (no error yet: other formats are asked)
-    """A file begins like one of this format, and is not one."""
+class Unrecognised(Exception):  # noqa: N818 (no error yet: other formats are tried)
+    """A file begins like a file of this format but has another."""
 
 
 class Format(ABC):
     """An image format: how its files are recognised, read and written.
 
-    `pixzip.image.formats.FORMATS` lists all.  A format that is only read implements `accepts` and `read`.  One that
-    is written too names the `depths` that it keeps and implements `write`.  The other methods have defaults, for
-    formats that are read and written whole, and without loss.
+    `pixzip.image.formats.FORMATS` lists all.  A read-only format implements `accepts` and `read`.  A format that is
+    also written names the `depths` that it keeps and implements `write`.  The defaults of the other methods suit
+    lossless formats that are read and written whole.
 
     Attributes:
-        name: the word for it in error messages.
-        suffixes: the suffixes of its files, in lower case, with the dot; a format that is written shares none.
-        in_folders: whether files of a folder with these suffixes are taken; otherwise only files that are named.
-        depths: the bits a sample that a file keeps of each layout; empty for a format that is only read.
+        name: name of the format in error messages.
+        suffixes: suffixes of its files, in lower case, with the dot; formats that are written share none.
+        in_folders: whether files with these suffixes are taken from folders; otherwise they must be named.
+        depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
     """
@@ -90,7 +90,7 @@ class Format(ABC):
 
     @abstractmethod
     def accepts(self, head: bytes) -> bool:
-        """Whether a file may be of this format.
+        """Whether a file may have this format.
 
         Args:
             head: its first bytes, see `HEAD_BYTES`.
@@ -102,31 +102,31 @@ class Format(ABC):
 
         Raises:
             Unrecognised: the file is of another format.
-            UnsupportedImageError: it is too large, or would not come back as it was.
-            Exception: whatever a library raises on a damaged file.
+            UnsupportedImageError: the image is too large, or would not be restored exactly.
+            Exception: any error of a library on a damaged file.
         """
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
-        """Like `read`, but the rows come a few at a time.
+        """Like `read`, but a few rows at a time.
 
         Args:
-            file: stands at its start, and stays open until the last row is there.
+            file: positioned at its start; must stay open until the last row is read.
         Returns:
-            None for files that have to be read at once.
+            None for files that must be read at once.
         Raises:
             UnsupportedImageError, Exception: see `read`.
         """
         return None
 
     def pixels(self, head: bytes) -> int:
-        """The number of pixels that a file declares; -1 where its first bytes do not say it."""
+        """The number of pixels that a file declares; -1 if its first bytes do not contain it."""
         return -1
 
     def lossy_kind(self, file: BinaryIO) -> str:
-        """The kind of a file whose samples were coded with loss, such as "a JPEG"; "" if they were not.
+        """The kind of a file whose samples were coded with loss, e.g. "a JPEG"; "" if coded without loss.
 
         Args:
-            file: one that can be read, at its start.
+            file: readable file of this format, positioned at its start.
         """
         return ""
 
@@ -150,17 +150,17 @@ class Format(ABC):
         """The file of a picture that the format does not refuse.
 
         Raises:
-            UnsupportedImageError: the picture's samples or size cannot be held.
+            UnsupportedImageError: the format cannot hold the picture's samples or size.
         """
         raise UnsupportedImageError(f"{self.name} is not written")
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink | None:
-        """Like `write`, but the rows come a few at a time.
+        """Like `write`, but a few rows at a time.
 
         Args:
-            stream: takes the file, from its own start.
+            stream: receives the file; positioned at its start.
         Returns:
-            None for files that have to be written at once.
+            None for files that must be written at once.
         """
         return None
 
@@ -171,14 +171,14 @@ class Format(ABC):
 
 @contextmanager
 def one_error() -> Iterator[None]:
-    """Turns the errors of all the libraries into `UnsupportedImageError`, and silences their warnings."""
+    """Turns all errors of libraries into `UnsupportedImageError`, and silences their warnings."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on metadata, which is kept as it is
+            warnings.simplefilter("ignore")  # about metadata, which is kept unchanged
             yield
     except (UnsupportedImageError, MemoryError):
         raise
-    except Exception as e:  # noqa: BLE001 (libraries raise whatever their parsing runs into)
+    except Exception as e:  # noqa: BLE001 (libraries raise errors of any type)
         detail = " ".join(str(e).split()) or type(e).__name__
         raise UnsupportedImageError(f"image cannot be decoded: {detail}") from None
 
@@ -196,7 +196,7 @@ def check_size(width: int, height: int, max_pixels: int | None) -> None:
 def check_frames(frames: int) -> None:
     """
     Raises:
-        UnsupportedImageError: there are several.
+        UnsupportedImageError: there are several frames.
     """
     if frames != 1:
         raise UnsupportedImageError(f"image has {frames} frames, only single images are supported yet")

@@ -1,4 +1,4 @@
-"""BMP files <-> pictures, by Pillow."""
+"""BMP files, read and written by Pillow."""
 
 from PIL import Image
 
@@ -7,7 +7,7 @@ from pixzip.image.picture import MAX_PALETTE_DEPTH, Layout, Picture
 
 
 class Bmp(PillowFormat):
-    """BMP holds black and white, grey and RGB of 8 bits, and palettes, which are written with 8 bits."""
+    """BMP holds black and white, 8-bit grey and RGB, and palettes, which are written with 8 bits."""
 
     depths = {Layout.GREY: (1, 8), Layout.RGB: (8,), Layout.PALETTE: range(1, MAX_PALETTE_DEPTH + 1)}  # noqa: RUF012
 
@@ -21,5 +21,5 @@ class Bmp(PillowFormat):
 
 
 BMP = Bmp("BMP", {".bmp"}, b"BM")
-#: A BMP file without its own header, which starts with the size of the next one.
+#: A BMP file without its file header; it starts with the size of the next header.
 DIB = PillowFormat("DIB", {".dib"}, *(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)))

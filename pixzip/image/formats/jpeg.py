@@ -1,4 +1,4 @@
-"""The decoded pixels of JPEG files, by Pillow."""
+"""JPEG files, whose decoded pixels are read by Pillow."""
 
 from typing import BinaryIO
 
@@ -6,7 +6,7 @@ from pixzip.image.formats.pillow import PillowFormat
 
 
 class Jpeg(PillowFormat):
-    """JPEG is only read, and only where a file is named: its pixels, coded without loss, are larger than the file."""
+    """JPEG is only read, and only files that are named: losslessly coded pixels are larger than the file."""
 
     in_folders = False
 

@@ -1,4 +1,4 @@
-"""ICC profiles, EXIF, XMP and resolutions <-> the chunks that PNG keeps them in."""
+"""Convert ICC profiles, EXIF, XMP and resolutions to PNG chunks and back."""
 
 import math
 import struct
@@ -11,12 +11,12 @@ from pixzip.image.picture import Chunk
 _XMP = b"XML:com.adobe.xmp\0\0\0\0\0"  # keyword; not compressed; no language; no translated keyword
 _EXIF = b"Exif\0\0"
 _PER_METRE = 1
-#: A compressed profile may grow to this much and no more.
+#: Largest size of a profile after decompression.
 MAX_PROFILE_BYTES = 1 << 24
 
 
 class Embedded(NamedTuple):
-    """Metadata that other formats than PNG can hold; empty where there is none.  `resolution` is the body of pHYs."""
+    """Metadata that formats other than PNG can hold; absent fields are empty.  `resolution` is the body of pHYs."""
 
     icc: bytes = b""
     exif: bytes = b""
@@ -25,7 +25,7 @@ class Embedded(NamedTuple):
 
 
 def to_chunks(embedded: Embedded) -> tuple[list[Chunk], list[str]]:
-    """The chunks, in an order that PNG allows, and the names of what does not fit into one."""
+    """The chunks, in an order that PNG allows, and the names of fields that do not fit into a chunk."""
     chunks, dropped = [], []
     if embedded.icc:
         chunks.append(Chunk(b"iCCP", b"icc\0\0" + zlib.compress(embedded.icc, 9)))
@@ -46,7 +46,7 @@ def from_chunks(chunks: Iterable[Chunk], kinds: Iterable[str]) -> tuple[Embedded
     """The inverse of `to_chunks`.
 
     Args:
-        kinds: the fields of `Embedded` that are wanted.
+        kinds: requested fields of `Embedded`.
     Returns:
         The fields, and the types of all chunks that are not in them.
     """
@@ -62,7 +62,7 @@ def from_chunks(chunks: Iterable[Chunk], kinds: Iterable[str]) -> tuple[Embedded
 
 
 def _embedded(chunk: Chunk) -> tuple[str, bytes]:
-    """The field of `Embedded` that a chunk fills, and with what."""
+    """The field of `Embedded` that a chunk fills, and its value."""
     if chunk.type == b"iCCP":
         return "icc", _inflate(chunk.data.partition(b"\0")[2][1:])
     if chunk.type == b"eXIf":
@@ -75,7 +75,7 @@ def _embedded(chunk: Chunk) -> tuple[str, bytes]:
 
 
 def _inflate(data: bytes) -> bytes:
-    """A zlib stream's content; empty if it is damaged or too long."""
+    """The content of a zlib stream; empty if damaged or too long."""
     inflater = zlib.decompressobj()
     try:
         content = inflater.decompress(data, MAX_PROFILE_BYTES)
@@ -85,14 +85,14 @@ def _inflate(data: bytes) -> bytes:
 
 
 def resolution(x: float, y: float) -> bytes:
-    """The body of pHYs for so many pixels per metre; empty where there is no such number."""
+    """The body of pHYs for x and y pixels per metre; empty for numbers that do not fit."""
     if not (0 < x < 2**31 and 0 < y < 2**31):
         return b""
     return struct.pack(">IIB", round(x), round(y), _PER_METRE)
 
 
 def aspect(x: int, y: int) -> bytes:
-    """The body of pHYs for pixels x : y of no known size; empty for square ones."""
+    """The body of pHYs for pixels of aspect x : y and unknown size; empty for square pixels."""
     divisor = math.gcd(x, y) or 1
     x, y = x // divisor, y // divisor
     if x == y or not (0 < x < 2**31 and 0 < y < 2**31):

@@ -1,7 +1,7 @@
-"""Formats that Pillow reads: what they have in common.
+"""The common base of formats that Pillow reads.
 
-Pillow converts some images on opening without a word: 5-bit and 16-bit colours become 8-bit ones.
-Whatever would not come back as it was is refused here, by name.
+Pillow silently converts some images on opening: 5-bit and 16-bit colours become 8-bit ones.  Images that would
+not be restored exactly are refused here, and the error names the reason.
 """
 
 import io
@@ -19,7 +19,7 @@ from pixzip.image.formats.base import Format, Loaded, Unrecognised, check_frames
 from pixzip.image.formats.metadata import Embedded, aspect, resolution, to_chunks
 from pixzip.image.picture import Chunk, Layout, Picture, Samples
 
-#: The layout of a picture, by Pillow's mode.
+#: Pillow's mode -> layout of the picture.
 LAYOUTS = {
     "1": Layout.GREY,
     "L": Layout.GREY,
@@ -37,15 +37,15 @@ _MODES = {
     "I": "32-bit integers",
     "F": "floating point",
 }
-#: Entries of `Image.info` that describe the file's coding or repeat the pixels' layout, not the picture.
+#: Entries of `Image.info` that describe the file's coding or repeat the layout of the pixels.
 TECHNICAL = frozenset(
     {"adobe", "adobe_transform", "background", "compression", "duration", "extension", "interlace", "jfif", "loop"}
     | {"jfif_density", "jfif_unit", "jfif_version", "orientation", "progression", "progressive", "rle", "timestamp"}
     | {"transparency", "version"}
-    | {"dpi"}  # JPEG's stands in jfif_density; every BMP and PCX has one, whether it means something or not
+    | {"dpi"}  # JPEG's is in jfif_density; every BMP and PCX has one, meaningful or not
     | {"comment", "exif", "icc_profile", "xmp"}  # kept
 )
-#: JPEG segments that `Image.info` has the content of.
+#: JPEG segments whose content is in `Image.info`.
 _APPS = (
     ("APP0", b"JF"),
     ("APP1", b"Exif\0"),
@@ -60,7 +60,7 @@ _JPEG_UNITS_PER_METRE = {1: 1 / 0.0254, 2: 100.0}
 
 @contextmanager
 def _pixel_limit(max_pixels: int | None) -> Iterator[None]:
-    """Pillow's own limit, as an error, for as long as one file is open."""
+    """Sets Pillow's own pixel limit, as an error, while a file is open."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = max_pixels
     try:
@@ -72,14 +72,14 @@ def _pixel_limit(max_pixels: int | None) -> Iterator[None]:
 
 
 class PillowFormat(Format):
-    """A format that Pillow reads as it is, and that is only read unless a subclass writes it."""
+    """A format that Pillow reads exactly; read-only unless a subclass writes it."""
 
     def __init__(self, name: str, suffixes: Set[str], *starts: bytes) -> None:
         """
         Args:
-            name: Pillow's name for it.
+            name: Pillow's name of the format.
             suffixes: see `Format`.
-            starts: bytes that its files start with, any of these.
+            starts: possible first bytes of its files.
         """
         self.name, self.suffixes = name, frozenset(suffixes)
         self._starts = starts
@@ -91,9 +91,9 @@ class PillowFormat(Format):
         """The picture in a file of this format.
 
         Raises:
-            Unrecognised: Pillow finds no such file.
-            UnsupportedImageError: several frames, too large, or not kept as it is by Pillow.
-            Exception: whatever Pillow raises on a damaged file.
+            Unrecognised: Pillow does not recognise the file.
+            UnsupportedImageError: several frames, too large, or not read exactly by Pillow.
+            Exception: any error of Pillow on a damaged file.
         """
         try:
             with _pixel_limit(max_pixels), Image.open(io.BytesIO(data), formats=(self.name,)) as image:
@@ -113,14 +113,14 @@ class PillowFormat(Format):
 def check_mode(mode: str) -> None:
     """
     Raises:
-        UnsupportedImageError: it is none of `LAYOUTS`.
+        UnsupportedImageError: the mode is not in `LAYOUTS`.
     """
     if mode not in LAYOUTS:
         raise UnsupportedImageError(f"image mode {mode} ({_MODES.get(mode, 'unknown')}) is not supported")
 
 
 def _check_kept(image: Image.Image) -> None:
-    """Refuse what Pillow will not give as the file has it."""
+    """Refuse images that Pillow does not read exactly."""
     check_mode(image.mode)
     mode = f"image mode {image.mode}"
     for tile in getattr(image, "tile", []):
@@ -132,7 +132,7 @@ def _check_kept(image: Image.Image) -> None:
 
 
 def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
-    """The picture of a loaded image, and the names of what it leaves."""
+    """The picture of a loaded image, and the names of content that it cannot hold."""
     layout, depth = LAYOUTS[image.mode], 1 if image.mode == "1" else 8
     samples = np.array(image, np.uint8).reshape(image.height, image.width, layout.channels)
     palette, transparency = b"", b""
@@ -148,10 +148,10 @@ def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
 
 
 def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]:
-    """R, G, B of every entry; alphas, where the image has some; and the bits that an index takes.
+    """R, G, B of every entry; alphas, if the image has any; and the bits of an index.
 
     Raises:
-        UnsupportedImageError: the transparent entry is none.
+        UnsupportedImageError: the transparent entry does not exist.
     """
     colours = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
     alphas = colours[:, 3].tobytes() if (colours[:, 3] != 255).any() else b""
@@ -161,7 +161,7 @@ def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]
         if key >= len(colours):
             raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
         alphas = b"\xff" * key + b"\0"
-    elif isinstance(key, bytes):  # as of a PNG that Pillow opened
+    elif isinstance(key, bytes):  # as for a PNG opened by Pillow
         alphas = key[: len(colours)]
     return colours[:, :3].tobytes(), alphas, depth
 
@@ -191,7 +191,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def save(image: Image.Image, form: str, **options: Any) -> bytes:
-    """The file that Pillow makes of an image.
+    """The file that Pillow writes for an image.
 
     Raises:
         UnsupportedImageError: the format cannot hold the image.

@@ -1,8 +1,8 @@
-"""PNG files <-> pictures, every ancillary chunk included.
+"""PNG files, including all ancillary chunks.
 
-pypng walks the chunks and checks their sums; libpng (imagecodecs) decodes the samples, from a file that
-holds nothing else: left alone with IHDR and IDAT, it has no reason to convert.  Palette indices are grey
-samples to it, and grey of few bits, which it stretches to 8, shrinks back without loss.
+pypng parses the chunks and checks their CRCs.  libpng (imagecodecs) decodes the samples from a file with only
+IHDR and IDAT, so that it does not convert them.  It sees palette indices as grey samples, and it scales grey of
+few bits to 8 bits, which is undone without loss.
 """
 
 import io
@@ -30,7 +30,7 @@ from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_
 
 
 class Png(Format):
-    """PNG holds every picture; samples of a depth that it lacks are written as they are into the next one."""
+    """PNG holds every picture; samples of an unsupported depth are written unscaled at the next larger depth."""
 
     name = "PNG"
     suffixes = frozenset({".png"})
@@ -44,8 +44,8 @@ class Png(Format):
         """The picture in a PNG file.
 
         Raises:
-            UnsupportedImageError: an animation, too large, or not as the standard has it.
-            Exception: whatever pypng and libpng raise on a damaged file.
+            UnsupportedImageError: an animation, too large, or in breach of the standard.
+            Exception: any error of pypng or libpng on a damaged file.
         """
         reader = png.Reader(bytes=data)
         chunks = [Chunk(bytes(kind), bytes(body)) for kind, body in reader.chunks()]
@@ -90,7 +90,7 @@ def _idat(samples: Samples, depth: int) -> list[Chunk]:
     else:
         out = io.BytesIO()
         image = Image.fromarray(samples[..., 0])
-        image.putpalette(bytes(3 * 2**depth))  # makes the samples indices: Pillow writes those of few bits
+        image.putpalette(bytes(3 * 2**depth))  # turns samples into indices, which Pillow writes with few bits
         image.save(out, "PNG", bits=depth)
         coded = out.getvalue()
     return [Chunk(bytes(kind), bytes(body)) for kind, body in png.Reader(bytes=coded).chunks() if kind == b"IDAT"]

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file, and what they say of the picture."""
+"""The chunks of a PNG file and their meaning for the picture."""
 
 import io
 import struct
@@ -13,19 +13,19 @@ from pixzip.image.picture import NOT_METADATA, Chunk, Frame, Layout
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: The fields of IHDR.
 HEAD = struct.Struct(">IIBBBBB")
-#: The signature and IHDR, without its sum.
+#: Size of the signature and IHDR, without its CRC.
 _START_BYTES = len(SIGNATURE) + 8 + HEAD.size
 _LAYOUTS = {0: Layout.GREY, 2: Layout.RGB, 3: Layout.PALETTE, 4: Layout.GREY_ALPHA, 6: Layout.RGBA}
 COLOURS = {layout: colour for colour, layout in _LAYOUTS.items()}
 _DEPTHS = {Layout.GREY: (1, 2, 4, 8, 16), Layout.PALETTE: (1, 2, 4, 8)}
-#: What is dropped of a file that goes on.
+#: Name of dropped data after the end of the file.
 MORE = "data after the end"
 _BEFORE_PALETTE = frozenset({b"cHRM", b"cICP", b"cLLI", b"gAMA", b"iCCP", b"mDCV", b"sBIT", b"sRGB"})
 _AFTER_PALETTE = frozenset({b"bKGD", b"hIST"})
 
 
 def pixels(head: bytes) -> int:
-    """The number of pixels that the beginning of a PNG file declares; -1 if it is too short to say so."""
+    """The number of pixels declared at the beginning of a PNG file; -1 if it is too short."""
     if len(head) < _START_BYTES:
         return -1
     width, height, *_ = HEAD.unpack_from(head, _START_BYTES - HEAD.size)
@@ -33,12 +33,12 @@ def pixels(head: bytes) -> int:
 
 
 def describe(chunks: list[Chunk], max_pixels: int | None) -> tuple[Frame, list[int], list[str]]:
-    """Parse the chunks of a file, without its samples; the bodies of IDAT may be left out.
+    """Parse the chunks of a file without its samples; the bodies of IDAT may be omitted.
 
     Returns:
-        The frame; the methods of compression, filtering and interlacing; what the frame has no place for.
+        The frame; the methods of compression, filtering and interlacing; names of content that the frame cannot hold.
     Raises:
-        UnsupportedImageError: an animation, too large, or not as the standard has it.
+        UnsupportedImageError: an animation, too large, or in breach of the standard.
     """
     width, height, depth, colour, *coding = _header(chunks)
     layout = _LAYOUTS.get(colour)
@@ -49,14 +49,14 @@ def describe(chunks: list[Chunk], max_pixels: int | None) -> tuple[Frame, list[i
     dropped = ["animation control"] if any(c.type in (b"acTL", b"fcTL") for c in chunks) else []
     palette = _only(chunks, b"PLTE")
     metadata = [c for c in chunks if c.type[:1].islower() and c.type not in NOT_METADATA]
-    if palette and layout is not Layout.PALETTE:  # a suggestion for screens of few colours, and its histogram
+    if palette and layout is not Layout.PALETTE:  # a suggested palette for screens of few colours, and its histogram
         palette, metadata = b"", [c for c in metadata if c.type != b"hIST"]
         dropped.append("suggested palette")
     return Frame(width, height, layout, depth, palette, _only(chunks, b"tRNS"), tuple(metadata)), coding, dropped
 
 
 def _header(chunks: list[Chunk]) -> tuple[int, ...]:
-    """The seven fields of IHDR, once the critical chunks are known to stand in order."""
+    """The seven fields of IHDR, after a check of the order of the critical chunks."""
     critical = [c.type for c in chunks if not c.type[:1].islower()]
     palettes, parts = min(critical.count(b"PLTE"), 1), max(critical.count(b"IDAT"), 1)
     expected = [b"IHDR", *[b"PLTE"] * palettes, *[b"IDAT"] * parts, b"IEND"]
@@ -72,7 +72,7 @@ def _header(chunks: list[Chunk]) -> tuple[int, ...]:
 
 
 def _frames(chunks: list[Chunk]) -> int:
-    """Images in the file; one that is shown where animations are not counts too."""
+    """The number of images in the file, including a still image for viewers without animations."""
     declared = [int.from_bytes(c.data[:4]) for c in chunks if c.type == b"acTL"]
     parts = any(c.type == b"fdAT" for c in chunks)
     return max([1 + parts, *declared])
@@ -86,7 +86,7 @@ def _only(chunks: list[Chunk], kind: bytes) -> bytes:
 
 
 def file_depth(frame: Frame) -> int:
-    """The bits of a sample in a file."""
+    """The bits per sample in a file."""
     return next(d for d in _DEPTHS.get(frame.layout, (8, 16)) if d >= frame.depth)
 
 
@@ -100,7 +100,7 @@ def before_samples(frame: Frame) -> list[Chunk]:
 
 
 def _around_palette(chunks: tuple[Chunk, ...]) -> tuple[list[Chunk], list[Chunk]]:
-    """The metadata before and after PLTE and tRNS, in its own order wherever PNG allows that."""
+    """The metadata before and after PLTE and tRNS, in its own order if PNG allows it."""
     last = max((i for i, c in enumerate(chunks) if c.type in _BEFORE_PALETTE), default=-1)
     before = [c for c in chunks[: last + 1] if c.type not in _AFTER_PALETTE]
     late = [c for c in chunks[: last + 1] if c.type in _AFTER_PALETTE]
@@ -108,7 +108,7 @@ def _around_palette(chunks: tuple[Chunk, ...]) -> tuple[list[Chunk], list[Chunk]
 
 
 def join(chunks: list[Chunk]) -> bytes:
-    """The file of such chunks."""
+    """The file with these chunks."""
     out = io.BytesIO()
     png.write_chunks(out, chunks)
     return out.getvalue()

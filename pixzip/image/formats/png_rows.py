@@ -1,8 +1,8 @@
-"""PNG files by bands of rows, which are all that is ever in memory.
+"""PNG files by bands of rows; only one band is in memory.
 
-zlib, which takes and gives a stream piece by piece, does the compression; libpng (imagecodecs) does the
-filters, on small files of its own: the filtered rows of a band, stored, behind the last row of the band
-before, which is what the filters look back at.  Rows of less than whole bytes are bytes to the filters.
+zlib compresses and decompresses the stream piece by piece.  libpng (imagecodecs) applies the filters, on small
+files: the filtered rows of a band, stored, after the last row of the previous band, to which the filters refer.
+Filters treat packed rows as bytes.
 """
 
 import os
@@ -31,22 +31,22 @@ from pixzip.image.picture import Chunk, Frame, Layout, Samples, sample_dtype
 
 _BAND_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16
-#: Above this zlib takes several times as long, for about 1%.
+#: Compression level for filtered samples; higher levels take several times as long and save about 1%.
 _FILTERED_LEVEL = 5
 _UNFILTERED_LEVEL = 6
 
 
 def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
-    """The picture in a PNG file; None if it is interlaced.  All sums of the chunks are checked first.
+    """The picture in a PNG file; None if it is interlaced.  The CRCs of all chunks are checked first.
 
     Raises:
         UnsupportedImageError: see `Png.read`.
-        Exception: whatever pypng raises on a damaged file.
+        Exception: any error of pypng on a damaged file.
     """
     chunks, spans = [], []
     for kind, body in png.Reader(file=file).chunks():
         if kind == b"IDAT":
-            spans.append((file.tell() - 4 - len(body), len(body)))  # 4: the sum
+            spans.append((file.tell() - 4 - len(body), len(body)))  # 4: the CRC
         chunks.append(Chunk(bytes(kind), b"" if kind in (b"IDAT", b"fdAT") else bytes(body)))
     frame, coding, dropped = describe(chunks, max_pixels)
     if any(coding):
@@ -57,7 +57,7 @@ def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
 
 
 def _bands(file: BinaryIO, spans: list[tuple[int, int]], frame: Frame) -> Generator[Samples, None, None]:
-    """The rows, from the chunks that have their bodies at these (offset, size)."""
+    """Yield the rows from the chunks with bodies at these (offset, size)."""
     stream, filters = _Inflated(file, spans), _Filters(frame)
     for top in range(0, frame.height, filters.rows):
         rows = min(filters.rows, frame.height - top)
@@ -81,15 +81,15 @@ class _Inflated:
         return bytes(out)
 
     def check_end(self) -> None:
-        """The sum of all, unless more follows: that is left, as libpng does."""
+        """Check the Adler-32 sum, unless more data follows, which is ignored as in libpng."""
         while not self._inflater.eof and not self._some(1):
             pass
 
     def _some(self, most: int) -> bytes:
-        """At most so many bytes, perhaps none.
+        """At most `most` bytes, perhaps none.
 
         Raises:
-            UnsupportedImageError: there are none any more.
+            UnsupportedImageError: the data has ended.
         """
         piece = self._inflater.unconsumed_tail or next(self._pieces, b"")
         found = self._inflater.decompress(piece, most)
@@ -107,20 +107,20 @@ def _pieces(file: BinaryIO, spans: list[tuple[int, int]]) -> Iterator[bytes]:
 
 
 class _Filters:
-    """PNG's filters, both ways, a band after the other."""
+    """PNG's filters in both directions, band after band."""
 
     def __init__(self, frame: Frame) -> None:
         self._width, self._channels, self._dtype = frame.width, frame.layout.channels, frame.dtype
         self._depth = file_depth(frame)
         self._packed = self._depth < 8
-        #: Palettes and packed samples: differences of theirs say nothing.
+        #: Palettes and packed samples are not filtered, because their differences are meaningless.
         self.unfiltered = self._packed or frame.layout is Layout.PALETTE
-        #: Bytes of a row: the filter's number, then the samples.
+        #: Bytes per row: the filter's number, then the samples.
         self.row_bytes = 1 + -(-frame.width * self._channels * self._depth // 8)
-        #: Rows of a band.
+        #: Rows per band.
         self.rows = max(1, _BAND_BYTES // self.row_bytes)
         self._colour = 0 if self.unfiltered else COLOURS[frame.layout]
-        self._above: NDArray[Any] | None = None  # (1, W, C) as libpng has it
+        self._above: NDArray[Any] | None = None  # (1, W, C) in libpng's form
 
     def inverse(self, filtered: bytes, rows: int) -> Samples:
         """The samples (rows, W, C) of filtered rows."""
@@ -154,7 +154,7 @@ class _Filters:
 
 
 class RowWriter:
-    """The chunks of a PNG file, as its rows come."""
+    """Writes the chunks of a PNG file as rows arrive."""
 
     def __init__(self, stream: BinaryIO, frame: Frame) -> None:
         self._stream, self._filters = stream, _Filters(frame)

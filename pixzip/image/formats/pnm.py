@@ -1,7 +1,7 @@
-"""PBM, PGM, PPM and PAM files <-> pictures, of any depth to 16 bits, by netpbmfile.
+"""PBM, PGM, PPM and PAM files, of any depth up to 16 bits, read and written by netpbmfile.
 
-netpbmfile looks for the header with patterns that a hostile one keeps busy for ever, so it is shown a
-plain one, made of the same numbers.
+netpbmfile searches for the header with patterns that a hostile header keeps busy for ever, so it is given a
+plain header with the same numbers.
 """
 
 import io
@@ -34,12 +34,12 @@ _KINDS = {
 
 
 class Netpbm(Format):
-    """One of the formats, told apart by the digit of its magic number."""
+    """One of the formats, distinguished by the digit of its magic number."""
 
     def __init__(self, name: str, suffixes: Set[str], digits: bytes, depths: Mapping[Layout, Sequence[int]]) -> None:
         """
         Args:
-            digits: those of its magic numbers; the last one is written.
+            digits: digits of its magic numbers; the last one is written.
             depths: see `Format`.
         """
         self.name, self.suffixes, self.depths = name, frozenset(suffixes), depths
@@ -53,8 +53,8 @@ class Netpbm(Format):
         """The picture in a Netpbm file.
 
         Raises:
-            UnsupportedImageError: several images, too large, or values that fill no number of bits.
-            Exception: whatever netpbmfile raises on a damaged file.
+            UnsupportedImageError: several images, too large, or a maximum other than 2**depth - 1.
+            Exception: any error of netpbmfile on a damaged file.
         """
         head, at = _header(data)
         with netpbmfile.NetpbmFile(io.BytesIO(head + data[at:])) as file:
@@ -71,7 +71,7 @@ class Netpbm(Format):
 
         Raises:
             UnsupportedImageError: see `read`; or there are too few samples.
-            Exception: whatever netpbmfile raises on a damaged header.
+            Exception: any error of netpbmfile on a damaged header.
         """
         data = file.read(2 * _MOST_HEADER_BYTES)
         if data[1:2] in b"123":
@@ -90,7 +90,7 @@ class Netpbm(Format):
         return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
 
     def write(self, picture: Picture) -> bytes:
-        """A file with samples up to 2**depth - 1."""
+        """A file with maximum 2**depth - 1."""
         samples = picture.samples[..., 0] if picture.layout is Layout.GREY else picture.samples
         out, most = io.BytesIO(), 2**picture.depth - 1
         netpbmfile.imwrite(out, samples, magicnumber=self._magic, maxval=most)  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ class Netpbm(Format):
 
 
 def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
-    """The rows of a file at its first sample; without a dtype it has eight in a byte, and black is one."""
+    """Yield the rows of a file positioned at its first sample; without a dtype, eight per byte, and black is 1."""
     band = max(1, _BAND_BYTES // row_bytes)
     for top in range(0, frame.height, band):
         rows = min(band, frame.height - top)
@@ -115,7 +115,7 @@ def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | 
 
 
 def _frame(file: netpbmfile.NetpbmFile, frames: int, max_pixels: int | None) -> Frame:
-    """The frame that the header describes, once it is known to be of a picture."""
+    """The frame that the header describes, after a check that a picture can hold it."""
     check_size(file.width, file.height, max_pixels)
     check_frames(frames)
     depth = file.maxval.bit_length()
@@ -128,12 +128,12 @@ def _frame(file: netpbmfile.NetpbmFile, frames: int, max_pixels: int | None) -> 
 
 
 def _header(data: bytes) -> tuple[bytes, int]:
-    """A plain header, and where the samples start."""
+    """A plain header, and the start of the samples."""
     return _pam_header(data) if data[:2] == b"P7" else _pnm_header(data)
 
 
 def _pnm_header(data: bytes) -> tuple[bytes, int]:
-    """A header without comments, and where the samples start."""
+    """A header without comments, and the start of the samples."""
     found = _PNM.match(data, 0, _MOST_HEADER_BYTES)
     numbers = [*found.groups()] if found else []
     if found and data[1:2] not in b"14":
@@ -154,14 +154,14 @@ def _pam_header(data: bytes) -> tuple[bytes, int]:
 
 
 class RowWriter:
-    """A file whose rows come a few at a time."""
+    """Writes a file a few rows at a time."""
 
     def __init__(self, stream: BinaryIO, frame: Frame, magic: str) -> None:
         self._stream, self._dtype = stream, frame.dtype.newbyteorder(">")
         most, channels = 2**frame.depth - 1, frame.layout.channels
         if magic == "P7":
             kinds = [kind for (kind, _), layout in _KINDS.items() if layout is frame.layout]
-            kind = kinds[0] if most == 1 else kinds[-1]  # black and white is the first, where there is such
+            kind = kinds[0] if most == 1 else kinds[-1]  # the first kind is black and white, if any
             size = f"HEIGHT {frame.height}\nWIDTH {frame.width}\nDEPTH {channels}\nMAXVAL {most}"
             head = f"P7\n{size}\nTUPLTYPE {kind}\nENDHDR\n"
         else:
@@ -176,7 +176,7 @@ class RowWriter:
 
 
 _ANY = range(1, MAX_DEPTH + 1)
-#: Its files are only read; any of the formats may have the suffix .pnm.
+#: Read-only; files of any of the formats may have the suffix .pnm.
 PBM = Netpbm("PBM", {".pbm", ".pnm"}, b"14", {})
 PGM = Netpbm("PGM", {".pgm"}, b"25", {Layout.GREY: _ANY})
 PPM = Netpbm("PPM", {".ppm"}, b"36", {Layout.RGB: _ANY})

@@ -1,4 +1,4 @@
-"""TIFF files of one page <-> pictures, of any depth to 16 bits, by tifffile and imagecodecs."""
+"""TIFF files of one page, of any depth up to 16 bits, read and written by tifffile and imagecodecs."""
 
 import io
 from typing import Any, BinaryIO
@@ -13,9 +13,9 @@ from pixzip.image.picture import Frame, Picture
 
 
 class Tiff(Format):
-    """TIFF holds every picture but transparent colours.
+    """TIFF holds every picture without a transparent colour.
 
-    Palettes are written with 8 bits, and other depths that are no whole byte stay unpacked.
+    Palettes are written with 8 bits.  Other depths that are no whole byte are written uncompressed.
     """
 
     name = "TIFF"
@@ -30,8 +30,8 @@ class Tiff(Format):
         """The picture in a TIFF file.
 
         Raises:
-            UnsupportedImageError: several pages, too large, damaged, or samples that a picture has no place for.
-            Exception: whatever tifffile raises on a damaged file.
+            UnsupportedImageError: several pages, too large, damaged, or samples that a picture cannot hold.
+            Exception: any error of tifffile on a damaged file.
         """
         source = io.BytesIO(data)
         with heard() as complaints, tifffile.TiffFile(source) as file:

@@ -1,4 +1,4 @@
-"""The one page of a TIFF file, and what its tags say of the picture."""
+"""The single page of a TIFF file and the meaning of its tags for the picture."""
 
 import io
 import logging
@@ -19,25 +19,25 @@ from pixzip.image.formats.metadata import Embedded, aspect, from_chunks, resolut
 from pixzip.image.picture import Chunk, Frame, Layout
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-#: The fields of `Embedded` that `options` keeps.
+#: Fields of `Embedded` that `options` keeps.
 METADATA = frozenset({"icc", "xmp", "resolution"})
 
 _GREY = ("MINISBLACK", "MINISWHITE")
 JPEG = 7
-#: None, CCITT, LZW, JPEG, Deflate, PackBits, Zstandard: none makes more of a segment than fits.
+#: None, CCITT, LZW, JPEG, Deflate, PackBits, Zstandard: their decoders do not exceed the size of a segment.
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000})
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex numbers"}
 _ALPHA = 2
 _EXTRAS = {0: "an extra channel", 1: "alpha that its colours are multiplied by"}
 _UNITS_PER_METRE = {2: 1 / 0.0254, 3: 100.0}
-#: Tiles may stand over the edge of a small image.
+#: Most pixels of a tile, which may exceed a small image.
 _LARGEST_TILE = 1 << 24
 
 _ICC, _XMP, _EXIF_IFD, _GPS_IFD = 34675, 700, 34665, 34853
-#: Description, make, model, orientation, software, date, artist, copyright: EXIF has the same tags.
+#: Tags that EXIF shares: description, make, model, orientation, software, date, artist, copyright.
 _EXIF_TAGS = (270, 271, 272, 274, 305, 306, 315, 33432)
-#: Tags that lay out the samples, or say again what they say.
+#: Tags that describe the layout of the samples, or repeat it.
 _STRUCTURE = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 292, 293}
     | {297, 317, 320, 322, 323, 324, 325, 338, 339, 347, 529, 530, 531, 532}
@@ -46,7 +46,7 @@ _STRUCTURE = frozenset(
 
 
 class _Complaints(logging.Handler):
-    """tifffile goes on without a damaged tag, and says so to its log alone."""
+    """Collects the log of tifffile, which reports damaged tags only there and continues."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -59,7 +59,7 @@ class _Complaints(logging.Handler):
         """The tags that tifffile could not read.
 
         Raises:
-            UnsupportedImageError: it had other complaints, or one of the tags lays out the samples.
+            UnsupportedImageError: there are other messages, or one of the tags describes the layout of the samples.
         """
         found = [(re.search(r"TiffTag (\d+) ", message), message) for message in self.messages]
         for tag, message in found:
@@ -70,7 +70,7 @@ class _Complaints(logging.Handler):
 
 @contextmanager
 def heard() -> Iterator[_Complaints]:
-    """Collects whatever tifffile logs as an error, at any level that the program has set."""
+    """Collects all errors that tifffile logs, whatever log level the program has set."""
     log, complaints = logging.getLogger("tifffile"), _Complaints()
     level = log.level
     log.addHandler(complaints)
@@ -83,10 +83,10 @@ def heard() -> Iterator[_Complaints]:
 
 
 def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) -> tuple[Any, Frame, list[str]]:
-    """The one page of a file, what it says of the picture, and what of it the frame has no place for.
+    """The single page of a file, its frame, and the names of content that the frame cannot hold.
 
     Args:
-        source: what `file` was opened from.
+        source: the stream from which `file` was opened.
     Raises:
         UnsupportedImageError: see `Tiff.read`; damage to the samples is not found here.
     """
@@ -102,12 +102,12 @@ def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) 
 
 
 def white_is_zero(page: Any) -> bool:
-    """Whether the first channel goes down where a picture's goes up."""
+    """Whether the first channel is inverted."""
     return _kind(page) == "MINISWHITE"
 
 
 def _kind(page: Any) -> str:
-    """The name of the page's PhotometricInterpretation; of an unknown one, its number."""
+    """The name of the page's PhotometricInterpretation, or its number if unknown."""
     return getattr(page.photometric, "name", str(page.photometric))
 
 
@@ -134,7 +134,7 @@ def _layout(page: Any) -> tuple[Layout, int]:
 
 
 def _check_segments(page: Any, source: BinaryIO, max_pixels: int | None) -> None:
-    """Refuse strips or tiles that are not all there (tifffile fills the gaps), or that may decode to more."""
+    """Refuse strips or tiles that are incomplete (tifffile fills the gaps), or that may decode to more."""
     expected = int(np.prod(page.chunked))
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))[:expected]
     end = source.seek(0, os.SEEK_END)
@@ -184,7 +184,7 @@ def _metadata(page: Any, source: BinaryIO) -> tuple[list[Chunk], list[str]]:
 
 
 def _exif(source: BinaryIO) -> tuple[bytes, list[str]]:
-    """The tags that TIFF and EXIF share, as EXIF, or that they were lost."""
+    """The tags that TIFF and EXIF share as EXIF, or a note that they were lost."""
     found, kept = Image.Exif(), Image.Exif()
     try:
         source.seek(0)
@@ -196,7 +196,7 @@ def _exif(source: BinaryIO) -> tuple[bytes, list[str]]:
             if ifd in found:
                 kept.get_ifd(ifd).update(found.get_ifd(ifd))
         return kept.tobytes(), []
-    except Exception:  # noqa: BLE001 (Pillow raises whatever its parsing runs into)
+    except Exception:  # noqa: BLE001 (Pillow raises errors of any type)
         return b"", ["exif"]
 
 

@@ -1,7 +1,7 @@
-"""TIFF files by bands of rows: strips, or rows of tiles, coded one at a time.
+"""TIFF files by bands of rows: strips or rows of tiles, coded one at a time.
 
-Images stored as they are, which often are one strip, are read by parts.  Of others there is as much in
-memory as a strip or a row of tiles takes: of a single compressed strip, the whole image.
+Uncompressed images, which often are one strip, are read in parts.  Of other images, one strip or one row of tiles
+is in memory at a time, so the whole image if it is a single compressed strip.
 """
 
 import io
@@ -22,16 +22,16 @@ from pixzip.image.picture import Frame, Samples
 _BAND_BYTES = 1 << 20
 _STRIP_BYTES = 1 << 18
 _NOT_COMPRESSED = 1
-#: The largest image, in bytes, of a file whose offsets have 32 bits.
+#: Largest image, in bytes, for a file with 32-bit offsets.
 _CLASSIC_BYTES = 2**32 - 2**25
 
 
 def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
-    """The picture in a TIFF file; None if its strip is a single JPEG file that tifffile takes for tiles.
+    """The picture in a TIFF file; None if its strip is a single JPEG file, which tifffile treats as tiles.
 
     Raises:
         UnsupportedImageError: see `Tiff.read`.
-        Exception: whatever tifffile raises on a damaged file.
+        Exception: any error of tifffile on a damaged file.
     """
     with heard() as complaints:
         parsed = tifffile.TiffFile(file)
@@ -45,7 +45,7 @@ def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
 
 
 def _finished(page: Any, frame: Frame, bands: Iterator[Samples]) -> Generator[Samples, None, None]:
-    """The bands as a picture has them, and none that tifffile only complains of."""
+    """Yield the bands in the form of a picture; refuse bands about which tifffile only logs an error."""
     while True:
         with heard() as complaints:
             band = next(bands, None)
@@ -59,13 +59,13 @@ def _finished(page: Any, frame: Frame, bands: Iterator[Samples]) -> Generator[Sa
 
 
 def _planes(page: Any, frame: Frame) -> tuple[int, int]:
-    """The number of planes in a file, and of channels in each."""
+    """The number of planes in a file, and of channels per plane."""
     channels = frame.layout.channels
     return (channels, 1) if page.planarconfig == 2 else (1, channels)
 
 
 def _segments(page: Any, file: BinaryIO, frame: Frame) -> Iterator[Samples]:
-    """A band for every row of strips or tiles."""
+    """Yield a band for every row of strips or tiles."""
     planes, channels = _planes(page, frame)
     across = -(-frame.width // page.tilewidth) if page.is_tiled else 1
     height = page.tilelength if page.is_tiled else min(page.rowsperstrip, frame.height)
@@ -88,7 +88,7 @@ def _segments(page: Any, file: BinaryIO, frame: Frame) -> Iterator[Samples]:
 
 
 def _plain_planes(page: Any, frame: Frame, end: int) -> list[int] | None:
-    """The offset in the file of each plane; None if its rows are not stored as they are, one after the other."""
+    """The offset of each plane in the file; None if its rows are not stored uncompressed and contiguously."""
     planes, channels = _planes(page, frame)
     size = frame.height * _row_bytes(frame, channels)
     first = page.dataoffsets[0]
@@ -107,7 +107,7 @@ def _row_bytes(frame: Frame, channels: int) -> int:
 
 
 def _parts(page: Any, file: BinaryIO, frame: Frame, starts: list[int]) -> Iterator[Samples]:
-    """Bands of planes that start there."""
+    """Yield bands of the planes at these offsets."""
     planes, channels = _planes(page, frame)
     row_bytes = _row_bytes(frame, channels)
     most = max(1, _BAND_BYTES // (planes * row_bytes))
@@ -128,10 +128,10 @@ def _parts(page: Any, file: BinaryIO, frame: Frame, starts: list[int]) -> Iterat
 
 
 class RowWriter:
-    """A file of strips, each written as soon as it is full; the head, of which tifffile makes two, comes last.
+    """Writes a file of strips, each as soon as it is full; the head, which tifffile makes twice, is written last.
 
-    The first head is of strips of one byte each.  It shows where the strips will start; once they stand
-    there, its copy with their offsets and sizes is put before them.
+    The first head, for strips of one byte each, shows where the strips will start.  After they are written, a
+    copy with their offsets and sizes is put before them.
     """
 
     def __init__(self, stream: BinaryIO, frame: Frame) -> None:
@@ -161,7 +161,7 @@ class RowWriter:
         while len(self._waiting) >= self._rows:
             self._strip(self._waiting[: self._rows])
             self._waiting = self._waiting[self._rows :]
-        self._waiting = self._waiting.copy()  # lets go of the strips before it
+        self._waiting = self._waiting.copy()  # releases the earlier strips
 
     def _strip(self, x: Samples) -> None:
         if "bitspersample" in self._options:

@@ -1,4 +1,4 @@
-"""WebP files <-> pictures, by Pillow."""
+"""WebP files, read and written by Pillow."""
 
 import os
 from typing import BinaryIO
@@ -12,7 +12,7 @@ from pixzip.image.picture import Layout, Picture
 
 
 class Webp(PillowFormat):
-    """WebP holds RGB of 8 bits, and alpha that is not opaque throughout.  It is written without loss."""
+    """WebP holds 8-bit RGB, and alpha unless it is fully opaque.  It is written without loss."""
 
     depths = {Layout.RGB: (8,), Layout.RGBA: (8,)}  # noqa: RUF012
     metadata = frozenset({"icc", "exif", "xmp"})
@@ -30,7 +30,7 @@ class Webp(PillowFormat):
         return ""
 
     def write(self, picture: Picture) -> bytes:
-        """A lossless WebP file, the colours under transparent pixels included."""
+        """A lossless WebP file, including the colours of transparent pixels."""
         if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
             raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
         embedded, _ = from_chunks(picture.metadata, self.metadata)

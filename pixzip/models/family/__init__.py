@@ -1,1 +1,1 @@
-"""The PixelRNN family: six densities, each a network that is written once and run whole or by fronts."""
+"""The PixelRNN family: six densities, each a network written once and run on whole images or by fronts."""

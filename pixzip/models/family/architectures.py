@@ -1,4 +1,4 @@
-"""Wire names of the PixelRNN family, by hand: a name is for ever."""
+"""Wire names of the PixelRNN family, written by hand, because a name is permanent."""
 
 from pixzip.models.family.density import Density
 from pixzip.models.family.diagonal_bilstm import DiagonalBiLSTM

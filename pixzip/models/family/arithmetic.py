@@ -1,15 +1,15 @@
-"""Two arithmetics for one network: floats to train in, and fixed point that every machine computes alike.
+"""Two arithmetics for one network: floats for training, and fixed point with equal results on every machine.
 
-A family model is written once, over an `Arithmetic`.  `FLOAT` is what PyTorch does.  `FixedPoint` makes the
-same network exact: every activation is an integer times 2^-12, every weight an integer times 2^-s, and a
-product is a float64 matrix product of these, which is exact in any order of summation while no partial sum
-needs more than 53 bits.  What is not a sum or a product is a look-up table that travels with the weights.  So
-the frequencies of a model are the same on any machine, though every tensor is of floats.
+A family model is written once, over an `Arithmetic`.  `FLOAT` is PyTorch's.  `FixedPoint` makes the same
+network exact: every activation is an integer times 2^-12, every weight an integer times 2^-s, and their matrix
+product in float64 is exact in any order of summation while no partial sum needs more than 53 bits.  All other
+functions are look-up tables in the weights file.  So the frequencies of a model are the same on any machine,
+although all tensors are floats.
 
-Unlike the int8 arithmetic of the wavefront models [1] nothing has to be trained for it: twelve fractional
-bits cost a few parts in 10^5 of the rate, and float64 products half the speed.
+Unlike the int8 arithmetic of the wavefront models [1], this one needs no special training: twelve fractional
+bits cost a few parts in 10^5 of the rate, and float64 products cost half the speed.
 
-[1] `pixzip.exact`, and `docs/format.md`, sections 4 to 8.
+[1] `pixzip.models.wavefront`, and `docs/format.md`, sections 4 to 8.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,34 +26,34 @@ from torch.nn import functional as F
 FRACTION = 12
 #: Activations are clamped to +-LIMIT.
 LIMIT = 1 << 10
-#: What an exact sum stays below, in units of the product's last bit.
+#: Bound on exact sums, in units of the product's last bit.
 EXACT = 1 << 52
 
-#: Tables of functions on [-TABLE_LIMIT, TABLE_LIMIT], TABLE_STEPS entries a unit.
+#: Tables of functions cover [-TABLE_LIMIT, TABLE_LIMIT], with TABLE_STEPS entries per unit.
 TABLE_LIMIT = 16
 TABLE_STEPS = 1 << 9
-#: Entries of exp(-x), x in [0, EXP_LIMIT], EXP_STEPS a unit, in units of 2^-EXP_BITS.
+#: The table of exp(-x) covers [0, EXP_LIMIT], with EXP_STEPS entries per unit, in units of 2^-EXP_BITS.
 EXP_LIMIT = 16
 EXP_STEPS = 1 << 9
 EXP_BITS = 22
 
-#: Of the interpolated logistic distribution function: entries a unit, and bits of its values.
+#: Entries per unit of the interpolated logistic distribution function, and bits of its values.
 LOGISTIC_STEPS = 1 << 6
 LOGISTIC_BITS = 24
-#: log(scale in grey levels) of a mixture's component, and bits of a scale's reciprocal.
+#: Range of log(scale in grey levels) of a mixture's component, and bits of a scale's reciprocal.
 LOG_SCALE_MIN, LOG_SCALE_MAX = -2, 6
 SCALE_BITS = 24
 
 
 class Arithmetic:
-    """Floats: what training uses."""
+    """Floats, for training."""
 
     def rounded(self, x: Tensor) -> Tensor:
-        """Where a fixed-point network rounds a sum of products."""
+        """A sum of products, rounded in fixed point."""
         return x
 
     def clamped(self, x: Tensor) -> Tensor:
-        """Where a fixed-point network bounds what enters a product."""
+        """The input of a product, clamped in fixed point."""
         return x
 
     def tanh(self, x: Tensor) -> Tensor:
@@ -108,14 +108,14 @@ SHAPES: dict[str, tuple[str, int, int, int]] = {
     "scale": ("int32", (LOG_SCALE_MAX - LOG_SCALE_MIN) * EXP_STEPS + 1, 1, 8 << SCALE_BITS),
     "logistic": ("int32", 2 * TABLE_LIMIT * LOGISTIC_STEPS + 1, 0, 1 << LOGISTIC_BITS),
 }
-#: Bits by which a table's integers are finer than its values.
+#: Fractional bits of a table's integers.
 _BITS = {"tanh": FRACTION, "sigmoid": FRACTION, "elu": FRACTION, "scale": SCALE_BITS}
 
 
 def tables(names: Iterable[str]) -> dict[str, NDArray[Any]]:
     """The tables of a new weights file, as integers.
 
-    Computed once, at export; a decoder reads them from the file.
+    They are computed once, at export; a decoder reads them from the file.
     """
     x = np.arange(-TABLE_LIMIT * TABLE_STEPS, TABLE_LIMIT * TABLE_STEPS + 1) / TABLE_STEPS
     gap = np.arange(EXP_LIMIT * EXP_STEPS + 1) / EXP_STEPS
@@ -123,7 +123,7 @@ def tables(names: Iterable[str]) -> dict[str, NDArray[Any]]:
     fall[-1] = 0
     scale = LOG_SCALE_MAX - np.arange((LOG_SCALE_MAX - LOG_SCALE_MIN) * EXP_STEPS + 1) / EXP_STEPS
     logistic = 0.5 * (1 + np.tanh(0.5 * x))
-    distribution = logistic[:: TABLE_STEPS // LOGISTIC_STEPS] * (1 << LOGISTIC_BITS)  # between entries: interpolated
+    distribution = logistic[:: TABLE_STEPS // LOGISTIC_STEPS] * (1 << LOGISTIC_BITS)  # interpolated between entries
     distribution[0], distribution[-1] = 0, 1 << LOGISTIC_BITS
     values = {
         "tanh": np.tanh(x) * (1 << FRACTION),
@@ -137,10 +137,10 @@ def tables(names: Iterable[str]) -> dict[str, NDArray[Any]]:
 
 
 def check_tables(integers: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse tables that exact arithmetic could not take: those of a hostile file.
+    """Refuse tables that break exact arithmetic, as in a hostile file.
 
     Raises:
-        ModelMismatchError: a table leaves its range, or does not rise or fall as it must.
+        ModelMismatchError: a table leaves its range or is not monotonic as required.
     """
     for name, table in integers.items():
         low, high = SHAPES[name][2:]
@@ -156,7 +156,7 @@ def check_tables(integers: Mapping[str, NDArray[Any]]) -> None:
 
 
 def as_tensors(integers: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """The tables in float64, with the steps between the entries that are interpolated."""
+    """The tables in float64, with the differences between entries for interpolated tables."""
     values = {name: v.astype(np.float64) * 2.0 ** -_BITS.get(name, 0) for name, v in integers.items()}
     if "logistic" in values:
         values["logistic_step"] = np.diff(values["logistic"], append=values["logistic"][-1])

@@ -1,7 +1,7 @@
-"""What the models of the PixelRNN family have in common: an image in, a distribution for every sub-pixel out.
+"""The common base of the PixelRNN family: an image in, a distribution for every sub-pixel out.
 
-A model is written once, as `network`, over a runner: `Whole` computes all pixels of a batch at once (training,
-encoding), `Front` a few pixels at a time (decoding, sampling, completing).  Tests hold the two together.
+A model is written once, as `network`, over a runner.  `Whole` computes all pixels of a batch at once (training,
+encoding), `Front` a few pixels at a time (decoding, sampling, completing).  Tests compare the two.
 
 Channels are coded in the order of the image, R, G, B [1].
 
@@ -25,20 +25,20 @@ from pixzip.models.family.layers import CausalConv
 
 @dataclass(frozen=True)
 class DensityConfig:
-    """What every model of the family is told."""
+    """Options of every model of the family."""
 
     channels: int = 3
-    #: Values of a sub-pixel: 256, or 2 for binarised images.
+    #: Number of values of a sub-pixel: 256, or 2 for binarised images.
     levels: int = 256
     head: Literal["softmax", "mixture"] = "softmax"
-    #: Components of a mixture.
+    #: Number of components of a mixture.
     n_mix: int = 10
 
     def check(self) -> None:
-        """Refuse sizes that no model has: a hostile file could ask for them.
+        """Refuse sizes that no model has; a hostile file could contain them.
 
         Raises:
-            ValueError: what was found.
+            ValueError: a field is outside its limits.
         """
         if self.channels not in (1, 3) or self.levels not in (2, 256) or self.head not in ("softmax", "mixture"):
             raise ValueError(f"{self.channels} channels of {self.levels} levels, head {self.head!r}")
@@ -57,9 +57,9 @@ class Scale(NamedTuple):
     """One part of a model, which codes the pixels of a subsampled image.
 
     Attributes:
-        model: what codes it.
-        stride: the image has every so many pixels of the whole one, in both directions.
-        known: of it, every so many pixels are known from the scale before; 0 for none.
+        model: density that codes the pixels.
+        stride: the image has every `stride`-th pixel of the whole one, in both directions.
+        known: every `known`-th pixel of it is known from the previous scale; 0 for none.
     """
 
     model: "Density"
@@ -67,7 +67,7 @@ class Scale(NamedTuple):
     known: int = 0
 
     def coded(self, h: int, w: int) -> NDArray[np.bool_]:
-        """(h, w) whether this scale codes a pixel of its image."""
+        """(h, w) bool: whether this scale codes a pixel of its image."""
         mask = np.ones((h, w), np.bool_)
         if self.known:
             mask[:: self.known, :: self.known] = False
@@ -76,10 +76,10 @@ class Scale(NamedTuple):
 
 @runtime_checkable
 class Foldable(Protocol):
-    """A layer with parameters of more than its weight and bias."""
+    """A layer whose weight is computed from other parameters."""
 
     def fold(self) -> None:
-        """Make the weight what the parameters amount to."""
+        """Set the weight to the value given by the parameters."""
         ...
 
 
@@ -87,23 +87,23 @@ class Density(nn.Module, ABC):
     """An autoregressive density over images.
 
     Attributes:
-        groups: of features: one a channel, or 1 where a whole pixel is computed at once.
-        arithmetic: floats, or fixed point after `pixzip.models.fixed`.
+        groups: groups of features: one per channel, or 1 if a whole pixel is computed at once.
+        arithmetic: floats, or fixed point for the network of a `FixedWeights`.
     """
 
-    #: For ever: what a weights file calls the architecture.
+    #: Name of the architecture in weights files, permanent.
     wire_name: ClassVar[str]
     config_class: ClassVar[type[DensityConfig]]
     arithmetic: Arithmetic = FLOAT
-    #: Functions that the network looks up in fixed point, besides the head's.
+    #: Functions that the network looks up in fixed point, in addition to the head's.
     functions: tuple[str, ...] = ()
-    #: 1x1, makes parameters of features.
+    #: 1x1 convolution from features to parameters.
     last: CausalConv
 
     def __init__(self, config: DensityConfig, groups: int = 0) -> None:
         """
         Args:
-            groups: of features; by default one a channel.
+            groups: groups of features; 0 for one per channel.
         """
         super().__init__()
         groups = groups or config.channels
@@ -119,21 +119,21 @@ class Density(nn.Module, ABC):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Look-up tables of the network and the head."""
+        """Names of the look-up tables of the network and the head."""
         return (*self.functions, *self.head.tables)
 
     @abstractmethod
     def network(self, pixels: Tensor | None, run: Runner) -> Tensor:
-        """From pixels to the features that `last` makes parameters of.
+        """Compute the features from which `last` computes parameters.
 
         Args:
-            pixels: (N, H, W, C) scaled, or None on a front, whose layers are told of pixels one by one.
+            pixels: (N, H, W, C) scaled, or None on a front, whose layers receive pixels one by one.
         Returns:
             (N, H, W, F), or (M, group's F) on a front.
         """
 
     def slope(self, width: int) -> int:
-        """The smallest slope s for which ``t = x + s y`` puts all a pixel sees before it; `width` for raster order."""
+        """The smallest slope s so that ``t = x + s y`` is lower for all that a pixel sees; `width` for raster order."""
         return width
 
     def scaled(self, values: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class Density(nn.Module, ABC):
         return (2 * values - (self.config.levels - 1)) / self.config.levels
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W), values in [0, levels) of the parameters' dtype -> (N, H, W, C, P) parameters."""
+        """(N, C, H, W) values in [0, levels), of the parameters' dtype -> (N, H, W, C, P) parameters."""
         out: Tensor = self.last(self._features(images))
         return out.reshape(*out.shape[:3], self.config.channels, -1)
 
@@ -150,11 +150,11 @@ class Density(nn.Module, ABC):
         return features
 
     def nll(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
-        """Nats of images.
+        """Negative log likelihood of images in nats.
 
         Args:
-            images: (N, C, H, W) as for `forward`.
-            coded: (H, W) the pixels that count; all by default.
+            images: (N, C, H, W), see `forward`.
+            coded: (H, W) bool, pixels that count; None for all.
         Returns:
             (N,).
         """
@@ -162,7 +162,7 @@ class Density(nn.Module, ABC):
         return -(log_prob.flatten(1) if coded is None else log_prob[:, coded]).sum(1)
 
     def mean_nats(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
-        """Nats a sub-pixel that counts, to train with: faster than `nll`, whose arguments it takes."""
+        """Mean nats per counted sub-pixel, for training: faster than `nll`, with the same arguments."""
         if isinstance(self.head, Softmax) and not self.head.coupled:
             features, values = self._features(images), images.permute(0, 2, 3, 1).long()
             if coded is not None:
@@ -175,14 +175,14 @@ class Density(nn.Module, ABC):
         return self.nll(images, coded).mean() / (counted * images.shape[1])
 
     def scales(self) -> list[Scale]:
-        """The parts that code an image, one after another; their coded pixels together are all of it."""
+        """The scales that code an image, in order; together they code all pixels."""
         return [Scale(self)]
 
     def front(self, n: int, h: int, w: int, given: Tensor | None = None) -> Front:
         """The front of N images of h x w.
 
         Args:
-            given: (N, C, h', w') values that the scale before has coded, for a model that is conditioned on them.
+            given: (N, C, h', w') values of the previous scale, for a model conditioned on them.
         """
         front = Front(n, h, w, self.slope(w), self.groups, next(self.parameters()))
         if front.slope == w:
@@ -191,10 +191,10 @@ class Density(nn.Module, ABC):
 
     @torch.no_grad()
     def step(self, front: Front, channel: int, params: Tensor | None) -> Tensor:
-        """Parameters of the front's pixels up to a channel.
+        """Parameters of the front's pixels for all channels up to `channel`.
 
         Args:
-            params: what the last channel's call returned.
+            params: result for the previous channel.
         Returns:
             (M, channel + 1 or more, P).
         """
@@ -208,11 +208,11 @@ class Density(nn.Module, ABC):
         return out[:, None] if params is None else torch.cat([params, out[:, None]], 1)
 
     def store(self, front: Front, channel: int, values: Tensor) -> None:
-        """Tell the front the (M,) values of a channel."""
+        """Store the (M,) values of a channel in the front."""
         front.store(channel, self.scaled(values))
 
     def fold(self) -> None:
-        """Replace what only training needs, such as a weight's norm, by what it amounts to."""
+        """Replace parameters for training only, e.g. a weight's norm, by the resulting weights."""
         for module in self.modules():
             if not isinstance(module, Density) and isinstance(module, Foldable):
                 module.fold()
@@ -223,7 +223,7 @@ class Density(nn.Module, ABC):
 
 
 def each_module(model: nn.Module, arithmetic: Arithmetic) -> None:
-    """Have every layer compute in an arithmetic."""
+    """Set the arithmetic of every layer."""
     for module in model.modules():
         if hasattr(module, "arithmetic"):
             module.arithmetic = arithmetic  # type: ignore[assignment]

@@ -1,12 +1,11 @@
-"""Diagonal BiLSTM [1]: two LSTMs that scan the image along its diagonals, so that all of the past is in view.
+"""Diagonal BiLSTM [1]: two LSTMs scan the image along its diagonals, so that a pixel depends on the whole past.
 
-The state at a pixel comes from its neighbour in the row and the one above, for one LSTM from the left, for the
-other from the right: a diagonal of the map skewed by a pixel a row is computed at once.  The right LSTM's
-output is moved down a row, where all it has seen is past, and added to the left one's.  The last pixel of the
-row above alone is seen but from near by: mask A hides a pixel from its own features, and none follow it there.
+The state at a pixel is computed from its neighbour above and its neighbour in the row: the left one for one LSTM,
+the right one for the other.  A diagonal of the map, skewed by one pixel per row, is computed at once.  The right
+LSTM's output is moved down by a row, where its whole input is past, and added to the left LSTM's.  Only the last
+pixel of the row above is seen from nearby alone: mask A hides a pixel from its own features, and none follow it.
 
-The map is never skewed here: the pixels of a diagonal are gathered by index, so that none outside the image
-is computed.
+Here the map is not skewed: the pixels of a diagonal are gathered by index, so none outside the image is computed.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.2.
 """
@@ -31,7 +30,7 @@ class DiagonalBiLSTMConfig(PixelRNNConfig):
 
 @lru_cache(maxsize=8)
 def _diagonals(h: int, w: int) -> tuple[list[tuple[int, int]], Tensor, Tensor, Tensor]:
-    """Rows [first, last) of every diagonal, and (H W,) positions of its pixels: from the left, from the right, back."""
+    """Rows [first, last) of every diagonal, and (H W,) indices of its pixels: from left, from right, and inverse."""
     rows = [(max(0, t - w + 1), min(h, t + 1)) for t in range(h + w - 1)]
     left = torch.tensor([y * w + t - y for t, (a, b) in enumerate(rows) for y in range(a, b)])
     right = torch.tensor([y * w + w - 1 - (t - y) for t, (a, b) in enumerate(rows) for y in range(a, b)])
@@ -104,14 +103,14 @@ class Layer(nn.Module):
 
     @property
     def gates_of(self) -> list[list[int]]:
-        """Which of one direction's 4h gates belong to each group."""
+        """The indices, among the 4h gates of one direction, of each group's gates."""
         return partition(4 * self.h, self.enter.groups, 4)
 
     def _scan_from_the_right(self, front: Front, state: "_State") -> None:
-        """Run the right LSTM over the row that is complete: its output is what the next row sees."""
+        """Run the right LSTM over the completed row; the next row reads its output."""
         above, row = state.right, state.row
         state.row = []
-        if not row:  # the first row has none above it
+        if not row:  # the first row has no row above
             state.right = [front.zeros(front.n, self.h)] * front.w
             return
         hidden = cell = front.zeros(front.n, self.h)
@@ -124,11 +123,11 @@ class Layer(nn.Module):
 
 
 class _State:
-    """What a layer remembers on a front in raster order.
+    """State of a layer on a front in raster order.
 
     Attributes:
-        row: (N, 4h) sums of the right LSTM's input-to-state, of the row's pixels so far.
-        right: (N, h) its hidden states in the row above, of every column.
+        row: list of the right LSTM's (N, 4h) input-to-state sums, for the pixels of the row so far.
+        right: list of its (N, h) hidden states in the row above, for every column.
     """
 
     def __init__(self, front: Front, layer: Layer) -> None:

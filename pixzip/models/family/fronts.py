@@ -1,9 +1,9 @@
-"""Runners of causal networks: whole images, one front of pixels after another, one row after another.
+"""Runners of causal networks: on whole images, front by front, or row by row.
 
-On whole images a tensor is (N, H, W, C) and all pixels are computed at once, as in training.  On a front it
-is (M, C): the pixels of one wavefront step ``t = x + slope y`` of N images of one size, row by row, image by
-image.  What a layer reads of earlier pixels it has kept in a `Ring`, so that a step costs one position and
-not a whole forward pass.  With a slope as large as the image is wide a step is one pixel: raster order.
+On whole images a tensor is (N, H, W, C) and all pixels are computed at once, as in training.  On a front a tensor
+is (M, C): the pixels of one wavefront step ``t = x + slope y`` of N images of one size, ordered by row, then by
+image.  A layer keeps the features of earlier pixels in a `Ring`, so that a step costs one position and not a whole
+forward pass.  If the slope equals the image's width, a step is one pixel: raster order.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Ring:
-    """The last values of one layer on a front: what its taps reach, zero outside the image."""
+    """The latest values of one layer on a front, as far back as its taps reach; zero outside the image."""
 
     def __init__(self, front: "Front", channels: int, taps: Taps) -> None:
         self._front, self.taps = front, taps
@@ -33,7 +33,7 @@ class Ring:
         return found.permute(1, 2, 0, 3).reshape(self._front.m, -1)
 
     def write(self, values: Tensor) -> None:
-        """Keep the (M, C) values of this front."""
+        """Store the (M, C) values of this front."""
         front = self._front
         self._values[front.slots(self.length)] = values.view(len(front.ys), front.n, -1)
 
@@ -46,30 +46,30 @@ class Whole:
         return out
 
     def known(self, layer: Any, maps: Tensor) -> Tensor:
-        """A layer of (N, H, W, C) maps that are known beforehand."""
+        """Apply a layer to (N, H, W, C) maps that are known in advance."""
         return self(layer, maps)
 
     def rows(self, owner: Any, make: Callable[["Runner"], T]) -> T:
-        """What `make(runner)` computes of earlier rows alone."""
+        """The result of `make(runner)`, which depends on earlier rows only."""
         return make(self)
 
 
 class Front:
-    """Runs layers on the pixels of one step after another, and keeps what they must remember.
+    """Runs layers on the pixels of one step after another, and keeps their state.
 
     Attributes:
-        t, group: the step, and the group of features being computed.
-        ys, xs: (rows,) the pixels of the step, in each of the N images.
-        pixels: (N, H, W, C) scaled, as far as they are known; kept in raster order alone.
-        given: (N, h, w, C) scaled pixels of a smaller image, for a model that is conditioned on one.
+        t, group: current step, and group of features being computed.
+        ys, xs: (rows,) pixels of the step in each of the N images.
+        pixels: (N, H, W, C) scaled pixels known so far; kept in raster order only.
+        given: (N, h, w, C) scaled pixels of a smaller image, for a model conditioned on it.
     """
 
     def __init__(self, n: int, h: int, w: int, slope: int, groups: int, like: Tensor) -> None:
         """
         Args:
-            slope: of the wavefront; w for raster order.
-            groups: of features.
-            like: a tensor of the device and dtype to compute in.
+            slope: slope of the wavefront; w for raster order.
+            groups: number of groups of features.
+            like: a tensor with the device and dtype for computation.
         """
         self.n, self.h, self.w, self.slope, self.groups = n, h, w, slope, groups
         self.active = -(-w // slope)
@@ -85,7 +85,7 @@ class Front:
 
     @property
     def m(self) -> int:
-        """Pixels of this step, all images together."""
+        """Number of pixels of this step in all images."""
         return len(self.ys) * self.n
 
     def zeros(self, *shape: int) -> Tensor:
@@ -102,20 +102,20 @@ class Front:
         self._readers = []
 
     def state(self, owner: Any, make: Any) -> Any:
-        """What a layer remembers, made by `make(front)` at the first step."""
+        """The state of a layer, created by `make(front)` at the first step."""
         if owner not in self._states:
             self._states[owner] = make(self)
         return self._states[owner]
 
     def slots(self, length: int) -> Tensor:
-        """(rows,) where a ring keeps this step."""
+        """(rows,) positions of this step in a ring."""
         if length not in self._indices:
             slots = self.t % length * self.active + self.ys % self.active
             self._indices[length] = torch.from_numpy(slots).to(self._like.device)
         return self._indices[length]
 
     def index(self, taps: Taps, length: int) -> Tensor:
-        """(T, rows) where a ring keeps the pixels at the taps; its last slot is outside the image."""
+        """(T, rows) positions of the taps' pixels in a ring; the last slot stands for pixels outside the image."""
         if (taps, length) not in self._indices:
             offsets = np.array(taps).reshape(-1, 2)
             y, x = self.ys + offsets[:, :1], self.xs + offsets[:, 1:]
@@ -129,12 +129,12 @@ class Front:
         return out
 
     def known(self, layer: Any, maps: Tensor) -> Tensor:
-        """(M, D) a layer of (N, H, W, C) maps that are known beforehand, at the pixels of this step."""
+        """(M, D) output of a layer on (N, H, W, C) maps that are known in advance, at the pixels of this step."""
         out: Tensor = self.state(layer, lambda front: layer(maps))
         return out[:, self.ys, self.xs].transpose(0, 1).reshape(self.m, -1)
 
     def rows(self, owner: Any, make: Callable[["Runner"], T]) -> T:
-        """What `make(runner)` computes of earlier rows alone: once a row and of the whole row, in raster order."""
+        """The result of `make(runner)`, which depends on earlier rows only: in raster order, computed once per row."""
         if self.slope != self.w:
             raise ValueError("features of whole rows take raster order")
         kept: list[T] = self.state((owner, "rows"), lambda front: [])
@@ -143,11 +143,11 @@ class Front:
         return kept[0]
 
     def watch(self, now: Tensor, ring: Ring) -> None:
-        """Have (M, C) `now` and then `ring` told of the pixels of this step as they become known."""
+        """Write the pixels of this step into (M, C) `now`, then into `ring`, as they become known."""
         self._readers.append((now, ring))
 
     def store(self, channel: int, values: Tensor) -> None:
-        """Tell the layers that read pixels of (M,) scaled values; the last channel ends the step."""
+        """Pass (M,) scaled values to the layers that read pixels; the last channel ends the step."""
         if self.pixels is not None:
             self.pixels[:, self.ys[0], self.xs[0], channel] = values
         for now, ring in self._readers:
@@ -157,7 +157,7 @@ class Front:
 
 
 class Rows:
-    """Runs layers on one row of all images of a front in raster order, (N, W, C), given the rows before it."""
+    """Runs layers on one (N, W, C) row of all images of a front in raster order, given the rows before it."""
 
     def __init__(self, front: Front) -> None:
         self.front = front
@@ -167,5 +167,5 @@ class Rows:
         return out
 
 
-#: Runs layers.
+#: Any runner of layers.
 Runner = Whole | Front | Rows

@@ -1,11 +1,11 @@
-"""Gated PixelCNN [1]: two stacks, so that nothing is out of sight, and gates like an LSTM's.
+"""Gated PixelCNN [1]: two stacks, which leave no blind spot, and gates like an LSTM's.
 
-The vertical stack sees all rows above without a mask; the horizontal one sees the row so far and, layer by
-layer, the vertical one.  Every convolution gives 2p features, of which p are ``tanh(a) * sigmoid(b)``.  Only
-the horizontal stack has residual connections, from its second layer on.
+The vertical stack sees all rows above without a mask.  The horizontal stack sees the row so far and, layer by
+layer, the vertical stack.  Every convolution gives 2p features, which ``tanh(a) * sigmoid(b)`` reduces to p.
+Only the horizontal stack has residual connections, from its second layer on.
 
-Colours are masked R -> G -> B in the horizontal stack; the vertical one, which sees earlier rows alone, needs
-no mask.  Unlike [1], no labels condition the model.
+Colours are masked R -> G -> B in the horizontal stack; the vertical stack sees only earlier rows and needs no
+mask.  Unlike [1], the model is not conditioned on labels.
 
 [1] van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016 (arXiv 1606.05328), section 2.
 """
@@ -23,13 +23,13 @@ from pixzip.models.family.taps import window
 
 @dataclass(frozen=True)
 class GatedPixelCNNConfig(DensityConfig):
-    """Sizes; the defaults are those of [1] for ImageNet, the only ones it states.
+    """Sizes; the defaults are those of [1] for ImageNet, the only ones stated there.
 
     Attributes:
         hidden: p.
-        layers: of both stacks, the first included.
-        kernel: side of the convolutions; `first` of the first layer's.
-        features: of the two 1x1 convolutions at the end, as in the PixelCNN before it; [1] is silent.
+        layers: number of layers of each stack, including the first.
+        kernel, first: side of the convolutions, and of the first layer's.
+        features: features of the two final 1x1 convolutions, as in the earlier PixelCNN; not stated in [1].
     """
 
     hidden: int = 384
@@ -49,7 +49,7 @@ class Layer(nn.Module):
         g, p = config.channels, config.hidden
         r = (config.first if first else config.kernel) // 2
         n_in, columns = g if first else p, range(-r, r + 1)
-        # the first layer looks at rows above; later ones read features that have seen nothing else
+        # the first layer reads rows above; later ones read features that depend on rows above only
         self.vertical = CausalConv(n_in, 2 * p, window(range(-r, 0 if first else 1), columns), None, pixels=first)
         left = window((0,), range(-r, 0))
         self.horizontal = CausalConv(n_in, 2 * p, left, "A" if first else "B", g, copies=2, pixels=first)

@@ -1,7 +1,7 @@
-"""What a family model's last features say about a sub-pixel: a 256-way softmax [1] or a logistic mixture [2].
+"""Distributions of sub-pixels from a family model's last features: a 256-way softmax [1] or a logistic mixture [2].
 
-A head has three views of the same distribution: the differentiable one for training, probabilities for
-sampling, and cumulative integer frequencies for coding.  The last are computed in fixed point
+A head has three views of the same distribution: differentiable log probabilities for training, probabilities
+for sampling, and cumulative integer frequencies for coding.  The frequencies are computed in fixed point
 (`pixzip.models.family.arithmetic`), so they are the same on every machine.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.5.
@@ -28,9 +28,9 @@ MEAN_MARGIN = 64
 class Head(Protocol):
     """A family of distributions over the channels of a pixel."""
 
-    #: Outputs of the network for each channel.
+    #: Number of the network's outputs per channel.
     n_params: int
-    #: Tables that `below` reads.
+    #: Names of the tables that `below` reads.
     tables: tuple[str, ...]
 
     def initial(self, channels: int) -> Tensor:
@@ -38,17 +38,17 @@ class Head(Protocol):
         ...
 
     def log_prob(self, params: Tensor, values: Tensor) -> Tensor:
-        """(..., C, P) parameters, (..., C) float values in [0, levels) -> (...) nats of whole pixels, negative."""
+        """(..., C, P) parameters, (..., C) float values in [0, levels) -> (...) log probabilities of whole pixels."""
         ...
 
     def pmf(self, params: Tensor, known: Tensor) -> Tensor:
         """Probabilities of the next channel.
 
         Args:
-            params: (M, known channels + 1, P) of the channels up to it.
-            known: (M, c) values of the channels before.
+            params: (M, c + 1, P) parameters of the channels up to the next one.
+            known: (M, c) values of the earlier channels.
         Returns:
-            (M, levels) that sum to 1.
+            (M, levels); rows sum to 1.
         """
         ...
 
@@ -57,21 +57,21 @@ class Head(Protocol):
         ...
 
 
-#: (M, E) float64 integers, levels 0..levels -> (M, E) frequency below each, 0 to TOTAL, rising by one a level at least.
+#: (M, E) float64 integers in 0..levels -> (M, E) frequency below each, 0 to TOTAL, rising by at least one per level.
 Below = Callable[[Tensor], Tensor]
 
 
 def _weights(logits: Tensor, tables: Mapping[str, Tensor]) -> Tensor:
-    """(M, K) logits -> (M, K) exp(logit - largest), integers in units of 2^-EXP_BITS."""
+    """(M, K) logits -> (M, K) exp(logit - largest), as integers in units of 2^-EXP_BITS."""
     gap = logits.amax(-1, keepdim=True) - logits
     index = gap.mul_(A.EXP_STEPS).add_(0.5).floor_().clamp_(max=A.EXP_LIMIT * A.EXP_STEPS).long()
     return tables["exp"][index]
 
 
 def normalised(weights: Tensor) -> Tensor:
-    """(M, K) integers, not all zero -> (M, K) integers that sum to 2^WEIGHT_BITS; the rest goes to the largest.
+    """(M, K) integers, not all zero -> (M, K) integers that sum to 2^WEIGHT_BITS; the remainder goes to the largest.
 
-    The quotient is that of IEEE 754, correctly rounded: the same wherever the operands are.
+    IEEE 754 rounds the quotient correctly, so it is the same on every machine.
     """
     out = torch.floor(weights * (1 << WEIGHT_BITS) / weights.sum(-1, keepdim=True))
     out.scatter_add_(-1, weights.argmax(-1, keepdim=True), (1 << WEIGHT_BITS) - out.sum(-1, keepdim=True))
@@ -79,10 +79,10 @@ def normalised(weights: Tensor) -> Tensor:
 
 
 class Softmax(nn.Module):
-    """One probability a level [1].  Unlike [1], what a pixel's earlier channels say may come through the head.
+    """One probability per level [1].  Unlike [1], earlier channels of a pixel may act through the head.
 
-    With `coupled` the network gives a whole pixel's logits at once, and the logits of G and B are shifted by
-    a learned row for each value of the channels before: for a softmax on PixelCNN++, which has no groups.
+    With `coupled` the network gives a whole pixel's logits at once, and a learned row for each value of the
+    earlier channels is added to the logits of G and B: for a softmax on PixelCNN++, which has no groups.
     """
 
     tables: tuple[str, ...] = ("exp",)
@@ -124,7 +124,7 @@ class Softmax(nn.Module):
 
 
 class _SoftmaxOfProduct(torch.autograd.Function):
-    """Nats of symbols under softmax(x W + b), a few rows at a time: the logits never leave the cache."""
+    """Nats of symbols under softmax(x W + b), a few rows at a time, so that the logits stay in the cache."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, values: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ class _SoftmaxOfProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        # the weights' gradients were summed over rows of equal importance
+        # the weights' gradients were summed over equally weighted rows
         scale = grads[0]
         grad_x, grad_w, grad_b = ctx.saved_tensors
         return grad_x * scale[:, None], grad_w * scale[0], grad_b * scale[0], None
@@ -156,7 +156,7 @@ _CHUNK_ROWS = 512
 
 
 def softmax_of_product(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor) -> Tensor:
-    """Mean nats of rows of symbols under softmax(x W + b), with gradients; several times faster than in steps.
+    """Mean nats per row of symbols under softmax(x W + b), with gradients; several times faster than separate steps.
 
     Args:
         x: (M, F).
@@ -170,9 +170,9 @@ def softmax_of_product(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor) 
 class LogisticMixture(nn.Module):
     """K discretised logistics [2].
 
-    With `coupled` all channels of a pixel share the component's choice, and the means of later channels
-    move linearly with the values of earlier ones [2]; without, each channel has a mixture of its own, whose
-    parameters the network computes with the earlier channels in view.
+    With `coupled` all channels of a pixel share the choice of the component, and the means of later channels
+    depend linearly on the values of earlier ones [2].  Otherwise each channel has its own mixture, whose
+    parameters the network computes from the earlier channels.
     """
 
     tables: tuple[str, ...] = ("exp", "scale", "logistic")
@@ -203,13 +203,13 @@ class LogisticMixture(nn.Module):
         return logits, means, (own[..., 2 * k : 3 * k] + 2).clamp(A.LOG_SCALE_MIN, A.LOG_SCALE_MAX)
 
     def _log_probs(self, means: Tensor, log_scales: Tensor, values: Tensor) -> Tensor:
-        """(..., K) log probability of a value under each component; as [2] computes it, in grey levels."""
+        """(..., K) log probability of a value under each component, computed as in [2], in grey levels."""
         inverse = torch.exp(-log_scales)
         centred = values[..., None] - means
         plus, minus = (centred + 0.5) * inverse, (centred - 0.5) * inverse
         inside = torch.log((torch.sigmoid(plus) - torch.sigmoid(minus)).clamp(min=1e-12))
         middle = centred * inverse
-        thin = middle - log_scales - 2 * F.softplus(middle)  # density, where the difference underflows
+        thin = middle - log_scales - 2 * F.softplus(middle)  # the density, if the difference underflows
         inside = torch.where(inside > math.log(1e-5), inside, thin)
         at_0, at_255 = (values == 0)[..., None], (values == 255)[..., None]
         return torch.where(at_0, -F.softplus(-plus), torch.where(at_255, -F.softplus(minus), inside))
@@ -267,11 +267,11 @@ class LogisticMixture(nn.Module):
 
 
 def _distribution(levels: Tensor, means: Tensor, log_scales: Tensor, tables: Mapping[str, Tensor]) -> Tensor:
-    """(M, E) levels -> (M, E, K) the distribution functions half a grey level below, in units of 2^-LOGISTIC_BITS."""
+    """(M, E) levels -> (M, E, K) distribution functions half a grey level below, in units of 2^-LOGISTIC_BITS."""
     index = (A.LOG_SCALE_MAX - log_scales).mul(A.EXP_STEPS).add_(0.5).floor_().long()
     # below 2^10 in units of 2^-14 times below 2^3 in units of 2^-24
     z = (levels[..., None] - 0.5 - means[:, None]) * tables["scale"][index][:, None]
-    # entries of the table, and 2^-10 of the way to the next one
+    # position in the table in 2^-10 entries
     z = z.clamp_(-A.TABLE_LIMIT, A.TABLE_LIMIT).add_(A.TABLE_LIMIT).mul_(A.LOGISTIC_STEPS << 10).floor_()
     entry = torch.floor(z * 2.0**-10)
     part = z - entry * (1 << 10)

@@ -1,8 +1,8 @@
 """The masked convolution of the PixelRNN family, on whole images, on fronts and on rows.
 
-Within a pixel, features are in groups, one a channel (the R, G and B thirds of [1]): group c sees only
-channels before c, so that a front is computed group by group while its channels are being decoded, each
-group's features once.
+Within a pixel, features are in groups, one per channel (the R, G and B thirds of [1]).  Group c sees only
+channels before c, so a front is computed group by group while its channels are decoded, and each group's
+features are computed once.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.4.
 """
@@ -17,12 +17,12 @@ from pixzip.models.family.arithmetic import FLOAT, Arithmetic
 from pixzip.models.family.fronts import Front, Ring
 from pixzip.models.family.taps import Taps, row_product, taps_product
 
-#: Whether a group sees itself at its own pixel: "A" earlier groups alone, "B" itself too, "all" every group.
+#: The groups that a group sees at its own pixel: "A" only earlier ones, "B" also itself, "all" every group.
 Centre = Literal["A", "B", "all"] | None
 
 
 def partition(n: int, groups: int, copies: int = 1) -> list[list[int]]:
-    """Which of n features belong to each group: `copies` equal parts, each cut into `groups` runs.
+    """The indices, among n features, of each group's: `copies` equal parts are each cut into `groups` runs.
 
     >>> partition(6, 3)
     [[0, 1], [2, 3], [4, 5]]
@@ -38,10 +38,10 @@ class CausalConv(nn.Module):
     """A convolution over listed taps, its centre masked by groups.
 
     Args:
-        taps: of earlier pixels, without the centre.
-        centre: what a group sees of its own pixel; None has no centre tap.
-        groups: of features; the copies of a gate's or an LSTM's outputs are grouped alike.
-        pixels: whether it reads the image itself, whose groups are its channels.
+        taps: offsets to earlier pixels, without the centre.
+        centre: groups that a group sees at its own pixel; None for no centre tap.
+        groups: number of groups of features; copies (of a gate's or an LSTM's outputs) are grouped alike.
+        pixels: whether the input is the image itself, whose groups are its channels.
     """
 
     arithmetic: Arithmetic = FLOAT
@@ -74,13 +74,13 @@ class CausalConv(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def start(self, bias: Tensor) -> None:
-        """Begin with these biases."""
+        """Set the initial biases."""
         assert self.bias is not None
         with torch.no_grad():
             self.bias.copy_(bias)
 
     def masked(self) -> Tensor:
-        """(T, C, D) the weight as it is used."""
+        """(T, C, D) masked weight."""
         mask: Tensor | None = self.mask  # type: ignore[assignment]
         if mask is None:
             return self.weight
@@ -95,7 +95,7 @@ class CausalConv(nn.Module):
         """One group of a front.
 
         Args:
-            x: (M, group's C) the features of the group; None for pixels.
+            x: (M, group's C) features of the group; None for pixels.
         Returns:
             (M, group's D).
         """
@@ -122,7 +122,7 @@ class CausalConv(nn.Module):
         return self.arithmetic.rounded(out)
 
     def row(self, front: Front, x: Tensor | None = None) -> Tensor:
-        """A row of a front in raster order, (N, W, C) -> (N, W, D); None for pixels, of which it sees earlier rows."""
+        """A row of a front in raster order, (N, W, C) -> (N, W, D); None reads pixels of earlier rows."""
         y, above = int(front.ys[0]), max((-dy for dy, _ in self.all_taps), default=0)
         if self.pixels:
             assert front.pixels is not None
@@ -139,14 +139,14 @@ class CausalConv(nn.Module):
         return slice(features[0], features[-1] + 1) if features else slice(0, 0)
 
     def _chosen(self, group: int) -> Any:
-        """The outputs of a group, as a slice where they are one run."""
+        """The indices of a group's outputs, as a slice if they are one run."""
         chosen = self.outputs[group]
         if chosen and chosen[-1] - chosen[0] + 1 == len(chosen):
             return slice(chosen[0], chosen[-1] + 1)
         return chosen
 
     def _split(self) -> tuple[Tensor, list[Tensor]]:
-        """(T C, D) weight of the earlier pixels, and each group's (C, group's D) of the centre."""
+        """(T C, D) weight of the earlier pixels, and each group's (C, group's D) weight of the centre."""
         key = (self.weight._version, self.weight.dtype, self.weight.device)
         if self._cache is None or self._cache[0] != key:
             w = self.masked().detach()
@@ -169,7 +169,7 @@ def _group_of(features: list[list[int]]) -> Tensor:
 
 
 class _ConvState:
-    """What a convolution remembers on a front."""
+    """State of a convolution on a front."""
 
     def __init__(self, ring: Ring | None) -> None:
         self.ring = ring

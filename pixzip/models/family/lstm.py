@@ -1,4 +1,4 @@
-"""The cell of both PixelRNN layers [1], equation 3, with groups of features.
+"""The LSTM cell of both PixelRNN layers [1], equation 3, with groups of features.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.1.
 """
@@ -12,12 +12,12 @@ from pixzip.models.family.arithmetic import FLOAT, Arithmetic
 
 
 class Cell(nn.Module):
-    """State-to-state weights and gates: output, forget, input and content, in this order.
+    """State-to-state weights and the gates output, forget, input and content, in this order.
 
     Args:
         hidden: h.
-        neighbours: hidden states that a cell reads.
-        directions: cells computed side by side, each with weights of its own.
+        neighbours: number of hidden states that a cell reads.
+        directions: number of cells computed side by side, each with its own weights.
     """
 
     arithmetic: Arithmetic = FLOAT

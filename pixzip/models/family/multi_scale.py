@@ -1,12 +1,12 @@
-"""Multi-Scale PixelRNN [1]: a small image first, then a large one that is conditioned on it.
+"""Multi-Scale PixelRNN [1]: a small image first, then a large one conditioned on it.
 
-An unconditional PixelRNN models every `stride`-th pixel in both directions.  An upsampling network turns these
+An unconditional PixelRNN models every `stride`-th pixel in both directions.  An upsampling network turns them
 into a map of the whole image's size, and a second PixelRNN models the other pixels: a 1x1 convolution of the
-map is added to what every layer of it receives.  The pixels of the small image are in the large one and are
-not coded again.
+map is added to the input of each of its layers.  The pixels of the small image belong to the large one and
+are not coded again.
 
-Unlike [1], which leaves the upsampling network open but for its deconvolutions, it is a 3x3 convolution, a
-deconvolution whose kernel is as large as its stride, and another 3x3 convolution, with ReLUs between.
+[1] specifies only that the upsampling network has deconvolutions.  Here it is a 3x3 convolution, a deconvolution
+whose kernel is as large as its stride, and another 3x3 convolution, with ReLUs between.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.6.
 """
@@ -30,13 +30,13 @@ from pixzip.models.family.taps import window
 
 @dataclass(frozen=True)
 class MultiScaleConfig(DensityConfig):
-    """Sizes of both models.  [1] shows samples of Row LSTMs at 64 x 64 and states no other size.
+    """Sizes of both models.  [1] states no sizes except 64 x 64 samples of Row LSTMs.
 
     Attributes:
-        core: what both models are.
-        stride: of the small image's pixels.
-        hidden, layers, features, residual, first, kernel: as in the core's own config.
-        condition: features of the map that the upsampling network makes.
+        core: kind of both models.
+        stride: distance of the small image's pixels in the whole image.
+        hidden, layers, features, residual, first, kernel: see the core's config.
+        condition: number of features of the upsampling network's map.
     """
 
     core: Literal["row-lstm", "diagonal-bilstm", "pixelcnn"] = "row-lstm"
@@ -57,7 +57,7 @@ class MultiScaleConfig(DensityConfig):
             raise ValueError("the large model is not conditioned")
 
     def model(self, condition: int) -> PixelRNN:
-        """A core of these sizes."""
+        """A core model of these sizes."""
         shared = {
             name: getattr(self, name)
             for name in ("channels", "levels", "head", "n_mix", "hidden", "layers", "features", "residual", "first")
@@ -105,7 +105,7 @@ class Conditional(Density):
 
     @property
     def last(self) -> CausalConv:  # type: ignore[override]
-        """The core's: not a layer of this one, whose parameters would have two names."""
+        """The core's last layer; a property, because a layer here would give its parameters two names."""
         return self.core.last
 
     def slope(self, width: int) -> int:
@@ -159,7 +159,7 @@ class MultiScale(Density):
     def mean_nats(self, images: Tensor, coded: NDArray[np.bool_] | None = None) -> Tensor:
         total: Tensor | float = 0.0
         for scale, part, mask in self._parts(images):
-            if not mask.any():  # an image of one pixel is all small
+            if not mask.any():  # an image of one pixel has only the small scale
                 continue
             total = total + scale.model.mean_nats(part, mask) * (len(part) * int(mask.sum()) * part.shape[1])
         assert isinstance(total, Tensor)

@@ -1,8 +1,8 @@
 """PixelCNN [1]: a fully convolutional stack of masked convolutions.
 
 A layer is the residual block of [1], figure 5 (left): ReLU and 1x1 from 2h to h, ReLU and 3x3 of mask B, ReLU
-and 1x1 back to 2h.  A 3x3 mask never sees right of the centre column in the row above by more than one, so a
-stack has a blind spot: pixels to the right above that no path reaches.
+and 1x1 back to 2h.  In the row above, a 3x3 mask reaches only one column to the right of the centre, so a stack
+has a blind spot: pixels to the upper right that no path reaches.
 
 Colours are masked R -> G -> B inside the feature maps.
 
@@ -27,7 +27,7 @@ class PixelCNNConfig(PixelRNNConfig):
 
 
 class Block(nn.Module):
-    """One residual block, without its sum."""
+    """One residual block, without the residual connection."""
 
     def __init__(self, config: PixelRNNConfig) -> None:
         super().__init__()

@@ -1,14 +1,15 @@
-"""PixelCNN++ [1]: whole pixels at once, two streams without a blind spot, at three resolutions with short-cuts.
+"""PixelCNN++ [1]: whole pixels at once, in two streams without a blind spot, at three resolutions with short-cuts.
 
-The stream u sees the rows above, the stream ul these and the row so far, which u tells it of block by block.
-Each goes down to a quarter of the resolution and up again, and every block on the way up also reads what one
-on the way down had computed.  A block is a gated residual network of two convolutions after concatenated ELUs.
-That a pixel's channels depend on each other is the head's affair: a mixture of logistics over whole pixels.
+The stream u sees the rows above.  The stream ul also sees the row so far; it receives the rows above from u, block
+by block.  Each stream goes down to a quarter of the resolution and up again, and every block on the way up also
+reads the output of a block on the way down.  A block is a gated residual network of two convolutions after
+concatenated ELUs.  The head models the dependence between a pixel's channels: a mixture of logistics over whole
+pixels.
 
-All of u depends on earlier rows alone, so a front computes it row by row, and ul pixel by pixel.  Either is
-computed once, at a coarse resolution when the first of its pixels is reached.
+u depends on earlier rows only, so a front computes u row by row, and ul pixel by pixel.  Each is computed once; at
+a coarse resolution, when the first pixel of a cell is reached.
 
-Unlike [1], weights are not normalised, nor initialised from data, and the learning rate is the trainer's.
+Unlike [1], weights are neither normalised nor initialised from data, and the trainer sets the learning rate.
 
 [1] Salimans, Karpathy, Chen, Kingma, PixelCNN++, 2017 (arXiv 1701.05517), section 2 and figure 2.
 """
@@ -30,7 +31,7 @@ from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.strided import Down, Up, coarser
 from pixzip.models.family.taps import Taps, row_product, window
 
-#: What a block of either stream reads besides its own pixel, of features that have not seen it.
+#: Taps of the blocks of each stream besides the own pixel.
 U_TAPS: Taps = (*window((-1,), (-1, 0, 1)), (0, -1), (0, 1))
 UL_TAPS: Taps = (*window((-1,), (-1, 0)), (0, -1))
 
@@ -40,11 +41,11 @@ class PixelCNNppConfig(DensityConfig):
     """Sizes; the defaults are those of [1] for CIFAR-10.
 
     Attributes:
-        hidden: features of both streams.
-        blocks: of a stream at each resolution on the way down; on the way up one more, but at the coarsest.
-        scales: resolutions; 1 for an ablation, in which 16 blocks are as many as 5 at three resolutions.
-        short_cuts: from the way down to the way up.
-        dropout: probability, inside every block, in training.
+        hidden: number of features of each stream.
+        blocks: number per stream and resolution on the way down; on the way up one more, except at the coarsest.
+        scales: number of resolutions; 1 for an ablation, in which 16 blocks are as many as 5 at three resolutions.
+        short_cuts: whether there are short-cuts from the way down to the way up.
+        dropout: probability inside every block, in training.
     """
 
     head: Literal["softmax", "mixture"] = "mixture"
@@ -61,7 +62,7 @@ class PixelCNNppConfig(DensityConfig):
 
 
 class FirstConv(CausalConv):
-    """Reads earlier pixels, and a channel of ones that ends where the image does."""
+    """Reads earlier pixels and a channel that is one inside the image and zero outside."""
 
     def __init__(self, channels: int, n_out: int, taps: Taps) -> None:
         super().__init__(channels + 1, n_out, taps)
@@ -87,7 +88,7 @@ class FirstConv(CausalConv):
 
 
 class _Features:
-    """Features, and once they are asked for, the concatenated ELUs that convolutions and 1x1s read of them."""
+    """Features and, computed on demand, their concatenated ELUs for convolutions and 1x1s."""
 
     def __init__(self, x: Tensor, arithmetic: Arithmetic) -> None:
         self.x, self._arithmetic = x, arithmetic
@@ -98,7 +99,7 @@ class _Features:
 
 
 class _ConcatELU(torch.autograd.Function):
-    """What `concat_elu` computes in floats, with one exponential for both halves."""
+    """`concat_elu` in floats, with one exponential for both halves."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ def concat_elu(x: Tensor, arithmetic: Arithmetic) -> Tensor:
 
 
 def _dropout(x: Tensor, probability: float) -> Tensor:
-    """As PyTorch's, to 1/256 of the probability, with masks drawn eight at a time: a tenth of the time on a CPU."""
+    """PyTorch's dropout with the probability in 1/256; masks are drawn eight at a time, in a tenth of the CPU time."""
     words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(1 << 63), None)
     dropped = round(256 * probability)
     kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
@@ -137,9 +138,9 @@ class Block(nn.Module):
     """A gated residual network.
 
     Args:
-        taps: of its two convolutions.
+        taps: taps of its two convolutions.
         short_cut: whether it reads a block of the way down.
-        tells: whether it computes something for the other stream.
+        tells: whether it computes an output for the other stream.
     """
 
     arithmetic: Arithmetic = FLOAT
@@ -156,8 +157,8 @@ class Block(nn.Module):
     def update(self, run: Runner, x: _Features, told: Tensor | None, earlier: _Features | None) -> _Features:
         """
         Args:
-            told: what the other stream's block tells, if this is of ul.
-            earlier: the end of the short-cut.
+            told: output of the other stream's block, for a block of ul.
+            earlier: features from the short-cut.
         """
         inside = run(self.enter, x.active)
         if told is not None:
@@ -173,7 +174,7 @@ class Block(nn.Module):
 
 
 class Stream(nn.Module):
-    """One of the streams, from some resolution on."""
+    """One of the streams, from some resolution down to the coarsest."""
 
     arithmetic: Arithmetic = FLOAT
 
@@ -192,10 +193,10 @@ class Stream(nn.Module):
     def pass_on(self, run: Runner, x: Tensor, told: list[list[Tensor]]) -> tuple[Tensor, list[list[Tensor]]]:
         """
         Args:
-            x: (N, H, W, C), or what the runner has of it, at this resolution.
-            told: what the other stream tells every block, at this resolution and at each coarser one; or nothing.
+            x: (N, H, W, C) at this resolution, or the runner's part of it.
+            told: the other stream's outputs for every block, at this resolution and each coarser one; or nothing.
         Returns:
-            As `x`, and as `told` what this stream's blocks tell.
+            Features shaped like `x`, and this stream's outputs in the form of `told`.
         """
         tell: list[Tensor] = []
         further: list[list[Tensor]] = []
@@ -223,7 +224,7 @@ class Stream(nn.Module):
 
 
 def _here(run: Runner, rows: list[Tensor]) -> list[Tensor]:
-    """What a runner that is no longer at whole rows reads of them."""
+    """The parts of whole rows that a runner of pixels reads."""
     return [row[:, run.xs[0]] for row in rows] if isinstance(run, Front) else rows
 
 

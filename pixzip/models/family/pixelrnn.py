@@ -1,8 +1,8 @@
-"""The frame that PixelCNN, Row LSTM and Diagonal BiLSTM share [1]: all that differs is the layer.
+"""The frame of PixelCNN, Row LSTM and Diagonal BiLSTM [1], which differ only in the layer.
 
-A 7x7 convolution of mask A, a stack of layers over 2h features with residual connections, and two 1x1
+It is a 7x7 convolution of mask A, a stack of layers over 2h features with residual connections, and two 1x1
 convolutions of mask B, each after a ReLU.  Skip connections, an option of [1], add a 1x1 convolution of every
-layer's output to what the last two convolutions read.
+layer's output to the input of the last two convolutions.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), figure 5.
 """
@@ -24,11 +24,11 @@ class PixelRNNConfig(DensityConfig):
 
     Attributes:
         hidden: h; the stream between layers has 2h features.
-        layers: of the stack.
-        features: of the two 1x1 convolutions at the end.
-        residual, skip: connections around and past the layers.
+        layers: number of layers of the stack.
+        features: features of the two final 1x1 convolutions.
+        residual, skip: whether there are residual and skip connections.
         first: side of the first convolution.
-        condition: features of a map that conditions every layer (Multi-Scale); 0 for none.
+        condition: number of features of a map that conditions every layer (Multi-Scale); 0 for none.
     """
 
     hidden: int = 128
@@ -41,7 +41,7 @@ class PixelRNNConfig(DensityConfig):
 
 
 class PixelRNN(Density):
-    """Subclasses make the layers."""
+    """A density whose layers are made by subclasses."""
 
     config: PixelRNNConfig
 
@@ -58,13 +58,13 @@ class PixelRNN(Density):
 
     @abstractmethod
     def layer(self, config: PixelRNNConfig) -> nn.Module:
-        """One layer, 2h features to 2h features, called with them and the conditioning map or None."""
+        """One layer from 2h to 2h features, called with the features and the conditioning map or None."""
 
     def slope(self, width: int) -> int:
         return min(width, self.config.first // 2 + 1)
 
     def network(self, pixels: Tensor | None, run: Runner, condition: Tensor | None = None) -> Tensor:
-        """As `Density.network`; `condition` is (N, H, W, config.condition) or None."""
+        """See `Density.network`; `condition` is (N, H, W, config.condition) or None."""
         stream = run(self.first, pixels)
         total: Tensor | None = None
         for i, layer in enumerate(self.layers):

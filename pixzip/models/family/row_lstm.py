@@ -1,9 +1,9 @@
-"""Row LSTM [1]: each row is computed from the hidden states of the row above, all its pixels at once.
+"""Row LSTM [1]: all pixels of a row are computed at once from the hidden states of the row above.
 
 Input-to-state is a masked k x 1 convolution along the row, state-to-state an unmasked k x 1 convolution of the
-hidden row above.  What a layer sees of the past is a triangle that widens by k // 2 a row.
+hidden row above.  A layer sees a triangle of the past, which widens by k // 2 per row.
 
-The first hidden and cell states are zero, where [1] says nothing.
+The first hidden and cell states are zero; [1] does not specify them.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 3.1.
 """
@@ -78,7 +78,7 @@ class Layer(nn.Module):
 
 
 class _State:
-    """What a layer remembers on a front."""
+    """State of a layer on a front."""
 
     def __init__(self, front: Front, layer: Layer) -> None:
         self.hidden = Ring(front, layer.h, layer.row_above)

@@ -1,9 +1,9 @@
 """Convolutions between two resolutions, for the streams of a causal network in raster order.
 
-The pixels (2Y, 2X) of a front are a front of their own: at half the resolution, and in raster order too.
-`Down` reads what its pixel (Y, X) may see, `Up` gives a pixel (y, x) what its cell (y // 2, x // 2) holds, and
-`coarser` runs what lies between the two on the pixels that have one, keeping it for the pixels that have not.
-Where a side is odd the last cells are cut: what lies outside the image is zero at every resolution.
+The pixels (2Y, 2X) of a front form a front at half the resolution, also in raster order.  `Down` computes a cell
+(Y, X) from the pixels that it may see, `Up` computes a pixel (y, x) from its cell (y // 2, x // 2), and `coarser`
+runs the layers between the two on the first pixel of a cell and keeps the result for the others.  If a side is
+odd, the last cells are cut: everything outside the image is zero at every resolution.
 """
 
 import math
@@ -52,7 +52,7 @@ class Down(nn.Module):
         return self.arithmetic.rounded(out)
 
     def step(self, front: Front, x: Tensor) -> Tensor:
-        """(N, C) -> (N, D), or nothing where the front's pixel is between two of the coarse ones."""
+        """(N, C) -> (N, D), or an empty tensor if the front's pixel does not start a cell."""
         ring: Ring = front.state(self, lambda front: Ring(front, self.weight.shape[1], self.taps))
         ring.write(self.arithmetic.clamped(x))
         if not _starts_cell(front):
@@ -60,7 +60,7 @@ class Down(nn.Module):
         return self.arithmetic.rounded(torch.addmm(self.bias, ring.gather(), self.weight.flatten(0, 1)))
 
     def row(self, front: Front, x: Tensor) -> Tensor:
-        """(N, W, C) -> (N, W / 2, D), or nothing in odd rows."""
+        """(N, W, C) -> (N, W / 2, D), or an empty tensor in odd rows."""
         rows = front.state((self, "rows"), lambda front: [])
         rows.append(self.arithmetic.clamped(x))
         del rows[:-2]
@@ -70,9 +70,9 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A transposed convolution of stride 2: a matrix for each place in a cell.
+    """A transposed convolution of stride 2, with a matrix for each place in a cell.
 
-    With `wide` it has three columns instead of two: a cell's right pixels see the cell to the right, too.
+    With `wide` the kernel has three columns instead of two: a cell's right pixels also see the cell to the right.
     """
 
     arithmetic: Arithmetic = FLOAT
@@ -84,7 +84,7 @@ class Up(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out))
 
     def _place(self, y: int, x: int) -> tuple[Tensor, Taps]:
-        """The (T, C, D) weight of a place in a cell, and the cells it reads."""
+        """The (T, C, D) weight of a place in a cell, and taps to the cells that it reads."""
         if not self.wide:
             return self.weight[2 * y + x, None], ((0, 0),)
         if x == 0:
@@ -92,7 +92,7 @@ class Up(nn.Module):
         return self.weight[[3 * y + 2, 3 * y]], ((0, 0), (0, 1))
 
     def forward(self, x: Tensor, fine: Tensor) -> Tensor:
-        """(N, H / 2, W / 2, C) and, for its sides, (N, H, W, ...) -> (N, H, W, D)."""
+        """(N, H / 2, W / 2, C), and (N, H, W, ...) for its sides -> (N, H, W, D)."""
         x = self.arithmetic.clamped(x)
         places = [taps_product(x, *self._place(i, j), self.bias) for i in range(2) for j in range(2)]
         cells = torch.stack(places, 3).unflatten(3, (2, 2)).transpose(2, 3)  # N, H / 2, 2, W / 2, 2, D
@@ -118,7 +118,7 @@ def _starts_cell(front: Front) -> bool:
 
 
 def _inner(front: Front) -> Front:
-    """The front of the cells, at the last that was started."""
+    """The front of the cells, at the cell that was started last."""
 
     def make(front: Front) -> Front:
         h, w = (front.h + 1) // 2, (front.w + 1) // 2
@@ -131,9 +131,9 @@ def _inner(front: Front) -> Front:
 
 
 def coarser(run: Runner, down: Down, x: Tensor, make: Callable[[Runner, Tensor], T]) -> T:
-    """What `make` computes of `down`'s output at half the resolution.
+    """The result of `make` on `down`'s output at half the resolution.
 
-    On a front it is computed when a cell starts, at its top left pixel, and kept for the cell's other ones.
+    On a front it is computed at the top left pixel of a cell and kept for the cell's other pixels.
     """
     coarse = run(down, x)
     if isinstance(run, Whole):

@@ -1,7 +1,7 @@
-"""Taps of convolutions, and convolutions as one matrix product a tap on the flattened raster.
+"""Taps of convolutions, and convolutions as one matrix product per tap on the flattened raster.
 
-On a CPU this trains two to three times faster than a masked ``conv2d``, and in fixed point it is exact, for
-nothing but products and sums is involved.
+On a CPU this trains two to three times faster than a masked ``conv2d``, and in fixed point it is exact, because
+it consists of products and sums only.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ def window(rows: Sequence[int], columns: Sequence[int]) -> Taps:
 
 
 def context(side: int) -> Taps:
-    """What a side x side mask sees before its centre."""
+    """The taps of a side x side mask before its centre."""
     r = side // 2
     return (*window(range(-r, 0), range(-r, r + 1)), *window((0,), range(-r, 0)))
 
 
 class _Raster:
-    """How (N, H, W, C) maps are laid out for taps: as rows (P, C) between guard rows, zero where there is no pixel."""
+    """Layout of (N, H, W, C) maps for taps: (P, C) rows between guard rows, zero in rows without a pixel."""
 
     def __init__(self, shape: torch.Size, taps: Taps) -> None:
         n, self.h, self.w, _ = shape
@@ -51,12 +51,12 @@ class _Raster:
         return [slice(at, min(at + _CHUNK_ROWS, self.count)) for at in range(0, self.count, _CHUNK_ROWS)]
 
     def shifted(self, rows: Tensor, chunk: slice, step: int) -> Tensor:
-        """What lies a step on from a chunk's rows."""
+        """A chunk's rows, shifted by a step."""
         return rows[self.guard + chunk.start + step : self.guard + chunk.stop + step]
 
 
 class _TapsProduct(torch.autograd.Function):
-    """Sum over taps of shifted (P, C) rows times (C, D): copies the rows once and never materialises the taps."""
+    """The sum over taps of shifted (P, C) rows times (C, D); copies the rows once and does not materialise the taps."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, taps: Taps) -> Tensor:
@@ -92,12 +92,12 @@ class _TapsProduct(torch.autograd.Function):
         return grad_x, grad_w, grad.sum(0) if ctx.needs_input_grad[2] else None, None
 
 
-#: Rows multiplied at a time, so that they stay in a CPU's cache.
+#: Rows per product, so that they stay in a CPU's cache.
 _CHUNK_ROWS = 2048
 
 
 def taps_product(x: Tensor, weight: Tensor, taps: Taps, bias: Tensor | None = None) -> Tensor:
-    """A convolution as one matrix product a tap on the flattened raster.
+    """A convolution as one matrix product per tap on the flattened raster.
 
     Args:
         x: (N, H, W, C); pixels outside are zero.
@@ -116,7 +116,7 @@ def row_product(rows: Sequence[Tensor], weight: Tensor, taps: Taps, bias: Tensor
     """The last row of `taps_product`, or every `stride`-th pixel of it.
 
     Args:
-        rows: (N, W, C) each, one or more, the last one's taps are (0, dx); rows above are zero.
+        rows: one or more of (N, W, C); taps (0, dx) read the last one, and rows above the first are zero.
     Returns:
         (N, W, D), or (N, W / stride rounded up, D).
     """

@@ -1,9 +1,9 @@
-"""Fixed-point weights of a family model: the file, its hash, and the bounds that make its sums exact.
+"""Fixed-point weights of a family model: the file, its hash, and the bounds that make sums exact.
 
-A weights file is safetensors: int16 tensors, each with one exponent, int32 biases in units of 2^-FRACTION, and
-the look-up tables.  The real weight is ``int16 * 2^-exponent``.  Whoever names a file on the command line may
-be hostile, so shapes, dtypes and bounds are checked before anything is computed.  `pixzip.models.family.arithmetic`
-says how a network runs on them.
+A weights file is safetensors: int16 tensors with one exponent each, int32 biases in units of 2^-FRACTION, and
+the look-up tables.  The real weight is ``int16 * 2^-exponent``.  A file named on the command line may be hostile,
+so shapes, dtypes and bounds are checked before anything is computed.  `pixzip.models.family.arithmetic` explains
+how a network runs on the weights.
 """
 
 import copy
@@ -30,19 +30,19 @@ from pixzip.models.family.density import Density, DensityConfig, each_module
 
 #: Most fractional bits of a weight.
 MOST_BITS = 20
-#: Sides that a size in a config can have.
+#: Largest size in a config.
 _LARGEST_SIZE = 4096
 
 
 @dataclass(frozen=True)
 class FixedWeights:
-    """One family model, exactly.
+    """One exact family model.
 
     Attributes:
         architecture: wire name in `FAMILY`.
-        tensors: name -> integer array, in the names of the network's parameters; tables as `table.NAME`.
-        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" before it is known.
-        notes: free text about training, no part of the hash.
+        tensors: name -> integer array, named like the network's parameters; tables are `table.NAME`.
+        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
+        notes: free text about training, not part of the hash.
     """
 
     architecture: str
@@ -51,15 +51,15 @@ class FixedWeights:
     known_answer: str = ""
     notes: str = ""
 
-    #: The most bits of a sample, and the side of the largest tile: an encoder holds the features of all its pixels.
+    #: Largest depth of a sample, and largest side of a tile: an encoder holds the features of all the tile's pixels.
     max_depth: ClassVar[int] = 8
     largest_tile: ClassVar[int | None] = 256
-    #: A payload is one sequence of symbols, in an order that only this kind of model has.
+    #: Only the range coder codes symbols in this kind of model's order.
     coders: ClassVar[frozenset[str]] = frozenset({"range"})
 
     @property
     def channels(self) -> int:
-        """Of the images that it codes."""
+        """Number of channels of the model's images."""
         return self.config.channels
 
     @property
@@ -69,7 +69,7 @@ class FixedWeights:
 
     @property
     def levels(self) -> int:
-        """Values of a sub-pixel."""
+        """Number of values of a sub-pixel."""
         return self.config.levels
 
     @cached_property
@@ -80,17 +80,17 @@ class FixedWeights:
 
     @property
     def model_id(self) -> bytes:
-        """The first bytes of the digest: what a file names its model by."""
+        """The first bytes of the digest, by which files name the model."""
         return self.digest[:MODEL_ID_BYTES]
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds a pixel if each weight were used once: more than it takes where a network has coarser parts."""
+        """Multiply-adds per pixel if each weight is used once: an upper bound for networks with coarser parts."""
         names = (n for n in self.tensors if n.endswith("weight"))
         return sum(int(self.tensors[name].size) for name in names)
 
     def to_bytes(self) -> bytes:
-        """The weights file."""
+        """The bytes of the weights file."""
         meta = {
             "architecture": self.architecture,
             "config": json.dumps(asdict(self.config), sort_keys=True),
@@ -100,7 +100,7 @@ class FixedWeights:
         return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
 
     def network(self, device: torch.device | str = "cpu") -> tuple[Density, dict[str, Tensor]]:
-        """The network in fixed point, and its tables."""
+        """The fixed-point network and its tables."""
         model = FAMILY[self.architecture](self.config).double()
         tables = A.as_tensors({n: self.tensors[f"table.{n}"] for n in model.tables}, device)
         model.fold()
@@ -118,10 +118,10 @@ def _real(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]
 
 
 def fixed(model: Density, notes: str = "") -> FixedWeights:
-    """A trained network's weights, rounded.
+    """The rounded weights of a trained network.
 
     Raises:
-        ModelMismatchError: they are too large for exact sums.
+        ModelMismatchError: the weights are too large for exact sums.
     """
     model = copy.deepcopy(model)
     model.fold()
@@ -144,15 +144,15 @@ def fixed(model: Density, notes: str = "") -> FixedWeights:
 
 
 def check(weights: FixedWeights) -> None:
-    """Refuse weights whose shapes, dtypes or bounds are not what exact arithmetic needs.
+    """Refuse weights whose shapes, dtypes or bounds do not allow exact arithmetic.
 
     Every sum of products of a layer, in any order and with its bias, must stay below 2^52 units of its last bit.
 
     Raises:
-        ModelMismatchError: what was found and what was expected.
+        ModelMismatchError: a shape, dtype or bound is wrong.
     """
     t = weights.tensors
-    with torch.device("meta"):  # the shapes, whatever the sizes: no memory is taken
+    with torch.device("meta"):  # shapes only, whatever the sizes: takes no memory
         model = FAMILY[weights.architecture](weights.config)
         model.fold()
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
@@ -175,7 +175,7 @@ def check(weights: FixedWeights) -> None:
         if name.endswith("weight"):
             w = np.abs(t[name].astype(np.int64))
             inputs = tuple(range(w.ndim - 1)) if w.ndim == 3 else (0,)
-            # inputs below LIMIT in units of 2^-FRACTION, and a bias brought to the product's units
+            # inputs below LIMIT in units of 2^-FRACTION, and the bias in the product's units
             bound = (int(w.sum(inputs).max(initial=0)) + (1 << MOST_BITS)) * (A.LIMIT << A.FRACTION)
             if bound >= A.EXACT:
                 raise ModelMismatchError(f"{name} can reach {bound}, expected less than {A.EXACT}")
@@ -187,7 +187,7 @@ def _largest(values: NDArray[Any]) -> int:
 
 
 def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> FixedWeights:
-    """Weights from the parts of a file, checked.
+    """Checked weights from the parts of a file.
 
     Raises:
         ModelMismatchError: the metadata is damaged, or `check` refuses the weights.

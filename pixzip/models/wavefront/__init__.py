@@ -1,1 +1,1 @@
-"""The wavefront PixelCNN: the network that is trained, its integer weights, and the reference that specifies them."""
+"""The wavefront PixelCNN: the trained network, its integer weights, and the reference that specifies their use."""

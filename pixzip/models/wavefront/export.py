@@ -1,4 +1,4 @@
-"""From a trained model to integer weights."""
+"""Export of a trained model to integer weights."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def _bias(bias: Tensor) -> NDArray[np.int32]:
 
 
 def export(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
-    """`quantised`, checked.
+    """`quantised`, with a check.
 
     Raises:
         ModelMismatchError: the weights are too large for exact sums.
@@ -39,7 +39,7 @@ def export(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") ->
 
 
 def quantised(model: WavefrontPixelCNN, order: tuple[int, ...], notes: str = "") -> IntegerWeights:
-    """Quantise a model's weights as its training view does, and add the tables."""
+    """Quantise a model's weights as in its training view, and add the tables."""
     tensors = _matrix("input", model.input) | {"input.bias": _bias(model.input_bias)}
     for i, ((name, _), layer) in enumerate(zip(model.config.layers, model.trunk, strict=True)):
         tensors |= _matrix(name, layer, 0 if i else model.config.finer)

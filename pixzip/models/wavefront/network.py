@@ -1,16 +1,16 @@
-"""Wavefront PixelCNN: masked convolutions whose pixels can be decoded a diagonal at a time.
+"""Wavefront PixelCNN: masked convolutions that allow decoding one diagonal at a time.
 
-A PixelCNN [1] (mask A, then residual blocks of mask B) restricted to the taps of `context`, so that all
-pixels of one step ``t = x + 2 y`` are independent given the past.  The trunk runs once a pixel; one head
-a channel sees the trunk and the residuals of the channels coded before it, and gives a logistic
-mixture [2] centred on the MED prediction plus a learned factor times those residuals.
+It is a PixelCNN [1] (mask A, then residual blocks of mask B) restricted to the taps of `taps`, so that all
+pixels of one step ``t = x + 2 y`` are independent given the past.  The trunk runs once per pixel.  Each channel
+has a head, which reads the trunk and the residuals of the channels already coded, and gives a logistic
+mixture [2] centred on the MED prediction plus learned factors times those residuals.
 
-This module is the training view.  Activations are clamped to [0, 127/32]; with `quantise` on they are
-rounded to multiples of 1/32 and every weight to an int8 times a power of two, which `pixzip.exact`
-repeats in integers.
+This module is the training view.  Activations are clamped to [0, 127/32].  With `quantise`, activations are
+rounded to multiples of 1/32 and every weight to an int8 times a power of two; the engine repeats this in
+integers.
 
 Unlike [1], a layer of the trunk is one clamped ReLU and one convolution added to the stream (a block is a masked
-convolution and then `mixing` 1x1 layers of the same kind), and the channels share the trunk.
+convolution followed by `mixing` 1x1 layers of the same kind), and the channels share the trunk.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
 [2] Salimans et al., PixelCNN++, 2017 (arXiv 1701.05517).
@@ -26,7 +26,7 @@ from pixzip.models.wavefront.mixture import nll_bits
 from pixzip.models.wavefront.raster import Raster, activate, fake_quantise_weight, masked_residual, round_through
 from pixzip.models.wavefront.taps import CENTRE, MASK_A, MASK_B, med, shifted, validity
 
-#: Wire names, written by hand and for ever: the first has no 1x1 layers.
+#: Wire names, permanent; the first has no 1x1 layers.
 ARCHITECTURES = ("wavefront-pixelcnn-1", "wavefront-pixelcnn-2")
 
 
@@ -39,19 +39,19 @@ class Config:
     blocks: int = 8
     head_width: int = 32
     n_mix: int = 4
-    #: 1x1 layers after each masked convolution.
+    #: Number of 1x1 layers after each masked convolution.
     mixing: int = 0
-    #: Bits by which what the first layer of the trunk reads is finer: it sees differences of single grey levels.
+    #: Extra fractional bits of the input of the trunk's first layer, to resolve single grey levels.
     finer: int = 0
 
     @property
     def architecture(self) -> str:
-        """Wire name: a decoder that knows only the first has no 1x1 layers."""
+        """The wire name; the first is kept for models without 1x1 layers, for decoders that know only this one."""
         return ARCHITECTURES[bool(self.mixing or self.finer)]
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The fields that the architecture has, as weights files hold and hash them."""
+        """The architecture's fields, as stored and hashed in weights files."""
         return {name: size for name, size in asdict(self).items() if size or name not in ("mixing", "finer")}
 
     @property
@@ -62,7 +62,7 @@ class Config:
 
 
 class WavefrontPixelCNN(nn.Module):
-    """Training view; weights are (inputs, outputs), inputs of a convolution ordered tap by tap."""
+    """The training view; weights are (inputs, outputs), with a convolution's inputs ordered tap by tap."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class WavefrontPixelCNN(nn.Module):
             finer = 0 if i else self.config.finer
             r = masked_residual(r, self.weight(layer, finer), raster, taps, self.quantise, finer)
         hidden = torch.addmm(self.hidden_bias, activate(r, self.quantise), self.weight(self.hidden))
-        with torch.autocast(planes.device.type, enabled=False):  # what a mixture says takes more than eight bits
+        with torch.autocast(planes.device.type, enabled=False):  # mixtures need more precision than bfloat16
             bits = self._head_bits(raster, planes, centre, hidden.to(planes.dtype))
         return raster.unflatten(torch.stack(bits, 1))
 

@@ -1,7 +1,7 @@
-"""Slow, obviously correct frequencies: one pixel at a time, 64-bit integers, no step and no shortcut.
+"""Slow, obviously correct frequencies: one pixel at a time, 64-bit integers, no steps and no shortcuts.
 
-This is `docs/format.md` in code, and the oracle that the fast forms are tested against.  It shares
-nothing with them except the weights file, the taps and the constants of the tables.
+This module is `docs/format.md` in code, and the fast forms are tested against it.  It shares with them only
+the weights file, the taps and the constants of the tables.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from pixzip.models.wavefront.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHI
 Integers = NDArray[np.int64]
 
 TOTAL = 1 << 20
-#: The smallest frequency of a digit of more than 8 bits, and the whole of the CDF that they come from.
+#: Smallest frequency of a high-depth digit, and total of the CDF from which these frequencies are computed.
 FLOOR = 16
 CDF_FULL = 1024 * 16380 * 256
 
@@ -25,7 +25,7 @@ CDF_FULL = 1024 * 16380 * 256
 class Reference:
     """The integer model of one image, visited pixel by pixel in any order that respects the taps.
 
-    For every pixel: `begin`, then for every channel `cumulative`, or of more than 8 bits `digit_freqs`, and `store`.
+    For every pixel call `begin`, then for every channel `cumulative` (`digit_freqs` for more than 8 bits) and `store`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Reference:
         """Run the trunk for one pixel."""
         west, north = self._at(self.pixels, y, x - 1), self._at(self.pixels, y - 1, x)
         gradient = west + north - self._at(self.pixels, y - 1, x - 1)
-        self.centre = np.clip(gradient, np.minimum(west, north), np.maximum(west, north))  # MED, one a channel
+        self.centre = np.clip(gradient, np.minimum(west, north), np.maximum(west, north))  # MED, one per channel
         taps: list[Integers] = []
         for dy, dx in MASK_A:
             if y + dy >= 0 and 0 <= x + dx < self.width:
@@ -72,11 +72,11 @@ class Reference:
         self.known = self.fine = np.zeros(0, np.int64)
 
     def _levels(self, difference: Integers) -> Integers:
-        """Samples in grey levels of the model, rounded to nearest, halves up."""
+        """Convert samples to the model's grey levels, rounded to nearest, halves up."""
         return (difference + (1 << self.unit >> 1)) >> self.unit
 
     def outputs(self, channel: int) -> Integers:
-        """(3 K + channel,) logits, means, scales, factors of the pixel begun, once the channels before are stored."""
+        """(3 K + channel,) logits, means, scales, factors of the current pixel; earlier channels must be stored."""
         width, k = self.weights.config.head_width, self.weights.config.n_mix
         z: Integers = self.hidden[channel * width : (channel + 1) * width]
         if channel:
@@ -86,7 +86,7 @@ class Reference:
         return np.array([round_shift(v, OUTPUT_SHIFTS[kind]) for v, kind in zip(stream, kinds, strict=True)])
 
     def mixture(self, channel: int) -> tuple[Integers, Integers, Integers]:
-        """(K,) weights, means in 1/16 sample, and scale numbers."""
+        """(K,) weights, means in 1/16 sample, and scale indices."""
         k = self.weights.config.n_mix
         logits, means, scales, factors = np.split(self.outputs(channel), [k, 2 * k, 3 * k])
         e = self.table["exp2"][np.minimum(logits.max() - logits, 255)]
@@ -114,7 +114,7 @@ class Reference:
         return row
 
     def share_below(self, channel: int, sample: int) -> int:
-        """The mixture's CDF below a sample of more than 8 bits, out of CDF_FULL."""
+        """The mixture's CDF below a high-depth sample, out of CDF_FULL."""
         if sample <= 0 or sample >= 1 << self.depth:
             return CDF_FULL if sample > 0 else 0
         total = 0
@@ -128,7 +128,7 @@ class Reference:
         return total
 
     def digit_freqs(self, channel: int, prefix: int, place: int) -> Integers:
-        """(16,) frequencies of the digit worth 16^place, after the digits before it, `prefix`; their sum is 2^20."""
+        """(16,) frequencies, with sum 2^20, of the digit of weight 16^place that follows the digits `prefix`."""
         edges = [(16 * prefix + e) * 16**place for e in range(17)]
         below = [self.share_below(channel, sample) for sample in edges]
         span, spare = below[16] - below[0], TOTAL - 16 * FLOOR
@@ -136,7 +136,7 @@ class Reference:
         return np.diff(shares) + FLOOR
 
     def store(self, y: int, x: int, channel: int, value: int) -> None:
-        """Make a value known to the channels and pixels that follow."""
+        """Store a value for the channels and pixels that follow."""
         self.pixels[y, x, channel] = value
         residual, most = value - self.centre[channel], 127 << self.unit
         self.known = np.append(self.known, np.clip(self._levels(residual), -127, 127))
@@ -144,7 +144,7 @@ class Reference:
 
 
 def activate(stream: Integers, finer: int = 0) -> Integers:
-    """Stream, in 2^-FRACTION of an activation step -> activations 0..127, rounded to nearest; finer by some bits."""
+    """Stream in 2^-FRACTION activation steps -> activations 0..127, rounded to nearest, with `finer` extra bits."""
     activations: Integers = np.clip(round_shift(stream, FRACTION - finer), 0, ACTIVATION_MAX)
     return activations
 
@@ -160,7 +160,7 @@ def frequencies(weights: IntegerWeights, samples: NDArray[np.uint8]) -> Iterator
     Args:
         samples: (H, W, C) uint8 in coding order.
     Returns:
-        An iterator; frequencies are (256,) int64, each at least 1, their sum 2^20.
+        An iterator; frequencies are (256,) int64, each at least 1, with sum 2^20.
     """
     height, width, channels = samples.shape
     model = Reference(weights, height, width)
@@ -173,12 +173,12 @@ def frequencies(weights: IntegerWeights, samples: NDArray[np.uint8]) -> Iterator
 
 
 def bin_freqs(freqs: Integers) -> Integers:
-    """(256,) frequencies -> (16,) of the bins, the first stage."""
+    """(256,) frequencies -> (16,) frequencies of the bins, the first stage."""
     return np.array([freqs[16 * b : 16 * b + 16].sum() for b in range(16)])
 
 
 def place_freqs(freqs: Integers, symbol: int) -> Integers:
-    """(256,) frequencies -> (16,) of the values within bin `symbol`, the second stage."""
+    """(256,) frequencies -> (16,) frequencies of the values within bin `symbol`, the second stage."""
     return freqs[16 * symbol : 16 * symbol + 16]
 
 

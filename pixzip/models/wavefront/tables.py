@@ -1,16 +1,16 @@
-"""Look-up tables of the mixture, and how its parameters are quantised.
+"""Look-up tables of the mixture, and the quantisation of its parameters.
 
-The tables are made once, at export, and travel in the weights file: nothing here runs when a file is
+The tables are computed once, at export, and stored in the weights file: nothing here runs when a file is
 coded, because float `exp` differs between machines.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Mixture logits are in 1/16 octave; weights are 2^-i/16 of the largest, out of WEIGHT_TOTAL.
+#: Mixture logits are in 1/16 octave; weights are 2^(-i/16) of the largest, out of WEIGHT_TOTAL.
 LOGIT_STEPS = 16
 WEIGHT_TOTAL = 1 << 10
-#: Means, and the positions the CDF is asked for, are in 1/16 grey level.
+#: Means and positions in the CDF are in 1/16 grey level.
 MEAN_STEPS = 16
 #: Means are kept within this many grey levels of 0..255.
 MEAN_MARGIN = 64
@@ -18,26 +18,26 @@ MEAN_MARGIN = 64
 SCALE_STEPS = 8
 SCALE_ZERO = 36
 N_SCALES = 80
-#: Learned factors on the residuals of known channels are in 1/64.
+#: Learned factors of the residuals of known channels are in 1/64.
 FACTOR_STEPS = 64
 FACTOR_LIMIT = 255
-#: A component's CDF runs from 0 to this, so that 256 values of frequency >= 1 fill 2^20 exactly.
+#: Maximum of a component's CDF, so that 256 values of frequency >= 1 fill 2^20 exactly.
 CDF_TOTAL = (1 << 14) - 4
-#: Arguments of the logistic function are in 1/512, clamped to +- LOGISTIC_LIMIT.
+#: Arguments of the logistic function are in 1/512, clamped to +-LOGISTIC_LIMIT.
 LOGISTIC_STEPS = 512
 LOGISTIC_LIMIT = 5632
-#: Reciprocal scales carry this many fractional bits.
+#: Fractional bits of reciprocal scales.
 RECIPROCAL_BITS = 8
 
-# Samples of 9 to 16 bits: the CDF is interpolated, for a sample can be much smaller than a step of the table.
+# Samples of 9 to 16 bits: the CDF is interpolated, because a sample can be much smaller than a step of the table.
 
-#: No frequency of a digit is less.
+#: Smallest frequency of a digit.
 FLOOR = 16
-#: The CDF is interpolated between every so many entries of its table: in the tails its integers are a staircase.
+#: The CDF is interpolated between every STRIDE-th entry of its table, because integers form a staircase in the tails.
 STRIDE = 64
-#: Log2 of a stride in the finest steps there are, of which an entry is 2^RECIPROCAL_BITS wide.
+#: Log2 of a stride in the finest steps; an entry is 2^RECIPROCAL_BITS of these.
 STRIDE_BITS = 14
-#: The CDF of a whole mixture: weights, table and the table's interpolation.
+#: Maximum of a mixture's CDF: product of weights, table and interpolation.
 CDF_FULL = (WEIGHT_TOTAL * CDF_TOTAL) << RECIPROCAL_BITS
 
 

@@ -1,9 +1,9 @@
-"""What a pixel may see: taps of the masked convolutions and the MED prediction.
+"""The causal neighbourhood of a pixel: taps of the masked convolutions, and the MED prediction.
 
 A tap is an offset ``(dy, dx)`` to an earlier pixel.  Pixel ``(y, x)`` is coded at wavefront step
 ``t = x + 2 y`` (the skewed map of PixelRNN's Diagonal LSTM [1] with a slope of two), so a tap is legal
-when ``dx + 2 dy < 0``: every pixel of a step then depends on earlier steps alone.  The centre ``(0, 0)``
-is legal for features (mask B) and illegal for pixels (mask A).
+when ``dx + 2 dy < 0``: then every pixel of a step depends only on earlier steps.  The centre ``(0, 0)`` is
+legal for features (mask B) and illegal for pixels (mask A).
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
 """
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 SLOPE = 2
 
-#: First layer, reads pixels: four to the left, then up to six rows' worth of neighbours above.
+#: Taps of the first layer, which reads pixels: four to the left, then neighbours in up to six rows above.
 MASK_A: tuple[tuple[int, int], ...] = (
     *((0, dx) for dx in range(-4, 0)),
     *((-1, dx) for dx in range(-4, 2)),
@@ -22,18 +22,18 @@ MASK_A: tuple[tuple[int, int], ...] = (
     *((-3, dx) for dx in range(-2, 4)),
 )
 
-#: Neighbours that the MED prediction reads, as positions in `MASK_A`.
+#: Positions in `MASK_A` of the neighbours for the MED prediction.
 WEST, NORTH, NORTH_WEST = (MASK_A.index(tap) for tap in ((0, -1), (-1, 0), (-1, -1)))
 
-#: Deeper layers, read features: the centre and its four causal neighbours.
+#: Taps of deeper layers, which read features: the centre and its four causal neighbours.
 MASK_B: tuple[tuple[int, int], ...] = ((0, 0), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 
-#: A 1x1 layer, reads features of its own pixel alone.
+#: Taps of a 1x1 layer, which reads features of its own pixel only.
 CENTRE: tuple[tuple[int, int], ...] = ((0, 0),)
 
 
 def shifted(planes: Tensor, dy: int, dx: int) -> Tensor:
-    """``out[..., y, x] = planes[..., y + dy, x + dx]``, zero where that lies outside; (..., H, W)."""
+    """``out[..., y, x] = planes[..., y + dy, x + dx]``, zero outside; (..., H, W)."""
     h, w = planes.shape[-2:]
     top, left, right = -dy, max(-dx, 0), max(dx, 0)
     padded = F.pad(planes, (left, right, top, 0))
@@ -48,9 +48,9 @@ def validity(h: int, w: int, taps: tuple[tuple[int, int], ...], device: torch.de
 
 
 def med(planes: Tensor) -> Tensor:
-    """MED (LOCO-I) prediction of every pixel from its left, upper and upper left neighbours [2].
+    """The MED (LOCO-I) prediction of every pixel from its left, upper and upper left neighbours [2].
 
-    Neighbours outside read zero: the first row predicts from the left, the first column from above.
+    Neighbours outside are zero: the first row is predicted from the left, the first column from above.
 
     Args:
         planes: (N, C, H, W), any dtype that holds 0..255 and their differences.

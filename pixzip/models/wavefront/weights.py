@@ -1,9 +1,9 @@
-"""Integer weights: the file, its hash, and the bounds that make arithmetic on it exact.
+"""Integer weights: the file, its hash, and the bounds that make the arithmetic exact.
 
-A weights file is safetensors: int8 matrices (inputs, outputs) with one exponent a column, int32 biases,
+A weights file is safetensors: int8 matrices (inputs, outputs) with one exponent per column, int32 biases,
 and the tables.  The real weight is ``int8 * 2^-exponent``; biases and the residual stream are in units of
-2^-FRACTION of an activation step.  Whoever names a file on the command line may be hostile, so shapes,
-dtypes and bounds are checked before anything is computed.
+2^-FRACTION activation steps.  A file named on the command line may be hostile, so shapes, dtypes and bounds
+are checked before anything is computed.
 """
 
 import json
@@ -27,24 +27,24 @@ from pixzip.models.wavefront.taps import MASK_A
 #: Fractional bits of the residual stream and the biases, in activation steps.
 FRACTION = 9
 ACTIVATION_MAX = 127
-#: float32 holds every integer up to here; all sums stay below.
+#: float32 holds every integer up to this; all sums stay below.
 EXACT = 1 << 24
-#: Right shifts that turn the head's outputs into logits, means, scales and factors.
+#: Right shifts of the head's outputs to logits, means, scales and factors.
 OUTPUT_SHIFTS = {"logits": FRACTION, "means": FRACTION - 2, "scales": FRACTION + 2, "factors": FRACTION - 1}
-#: Bits by which the first layer of a trunk may read finer activations.
+#: Most extra fractional bits of the activations that a trunk's first layer reads.
 MOST_FINER = 4
 
 
 @dataclass(frozen=True)
 class IntegerWeights:
-    """One model, exactly.
+    """One exact model.
 
     Attributes:
-        config: its sizes.
-        order: the image's channels in coding order, such as (1, 0, 2) for G, R, B.
+        config: sizes of the network.
+        order: the image's channels in coding order, e.g. (1, 0, 2) for G, R, B.
         tensors: name -> integer array; `expected_tensors` lists them.
-        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" before it is known.
-        notes: free text about training, no part of the hash.
+        known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
+        notes: free text about training, not part of the hash.
     """
 
     config: Config
@@ -53,7 +53,7 @@ class IntegerWeights:
     known_answer: str = ""
     notes: str = ""
 
-    #: Values of a sub-pixel, the most bits of a sample, and the side of the largest tile; None for no limit.
+    #: Number of values of a sub-pixel, largest depth of a sample, and largest side of a tile; None for no limit.
     levels: ClassVar[int] = 256
     max_depth: ClassVar[int] = 16
     largest_tile: ClassVar[int | None] = None
@@ -67,7 +67,7 @@ class IntegerWeights:
 
     @property
     def channels(self) -> int:
-        """Of the images that it codes."""
+        """Number of channels of the model's images."""
         return self.config.channels
 
     @cached_property
@@ -78,16 +78,16 @@ class IntegerWeights:
 
     @property
     def model_id(self) -> bytes:
-        """The first bytes of the digest: what a file names its model by."""
+        """The first bytes of the digest, by which files name the model."""
         return self.digest[:MODEL_ID_BYTES]
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds a pixel: every weight is used once."""
+        """Multiply-adds per pixel; every weight is used once."""
         return sum(int(a.size) for name, a in self.tensors.items() if name.endswith(".weight"))
 
     def to_bytes(self) -> bytes:
-        """The weights file."""
+        """The bytes of the weights file."""
         meta = {
             "architecture": self.architecture,
             "config": json.dumps(self.config.sizes, sort_keys=True),
@@ -127,18 +127,18 @@ def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
 
 
 def _magnitude(weights: IntegerWeights, name: str, top: int) -> NDArray[np.int64]:
-    """(N,) the largest that each column's product with inputs of at most `top` can be."""
+    """(N,) bound on each column's product with inputs of at most `top`."""
     bound: NDArray[np.int64] = top * np.abs(scaled(weights, name)).sum(0)
     return bound
 
 
 def _biased(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
     bias: NDArray[np.int64] = weights.tensors[f"{name}.bias"].astype(np.int64)
-    return np.abs(bias) + (1 << (FRACTION - 1))  # what rounds to nearest is added to the bias
+    return np.abs(bias) + (1 << (FRACTION - 1))  # the half that rounds to nearest is added to the bias
 
 
 def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
-    """Layer of the trunk -> the largest that the residual stream can be after it, in units of 2^-FRACTION."""
+    """Layer of the trunk -> bound on the residual stream after it, in units of 2^-FRACTION."""
     residual = _magnitude(weights, "input", 128) + _biased(weights, "input")
     bounds = {"input": int(residual.max())}
     for name, _ in weights.config.layers:
@@ -150,13 +150,13 @@ def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
 
 
 def check(weights: IntegerWeights) -> None:
-    """Refuse weights whose shapes, dtypes or bounds are not what exact arithmetic needs.
+    """Refuse weights whose shapes, dtypes or bounds do not allow exact arithmetic.
 
     Every sum, in any order and with its bias, must stay below 2^24 in units of 2^-FRACTION, so that float32
-    holds it exactly; the raw int8 products must too.
+    holds it exactly; so must the raw int8 products.
 
     Raises:
-        ModelMismatchError: what was found and what was expected.
+        ModelMismatchError: a shape, dtype or bound is wrong.
     """
     config, t = weights.config, weights.tensors
     expected = expected_tensors(config)
@@ -195,7 +195,7 @@ def check(weights: IntegerWeights) -> None:
 
 
 def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> IntegerWeights:
-    """Weights from the parts of a file, checked; `pixzip.models.registry` reads files.
+    """Checked weights from the parts of a file; `pixzip.models.registry` reads files.
 
     Raises:
         ModelMismatchError: the metadata is damaged, or `check` refuses the weights.

@@ -1,4 +1,4 @@
-"""A batch on a device: all steps of some images, without the host, in one of two forms."""
+"""Run all steps of a batch on a device without the host, in one of two forms."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from pixzip.engine.batch import Samples
 
 
 class Form(ABC):
-    """One model on one device, for samples of 8 bits.
+    """One model on one device, for 8-bit samples.
 
     Attributes:
-        coders: names of the entropy coders whose payloads it decodes.
+        coders: names of the entropy coders whose payloads the form decodes.
     """
 
     coders: ClassVar[frozenset[str]]
 
     @abstractmethod
     def edges(self, images: Sequence[Samples], progress: Progress | None = None) -> list[Edges]:
-        """(H, W, C) uint8 images in coding order -> (H, W, C, 2) what an entropy coder must know, see `FromImages`."""
+        """(H, W, C) uint8 images in coding order -> (H, W, C, 2) edges for an entropy coder, see `FromImages`."""
 
     @abstractmethod
     def decode(
@@ -37,7 +37,7 @@ class Form(ABC):
         coder: str,
         progress: Progress | None = None,
     ) -> list[Samples]:
-        """Payloads of one coder and their (height, width) -> (H, W, C) images in coding order.
+        """Payloads of one coder and the (height, width) of each -> (H, W, C) images in coding order.
 
         Raises:
             BitstreamError: a payload does not end with its image.

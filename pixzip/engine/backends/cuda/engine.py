@@ -1,6 +1,6 @@
-"""The engine of a GPU: batches of samples of 8 bits run without the host, all else step by step.
+"""The GPU engine: batches of 8-bit samples run without the host, everything else step by step.
 
-Payloads are the bytes that any other engine writes.
+Payloads are byte for byte those of any other engine.
 """
 
 import importlib.util
@@ -27,10 +27,10 @@ from pixzip.models.wavefront.weights import IntegerWeights
 
 
 class DeviceEngine(WavefrontEngine):
-    """One model on one GPU, or on a CPU that stands in for it.
+    """One model on one GPU, or on a CPU in its place.
 
     Attributes:
-        form: what runs batches; None where no form gives the right bytes, and everything runs step by step.
+        form: runs batches; None if no form gives the right bytes, in which case everything runs step by step.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class DeviceEngine(WavefrontEngine):
     ) -> None:
         """
         Args:
-            make: makes the form to use; None takes the first of `forms` that reproduces the known answer.
+            make: creates the form to use; None takes the first of `forms` that reproduces the known answer.
         Raises:
-            ModelMismatchError: this machine, or the form asked for, does not reproduce the model's known answer.
+            ModelMismatchError: this machine, or the requested form, does not reproduce the model's known answer.
         """
         super().__init__(model, device, compiled=False)
         self.form: Form | None = None
@@ -59,14 +59,14 @@ class DeviceEngine(WavefrontEngine):
                     self.form = form
                     return
                 failures.append("other bytes")
-            except Exception as e:  # noqa: BLE001, PyTorch and compilers, Triton's and its C compiler, have many
+            except Exception as e:  # noqa: BLE001, PyTorch, Triton and C compilers raise many types
                 failures.append(str(e).partition("\n")[0] or type(e).__name__)
         warnings.warn(
             f"the GPU is used step by step, which is slow: {'; '.join(failures)}", RuntimeWarning, stacklevel=2
         )
 
     def _is_exact(self, form: Form) -> bool:
-        """Whether a form codes the known answer's pattern as the plain engine, which was held against the answer."""
+        """Whether a form codes the known-answer pattern like the plain engine, which is already verified."""
         pattern = known_answer_pattern(self.model.channels)
         (edges,) = form.edges([pattern])
         for coder in CODERS.values():
@@ -79,7 +79,7 @@ class DeviceEngine(WavefrontEngine):
                 for one in (
                     payload,
                     *(coder.variants(edges, pattern) if coder.variants else ()),
-                ):  # each by itself: others may be another program
+                ):  # one at a time: a batch may compile to another program
                     try:
                         (back,) = form.decode([one], [pattern.shape[:2]], coder.name)
                     except BitstreamError:
@@ -89,7 +89,7 @@ class DeviceEngine(WavefrontEngine):
         return True
 
     def _form_for(self, jobs: Sequence[Job]) -> Form | None:
-        """What codes them without the host."""
+        """The form that codes these jobs without the host; None if they need the host."""
         hosted = any(job.precision.depth > 8 or job.stage is not IDENTITY for job in jobs)
         return None if hosted else self.form
 
@@ -98,10 +98,10 @@ class DeviceEngine(WavefrontEngine):
         edges = form.edges([job.known for job in jobs], progress)
 
         def payload(job: Job, own: Edges) -> bytes:
-            assert job.coder.from_edges is not None  # `encode` has looked
+            assert job.coder.from_edges is not None  # checked by `encode`
             return job.coder.from_edges(own, job.known)
 
-        with ThreadPoolExecutor() as pool:  # compiled code that lets other threads run
+        with ThreadPoolExecutor() as pool:  # compiled code releases the GIL
             return list(pool.map(payload, jobs, edges))
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
@@ -136,17 +136,17 @@ class DeviceEngine(WavefrontEngine):
 
 
 def nll_bits(edges: Edges) -> NDArray[np.float64]:
-    """(..., 2) edges of bins and values -> (...) bits: -log2 of the values' shares of the total."""
+    """(..., 2) edges of bins and values -> (...) bits: -log2 of each value's share of the total."""
     size = (edges[..., 1] & (1 << EDGE_BITS) - 1) - (edges[..., 1] >> EDGE_BITS)
     bits: NDArray[np.float64] = TOTAL_BITS - np.log2(size)
     return bits
 
 
 def forms(engine: WavefrontEngine) -> Iterator[Callable[[WavefrontEngine], Form]]:
-    """The forms of this machine, the fastest first."""
+    """The forms that this machine offers, fastest first."""
     if importlib.util.find_spec("triton"):
         with suppress(ImportError):
-            from pixzip.engine.backends.triton.form import Kernel  # starts Triton
+            from pixzip.engine.backends.triton.form import Kernel  # imports Triton
 
             yield lambda e: Kernel(e.model, e.layers.products.device)
     yield lambda e: Steps(e.layers)

@@ -1,8 +1,7 @@
-"""Repeating a step: as a captured CUDA graph on a GPU, as it is elsewhere.
+"""Repeat a step: as a captured CUDA graph on a GPU, by plain calls elsewhere.
 
-A graph replays its kernels with the shapes and addresses they were captured with, for one launch instead of
-one for each of some five hundred operations.  `MaskedStep` is made for that: what changes from step to step is in
-tensors.
+A graph replays its kernels with the captured shapes and addresses, in one launch instead of about five hundred.
+`MaskedStep` fits this: everything that changes from step to step is in tensors.
 """
 
 import threading
@@ -14,16 +13,16 @@ from pixzip.engine.backends.cuda.step import MaskedStep
 
 Again = Callable[[], None]
 
-#: Steps between two calls of a progress callback, each of which waits for the device.
+#: Steps between two calls of the progress callback; each call waits for the device.
 STEPS_AT_ONCE = 64
-#: Steps taken before capturing: libraries allocate what they need at their first calls.
+#: Steps before capturing, because libraries allocate memory in their first calls.
 _WARM_UP = 2
-#: PyTorch captures on one stream for the whole process: threads of callers take turns.
+#: PyTorch captures on one stream per process, so calling threads take turns.
 _CAPTURING = threading.Lock()
 
 
 def run(step: MaskedStep, progress: Callable[[int, int], None] | None = None) -> None:
-    """Take a batch through all its steps, from the state that `step` is in."""
+    """Run all steps of a batch, from the current state of `step`."""
     total = step.slots.schedule.steps
     if step.t.device.type == "cuda":
         repeat(step, total, _captured, progress, lambda: torch.cuda.current_stream().synchronize())
@@ -38,11 +37,11 @@ def repeat(
     progress: Callable[[int, int], None] | None = None,
     wait: Again = lambda: None,
 ) -> None:
-    """Take `total` steps.
+    """Run `total` steps.
 
     Args:
-        captured: takes as many first steps as it is told to, and gives what takes one more whenever it is called.
-        wait: until all steps so far are done.
+        captured: runs the given number of first steps and returns a function that runs one more step per call.
+        wait: waits until all steps so far are done.
     """
     done = 0 if captured is None else min(_WARM_UP, total)
     again = step if captured is None else captured(step, done)
@@ -57,7 +56,7 @@ def repeat(
 
 
 def _captured(step: Again, warm_up: int) -> Again:
-    """Take the first steps, on a side stream, and capture the next one."""
+    """Run the first steps on a side stream and capture the next one."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -65,7 +64,7 @@ def _captured(step: Again, warm_up: int) -> Again:
             step()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    # records and runs nothing; what other threads do meanwhile, such as allocating, is no part of it
+    # records without running; "thread_local" lets other threads allocate meanwhile
     with _CAPTURING, torch.cuda.graph(graph, capture_error_mode="thread_local"):
         step()
     replay: Again = graph.replay

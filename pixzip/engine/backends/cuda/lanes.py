@@ -1,4 +1,4 @@
-"""Interleaved rANS, decoded by tensor operations alone: `pixcodecs.coders.rans` of many images in fixed shapes."""
+"""Decode interleaved rANS (`pixcodecs.coders.rans`) of many images by tensor operations of fixed shapes."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ _MASK = (1 << rans.PRECISION) - 1
 
 
 class Lanes:
-    """The states of a batch's payloads, and how far their words are read."""
+    """The rANS states of a batch's payloads and the read positions in their words."""
 
     def __init__(self, payloads: Sequence[bytes], slots: Slots, device: torch.device) -> None:
         """
         Raises:
-            BitstreamError: no encoder writes such a payload.
+            BitstreamError: a payload that no encoder writes.
         """
         parsed = [rans.parse(payload) for payload in payloads]
         counts = np.array([len(p.states) for p in parsed], np.int64)
@@ -34,7 +34,7 @@ class Lanes:
         self.at = torch.tensor(self._starts, device=device)
         words = np.concatenate([*(p.words for p in parsed), np.zeros(1, np.uint32)])
         self._words = torch.from_numpy(words.astype(np.int64)).to(device)
-        #: For each round, the slot of every lane; one beyond the last where a lane has none.
+        #: For each round, the slot of every lane; the number of slots for a lane without one.
         self._rounds = []
         for r in range(int(max(-(-slots.counts // counts)))):
             place = r * counts[image] + lane
@@ -42,7 +42,7 @@ class Lanes:
             self._rounds.append(torch.from_numpy(slot).to(device))
 
     def decode(self, rows: Tensor, active: Tensor) -> Tensor:
-        """(M, K + 1) cumulative frequencies, from any start -> (M,) int64 symbols; idle slots decode nothing."""
+        """(M, K + 1) cumulative frequencies, starting at any value -> (M,) int64 symbols; idle slots decode nothing."""
         cumulative = rows.to(torch.int64) - rows[:, :1].to(torch.int64)
         edges = torch.div(cumulative << rans.PRECISION, cumulative[:, -1:], rounding_mode="floor")
         edges = torch.nn.functional.pad(edges, (0, 0, 0, 1))

@@ -1,4 +1,4 @@
-"""Batches against the memory of a device: as large as fits, and half as large where it did not."""
+"""Fit batches into the memory of a device: as large as possible, halved when memory runs out."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -11,9 +11,9 @@ from pixzip.engine.batching import halving
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Bytes of a device that a pixel takes while it is encoded, RGB, with what the host copies: most are shares of symbols.
+#: Bytes of device memory per RGB pixel during encoding, host copies included; mostly frequencies of symbols.
 BYTES_A_PIXEL = 96
-#: A batch has at most so many pixels, whatever the memory: the host holds them too.
+#: Largest number of pixels in a batch, whatever the device's memory: the host holds them too.
 MOST_PIXELS = 64 << 20
 
 
@@ -22,9 +22,9 @@ class TooLargeError(MemoryError):
 
 
 def batch_pixels() -> int:
-    """Pixels of a batch that should fit the free memory of the GPU, a half of which is left alone.
+    """Number of pixels of a batch that fits in half of the GPU's free memory.
 
-    A GPU is not started in order to be asked: before it is, it is taken to have enough.
+    The query does not initialise CUDA: before that, memory is assumed to suffice.
     """
     if not torch.cuda.is_initialized():
         return MOST_PIXELS
@@ -33,10 +33,10 @@ def batch_pixels() -> int:
 
 
 def halved(work: Callable[[list[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
-    """The results of items, as one batch, or as halves of it where the device's memory runs out, and so on.
+    """The results of items, computed as one batch; when the device's memory runs out, the batch is halved again.
 
     Raises:
-        PixzipError: it runs out for one item alone.
+        PixzipError: memory runs out for a single item.
     """
 
     def alone(item: Item, error: BaseException) -> Result:

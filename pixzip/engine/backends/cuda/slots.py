@@ -1,7 +1,7 @@
-"""Which pixels a step codes, in shapes that do not depend on the step.
+"""The pixels that a step codes, in shapes that do not depend on the step.
 
-At step ``t = x + 2 y`` an image has at most ``min(H, ceil(W / 2))`` pixels; it is given as many slots.  Slot j holds
-the pixel of the j-th row in flight; where that is none, the slot is idle: it reads zeros and writes where nobody looks.
+At step ``t = x + 2 y`` an image has at most ``min(H, ceil(W / 2))`` pixels, and it gets that many slots.  Slot j holds
+the pixel of the j-th row in flight.  Without such a row the slot is idle: it reads zeros and writes to an unused place.
 """
 
 from typing import NamedTuple
@@ -18,22 +18,22 @@ from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
 class Pixels(NamedTuple):
     """The pixels of the M slots at one step."""
 
-    active: Tensor  # (M,) bool
+    active: Tensor  # (M,) bool, False for idle slots
     address: Tensor  # (M,) places in the padded buffer
     seen: Tensor  # (M, len(MASK_A)) addresses that the taps read
     inside: Tensor  # (M, len(MASK_A)) bool, taps inside the image
-    write: Tensor  # (M,) rows of a ring to write
-    read: Tensor  # (M * len(MASK_B),) rows of a ring that the taps read
+    write: Tensor  # (M,) ring rows to write
+    read: Tensor  # (M * len(MASK_B),) ring rows that the taps read
 
 
 class Slots:
     """The slots of a batch on a device.
 
     Attributes:
-        counts: of each image.
-        first: of each image, its first slot.
-        buffer_pixels: of the padded buffer of pixels; the last but one is written by idle slots, the last is zero.
-        ring_rows: of a layer's ring; likewise.
+        counts: number of slots of each image.
+        first: first slot of each image.
+        buffer_pixels: size of the padded pixel buffer; idle slots write the last but one, the last is zero.
+        ring_rows: number of rows of a layer's ring, with the same two rows at its end.
     """
 
     def __init__(self, sizes: list[tuple[int, int]], device: torch.device) -> None:
@@ -49,7 +49,7 @@ class Slots:
         self.ring_rows = RING * self._rows + 2
         image = np.repeat(np.arange(len(sizes)), self.counts)
         place = np.arange(image.size) - self.first[image]
-        row = np.cumsum(s.height) - s.height  # each image's first, among all rows
+        row = np.cumsum(s.height) - s.height  # first row of each image among all rows
 
         def tensor(values: NDArray[np.int64]) -> Tensor:
             return torch.from_numpy(values).to(device)
@@ -64,7 +64,7 @@ class Slots:
         return int(self.counts.sum())
 
     def at(self, t: Tensor) -> Pixels:
-        """The pixels of step t, () int64."""
+        """The pixels of step `t`, a () int64 tensor."""
         first = torch.div(t - self._width + SLOPE, SLOPE, rounding_mode="floor").clamp_(min=0)
         y = first + self._place
         x = t - SLOPE * y
@@ -86,6 +86,6 @@ class Slots:
         )
 
     def _inside(self, active: Tensor, y: Tensor, x: Tensor, up: Tensor, right: Tensor) -> Tensor:
-        """(M, T) bool, whether taps lie inside the images of active slots."""
+        """(M, T) bool: whether a tap lies inside the image of an active slot."""
         column = x[:, None] + right
         return active[:, None] & (y[:, None] + up >= 0) & (column >= 0) & (column < self._width[:, None])

@@ -1,4 +1,4 @@
-"""One step of a batch in tensor operations of fixed shapes, which never ask the host for anything."""
+"""One step of a batch in tensor operations of fixed shapes, without any transfer to the host."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from pixzip.models.wavefront.taps import MASK_B
 
 
 class Symbols(ABC):
-    """Where a step's symbols come from."""
+    """The source of a step's symbols."""
 
     @abstractmethod
     def bins(self, channel: int, rows: Tensor, pixels: Pixels) -> Tensor:
@@ -26,11 +26,11 @@ class Symbols(ABC):
 
     @abstractmethod
     def places(self, channel: int, rows: Tensor, pixels: Pixels) -> Tensor:
-        """(M, 17) cumulative frequencies in the bins -> (M,) int64 places."""
+        """(M, 17) cumulative frequencies within the bins -> (M,) int64 places."""
 
 
 class FromPayloads(Symbols):
-    """Decoded from payloads of interleaved rANS."""
+    """Symbols decoded from interleaved rANS payloads."""
 
     def __init__(self, lanes: Lanes) -> None:
         self.lanes = lanes
@@ -42,10 +42,11 @@ class FromPayloads(Symbols):
 
 
 class FromImages(Symbols):
-    """Looked up; what an entropy coder needs to know of them is kept in `edges`.
+    """Symbols looked up in images; `edges` keeps what an entropy coder needs.
 
     Attributes:
-        edges: (buffer_pixels, C, 2) int64, of bins and of values: cumulative frequency below, and below the next.
+        edges: (buffer_pixels, C, 2) int64, for bins and for values: cumulative frequencies at both ends of the
+            symbol's interval.
     """
 
     def __init__(self, slots: Slots, images: Sequence[Samples], device: torch.device) -> None:
@@ -69,10 +70,10 @@ class FromImages(Symbols):
 
 
 class MaskedStep:
-    """The state of a batch, and what takes it from one step to the next.
+    """The state of a batch, and the operation that advances it by one step.
 
     Attributes:
-        t: () int64, the step that is next.
+        t: () int64, number of the next step.
     """
 
     def __init__(self, layers: Layers, slots: Slots, symbols: Symbols) -> None:
@@ -80,7 +81,7 @@ class MaskedStep:
         self.layers, self.slots, self.symbols = layers, slots, symbols
         self.t = torch.zeros((), dtype=torch.int64, device=device)
         self.buffer = torch.zeros(slots.buffer_pixels, config.channels, dtype=torch.uint8, device=device)
-        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
+        #: Inputs of each layer in the last steps; none for a layer that reads only its own pixel.
         self.rings = [
             torch.zeros(slots.ring_rows, config.width, dtype=layers.products.activation_dtype, device=device)
             if neighbours
@@ -89,7 +90,7 @@ class MaskedStep:
         ]
 
     def __call__(self) -> None:
-        """Code the pixels of step `t`, and count it."""
+        """Code the pixels of step `t` and increment `t`."""
         pixels = self.slots.at(self.t)
         around = self.buffer[pixels.seen].to(torch.float32)  # MTC
         centre = med(around)
@@ -121,6 +122,6 @@ class MaskedStep:
         return products.linear(layers.hidden_bias, products.activate(stream, trunk), layers.hidden)
 
     def samples(self, image: int) -> Samples:
-        """(H, W, C) uint8 what was coded."""
+        """(H, W, C) uint8 coded samples of an image."""
         window = torch.from_numpy(self.slots.schedule.window(image)).to(self.buffer.device)
         return self.buffer[window].cpu().numpy()

@@ -1,6 +1,6 @@
 """Compiled CPU kernels of the heads: from hidden layers to mixtures and frequencies.
 
-They do what `torch.frequencies` and `torch.high_depth` do, bit for bit; see `trunk`.
+Results equal those of `torch.frequencies` and `torch.high_depth` bit for bit; see `trunk`.
 """
 
 import numpy as np
@@ -21,10 +21,10 @@ _STRIDE, _STRIDE_BITS, _LAST = T.STRIDE, T.STRIDE_BITS, np.int64(2 * _LIMIT << _
 
 @compiled
 def _outputs(hidden, known, channel, known_weight, out_weight, out_bias, step, activations, outputs):
-    """One channel's head: (M, 3 K + i) `outputs`, floats that hold integers.
+    """Compute one channel's head into (M, 3 K + i) `outputs`, integer-valued floats.
 
-    `hidden` is the (M, C W) stream in activation steps, `known` (M, C) int32.  The matrices are (i, W) and
-    (W, 3 K + i); outputs are floored after a product with `step`.
+    `hidden` is the (M, C W) stream in activation steps, `known` is (M, C) int32.  The matrices are (i, W) and
+    (W, 3 K + i).  Outputs are multiplied by `step`, then floored.
     """
     width = activations.shape[1]
     for i in range(hidden.shape[0]):
@@ -47,9 +47,9 @@ def _outputs(hidden, known, channel, known_weight, out_weight, out_bias, step, a
 
 @compiled
 def _mixtures(outputs, known, centre, channel, exp2, units, tops, weights, means, scales):
-    """`Frequencies.mixture` and `HighDepthFrequencies.mixture`: outputs to (M, K) int32 `weights`, `means`, `scales`.
+    """`Frequencies.mixture` and `HighDepthFrequencies.mixture`: outputs -> (M, K) int32 `weights`, `means`, `scales`.
 
-    `units` and `tops` are (M,) int32: of 8 bits 0 and 255; `known` are residuals in samples.
+    `units` and `tops` are (M,) int32, 0 and 255 for 8 bits; `known` holds residuals in samples.
     """
     k = weights.shape[1]
     for i in range(outputs.shape[0]):
@@ -81,9 +81,9 @@ def _mixtures(outputs, known, centre, channel, exp2, units, tops, weights, means
 
 @compiled
 def _cumulative(weights, means, scales, i, value, log2_stride, logistic, reciprocal, reach, row):
-    """row[e] = frequency below value + e 2^log2_stride, 1 <= e <= 15; (17,) int32.
+    """Set row[e] to the frequency below value + e 2^log2_stride, 1 <= e <= 15; `row` is (17,) int32.
 
-    A component is evaluated only where it is neither 0 nor saturated: within `reach` of its mean.
+    A component is evaluated only within `reach` of its mean, where its CDF is neither 0 nor saturated.
     """
     shift = 4 + log2_stride
     for e in range(17):
@@ -106,7 +106,7 @@ def _cumulative(weights, means, scales, i, value, log2_stride, logistic, recipro
 
 @compiled
 def _bin_rows(weights, means, scales, logistic, reciprocal, reach, rows, freqs):
-    """(M, 17) int32 cumulative and (M, 16) float32 frequencies of the bins."""
+    """Compute (M, 17) int32 cumulative and (M, 16) float32 frequencies of the bins."""
     for i in range(weights.shape[0]):
         row = rows[i]
         _cumulative(weights, means, scales, i, np.int32(0), np.int32(4), logistic, reciprocal, reach, row)
@@ -128,7 +128,7 @@ def _place_rows(weights, means, scales, logistic, reciprocal, reach, rows, bins,
 
 @compiled
 def _high_depth_cumulative(weights, means, scales, i, unit, sample, logistic, reciprocal):
-    """Share of CDF_FULL below a sample."""
+    """The share of CDF_FULL below a sample."""
     below = np.int64(0)
     for j in range(weights.shape[1]):
         z = np.int64(16 * sample - 8 - means[i, j]) * np.int64(reciprocal[scales[i, j]])
@@ -143,7 +143,7 @@ def _high_depth_cumulative(weights, means, scales, i, unit, sample, logistic, re
 
 @compiled
 def _digit_rows(weights, means, scales, units, tops, prefix, shift, logistic, reciprocal, freqs):
-    """`HighDepthFrequencies.rows`: a digit is worth 2^shift samples."""
+    """`HighDepthFrequencies.rows`; a unit of the digit is 2^shift samples."""
     spare = np.int64(_TOTAL - 16 * _FLOOR)
     c = np.empty(17, np.int64)
     for i in range(weights.shape[0]):
@@ -165,7 +165,7 @@ def _digit_rows(weights, means, scales, units, tops, prefix, shift, logistic, re
 
 @compiled
 def high_depth_store(values, channel, address, centre, units, known, fine, pixels):
-    """Write a channel's samples into the padded buffer, and their residuals, in grey levels and in samples."""
+    """Write a channel's samples into the padded buffer, and their residuals in grey levels and in samples."""
     for i in range(values.shape[0]):
         pixels[address[i], channel] = values[i]
         residual, most = values[i] - centre[i, channel], 127 << units[i]
@@ -175,7 +175,7 @@ def high_depth_store(values, channel, address, centre, units, known, fine, pixel
 
 @compiled
 def store(bins, places, channel, address, centre, known, pixels):
-    """Write a channel's values into the padded buffer and their residuals into `known`."""
+    """Write a channel's values into the padded buffer, and their residuals into `known`."""
     for i in range(bins.shape[0]):
         value = bins[i] * 16 + places[i]
         pixels[address[i], channel] = value
@@ -187,7 +187,7 @@ def bins(
     parts, hidden, known, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
     exp2, units, tops, weights, means, scales, logistic, reciprocal, reach, rows, freqs,
 ):  # fmt: skip
-    """One channel's head, its mixtures, and the (M, 16) float32 frequencies of the bins."""
+    """Compute one channel's head, its mixtures, and the (M, 16) float32 frequencies of the bins."""
     m = freqs.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
@@ -199,7 +199,7 @@ def bins(
 
 @threaded
 def places(parts, weights, means, scales, logistic, reciprocal, reach, rows, chosen, freqs):
-    """(M, 16) float32 frequencies of the values of each pixel's bin."""
+    """Compute (M, 16) float32 frequencies of the values in each pixel's bin."""
     m = freqs.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
@@ -213,7 +213,7 @@ def mixtures(
     parts, hidden, known, fine, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
     exp2, units, tops, weights, means, scales,
 ):  # fmt: skip
-    """One channel's head and its mixtures, of samples of more than 8 bits; `fine` are residuals in samples."""
+    """Compute one channel's head and its mixtures for more than 8 bits; `fine` holds residuals in samples."""
     m = centre.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
@@ -226,7 +226,7 @@ def mixtures(
 
 @threaded
 def digits(parts, weights, means, scales, units, tops, prefix, shift, logistic, reciprocal, freqs):
-    """(M, 16) float32 frequencies of the next digit of samples of more than 8 bits."""
+    """Compute (M, 16) float32 frequencies of the next digit of samples of more than 8 bits."""
     m = freqs.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts

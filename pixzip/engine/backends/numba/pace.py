@@ -1,41 +1,41 @@
-"""How many threads a step's kernels use: as many as pay, here and now.
+"""Choose the number of threads for a step's kernels from timings on this machine.
 
-Threads that work on one step wait for each other several times in it.  On an idle machine that costs microseconds;
-where other processes keep the cores busy, each wait may last until the scheduler turns to the thread that is missing,
-and two threads can take many times as long as one.  So both ways are timed while coding, again and again, and the
-faster one is used.  What is computed does not depend on it.
+Threads that work on one step wait for each other several times per step.  On an idle machine this costs microseconds.
+If other processes keep the cores busy, each wait may last until the scheduler runs the missing thread, and two threads
+can take many times as long as one.  So both settings are timed repeatedly while coding, and the faster one is used.
+The results do not depend on the number of threads.
 """
 
 import time
 from collections.abc import Callable, Generator, Iterator
 from statistics import median
 
-#: A thread is not worth waking for fewer rows.
+#: Fewest rows per thread for which waking the thread pays.
 ROWS_PER_THREAD = 32
-#: Steps that are timed with one thread, and as many with all of them.
+#: Steps timed with one thread, and again with all threads.
 TRIAL_STEPS = 8
-#: Steps from one trial to the next; where one thread is faster, twice as many each time.
+#: Steps between two trials; doubled each time that one thread is faster.
 STEPS_BETWEEN = 256
 _MOST_BETWEEN = 4096
-#: All threads are used, be they so much slower in a trial: that is how exactly it measures.
+#: Prefer all threads unless they are this much slower: the trial is no more accurate than that.
 _TOLERANCE = 1.1
 
 
 class Pace:
-    """Asked before each step."""
+    """Chooses the number of threads before each step."""
 
     def __init__(self, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
         """
         Args:
-            threads: as many as there are.
-            clock: gives seconds.
+            threads: number of available threads.
+            clock: returns the time in seconds.
         """
         self._threads, self._clock = threads, clock
         self._rows = 0
         self._plan = self._steps()
 
     def choose(self, rows: int) -> int:
-        """The threads for a step of so many rows."""
+        """The number of threads for a step of `rows` rows."""
         most = min(self._threads, rows // ROWS_PER_THREAD)
         if most < 2:
             return 1
@@ -43,7 +43,7 @@ class Pace:
         return min(most, next(self._plan))
 
     def _steps(self) -> Iterator[int]:
-        """Threads of each step: those of a trial, then those that were faster in it."""
+        """Yield the number of threads for each step: the trial's, then the faster setting."""
         between = STEPS_BETWEEN
         while True:
             alone = yield from self._trial(1, float("inf"))
@@ -54,15 +54,15 @@ class Pace:
                 yield self._threads if pays else 1
 
     def _trial(self, threads: int, limit_s: float) -> Generator[int, None, float]:
-        """Median seconds a row, of so many threads; it ends early where all rows so far took longer than `limit_s`.
+        """Median seconds per row with `threads` threads; ends early if all steps so far exceeded `limit_s` per row.
 
-        A median, for the first step wakes threads, and any step may be interrupted.
+        The median, because the first step wakes threads and any step may be interrupted.
         """
         seconds = []
         for _ in range(TRIAL_STEPS):
             start, rows = self._clock(), self._rows
             yield threads
-            seconds.append((self._clock() - start) / rows)  # when the next step is asked for
+            seconds.append((self._clock() - start) / rows)  # resumed when the next step is requested
             if len(seconds) > 1 and min(seconds) > limit_s:
                 break
         return median(seconds)

@@ -1,10 +1,9 @@
-"""Compiled CPU kernels of the trunk: what `torch.wavefront` does, for the few hundred pixels of a step.
+"""Compiled CPU kernels of the trunk: `torch.wavefront` for the few hundred pixels of a step.
 
-At that size a CPU's time goes into the number of tensor operations, not into their size.  Here some four
-hundred operations a step become fourteen calls (numba); `trunk` multiplies by BLAS, through SciPy.
-Everything is an integer, or a float32 that holds one,
-so the results are those of the tensor operations, bit for bit; tests hold them against each other.
-The heads have a file of their own, `heads`.
+At that size, time on a CPU depends on the number of tensor operations, not on their size.  Here about four hundred
+operations per step become fourteen calls (numba); `trunk` multiplies with BLAS, through SciPy.  All numbers are
+integers or integer-valued float32, so the results equal those of the tensor operations bit for bit, and tests
+compare the two.  The kernels of the heads are in `heads`.
 """
 
 from importlib import import_module
@@ -19,7 +18,7 @@ _FRACTION = FRACTION
 
 
 def _threads_are_cheap() -> bool:
-    """Whether numba will run threads by OpenMP or TBB; its own pool takes longer to wake than a kernel to run."""
+    """Whether numba runs threads by OpenMP or TBB; waking its own pool takes longer than running a kernel."""
     for pool in ("omppool", "tbbpool"):
         try:
             import_module(f"numba.np.ufunc.{pool}")
@@ -31,13 +30,13 @@ def _threads_are_cheap() -> bool:
 
 THREADS = _threads_are_cheap()
 
-#: For `prange`; a kernel wakes the threads in microseconds.
+#: Compiles kernels with `prange`; a kernel wakes the threads in microseconds.
 threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
 
 
 @compiled
 def diagonal(t, height, width, base, pitch, first_row, places, most, back, rise, first, count, image, address, taps):
-    """What `Schedule.step` computes, into (N,) `first` and `count`, (M,) `image` and `address`, (M, T) `taps`.
+    """`Schedule.step`, written into (N,) `first` and `count`, (M,) `image` and `address`, (M, T) `taps`.
 
     Returns M.
     """
@@ -67,11 +66,11 @@ def diagonal(t, height, width, base, pitch, first_row, places, most, back, rise,
 
 @compiled
 def _features(pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out):
-    """`runs` is (R, 2): the taps of a row of the mask, as first tap and number, lie side by side in `pixels`."""
+    """See `features`.  `runs` is (R, 2): first tap and length of each run of taps that are adjacent in `pixels`."""
     channels = pixels.shape[1]
     taps = offsets.shape[1]
     flat = pixels.reshape(-1)
-    repeated = np.empty(taps * channels, np.int32)  # the prediction beside each of a run's samples
+    repeated = np.empty(taps * channels, np.int32)  # the prediction for each sample of a run
     for i in range(address.shape[0]):
         at, off, row = address[i], offsets[image[i]], out[i]
         for c in range(channels):
@@ -101,7 +100,7 @@ def _features(pixels, inside, address, image, offsets, runs, west, north, north_
 def _high_depth_features(
     pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
 ):  # fmt: skip
-    """`_features` of samples wider than grey levels: 2^units[n] of them are one, and >> levels[n] gives 8 bits."""
+    """`_features` for high depth: a grey level is 2^units[n] samples, and >> levels[n] reduces a sample to 8 bits."""
     channels = pixels.shape[1]
     taps = offsets.shape[1]
     for i in range(address.shape[0]):
@@ -123,7 +122,7 @@ def _high_depth_features(
 def _any_features(
     pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
 ):  # fmt: skip
-    """`_features`, or where there are units `_high_depth_features`."""
+    """`_high_depth_features` if there are units, else `_features`."""
     if units.shape[0]:
         _high_depth_features(
             pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
@@ -134,7 +133,7 @@ def _any_features(
 
 @compiled
 def _activate_row(stream, i, out, o, finer):
-    """`Float32.activate` of stream[i] into out[o]."""
+    """`Float32.activate` from stream[i] into out[o]."""
     scale, surplus = np.float32(1 << finer), np.float32(((1 << finer) - 1) / 2)
     for j in range(stream.shape[1]):
         value = stream[i, j] * scale - surplus
@@ -145,14 +144,14 @@ def _activate_row(stream, i, out, o, finer):
 
 @compiled
 def activate_float32(stream, out, finer):
-    """`Float32.activate` of (M, C) float32 into (M, C) of any type."""
+    """`Float32.activate` from (M, C) float32 into (M, C) of any type."""
     for i in range(stream.shape[0]):
         _activate_row(stream, i, out, i, finer)
 
 
 @compiled
 def activate_int32(stream, out, finer):
-    """`Int8.activate` of (M, C) int32 into (M, C) of any type."""
+    """`Int8.activate` from (M, C) int32 into (M, C) of any type."""
     shift = _FRACTION - finer
     surplus = (1 << (_FRACTION - 1)) - (1 << (shift - 1))
     for i in range(stream.shape[0]):
@@ -174,7 +173,7 @@ def _gather(ring, taps, out):
 def features(
     parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
 ):  # fmt: skip
-    """MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
+    """Write MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
     m = address.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
@@ -186,7 +185,7 @@ def features(
 
 @threaded
 def gather(parts, ring, taps, out):
-    """Rows of the ring, (R, C) int8, at (M, T) places into (M, T C) of any type."""
+    """Copy rows of the (R, C) int8 ring at (M, T) places into (M, T C) of any type."""
     m = taps.shape[0]
     for p in prange(parts):
         i, j = m * p // parts, m * (p + 1) // parts
@@ -195,7 +194,7 @@ def gather(parts, ring, taps, out):
 
 @compiled
 def _masked_layer(stream, ring, first, taps, weight, seen, product, finer):
-    """stream += conv(activate(stream)), whose neighbours were put into the ring by earlier steps."""
+    """stream += conv(activate(stream)); earlier steps have put the neighbours' activations into the ring."""
     width = stream.shape[1]
     for i in range(stream.shape[0]):
         _activate_row(stream, i, ring, first + i, finer)
@@ -235,12 +234,12 @@ def trunk(
     first, taps, rings, activations, seen, product, stream, hidden, finer,
     input_weight, input_bias, block_weight, mix_weight, hidden_weight, hidden_bias,
 ):  # fmt: skip
-    """From pixels to the heads' hidden layer, all in float32 activation steps.
+    """Compute the heads' hidden layer from pixels, in float32 activation steps.
 
-    A pixel reads features of earlier steps and its own, so each part of the M pixels runs through all layers by
-    itself.  `rings` is (B, R, C) int8, `block_weight` (B, T C, C), `mix_weight` (B, mixing, C, C); `activations`,
-    `seen`, `product` and `stream` are (M, ...) scratch; the results are (M, C) `centre` and (M, C W) `hidden`.
-    `units` and `levels` are those of the images, or have no entries where samples have 8 bits.
+    A pixel reads only its own features and those of earlier steps, so each part of the M pixels runs through all
+    layers independently.  `rings` is (B, R, C) int8, `block_weight` (B, T C, C), `mix_weight` (B, mixing, C, C);
+    `activations`, `seen`, `product` and `stream` are (M, ...) scratch; the results are (M, C) `centre` and
+    (M, C W) `hidden`.  `units` and `levels` have one entry per image, or none for 8-bit samples.
     """
     m = address.shape[0]
     for p in prange(parts):

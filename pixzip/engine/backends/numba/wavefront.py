@@ -1,4 +1,4 @@
-"""The wavefront on a CPU, compiled."""
+"""The compiled wavefront for CPUs."""
 
 import contextlib
 import threading
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import scipy.linalg.blas  # noqa: F401 (numba's products are SciPy's)
+import scipy.linalg.blas  # noqa: F401 (numba multiplies with SciPy's BLAS)
 import torch
 from numpy.typing import NDArray
 from pixcodecs.coders.base import Rows, Symbols
@@ -26,20 +26,20 @@ from pixzip.engine.batch import Samples, Segment
 from pixzip.engine.schedule import BACK, RING, Schedule, Step
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, NORTH, NORTH_WEST, WEST
 
-#: Taps of mask A that lie side by side: the first's number, and how many they are.
+#: Runs of adjacent taps of mask A: number of the first tap, and length.
 _RUNS = np.array(
     [(MASK_A.index((dy, dx)), sum(row == dy for row, _ in MASK_A)) for dy, dx in MASK_A if (dy, dx - 1) not in MASK_A],
     np.int64,
 )
 
 
-#: Threads are set for the whole process, and a batch uses all of them: threads of callers take turns.
+#: The number of threads is a setting of the process, and a batch uses all of them, so calling threads take turns.
 _ALONE = threading.Lock()
 
 
 @lru_cache(maxsize=1)
 def _libraries() -> ThreadpoolController:
-    """BLAS and its like in this process; looking for them takes longer than coding a small image."""
+    """The thread pools of this process, cached: finding them takes longer than coding a small image."""
     return ThreadpoolController()
 
 
@@ -64,7 +64,7 @@ class _CompiledSchedule(Schedule):
 
 
 class _Heads(NamedTuple):
-    """The first rows of the heads' buffers: making the views takes longer than a kernel does."""
+    """Views of the first rows of the heads' buffers, cached: creating them takes longer than a kernel."""
 
     centre: Symbols
     known: Symbols
@@ -77,7 +77,7 @@ class _Heads(NamedTuple):
 
 
 class CompiledWavefront(Wavefront):
-    """Every buffer is allocated once; what runs the trunk is up to the subclass."""
+    """The compiled wavefront, with all buffers allocated once; subclasses run the trunk."""
 
     def __init__(
         self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
@@ -90,7 +90,7 @@ class CompiledWavefront(Wavefront):
         self._inside = s.inside()
         self._centre, self._known, self._fine = (np.zeros((most, c), np.int32) for _ in range(3))
         self._units, self._tops = np.zeros(most, np.int32), np.full(most, 255, np.int32)
-        #: Of each image; none of 8 bits.
+        #: Unit of each image; empty for 8 bits.
         self._unit_of = self.of_images("unit") if self.high_depth else np.zeros(0, np.int64)
         self._level_of = self.of_images("depth")[: len(self._unit_of)] - 8
         self._top_of = (1 << self.of_images("depth")) - 1
@@ -112,7 +112,7 @@ class CompiledWavefront(Wavefront):
     def _with_threads(self) -> Iterator[None]:
         wanted = torch.get_num_threads()
         before = numba.get_num_threads()
-        torch.set_num_threads(wanted)  # numba's pool, when it started, set OpenMP's number for torch too
+        torch.set_num_threads(wanted)  # starting numba's pool changed OpenMP's number for torch too
         self._pace = Pace(min(wanted, before) if trunk.THREADS else 1)
         self._use(1)
         try:
@@ -123,7 +123,7 @@ class CompiledWavefront(Wavefront):
             torch.set_num_threads(wanted)
 
     def _use(self, threads: int) -> None:
-        """A team of one thread waits for nobody."""
+        """Set the number of threads for the next kernels; one thread need not wait for others."""
         self._parts = threads
         numba.set_num_threads(threads)
         if trunk.THREADS:
@@ -148,7 +148,7 @@ class CompiledWavefront(Wavefront):
 
     @abstractmethod
     def _trunk(self, step: Step) -> NDArray[np.float32]:
-        """MED predictions into `_centre`; (M, C W) hidden layer of the heads, in activation steps."""
+        """Write MED predictions into `_centre`; return the (M, C W) hidden layer of the heads in activation steps."""
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         if self.high_depth:
@@ -197,7 +197,7 @@ class CompiledWavefront(Wavefront):
 
 
 class FusedWavefront(CompiledWavefront):
-    """The trunk as one call a step; its products are those of BLAS, in float32."""
+    """The trunk as one call per step, with float32 products by BLAS."""
 
     def __init__(
         self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
@@ -222,7 +222,7 @@ class FusedWavefront(CompiledWavefront):
 
 
 class _Views(NamedTuple):
-    """The first rows of the trunk's buffers."""
+    """Views of the first rows of the trunk's buffers."""
 
     feats: Tensor
     gathered: Tensor
@@ -236,7 +236,7 @@ class _Views(NamedTuple):
 
 
 class ProductsWavefront(CompiledWavefront):
-    """The trunk as kernels around the backend's products."""
+    """The trunk as separate kernels between the backend's products."""
 
     def __init__(
         self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
@@ -245,7 +245,7 @@ class ProductsWavefront(CompiledWavefront):
         s, config, products = self.schedule, layers.config, layers.products
         c, most = config.channels, s.most
         self._activate = trunk.activate_int32 if products.stream_dtype == torch.int32 else trunk.activate_float32
-        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
+        #: Inputs of each layer in the last steps; none for a layer that reads only its own pixel.
         self._rings = [
             np.zeros((s.zero_row + 1, config.width), np.int8) if neighbours else None
             for _, neighbours, _ in layers.trunk
@@ -298,6 +298,6 @@ class ProductsWavefront(CompiledWavefront):
 def compiled_wavefront(
     layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
 ) -> CompiledWavefront:
-    """The form for a CPU backend: fused where BLAS computes the same products."""
+    """The compiled wavefront for a CPU backend: fused if BLAS computes the same products."""
     form = FusedWavefront if isinstance(layers.products, Float32) else ProductsWavefront
     return form(layers, sizes, precisions)

@@ -1,1 +1,1 @@
-"""Tensor operations: they run wherever PyTorch does, and the other backends are tested against them."""
+"""Tensor operations: they run wherever PyTorch runs, and the other backends are tested against them."""

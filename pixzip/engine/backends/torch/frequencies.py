@@ -1,7 +1,7 @@
-"""From a head's outputs to integer frequencies: a logistic mixture in look-up tables.
+"""Turn a head's outputs into integer frequencies: a logistic mixture in look-up tables.
 
-A value v of 256 is coded in two exact stages, its bin ``v >> 4`` and its place ``v & 15``, which asks for
-30 points of the CDF instead of 255.  All tensors are float32 holding integers below 2^24.
+One of 256 values v is coded in two exact stages, its bin ``v >> 4`` and its place ``v & 15``.  This takes
+30 points of the CDF instead of 255.  All tensors are float32 and hold integers below 2^24.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Mixture(NamedTuple):
 
     weights: Tensor  # (M, K), rows sum to WEIGHT_TOTAL
     means: Tensor  # (M, K), 1/16 grey level
-    scales: Tensor  # (M, K) int64, start of the scale's row of the CDF table
+    scales: Tensor  # (M, K) int64, start of the scale's row in the CDF table
 
 
 class Frequencies:
@@ -33,7 +33,7 @@ class Frequencies:
         t = weights.tensors
         self.n_mix = weights.config.n_mix
         self.exp2 = torch.from_numpy(t["table.exp2"].astype(np.float32)).to(device)
-        # CDF of every scale at every distance, in 1/16 grey level: the product and shift done once
+        # CDF of every scale at every distance in 1/16 grey level: product and shift are precomputed
         span = _HIGHEST + 8 - 16
         self.zero = span
         distance = np.arange(-span, span + 1, dtype=np.int64)
@@ -45,21 +45,21 @@ class Frequencies:
         self.places = torch.arange(1, 16, device=device, dtype=torch.float32)
 
     def weights(self, logits: Tensor) -> Tensor:
-        """(M, K) logits -> (M, K) weights, rows sum to WEIGHT_TOTAL."""
+        """(M, K) logits -> (M, K) weights; rows sum to WEIGHT_TOTAL."""
         gap = (logits.amax(1, keepdim=True) - logits).clamp_(max=255).long()
         e = self.exp2[gap]
-        # exact: the quotient is below 2^10 and never nearer than 2^-12 under an integer
+        # exact: the quotient is below 2^10 and never less than 2^-12 below an integer
         weights = torch.floor(e * T.WEIGHT_TOTAL / e.sum(1, keepdim=True))
         weights[:, 0] += T.WEIGHT_TOTAL - weights.sum(1)
         return weights
 
     def mixture(self, out: Tensor, centre: Tensor, known: Tensor) -> Mixture:
-        """Integer parameters of the mixtures of one channel.
+        """Integer parameters of one channel's mixtures.
 
         Args:
             out: (M, 3 K + i) outputs of the head: logits, means, scales, factors.
             centre: (M,) MED predictions, 0..255.
-            known: (M, i) residuals of the channels coded before, -127..127.
+            known: (M, i) residuals of the channels already coded, -127..127.
         """
         k = self.n_mix
         weights = self.weights(out[:, :k])
@@ -72,20 +72,20 @@ class Frequencies:
         return Mixture(weights, means, scales)
 
     def _cumulative(self, mixture: Mixture, edges: Tensor) -> Tensor:
-        """Frequency below each of the values `edges`, (M, E) or (E,) -> (M, E)."""
+        """Frequency below each value of `edges`: (M, E) or (E,) -> (M, E)."""
         position = (16 * edges - 8)[..., None, :] - mixture.means[:, :, None]  # MKE
         index = position.long() + mixture.scales[:, :, None]
         cdf = self.cdf[index]
         return torch.floor((cdf * mixture.weights[:, :, None]).sum(1) * (1 / 16)) + edges
 
     def bin_rows(self, mixture: Mixture) -> Tensor:
-        """(M, 17) cumulative frequencies of the 16 bins, 0 to 2^20."""
+        """(M, 17) cumulative frequencies of the 16 bins, from 0 to 2^20."""
         rows = torch.nn.functional.pad(self._cumulative(mixture, self.bins), (1, 1))
         rows[:, -1] = TOTAL
         return rows
 
     def place_rows(self, mixture: Mixture, bins: Tensor, bin_rows: Tensor) -> Tensor:
-        """(M, 17) cumulative frequencies of the 16 values of each row's bin, (M,) int64 `bins`."""
+        """(M, 17) cumulative frequencies of the 16 values in each row's bin; `bins` is (M,) int64."""
         inner = self._cumulative(mixture, bins[:, None] * 16 + self.places)
         ends = bin_rows.gather(1, torch.stack([bins, bins + 1], 1))
         return torch.cat([ends[:, :1], inner, ends[:, 1:]], 1)

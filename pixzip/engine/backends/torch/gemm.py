@@ -1,12 +1,12 @@
-"""GEMM backends: one integer product, two ways to compute it exactly.
+"""GEMM backends: two exact ways to compute an integer product.
 
-`Float32` multiplies integer-valued floats: exact while every partial sum stays below 2^24, which
-`weights.check` guarantees for any order of summation.  `Int8` uses ``torch._int_mm``; it saturates
-silently on CPUs without VNNI, so no backend is used before `self_test` has seen it right on extreme
-operands at the model's own shapes.
+`Float32` multiplies integer-valued floats.  This is exact while every partial sum stays below 2^24, which
+`weights.check` guarantees for any order of summation.  `Int8` uses ``torch._int_mm``, which saturates
+silently on CPUs without VNNI; so every backend must first pass `self_test` on extreme operands at the
+model's own shapes.
 
-Both keep the residual stream in units of one activation step: `Float32` as dyadic fractions,
-`Int8` as int32 with FRACTION fractional bits.
+Both keep the residual stream in units of one activation step: `Float32` as dyadic fractions, `Int8` as
+int32 with FRACTION fractional bits.
 """
 
 import math
@@ -21,7 +21,7 @@ from pixzip.models.wavefront.weights import ACTIVATION_MAX, FRACTION
 
 
 class Matrix(NamedTuple):
-    """A weight matrix as a backend wants it."""
+    """A weight matrix in a backend's form."""
 
     values: Tensor
     shift: Tensor | None = None
@@ -43,7 +43,7 @@ class Products(ABC):
 
     @abstractmethod
     def bias(self, bias: Tensor) -> Tensor:
-        """(N,) int32 in units of 2^-FRACTION -> a stream of one row."""
+        """(N,) int32 in units of 2^-FRACTION -> a one-row stream."""
 
     @abstractmethod
     def linear(self, stream: Tensor, a: Tensor, matrix: Matrix) -> Tensor:
@@ -55,9 +55,9 @@ class Products(ABC):
 
     @abstractmethod
     def activate(self, stream: Tensor, out: Tensor, finer: int = 0) -> Tensor:
-        """clamp(stream >> FRACTION, 0, 127) into `out`; `finer` activations have so many bits more.
+        """Write clamp(stream >> FRACTION, 0, 127) into `out`; activations have `finer` extra fractional bits.
 
-        Streams carry the half step that rounds to nearest; of what is finer, all but a finer half is taken off.
+        Streams include a half step, which rounds to nearest; for finer activations it is reduced to half a finer step.
         """
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Products(ABC):
 
     @abstractmethod
     def shifts(self, shifts: list[int]) -> Tensor:
-        """A right shift for each column, as `outputs` wants it."""
+        """A right shift for each column, in the form that `outputs` takes."""
 
     @abstractmethod
     def outputs(self, stream: Tensor, shifts: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class Int8(Products):
 
     def matrix(self, weight: Tensor, exponent: Tensor) -> Matrix:
         k, n = weight.shape
-        padded = torch.zeros(-(-k // 8) * 8, -(-n // 8) * 8, dtype=torch.int8)  # CUDA wants multiples of 8
+        padded = torch.zeros(-(-k // 8) * 8, -(-n // 8) * 8, dtype=torch.int8)  # CUDA requires multiples of 8
         padded[:k, :n] = weight
         return Matrix(padded.to(self.device), (FRACTION - exponent.to(torch.int32)).to(self.device))
 
@@ -129,7 +129,7 @@ class Int8(Products):
         assert matrix.shift is not None
         m, k = a.shape
         n = matrix.shift.numel()
-        rows = max(m, 17) if self.device.type == "cuda" else m  # CUDA wants more than 16
+        rows = max(m, 17) if self.device.type == "cuda" else m  # CUDA requires more than 16
         if rows != m or k != matrix.values.shape[0] or not a.is_contiguous():
             padded = a.new_zeros(rows, matrix.values.shape[0])
             padded[:m, :k] = a
@@ -152,7 +152,7 @@ class Int8(Products):
 
 BACKENDS: dict[str, type[Products]] = {"float32": Float32, "int8": Int8}
 
-#: Rows of activations at which a self-test compares and times: a photograph's diagonal.
+#: Numbers of activation rows in a self-test; the last is that of a photograph's diagonal.
 _ROWS = (17, 256)
 
 
@@ -167,12 +167,12 @@ def _extreme_operands(rows: int, k: int, n: int) -> tuple[Tensor, Tensor]:
 
 
 def self_test(products: Products, shapes: list[tuple[int, int]]) -> float | None:
-    """Compare with int64 products at (K, N) `shapes`; seconds taken if exact, None if not."""
+    """Compare with int64 products at (K, N) `shapes`; return the seconds taken if exact, else None."""
     seconds = 0.0
     for k, n in shapes:
         for rows in _ROWS:
             a, w = _extreme_operands(rows, k, n)
-            # the largest sums that the bounds allow: 2^24 in units of 2^-FRACTION
+            # the largest sums within the bounds: 2^24 in units of 2^-FRACTION
             exponent = torch.full((n,), FRACTION, dtype=torch.int8)
             expected = a.long() @ w.long()
             if expected.abs().max() >= 1 << 24:
@@ -182,11 +182,11 @@ def self_test(products: Products, shapes: list[tuple[int, int]]) -> float | None
                 operand = a.to(products.activation_dtype).to(products.device)
                 zero = products.bias(torch.zeros(n, dtype=torch.int32))
                 elapsed = math.inf
-                for _ in range(5):  # the first run is cold, and any may be interrupted
+                for _ in range(5):  # the first run is cold, and any run may be interrupted
                     start = time.perf_counter()
                     got = products.linear(zero, operand, matrix).cpu()
                     elapsed = min(elapsed, time.perf_counter() - start)
-            except RuntimeError:  # an operator this device or build lacks
+            except RuntimeError:  # this device or build lacks an operator
                 return None
             if got.dtype == torch.float32:
                 got = got * (1 << FRACTION)
@@ -199,11 +199,11 @@ def self_test(products: Products, shapes: list[tuple[int, int]]) -> float | None
 def choose(device: torch.device, shapes: list[tuple[int, int]]) -> Products:
     """The fastest backend that passes its self-test.
 
-    They are timed on one thread: on a busy machine the threads of a fast one wait for each other, and the slowest,
-    which has but one, seems to be faster.
+    Timing uses one thread: on a busy machine the threads of a fast backend wait for each other, and the slowest,
+    which is single-threaded, would seem faster.
 
     Raises:
-        RuntimeError: none does, so nothing exact can be computed here.
+        RuntimeError: no backend passes, so nothing exact can be computed here.
     """
     best: tuple[float, Products] | None = None
     threads = torch.get_num_threads()

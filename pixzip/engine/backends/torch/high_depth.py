@@ -1,9 +1,9 @@
-"""Frequencies of samples of 9 to 16 bits, from heads that were trained on 256 grey levels.
+"""Frequencies of samples of 9 to 16 bits, from heads trained on 256 grey levels.
 
-The model sees such samples through a unit: a grey level is 2^unit of them, chosen where its noise is at home,
-and its mixture, which is a density, is asked at every sample for as many digits of 4 bits as the depth takes.
-Unlike with 8 bits the CDF is interpolated between entries of its table: a sample can be much smaller than a
-step.  All tensors are int64.
+The model sees such samples in a unit: a grey level is 2^unit samples, chosen so that the noise has the
+amplitude that the model knows.  The mixture is a density, so it can be evaluated at every sample, for as many
+4-bit digits as the depth takes.  Unlike with 8 bits, the CDF is interpolated between the entries of its table,
+because a sample can be much smaller than a table step.  All tensors are int64.
 """
 
 from typing import NamedTuple
@@ -24,8 +24,8 @@ class HighDepthMixture(NamedTuple):
     weights: Tensor  # (M, K), rows sum to WEIGHT_TOTAL
     means: Tensor  # (M, K), 1/16 sample
     slopes: Tensor  # (M, K), reciprocal scales
-    units: Tensor  # (M,)
-    tops: Tensor  # (M,) largest samples
+    units: Tensor  # (M,), log2 of samples per grey level
+    tops: Tensor  # (M,), largest possible samples
 
 
 class HighDepthFrequencies:
@@ -39,14 +39,14 @@ class HighDepthFrequencies:
         self.edges = torch.arange(BINS + 1, device=device)
 
     def mixture(self, out: Tensor, centre: Tensor, fine: Tensor, units: Tensor, tops: Tensor) -> HighDepthMixture:
-        """Integer parameters of the mixtures of one channel.
+        """Integer parameters of one channel's mixtures.
 
         Args:
             out: (M, 3 K + i) outputs of the head: logits, means, scales, factors.
             centre: (M,) MED predictions, in samples.
-            fine: (M, i) residuals of the channels coded before, in samples, within 127 grey levels.
-            units: (M,) log2 of the samples of a grey level.
-            tops: (M,) the largest sample there is.
+            fine: (M, i) residuals of the channels already coded, in samples, within 127 grey levels.
+            units: (M,) log2 of samples per grey level.
+            tops: (M,) largest possible samples.
         """
         k = self.eight_bit.n_mix
         weights = self.eight_bit.weights(out[:, :k]).long()
@@ -61,7 +61,7 @@ class HighDepthFrequencies:
         return HighDepthMixture(weights, means, self.reciprocal[scales], units, tops)
 
     def _cumulative(self, m: HighDepthMixture, edges: Tensor) -> Tensor:
-        """(M, E) samples -> (M, E) share of T.CDF_FULL below each."""
+        """(M, E) samples -> (M, E) shares of T.CDF_FULL below each."""
         unit = m.units[:, None, None]
         z = (16 * edges[:, None, :] - 8 - m.means[:, :, None]) * m.slopes[:, :, None]  # MKE
         limit = T.LOGISTIC_LIMIT << T.RECIPROCAL_BITS
@@ -75,10 +75,10 @@ class HighDepthFrequencies:
         return torch.where(edges > m.tops[:, None], T.CDF_FULL, total)
 
     def rows(self, mixture: HighDepthMixture, prefix: Tensor, digits_left: int) -> Tensor:
-        """(M, 17) cumulative frequencies of the next digit, after (M,) int64 `prefix`; 0 to TOTAL.
+        """(M, 17) cumulative frequencies, 0 to TOTAL, of the digit that follows (M,) int64 `prefix`.
 
         Args:
-            digits_left: how many follow the next one.
+            digits_left: number of digits after that one.
         """
         width = BINS**digits_left
         c = self._cumulative(mixture, (prefix[:, None] * BINS + self.edges) * width)

@@ -1,4 +1,4 @@
-"""A model's matrices and tables as a backend wants them."""
+"""A model's matrices and tables in a backend's form."""
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeig
 
 
 class Layers:
-    """A model's matrices as a backend wants them, and its tables."""
+    """A model's matrices in a backend's form, and its tables."""
 
     def __init__(self, weights: IntegerWeights, products: Products) -> None:
         t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
         c, k = weights.config.channels, weights.config.n_mix
-        half = 1 << (FRACTION - 1)  # activations round to nearest
+        half = 1 << (FRACTION - 1)  # rounds activations to nearest
 
         def matrix(name: str) -> Matrix:
             return products.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
@@ -30,10 +30,10 @@ class Layers:
         self.exp2 = weights.tensors["table.exp2"].astype(np.int32)
         self.logistic = weights.tensors["table.logistic"]
         self.reciprocal = weights.tensors["table.reciprocal"]
-        #: Distances from a mean, in 1/16 grey level, from which on a component's CDF is 0 or saturated.
+        #: Smallest distance from the mean, in 1/16 grey level, at which a component's CDF is 0 or saturated.
         self.reach = (((LOGISTIC_LIMIT + 1) << RECIPROCAL_BITS) // self.reciprocal + 1).astype(np.int32)
         self.input, self.input_bias = matrix("input"), products.bias(t["input.bias"] + half)
-        #: Each layer of the trunk, whether it reads neighbours besides its own pixel, and how much finer.
+        #: Trunk layers: matrix, whether the layer reads neighbours, and extra fractional bits of its inputs.
         self.trunk = [
             (matrix(name), taps != CENTRE, 0 if i else weights.config.finer)
             for i, (name, taps) in enumerate(weights.config.layers)
@@ -49,7 +49,7 @@ class Layers:
             for i in range(c)
         ]
 
-        #: For compiled kernels: the trunk's operands of `trunk.trunk`.
+        #: For compiled kernels: the operands of `trunk.trunk`.
         self.fused = (
             *self._affine(weights, "input"),
             self._stack(weights, [f"block.{i}" for i in range(weights.config.blocks)]),
@@ -58,7 +58,7 @@ class Layers:
             ),
             *self._affine(weights, "hidden"),
         )
-        #: For compiled kernels: known weights, output weights, output biases, floor steps of each channel.
+        #: For compiled kernels: known weights, output weights, output biases and floor steps of each channel.
         self.heads = [
             (
                 self._steps(weights, f"known.{i}") if i else np.zeros((0, weights.config.head_width), np.float32),
@@ -73,7 +73,7 @@ class Layers:
 
     @staticmethod
     def _steps(weights: IntegerWeights, name: str) -> NDArray[np.float32]:
-        """A matrix in activation steps, exactly."""
+        """A matrix in activation steps, without rounding."""
         return (scaled(weights, name) / (1 << FRACTION)).astype(np.float32)
 
     @classmethod
@@ -83,7 +83,7 @@ class Layers:
 
     @classmethod
     def _affine(cls, weights: IntegerWeights, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """A matrix and its bias, with what rounds to nearest, in activation steps."""
+        """A matrix and its bias in activation steps; the bias includes the half that rounds to nearest."""
         bias = weights.tensors[f"{name}.bias"] + (1 << (FRACTION - 1))
         return cls._steps(weights, name), (bias / (1 << FRACTION)).astype(np.float32)
 

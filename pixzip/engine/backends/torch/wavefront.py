@@ -1,4 +1,4 @@
-"""The wavefront by tensor operations, which run wherever PyTorch does."""
+"""The wavefront in tensor operations, which run wherever PyTorch runs."""
 
 from collections.abc import Sequence
 
@@ -37,8 +37,7 @@ def features(
         around: (M, len(MASK_A), C) pixels under the taps.
         centre: (M, C) MED predictions.
         inside: (M, len(MASK_A), 1), whether taps are inside the image.
-        grain, levels: (M, 1) grey levels of the model that a sample is worth, of a difference and of a prediction; None
-            for 1.
+        grain, levels: (M, 1) grey levels per sample, for differences and for predictions; None for 1.
     """
     differences, level = (around - centre[:, None]) * inside, centre
     if grain is not None and levels is not None:
@@ -51,7 +50,7 @@ def head_outputs(layers: Layers, hidden: Tensor, known: Tensor, channel: int) ->
 
     Args:
         hidden: (M, C E) stream.
-        known: (M, C) residuals of which the first i are known.
+        known: (M, C) residuals; the first i are known.
     """
     products, width = layers.products, layers.config.head_width
     z = hidden[:, channel * width : (channel + 1) * width]
@@ -62,7 +61,7 @@ def head_outputs(layers: Layers, hidden: Tensor, known: Tensor, channel: int) ->
 
 
 class TensorWavefront(Wavefront):
-    """Tensor operations only."""
+    """The wavefront in tensor operations only."""
 
     def __init__(
         self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
@@ -77,7 +76,7 @@ class TensorWavefront(Wavefront):
         self.unit_of = torch.from_numpy(self.of_images("unit")).to(device)
         self.depth_of = torch.from_numpy(self.of_images("depth")).to(device)
         self.inside = torch.from_numpy(s.inside()).to(device, torch.float32)
-        #: What a layer read in the last steps; a layer that reads its own pixel alone has none.
+        #: Inputs of each layer in the last steps; none for a layer that reads only its own pixel.
         self.rings = [
             torch.zeros(s.zero_row + 1, config.width, dtype=dtype, device=device) if neighbours else None
             for _, neighbours, _ in layers.trunk

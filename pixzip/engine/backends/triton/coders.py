@@ -1,7 +1,7 @@
-"""Entropy coders in Triton: the symbols of one image at one step, decoded or looked up.
+"""Entropy coders in Triton: decode or look up the symbols of one image at one step.
 
-rANS decodes as many pixels at once as an image has lanes.  The range coder decodes one after another; what is done side
-by side there is the search among 16 symbols.
+rANS decodes one pixel per lane in parallel.  The range coder decodes pixel after pixel; only its search among 16
+symbols is parallel.
 """
 
 import triton
@@ -14,14 +14,14 @@ from pixzip.engine.backends.triton.model import below, load_pixel
 _PRECISION, _LOWEST_STATE = tl.constexpr(rans.PRECISION), tl.constexpr(rans.LOWEST)
 _MASK = tl.constexpr((1 << rans.PRECISION) - 1)
 _EDGE_BITS = tl.constexpr(EDGE_BITS)
-#: The range coder's shares are out of 2^24, its words have 32 bits.
+#: Bits of the range coder's shares and words.
 _SHARE_BITS, _WORD_BITS = tl.constexpr(24), tl.constexpr(32)
 _SHARES, _SHARE_MASK = tl.constexpr(1 << 24), tl.constexpr((1 << 24) - 1)
 
 
 @triton.jit
 def store(buffer, residuals, centre, address, place, channel, value, active, C: tl.constexpr):
-    """Make values known to what follows."""
+    """Store values for the pixels and channels that follow."""
     tl.store(buffer + address * C + channel, value.to(tl.uint8), mask=active)
     own = tl.load(centre + place * C + channel, mask=active, other=0)
     tl.store(residuals + place * C + channel, tl.minimum(tl.maximum(value - own, -127), 127), mask=active)
@@ -29,7 +29,7 @@ def store(buffer, residuals, centre, address, place, channel, value, active, C: 
 
 @triton.jit
 def _refill(x, busy, words, at, end):
-    """States with words for those that ran short; and how far the words are read."""
+    """Refill states that ran short with words; return the states and the read position."""
     short = busy & (x < _LOWEST_STATE)
     needed = short.to(tl.int32)
     index = at + tl.cumsum(needed, 0) - needed
@@ -39,7 +39,7 @@ def _refill(x, busy, words, at, end):
 
 @triton.jit
 def _load_mixtures(mixtures, place, busy, KP: tl.constexpr):
-    """(M, KP) weights, means and slopes."""
+    """Load (M, KP) weights, means and slopes."""
     at = mixtures + place[:, None] * (3 * KP) + tl.arange(0, KP)[None, :]
     weight = tl.load(at, mask=busy[:, None], other=0)
     return weight, tl.load(at + KP, mask=busy[:, None], other=0), tl.load(at + 2 * KP, mask=busy[:, None], other=1)
@@ -49,7 +49,7 @@ def _load_mixtures(mixtures, place, busy, KP: tl.constexpr):
 def bins_rans(
     x, at, end, mixtures, bins, words, logistic, slot, count, lanes, KP: tl.constexpr, LANES: tl.constexpr
 ):  # fmt: skip
-    """Decode the bins of a step, and keep with them where they begin and end."""
+    """Decode the bins of a step, and store them with the ends of their intervals."""
     lane = tl.arange(0, LANES)
     for round_at in range(0, count, lanes):
         busy = (lane < lanes) & (round_at + lane < count)
@@ -76,7 +76,7 @@ def places_rans(
     x, at, end, mixtures, bins, words, logistic, buffer, residuals, centre, base, pitch, slot, t, first, count, lanes,
     channel, C: tl.constexpr, KP: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
-    """Decode the places in the bins, and store the values."""
+    """Decode the places within the bins, and store the values."""
     lane = tl.arange(0, LANES)
     for round_at in range(0, count, lanes):
         busy = (lane < lanes) & (round_at + lane < count)
@@ -110,7 +110,7 @@ def look_up(
     mixtures, logistic, values, edges, buffer, residuals, centre, base, pitch, slot, t, first, count, at, channel,
     C: tl.constexpr, KP: tl.constexpr, BM: tl.constexpr,
 ):  # fmt: skip
-    """Look BM values up, and keep the edges of their bins and of themselves."""
+    """Look up BM values, and store the edges of their bins and of the values."""
     j = at + tl.arange(0, BM)
     active = j < count
     y = first + j
@@ -129,7 +129,7 @@ def look_up(
 
 @triton.jit
 def _symbol(low, span, point, at, bad, cumulative, total, words, end):
-    """One symbol of 16 by the range coder, from (16,) cumulative frequencies below each and their total."""
+    """Decode one of 16 symbols with the range coder, from the (16,) frequencies below each and their total."""
     e = tl.arange(0, 16)
     scale = tl.div_rn(tl.full((), 16777200.0, tl.float32), total.to(tl.float32))  # 2^24 - 16
     left = (cumulative.to(tl.float32) * scale).to(tl.int32) + e
@@ -153,7 +153,7 @@ def _symbol(low, span, point, at, bad, cumulative, total, words, end):
 def bins_range(
     low, span, point, at, bad, end, mixtures, bins, words, logistic, slot, count, KP: tl.constexpr
 ):  # fmt: skip
-    """Decode the bins of a step, and keep with them where they begin and end."""
+    """Decode the bins of a step, and store them with the ends of their intervals."""
     e, k = tl.arange(0, 16), tl.arange(0, KP)
     for j in range(count):
         place_of = mixtures + (slot + j) * (3 * KP) + k[None, :]
@@ -174,7 +174,7 @@ def places_range(
     low, span, point, at, bad, end, mixtures, bins, words, logistic, buffer, residuals, centre, base, pitch, slot, t,
     first, count, channel, C: tl.constexpr, KP: tl.constexpr,
 ):  # fmt: skip
-    """Decode the places in the bins, and store the values."""
+    """Decode the places within the bins, and store the values."""
     e, k = tl.arange(0, 16), tl.arange(0, KP)
     for j in range(count):
         place = slot + j

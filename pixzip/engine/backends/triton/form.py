@@ -1,7 +1,7 @@
-"""The Triton kernel as a form of the engine: its operands, its launches, and what comes back.
+"""The Triton kernel as a form of the engine: operands, launches and results.
 
-Triton comes with PyTorch's CUDA builds.  Elsewhere it can be installed, and with TRITON_INTERPRET=1 in the environment
-it runs kernels on the CPU, one program after another: slow, and exact.
+Triton comes with PyTorch's CUDA builds.  It can also be installed elsewhere; with TRITON_INTERPRET=1 in the environment
+it runs kernels on the CPU, one program after another: slow, but exact.
 """
 
 from collections.abc import Sequence
@@ -26,30 +26,29 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING
 from pixzip.models.wavefront.weights import IntegerWeights
 
-#: Warps of a program, pixels that it takes through the network at once, at most, and those times the trunk's padded
-#: width: what fits the registers of compute capability 9.0 (`docs/experiments.md`).
+#: Warps per program, most pixels per matrix product, and most pixels times the trunk's padded width: they fit the
+#: registers of compute capability 9.0 (`docs/experiments.md`).
 WARPS, MOST_ROWS, MOST_FEATURES = 8, 64, 4096
-#: Loads of a loop that are under way at a time: no more than the one that the source says, so that none is taken
-#: before what it reads is written.
+#: Pipeline stages of loads in a loop: only one, so that no load is issued before the store that it reads.
 STAGES = 1
-#: Steps of a launch; between two of them the host may say how far it is.
+#: Steps per launch; the host reports progress between launches.
 STEPS_AT_ONCE = 128
-#: Lanes of a program: it is compiled for the fewest that its images do with, in seconds each time.
+#: Lanes per program: it is compiled for the fewest that its images need; each compilation takes seconds.
 LANES = (32, 1 << rans.MOST_LANES_LOG2)
-#: Addresses of a kernel are integers of 32 bits, with a sign.
+#: Addresses in a kernel are signed 32-bit integers.
 _ADDRESSES = 1 << 31
 #: The range coder's states have 64 bits.
 _MOST = (1 << 64) - 1
 
 
 class _Sources:
-    """What a batch's symbols come from: of each image its lanes and words, and where they are."""
+    """The sources of a batch's symbols: lanes and words of each image, and their positions."""
 
     def __init__(self, states: list[NDArray[np.int64]], words: list[NDArray[np.uint32]], read: int) -> None:
         """
         Args:
-            states, words: of each image.
-            read: words that the states hold already.
+            states, words: one array per image.
+            read: number of words per image that the states already hold.
         """
         self.lanes = np.array([len(s) for s in states], np.int64)
         self.first_lane = np.cumsum(self.lanes) - self.lanes
@@ -67,7 +66,7 @@ def _of_nothing(images: int) -> _Sources:
 def _of_rans(payloads: Sequence[bytes]) -> _Sources:
     """
     Raises:
-        BitstreamError: no encoder writes such a payload.
+        BitstreamError: a payload that no encoder writes.
     """
     parsed = [rans.parse(payload) for payload in payloads]
     return _Sources([p.states for p in parsed], [p.words for p in parsed], 0)
@@ -76,7 +75,7 @@ def _of_rans(payloads: Sequence[bytes]) -> _Sources:
 def _of_range(payloads: Sequence[bytes]) -> _Sources:
     """
     Raises:
-        BitstreamError: a payload is not made of 32-bit words.
+        BitstreamError: the length of a payload is no multiple of 4 bytes.
     """
     for payload in payloads:
         if len(payload) % 4:
@@ -92,7 +91,7 @@ def _of_range(payloads: Sequence[bytes]) -> _Sources:
 
 
 def _may_end(low: int, span: int, point: int) -> bool:
-    """Whether a range coder's last words are some that its encoder writes."""
+    """Whether the range encoder can have written these last words."""
     return span == _MOST or (point - low & _MOST) < _MOST >> 31
 
 
@@ -102,7 +101,7 @@ class _Batch:
     def __init__(self, weights: IntegerWeights, sizes: list[tuple[int, int]], sources: _Sources, device: torch.device):
         """
         Raises:
-            TooLargeError: 32 bits do not hold its addresses.
+            TooLargeError: the addresses do not fit in 32 bits.
         """
         config = weights.config
         self.slots = slots = Slots(sizes, torch.device("cpu"))
@@ -116,7 +115,7 @@ class _Batch:
         }  # fmt: skip
         fields = np.stack([of_image[name] for name in kernel.FIELDS], 1)
         ring = config.blocks * RING * int(s.height.sum()) * d
-        words = len(sources.words) + 2 * slots.buffer_pixels * c  # how far damaged payloads may be read
+        words = len(sources.words) + 2 * slots.buffer_pixels * c  # damaged payloads are read no further
         if max(words, ring, n * 3 * max(kp, e)) >= _ADDRESSES:
             raise TooLargeError(f"a batch of {slots.buffer_pixels} pixels is too large for addresses of 32 bits")
 
@@ -140,7 +139,7 @@ class _Batch:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """As the kernel takes them."""
+        """The tensors in the order of the kernel's parameters."""
         return (
             self.buffer, self.ring, self.hidden, self.centre, self.residuals, self.mixtures, self.bins, self.values,
             self.edges, self.states, self.words, self.at, self.damaged,
@@ -155,7 +154,7 @@ class Kernel(Form):
     def __init__(self, weights: IntegerWeights, device: torch.device, rows_at_once: int | None = None) -> None:
         """
         Args:
-            rows_at_once: of a matrix product; None for as many as suit the model.
+            rows_at_once: rows per matrix product; None chooses a number for the model.
         """
         self.weights, self.device = weights, device
         self.operands = op = operands(weights, device)
@@ -200,7 +199,7 @@ class Kernel(Form):
         return [found[window] for window in windows]
 
     def constants(self, batch: _Batch, mode: int) -> dict[str, int]:
-        """What a compilation of the kernel is for."""
+        """The compile-time constants of the kernel."""
         config, op = self.weights.config, self.operands
         return {
             "MODE": mode, "C": config.channels, "INPUTS": op.input.shape[0], "D": op.input.shape[1],

@@ -1,10 +1,10 @@
-"""Many steps of a batch as one Triton kernel: a program an image, which needs nobody else.
+"""Many steps of a batch as one Triton kernel, with one independent program per image.
 
-The pixels of a step do not depend on each other, and images never do.  So one program takes an image through its steps,
-and all that its threads must wait for is each other: there is no launch within a step, and none between steps.
-Everything is an integer but the range coder's shares, which are products of float32 by definition.
+The pixels of a step are independent of each other, and so are images.  So one program runs all steps of an image, and
+only its own threads synchronise: there are no launches within a step or between steps.  All numbers are integers
+except the range coder's shares, which are float32 products by definition.
 
-The tests run this in Triton's interpreter, on a CPU, and compare every byte.
+The tests run the kernel in Triton's interpreter on a CPU, and compare every byte.
 """
 
 import triton
@@ -13,10 +13,10 @@ import triton.language as tl
 from pixzip.engine.backends.triton.coders import bins_range, bins_rans, look_up, places_range, places_rans
 from pixzip.engine.backends.triton.model import mixture, trunk
 
-#: Numbers that a program is given of its image: its sides, where it lies in the buffer of pixels and among the rows of
-#: the rings, its first slot, its lanes and the first of them, and where its words end.
+#: Numbers that describe an image to its program: sides, position in the pixel buffer and in the rings' rows, first
+#: slot, number of lanes, first lane, and end of the words.
 FIELDS = ("height", "width", "base", "pitch", "row", "slot", "lanes", "lane", "words_end")
-#: What a program does with its symbols: they are known, or decoded by rANS, or by the range coder.
+#: Modes of a program: symbols are known, decoded by rANS, or decoded by the range coder.
 KNOWN, RANS, RANGE = 0, 1, 2
 
 _FIELDS, _RANS, _RANGE = tl.constexpr(len(FIELDS)), tl.constexpr(RANS), tl.constexpr(RANGE)
@@ -33,10 +33,10 @@ def steps(
 ):  # fmt: skip
     """Code the pixels of steps t_first to t_end - 1 of one image.
 
-    Shapes, S slots and R rows in all: `buffer`, `values` (P, C) uint8; `ring` (blocks, 4 R, D) int8; `hidden`
-    (S, C, E), `centre`, `residuals` (S, C), `mixtures` (S, 3, KP), `bins` (S, 3) int32; `edges` (P, C, 2) int64;
-    `states` int64, of rANS one a lane, of the range coder low, range and point of every image; `words` int32;
-    `at_words`, `damaged` (N,) int32; what follows is `Operands`.
+    Shapes, with S slots and R rows in all images: `buffer`, `values` (P, C) uint8; `ring` (blocks, 4 R, D) int8;
+    `hidden` (S, C, E), `centre`, `residuals` (S, C), `mixtures` (S, 3, KP), `bins` (S, 3) int32; `edges` (P, C, 2)
+    int64; `states` int64: for rANS one per lane, for the range coder low, range and point of every image; `words`
+    int32; `at_words`, `damaged` (N,) int32.  The rest are the fields of `Operands`.
     """
     own = images + tl.program_id(0) * _FIELDS
     height, width, base, pitch = tl.load(own), tl.load(own + 1), tl.load(own + 2), tl.load(own + 3)
@@ -49,7 +49,7 @@ def steps(
     span = tl.load(range_of + 1, mask=MODE == _RANGE, other=0).to(tl.uint64)
     point = tl.load(range_of + 2, mask=MODE == _RANGE, other=0).to(tl.uint64)
     for step in range(t_first, t_end):
-        t = step + tl.zeros((), tl.int32)  # a tensor for Triton's interpreter, too
+        t = step + tl.zeros((), tl.int32)  # a tensor in Triton's interpreter, too
         first = tl.maximum(t - width + 2, 0) // 2
         count = tl.minimum(height - 1, t // 2) - first + 1
         for at_row in range(0, count, BM):

@@ -1,6 +1,6 @@
-"""The model in Triton: trunk, heads and mixtures of the pixels that one program codes in one step.
+"""The model in Triton: trunk, heads and mixtures for the pixels that one program codes in one step.
 
-Everything is an integer.  Every function is what its namesake in `pixzip.exact` and `docs/format.md` is.
+All numbers are integers.  Every function equals its namesake in `pixzip.engine.backends.torch` and `docs/format.md`.
 """
 
 import triton
@@ -13,7 +13,7 @@ from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS
 
 _RING, _COLUMNS, _PART = tl.constexpr(RING), tl.constexpr(COLUMNS), tl.constexpr(ROWS)
-#: Taps that read pixels; after theirs come the entries of the predictions themselves.
+#: Number of taps that read pixels; in an input vector their entries precede those of the predictions.
 _TAPS = tl.constexpr(len(MASK_A))
 _FRACTION, _HALF = tl.constexpr(FRACTION), tl.constexpr(1 << (FRACTION - 1))
 _LOGITS, _MEANS = tl.constexpr(OUTPUT_SHIFTS["logits"]), tl.constexpr(OUTPUT_SHIFTS["means"])
@@ -32,9 +32,9 @@ def _activate(stream):
 
 @triton.jit
 def _activate_finer(stream, finer):
-    """`_activate` in steps that are finer by some bits."""
+    """`_activate` with `finer` extra fractional bits."""
     half = tl.zeros_like(finer) + _HALF
-    # all but a finer half of what rounds to nearest is taken off
+    # reduce the half step that rounds to nearest to half a finer step
     return tl.minimum(tl.maximum((stream - half + (half >> finer)) >> (-finer + _FRACTION), 0), 127).to(tl.int8)
 
 
@@ -48,7 +48,7 @@ def _product(activations, matrix, shift, ROWS: tl.constexpr, N: tl.constexpr):
 
 @triton.jit
 def load_pixel(buffer, address, inside, channel, C: tl.constexpr):
-    """Pixels of a channel, zeros outside the image, int32."""
+    """Load int32 pixels of a channel, zeros outside the image."""
     return tl.load(buffer + address * C + channel, mask=inside, other=0).to(tl.int32)
 
 
@@ -63,7 +63,7 @@ def _med(buffer, address, pitch, active, x, y, channel, C: tl.constexpr):
 
 @triton.jit
 def _features(buffer, address, pitch, width, active, x, y, taps_a, inputs, at, C: tl.constexpr):
-    """(M, _PART) int8 entries of the input vectors, from the one numbered `at`."""
+    """(M, _PART) int8 entries of the input vectors, starting at entry `at`."""
     k = at + tl.arange(0, _PART)
     up, right, channel = tl.load(taps_a + k), tl.load(taps_a + inputs + k), k % C
     column = x[:, None] + right[None, :]
@@ -81,7 +81,7 @@ def _features(buffer, address, pitch, width, active, x, y, taps_a, inputs, at, C
 
 @triton.jit
 def below(value, weight, mean, slope, logistic):
-    """Frequency below (N,) values of 0 to 256, each under its own (N, K) mixture."""
+    """Frequency below (N,) values in 0..256, each under its own (N, K) mixture."""
     z = (((16 * value - 8)[:, None] - mean).to(tl.int64) * slope.to(tl.int64)) >> _RECIPROCAL_BITS
     place = tl.minimum(tl.maximum(z, -_LIMIT), _LIMIT) + _LIMIT
     found = (tl.sum(weight * tl.load(logistic + place), 1) >> 4) + value
@@ -96,7 +96,7 @@ def trunk(
     C: tl.constexpr, INPUTS: tl.constexpr, D: tl.constexpr, E: tl.constexpr, N_BLOCKS: tl.constexpr,
     N_MIXING: tl.constexpr, BM: tl.constexpr,
 ):  # fmt: skip
-    """The hidden layer of the heads, and MED predictions, of BM pixels of a step."""
+    """Compute the heads' hidden layer and the MED predictions of BM pixels of a step."""
     j = at + tl.arange(0, BM)
     active = j < count
     y = first + j
@@ -106,7 +106,7 @@ def trunk(
         med = _med(buffer, address, pitch, active, x, y, plane, C)
         tl.store(centre + (slot + j) * C + plane, med, mask=active)
     stream = tl.zeros((BM, D), tl.int32)
-    for at_input in range(0, INPUTS, _PART):  # the registers hold no whole input vectors
+    for at_input in range(0, INPUTS, _PART):  # whole input vectors do not fit the registers
         feats = _features(buffer, address, pitch, width, active, x, y, taps_a, INPUTS, at_input, C)
         stream += _product(feats, entry + at_input * D, entry_shift, _PART, D)
     n = tl.arange(0, D)
@@ -137,7 +137,7 @@ def trunk(
 
 @triton.jit
 def _output(activations, weights, shifts, bias, kind, E: tl.constexpr):
-    """(M, COLUMNS) outputs of a head, of one kind, before their own shift."""
+    """(M, COLUMNS) outputs of one kind (logits, means or scales), before their shift."""
     out = _product(activations, weights + kind * E * _COLUMNS, shifts + kind * _COLUMNS, E, _COLUMNS)
     return out + tl.load(bias + kind * _COLUMNS + tl.arange(0, _COLUMNS))[None, :]
 
@@ -148,7 +148,7 @@ def mixture(
     factors_bias, exp2, reciprocal, C: tl.constexpr, E: tl.constexpr, K: tl.constexpr, KP: tl.constexpr,
     BM: tl.constexpr,
 ):  # fmt: skip
-    """A channel's head: weights, means and slopes of the mixtures of BM pixels, (3, slots, KP) int32."""
+    """Compute a channel's head: weights, means and slopes of BM pixels' mixtures, (3, slots, KP) int32."""
     j = at + tl.arange(0, BM)
     active = j < count
     n, k = tl.arange(0, E), tl.arange(0, _COLUMNS)
@@ -177,7 +177,7 @@ def mixture(
         factor = (taken + tl.load(factors_bias + channel * 2 + p)) >> _FACTORS
         residual = tl.load(residuals + (slot + j) * C + p, mask=active, other=0)
         middle += tl.minimum(tl.maximum(factor, -_FACTOR_LIMIT), _FACTOR_LIMIT) * residual
-    middle = (middle + 2) >> 2  # of the first channel 0
+    middle = (middle + 2) >> 2  # 0 for the first channel
     middle += 16 * tl.load(centre + (slot + j) * C + channel, mask=active, other=0)
     means = tl.minimum(tl.maximum(means + middle[:, None], _LOWEST_MEAN), _HIGHEST_MEAN)
     slopes = tl.load(reciprocal + tl.minimum(tl.maximum(scales + _SCALE_ZERO, 0), _N_SCALES - 1))

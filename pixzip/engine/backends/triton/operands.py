@@ -1,4 +1,4 @@
-"""A model's matrices and tables in the shapes that the Triton kernel multiplies: powers of two, padded with zeros."""
+"""A model's matrices and tables for the Triton kernel: sides are powers of two, padded with zeros."""
 
 from typing import NamedTuple
 
@@ -10,17 +10,17 @@ from torch import Tensor
 from pixzip.models.wavefront.taps import CENTRE, MASK_A, MASK_B
 from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
 
-#: Columns of a product of logits, means or scales: the fewest that a matrix unit takes.
+#: Columns of the product for logits, means or scales: the fewest that a matrix unit takes.
 COLUMNS = 16
-#: The fewest rows of a matrix of 8-bit integers.
+#: Fewest rows of an 8-bit integer matrix.
 ROWS = 32
 
 _KINDS = ("logits", "means", "scales")
 
 
 class Operands(NamedTuple):
-    """Matrices are int8 (inputs, outputs), each with an int32 left shift a column; biases are int32 in units of
-    2^-FRACTION, and hold what rounds to nearest.  D and E are the padded widths of trunk and heads."""
+    """Matrices are int8 (inputs, outputs), with an int32 left shift per column; biases are int32 in units of
+    2^-FRACTION, and include the half that rounds to nearest.  D and E are the padded widths of trunk and heads."""
 
     input: Tensor  # (K', D)
     input_shift: Tensor  # (D,)
@@ -32,27 +32,27 @@ class Operands(NamedTuple):
     hidden: Tensor  # (C, D, E)
     hidden_shift: Tensor  # (C, E)
     hidden_bias: Tensor  # (C, E)
-    known: Tensor  # (C, 2, E) int32, shifted already
-    out: Tensor  # (C, 3, E, COLUMNS), of logits, means and scales
+    known: Tensor  # (C, 2, E) int32, already shifted
+    out: Tensor  # (C, 3, E, COLUMNS), for logits, means and scales
     out_shift: Tensor  # (C, 3, COLUMNS)
     out_bias: Tensor  # (C, 3, COLUMNS)
-    factors: Tensor  # (C, 2, E) int32, shifted already
+    factors: Tensor  # (C, 2, E) int32, already shifted
     factors_bias: Tensor  # (C, 2)
     exp2: Tensor  # (256,) int32
     logistic: Tensor  # (11265,) int32
     reciprocal: Tensor  # (80,) int32
-    finer: Tensor  # (blocks,) int32, bits by which the steps of what a block reads are finer
+    finer: Tensor  # (blocks,) int32, extra fractional bits of a block's input
     taps_a: Tensor  # (2, K'): up and right of every entry of an input vector
     taps_b: Tensor  # (3, 8): up, right and steps back of every tap of mask B
 
 
 def power_of_two(n: int, least: int = 1) -> int:
-    """The smallest power of two that is no less than n, nor than `least`."""
+    """The smallest power of two that is at least n and at least `least`."""
     return max(least, 1 << (n - 1).bit_length())
 
 
 def operands(weights: IntegerWeights, device: torch.device) -> Operands:
-    """Those of a model."""
+    """The operands of a model."""
     config, t = weights.config, weights.tensors
     c, k, h = config.channels, config.n_mix, config.head_width
     d, e = power_of_two(config.width, ROWS), power_of_two(h, ROWS)
