@@ -83,12 +83,12 @@ class Batch(ABC):
         """Store a channel's samples for the channels and steps that follow."""
 
     @abstractmethod
-    def window(self, image: int) -> Indices:
-        """(H, W) addresses of an image's pixels."""
+    def view(self, buffer: NDArray[Any], image: int) -> NDArray[Any]:
+        """An image's pixels in a (buffer_pixels, ...) array -> (H, W, ...), without a copy."""
 
     @abstractmethod
     def samples(self, image: int) -> Samples:
-        """(H, W, C) stored samples, in coding order."""
+        """(H, W, C) stored samples, in coding order; perhaps a view of all that the batch stored."""
 
     @abstractmethod
     def symbols(self, values: NDArray[np.int32], digit: int) -> Symbols:

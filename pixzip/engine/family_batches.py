@@ -6,7 +6,7 @@ Images of a batch have one size and are coded side by side: the pixels of a step
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -77,9 +77,9 @@ class FamilyBatch(Batch):
         found: Indices = (places[:, None] + np.arange(self._n) * (self._height * self._width)).ravel()
         return found
 
-    def window(self, image: int) -> Indices:
-        pixels = self._height * self._width
-        return image * pixels + np.arange(pixels).reshape(self._height, self._width)
+    def view(self, buffer: NDArray[Any], image: int) -> NDArray[Any]:
+        view: NDArray[Any] = buffer.reshape(self._n, self._height, self._width, *buffer.shape[1:])[image]
+        return view
 
     def symbols(self, values: NDArray[np.int32], digit: int) -> Symbols:
         if self.digits == 1:

@@ -22,13 +22,13 @@ def to_coding_order(samples: Samples, order: Sequence[int]) -> Samples:
 
 
 def from_coding_order(samples: Samples, order: Sequence[int]) -> Samples:
-    """The inverse of `to_coding_order`.
+    """The inverse of `to_coding_order`; the result is contiguous, and a copy where the samples are not.
 
     Raises:
         ValueError: `order` is not a permutation of the samples' channels.
     """
     _check(samples, order)
-    return _permuted(samples, np.argsort(order).tolist())
+    return np.ascontiguousarray(_permuted(samples, np.argsort(order).tolist()))
 
 
 def _check(samples: Samples, order: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ that are not in flight, and taps outside an image, refer to one row of zeros.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,17 +62,18 @@ class Schedule:
         self.zero_row = RING * self.most
         self._places = np.full((RING, int((self.height + 1).sum()) + 1), self.zero_row, np.int64)
 
-    def window(self, image: int) -> Indices:
-        """(H, W) addresses of an image's pixels in the padded buffer."""
-        h, w = self.sizes[image]
-        window: Indices = self.base[image] + np.arange(h)[:, None] * self.pitch[image] + np.arange(w)
-        return window
+    def view(self, buffer: Any, image: int) -> Any:
+        """An image's pixels in a padded buffer, (buffer_pixels, ...) array or tensor -> (H, W, ...), without a copy."""
+        (height, width), pitch = self.sizes[image], int(self.pitch[image])
+        start = int(self.base[image]) - _LEFT
+        rows = buffer[start : start + height * pitch].reshape(height, pitch, *buffer.shape[1:])
+        return rows[:, _LEFT : _LEFT + width]
 
     def inside(self) -> NDArray[np.bool_]:
         """(buffer_pixels,) bool: whether an address is a pixel of an image."""
         inside = np.zeros(self.buffer_pixels, np.bool_)
         for i in range(len(self.sizes)):
-            inside[self.window(i)] = True
+            self.view(inside, i)[...] = True
         return inside
 
     def __iter__(self) -> Iterator[Step]:

@@ -32,7 +32,7 @@ class Known(SymbolCoder):
         self.batch = batch
         self.values = np.zeros((batch.buffer_pixels, batch.channels), batch.dtype)
         for i, samples in enumerate(images):
-            self.values[batch.window(i)] = samples
+            batch.view(self.values, i)[...] = samples
 
     def code(self, step: Step, channel: int, digit: int, freqs: Rows) -> Symbols:
         symbols = self.batch.symbols(self.values[step.address, channel].astype(np.int32), digit)
@@ -83,7 +83,7 @@ class Measure(Known):
 
     def maps(self, count: int) -> list[NDArray[np.float64]]:
         """(H, W) bits of each image of the batch."""
-        return [self.bits[self.batch.window(i)] for i in range(count)]
+        return [self.batch.view(self.bits, i).copy() for i in range(count)]
 
 
 class Hash(Known):

@@ -5,13 +5,14 @@ encoder as in the decoder.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders.base import Symbols
 from pixcodecs.container.blocks import Precision, dtype
 
-from pixzip.engine.batch import Batch, Indices
+from pixzip.engine.batch import Batch
 from pixzip.engine.schedule import Schedule, Step
 from pixzip.models.wavefront.network import Config
 
@@ -74,8 +75,9 @@ class Wavefront(Batch):
     def __iter__(self) -> Iterator[Step]:
         return iter(self.schedule)
 
-    def window(self, image: int) -> Indices:
-        return self.schedule.window(image)
+    def view(self, buffer: NDArray[Any], image: int) -> NDArray[Any]:
+        view: NDArray[Any] = self.schedule.view(buffer, image)
+        return view
 
     def symbols(self, values: NDArray[np.int32], digit: int) -> Symbols:
         found: Symbols = values >> 4 * (self.digits - 1 - digit) & BINS - 1

@@ -70,7 +70,7 @@ def test_taps_read_the_pixels_beside_and_above_and_none_outside_the_image(slots:
         active = np.flatnonzero(pixels.active.numpy())
         for slot, (i, y, x) in zip(active, pixels_of(slots, t), strict=True):
             h, w = slots.schedule.sizes[i]
-            window = slots.schedule.window(i)
+            window = slots.schedule.view(np.arange(slots.buffer_pixels), i)
             for tap, (dy, dx) in enumerate(MASK_A):
                 inside = 0 <= y + dy < h and 0 <= x + dx < w
                 assert pixels.inside[slot, tap] == inside

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from pixcodecs.coders.base import Edges
 from pixcodecs.coders.registry import RANS
 
@@ -57,7 +58,7 @@ class Steps(Form):
         known = FromImages(slots, images, self.device)
         graph.run(MaskedStep(self.layers, slots, known), progress)
         found = known.edges.cpu().numpy()
-        return [found[slots.schedule.window(i)] for i in range(len(images))]
+        return [np.ascontiguousarray(slots.schedule.view(found, i)) for i in range(len(images))]
 
     def decode(
         self,

@@ -53,7 +53,7 @@ class FromImages(Symbols):
         channels = images[0].shape[2]
         values = np.zeros((slots.buffer_pixels, channels), np.int64)
         for i, samples in enumerate(images):
-            values[slots.schedule.window(i)] = samples
+            slots.schedule.view(values, i)[...] = samples
         self._values = torch.from_numpy(values).to(device)
         self.edges = torch.zeros(slots.buffer_pixels, channels, 2, dtype=torch.int64, device=device)
 
@@ -123,5 +123,5 @@ class MaskedStep:
 
     def samples(self, image: int) -> Samples:
         """(H, W, C) uint8 coded samples of an image."""
-        window = torch.from_numpy(self.slots.schedule.window(image)).to(self.buffer.device)
-        return self.buffer[window].cpu().numpy()
+        stored: Samples = self.slots.schedule.view(self.buffer, image).cpu().numpy()
+        return stored

@@ -193,7 +193,7 @@ class CompiledWavefront(Wavefront):
             heads.store(digits[0], digits[1], channel, self._address, v.centre, v.known, self._buffer)
 
     def samples(self, image: int) -> Samples:
-        return self._buffer[self.window(image)]
+        return self.view(self._buffer, image)
 
 
 class FusedWavefront(CompiledWavefront):

@@ -154,5 +154,5 @@ class TensorWavefront(Wavefront):
         self.buffer[self.address, channel] = values.to(self.buffer.dtype)
 
     def samples(self, image: int) -> Samples:
-        window = torch.from_numpy(self.window(image)).to(self.device)
-        return self.buffer[window].cpu().numpy().astype(self.dtype, copy=False)
+        stored: Samples = self.schedule.view(self.buffer, image).cpu().numpy().astype(self.dtype, copy=False)
+        return stored

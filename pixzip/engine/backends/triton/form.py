@@ -166,12 +166,12 @@ class Kernel(Form):
         schedule = batch.slots.schedule
         values = np.zeros((batch.slots.buffer_pixels, self.weights.config.channels), np.uint8)
         for i, samples in enumerate(images):
-            values[schedule.window(i)] = samples
+            schedule.view(values, i)[...] = samples
         batch.values = torch.from_numpy(values).to(self.device)
         batch.edges = torch.zeros(*values.shape, 2, dtype=torch.int64, device=self.device)
         self._run(batch, kernel.KNOWN, progress)
         found = batch.edges.cpu().numpy()
-        return [found[schedule.window(i)] for i in range(len(images))]
+        return [np.ascontiguousarray(schedule.view(found, i)) for i in range(len(images))]
 
     def decode(
         self,
@@ -195,8 +195,7 @@ class Kernel(Form):
             elif read[i] < length or not _may_end(*own.view(np.uint64).tolist()):
                 raise BitstreamError("payload goes on after its last pixel")
         found = batch.buffer.cpu().numpy()
-        windows = [batch.slots.schedule.window(i) for i in range(len(sizes))]
-        return [found[window] for window in windows]
+        return [batch.slots.schedule.view(found, i) for i in range(len(sizes))]
 
     def constants(self, batch: _Batch, mode: int) -> dict[str, int]:
         """The compile-time constants of the kernel."""
