@@ -62,15 +62,7 @@ def pixel_bits(
 
 def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples]:
     """Decode a tile, and record the samples that models decode for it."""
-    answer: Samples | None = None
-    while True:
-        try:
-            asked = tile.send(answer)  # type: ignore[arg-type]
-        except StopIteration as stop:
-            samples: Samples = stop.value
-            return samples
-        answer = yield asked
-        seen.append((asked, answer))
+    return batching.relay(tile, lambda asked: asked, lambda asked, samples: seen.append((asked, samples)))
 
 
 def _filled(bits: NDArray[np.float64], total: float) -> NDArray[np.float64]:

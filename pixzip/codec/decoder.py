@@ -205,17 +205,13 @@ def tile_decoding(header: Header, block: bytes, window: Window, models: Models) 
     if header.version == 1:
         block = blocks.model(0, block)
     shape = window.height, window.width, header.layout.channels
-    requests = blocks.decode(block, shape, header.depth, webp_png.DECODERS)
-    answer: Samples | None = None
-    while True:
-        try:
-            asked = requests.send(answer)  # type: ignore[arg-type]
-        except StopIteration as stop:
-            samples: Samples = stop.value
-            return samples
+
+    def payload_of(asked: blocks.ModelRequest) -> Payload:
         if asked.model >= len(header.models):
             raise BitstreamError(f"block asks for model {asked.model} of {len(header.models)}")
         model = models[header.models[asked.model]]
         payload = Payload(model, asked.payload, asked.shape, asked.precision, asked.coder)
         payload.check()
-        answer = yield payload
+        return payload
+
+    return batching.relay(blocks.decode(block, shape, header.depth, webp_png.DECODERS), payload_of)

@@ -6,6 +6,7 @@ from typing import TypeVar
 T = TypeVar("T")
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+Other = TypeVar("Other")
 Result = TypeVar("Result")
 Alone = TypeVar("Alone")
 
@@ -86,3 +87,26 @@ def drive(
                 results[i] = stop.value
         answers = dict(zip(asked, solve(list(asked.values())), strict=True)) if asked else {}
     return [results[i] for i in range(len(generators))]
+
+
+def relay(
+    generator: Generator[Question, Answer, Result],
+    translate: Callable[[Question], Other],
+    note: Callable[[Other, Answer], object] = lambda question, answer: None,
+) -> Generator[Other, Answer, Result]:
+    """Run a generator by another one that asks its questions in other words.
+
+    Args:
+        translate: what the generator asks -> what is asked.
+        note: called with a translated question and its answer, before the generator is sent the answer.
+    """
+    try:
+        question = next(generator)
+        while True:
+            asked = translate(question)
+            answer = yield asked
+            note(asked, answer)
+            question = generator.send(answer)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result

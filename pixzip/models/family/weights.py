@@ -10,23 +10,20 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pixcodecs.container.image import MODEL_ID_BYTES
 from pixcodecs.errors import ModelMismatchError
-from safetensors.numpy import save
 from torch import Tensor
 
-from pixzip.models.digest import digest
 from pixzip.models.family import arithmetic as A
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.arithmetic import FixedPoint
 from pixzip.models.family.density import Density, DensityConfig, each_module
+from pixzip.models.weights import Weights
 
 #: Most fractional bits of a weight.
 MOST_BITS = 20
@@ -35,7 +32,7 @@ _LARGEST_SIZE = 4096
 
 
 @dataclass(frozen=True)
-class FixedWeights:
+class FixedWeights(Weights):
     """One exact family model.
 
     Attributes:
@@ -72,32 +69,9 @@ class FixedWeights:
         """Number of values of a sub-pixel."""
         return self.config.levels
 
-    @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
-        head = {"architecture": self.architecture, "config": asdict(self.config)}
-        return digest(head, self.tensors)
-
     @property
-    def model_id(self) -> bytes:
-        """The first bytes of the digest, by which files name the model."""
-        return self.digest[:MODEL_ID_BYTES]
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds per pixel if each weight is used once: an upper bound for networks with coarser parts."""
-        names = (n for n in self.tensors if n.endswith("weight"))
-        return sum(int(self.tensors[name].size) for name in names)
-
-    def to_bytes(self) -> bytes:
-        """The bytes of the weights file."""
-        meta = {
-            "architecture": self.architecture,
-            "config": json.dumps(asdict(self.config), sort_keys=True),
-            "known_answer": self.known_answer,
-            "notes": self.notes,
-        }
-        return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
+    def head(self) -> dict[str, Any]:
+        return {"architecture": self.architecture, "config": asdict(self.config)}
 
     def network(self, device: torch.device | str = "cpu") -> tuple[Density, dict[str, Tensor]]:
         """The fixed-point network and its tables."""

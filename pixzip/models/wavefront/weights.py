@@ -9,20 +9,17 @@ are checked before anything is computed.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.container.image import MODEL_ID_BYTES
 from pixcodecs.errors import ModelMismatchError
-from safetensors.numpy import save
 
-from pixzip.models.digest import digest
 from pixzip.models.wavefront import tables
 from pixzip.models.wavefront.network import Config
 from pixzip.models.wavefront.taps import MASK_A
+from pixzip.models.weights import Weights
 
 #: Fractional bits of the residual stream and the biases, in activation steps.
 FRACTION = 9
@@ -36,7 +33,7 @@ MOST_FINER = 4
 
 
 @dataclass(frozen=True)
-class IntegerWeights:
+class IntegerWeights(Weights):
     """One exact model.
 
     Attributes:
@@ -70,32 +67,9 @@ class IntegerWeights:
         """Number of channels of the model's images."""
         return self.config.channels
 
-    @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of everything that decides a frequency, in a canonical serialisation."""
-        head = {"architecture": self.architecture, "config": self.config.sizes, "order": list(self.order)}
-        return digest(head, self.tensors)
-
     @property
-    def model_id(self) -> bytes:
-        """The first bytes of the digest, by which files name the model."""
-        return self.digest[:MODEL_ID_BYTES]
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds per pixel; every weight is used once."""
-        return sum(int(a.size) for name, a in self.tensors.items() if name.endswith(".weight"))
-
-    def to_bytes(self) -> bytes:
-        """The bytes of the weights file."""
-        meta = {
-            "architecture": self.architecture,
-            "config": json.dumps(self.config.sizes, sort_keys=True),
-            "order": json.dumps(list(self.order)),
-            "known_answer": self.known_answer,
-            "notes": self.notes,
-        }
-        return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
+    def head(self) -> dict[str, Any]:
+        return {"architecture": self.architecture, "config": self.config.sizes, "order": list(self.order)}
 
 
 def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
