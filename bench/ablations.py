@@ -1,4 +1,4 @@
-"""One change at a time to how `base` is made: short runs of equal length, measured on photographs that none has seen.
+"""Ablations of `base`: short runs of equal length with one change each, measured on unseen photographs.
 
 python bench/ablations.py --data photos-train.tar --valid photos-valid.tar --out bench/results/ablations.json
 python bench/ablations.py --out bench/results/ablations.json --page docs/experiments.md
@@ -26,7 +26,7 @@ def _model(**sizes: int) -> dict[str, Any]:
     return {"model": dataclasses.replace(BASE.model, **sizes)}
 
 
-#: What a row says -> the fields that differ from `base`'s.
+#: Label of a row -> fields that differ from those of `base`.
 CHANGES: dict[str, dict[str, Any]] = {
     "none": {},
     "none, another seed": {"seed": 1},
@@ -44,7 +44,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def multiply_adds(model: Config) -> int:
-    """Of a pixel, as `IntegerWeights.multiply_adds` counts them."""
+    """Multiply-adds per pixel, counted as in `IntegerWeights.multiply_adds`."""
     c, w, h, k = model.channels, model.width, model.head_width, model.n_mix
     trunk = sum(len(taps) * w * w for _, taps in model.layers)
     heads = sum(i * h + h * (3 * k + i) for i in range(c))
@@ -52,7 +52,7 @@ def multiply_adds(model: Config) -> int:
 
 
 def measure(config: TrainConfig, data: tuple[Path, ...], valid: Path) -> dict[str, Any]:
-    """Train, in floats, and measure the averaged weights on whole photographs."""
+    """Train in floats, and measure the averaged weights on whole photographs."""
     job = WavefrontJob(list(data), config)
     with tempfile.TemporaryDirectory() as folder:
         run(job, Path(folder))
@@ -70,7 +70,7 @@ def measure(config: TrainConfig, data: tuple[Path, ...], valid: Path) -> dict[st
 
 
 def page(result: dict[str, Any]) -> str:
-    """The table, changes in order of their bits."""
+    """The table of changes, sorted by bits."""
     rows = sorted(result["rows"], key=lambda row: row["bpsp"])
     base = next(row["bpsp"] for row in rows if row["change"] == "none")
     lines = [
@@ -91,7 +91,7 @@ def page(result: dict[str, Any]) -> str:
 def main(
     data: tuple[Path, ...], valid: Path | None, megapixels: float, threads: int, out: Path, page_path: Path | None
 ) -> None:
-    """Run what OUT does not have yet, or write the page."""
+    """Run the ablations that OUT lacks, or write the page."""
     result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"benchmark": "ablations", "rows": []}
     if page_path:
         before, _, rest = page_path.read_text().partition(START)

@@ -1,4 +1,4 @@
-"""The model card's table, and `models.json` for `pixzip models`, from weights, training logs and `bench/results`.
+"""Write the model card's table, and `models.json` for `pixzip models`, from weights, training logs and `bench/results`.
 
 Nothing is measured here.
 
@@ -16,23 +16,23 @@ from common import RESULTS, ROOT, table
 from pixzip.models import library
 
 START, END = "<!-- models:start -->", "<!-- models:end -->"
-#: The set by which models were chosen, as `pixzip bench` measured it, and configs of other names than their models.
+#: The set by which models were chosen, measured by `pixzip bench`, and configs whose names differ from their models'.
 VALIDATION = "photos-valid"
 CONFIGS = {"base-grey": "grey"}
 
 
 def last_of_log(model: library.NamedModel) -> dict[str, Any]:
-    """The last line of its training log."""
+    """The last line of a model's training log."""
     log = ROOT / "docs" / "training" / f"{model.name}.jsonl"
     found: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
     return found
 
 
 def facts(model: library.NamedModel, card: str) -> dict[str, Any]:
-    """What `pixzip models` says besides what the weights do.
+    """Facts for `pixzip models` that the weights do not contain.
 
     Args:
-        card: the model card, whose training commands name the data; parts of one set count once.
+        card: the model card, whose training commands name the data; parts of a set count once.
     """
     config = CONFIGS.get(model.name, model.name)
     (command,) = re.findall(rf"^pixzip train .*--config {config} .*$", card, re.MULTILINE)
@@ -53,7 +53,7 @@ def facts(model: library.NamedModel, card: str) -> dict[str, Any]:
 
 
 def row(model: library.NamedModel) -> list[str]:
-    """One model: what it is, and the last line of its training log."""
+    """The row of a model, from its weights and the last line of its training log."""
     config = model.model.config
     mixing = f" of 1 + {config.mixing} layers" if config.mixing else ""
     sizes = f"{config.width} channels, {config.blocks} blocks{mixing}, {config.n_mix} logistics"

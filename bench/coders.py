@@ -1,4 +1,4 @@
-"""The two entropy coders on the same photographs: bytes, and processor seconds in turn on one thread.
+"""Compare the two entropy coders on the same photographs: bytes, and processor seconds on one thread, in turn.
 
 python bench/coders.py photos.tar --out bench/results/coders.json
 """
@@ -20,10 +20,10 @@ from pixzip.models import library
 
 
 def once(picture: Picture, model: str, coder: EntropyCoder) -> tuple[int, float, float]:
-    """(file bytes, seconds of encoding, seconds of decoding), of processor time.
+    """(file bytes, encoding seconds, decoding seconds), in processor time.
 
     Raises:
-        SystemExit: a pixel came back changed.
+        SystemExit: a decoded pixel differs.
     """
     start = time.process_time()
     (file,) = codec.compress([picture], codec.Options(partial(library.resolve, model), models_only=True, coder=coder))
@@ -42,7 +42,7 @@ def once(picture: Picture, model: str, coder: EntropyCoder) -> tuple[int, float,
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 def main(images: Path, models: str, limit: int, repeats: int, out: Path | None) -> None:
-    """Ratios of rANS to the range coder: of sizes in all, of seconds by the median of each image's repeats."""
+    """Print ratios of rANS to the range coder: of total sizes, and of the median seconds of each image."""
     set_threads(1)
     pictures = load(images, limit)
     result: dict[str, Any] = {
@@ -51,7 +51,7 @@ def main(images: Path, models: str, limit: int, repeats: int, out: Path | None) 
     rows: list[dict[str, Any]] = []
     for model in models.split(","):
         for coder in CODERS.values():
-            once(pictures[0][1][:64, :64].copy(), model, coder)  # whatever is compiled or chosen but once
+            once(pictures[0][1][:64, :64].copy(), model, coder)  # warm-up: compiles kernels and chooses backends
         for name, picture in pictures:
             (ideal,) = codec.evaluate([picture], codec.Options(partial(library.resolve, model)))
             row: dict[str, Any] = {"model": model, "image": name, "model_bits": ideal["model_bits"]}

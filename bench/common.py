@@ -1,4 +1,4 @@
-"""What the benchmarks share: images, codecs and clocks as `pixzip bench` has them, and Markdown."""
+"""Common code of the benchmarks: images, codecs and timing as in `pixzip bench`, and Markdown."""
 
 import json
 import sys
@@ -21,14 +21,14 @@ Picture = NDArray[np.uint8]  # (H, W, 3)
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
-#: The peer that every speed is also given as a ratio to.
+#: Peer to which speeds are also given as ratios.
 JXL = "JPEG XL e9"
 
 pixzip_codec, timed, warm_up = pixzip, measure.timed, measure.warm_up
 
 
 def peers(threads: int) -> list[Codec]:
-    """PNG, WebP and JPEG XL, each at its densest common lossless setting; only libjxl uses the threads."""
+    """PNG, WebP and JPEG XL, each at its densest common lossless setting; only libjxl uses `threads`."""
     return [png(), webp(), jpeg_xl(9, threads)]
 
 
@@ -36,7 +36,7 @@ def round_trip(codec: Codec, picture: Picture | AnyPicture) -> tuple[int, float,
     """(file bytes, encoding seconds, decoding seconds).
 
     Raises:
-        SystemExit: there is no file, or a pixel came back changed.
+        SystemExit: there is no file, or a decoded pixel differs.
     """
     found = measure.round_trip(codec, pxz.as_picture(picture))
     if found["status"] == measure.LOSSY:
@@ -47,7 +47,7 @@ def round_trip(codec: Codec, picture: Picture | AnyPicture) -> tuple[int, float,
 
 
 def load(path: Path, limit: int | None = None) -> list[tuple[str, Picture]]:
-    """The RGB images of a tar, a folder or a file, in order of name."""
+    """The RGB images of a tar, a folder or a file, sorted by name."""
     pictures = sorted(read_images([path], 3), key=lambda named: named[0])
     if not pictures:
         raise SystemExit(f"no readable image in {path}")
@@ -59,12 +59,12 @@ def set_threads(threads: int) -> None:
 
 
 def provenance(data: Sequence[Path], models: Sequence[str], threads: int) -> dict[str, Any]:
-    """Where a result came from: command, commit, machine, versions, models, data."""
+    """The provenance of a result: command, commit, machine, versions, models, data."""
     return origins.provenance(["python", *sys.argv], data, models, threads)
 
 
 def write(out: Path | None, result: dict[str, Any]) -> None:
-    """To a file, or to standard output."""
+    """Write a result to a file, or to standard output."""
     text = json.dumps(result, indent=1) + "\n"
     if out is None:
         sys.stdout.write(text)
@@ -74,13 +74,13 @@ def write(out: Path | None, result: dict[str, Any]) -> None:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table of two columns of text and others of figures."""
+    """A Markdown table with two columns of text, then columns of figures."""
     rule = ["---", "---", *["---:"] * (len(head) - 2)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
 
 def origin(result: dict[str, Any]) -> str:
-    """One line: command, commit, machine."""
+    """One line on provenance: command, commit, machine."""
     machine, versions = result["machine"], result["versions"]
     commit = result["commit"][:12] + (" with changes" if result["uncommitted_changes"] else "")
     return (

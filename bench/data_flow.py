@@ -13,7 +13,7 @@ OUT = ROOT / "docs/data-flow.svg"
 
 
 def data_flow() -> Diagram:
-    """Compressing from left to right above, what both directions share in the middle, decompressing below."""
+    """Compression above, shared parts in the middle, decompression below."""
     d = Diagram(8.6, 4.3)
     top, middle, bottom = 3.45, 2.15, 0.75
     d.text(0.1, 4.1, "compress", weight="bold")

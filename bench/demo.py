@@ -1,4 +1,4 @@
-"""The demonstration: one photograph there and back, its size beside PNG, WebP and JPEG XL.
+"""Demonstration: compress and decompress one photograph, and compare its size with PNG, WebP and JPEG XL.
 
 python bench/demo.py examples/photo.webp --out demo
 """
@@ -43,7 +43,7 @@ def main(image: Path, models: str, threads: int, out: Path) -> None:
 
 
 def write(folder: Path, stem: str, codec: Codec, data: bytes, decoded: np.ndarray) -> None:
-    """The compressed file, and what it decodes to as PNG."""
+    """Write the compressed file, and its decoded image as PNG."""
     base = f"{stem}-{codec.name.split()[-1]}"
     (folder / f"{base}.pxz").write_bytes(data)
     Image.fromarray(decoded).save(folder / f"{base}.png")

@@ -1,4 +1,4 @@
-"""Block diagrams: boxes and arrows, as SVG."""
+"""Block diagrams of boxes and arrows, as SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-#: Kinds of boxes, and what fills them.
+#: Kind of box -> colour.
 _FILLS = {"data": "#ffffff", "layer": "#dbe9f6", "masked": "#fde3c8", "state": "#e3f1dd", "head": "#eadff2"}
 PITCH = 0.66
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where one is, by its centre."""
+    """The position of a box, by its centre."""
 
     x: float
     y: float
@@ -40,7 +40,7 @@ class Box:
 
 
 class Diagram:
-    """Boxes and arrows; units are inches, y points up."""
+    """A diagram of boxes and arrows; units are inches, and y points up."""
 
     def __init__(self, width: float, height: float) -> None:
         self.figure = Figure(figsize=(width, height))
@@ -64,7 +64,7 @@ class Diagram:
         self._axis.text(x, y, text, ha=ha, va="center", fontsize=7.5, color="#222222", weight=weight)
 
     def arrow(self, *points: tuple[float, float], dashed: bool = False) -> None:
-        """Along the points, with a head at the last."""
+        """Draw an arrow along the points, with a head at the last one."""
         xs, ys = zip(*points, strict=True)
         line = {"color": "#444444", "lw": 0.8, "linestyle": "--" if dashed else "-"}
         self._axis.plot(xs[:-1], ys[:-1], solid_capstyle="butt", **line)
@@ -72,7 +72,7 @@ class Diagram:
         self._axis.annotate("", points[-1], points[-2], arrowprops=arrow)
 
     def column(self, x: float, y: float, steps: Sequence[tuple[str, str]], w: float = 1.75) -> list[Box]:
-        """(text, kind) boxes downwards from y, an arrow between any two; "+" is a sum."""
+        """Draw (text, kind) boxes downwards from y, with arrows between them; "+" is a sum."""
         boxes: list[Box] = []
         for text, kind in steps:
             boxes.append(self.plus(x, y) if text in ("+", "\N{MULTIPLICATION SIGN}") else self.box(x, y, text, kind, w))
@@ -82,7 +82,7 @@ class Diagram:
         return boxes
 
     def around(self, start: Box, end: Box, dx: float, dashed: bool = False) -> None:
-        """An arrow from below `start` round what follows into the side of `end`."""
+        """Draw an arrow from below `start`, around the boxes that follow, into the side of `end`."""
         x, y = start.bottom
         side = end.right if dx > 0 else end.left
         self.arrow((x, y - 0.1), (x + dx, y - 0.1), (x + dx, side[1]), side, dashed=dashed)

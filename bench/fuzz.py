@@ -1,8 +1,8 @@
-"""Decodes damaged and forged files, and reports what became of them.
+"""Decode damaged and forged files, and report the outcomes.
 
 python -m bench.fuzz --count 100000 --out bench/results/fuzz.json
 
-Whatever it finds is a bug of the decoder: `--first NUMBER --count 1` decodes one of them again.
+Every finding is a bug of the decoder: `--first NUMBER --count 1` decodes one file again.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from tests.helpers import fuzzing, golden
 @click.option("--keep", type=click.Path(exists=True, path_type=Path), help="Folder for the files that are findings.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 def main(count: int, seed: int, first: int, keep: Path | None, out: Path | None) -> None:
-    """Exit code 1 if a file gave other pixels, another exception, took too long or too much memory."""
+    """Exit code 1 if a file gave wrong pixels or an unexpected exception, or took too much time or memory."""
     origin = provenance([golden.FOLDER], [], 1)
     arguments = f"--count {count} --seed {seed}" + (f" --first {first}" if first else "")
     origin["command"] = f"python -m bench.fuzz {arguments}" + (f" --out {out}" if out else "")

@@ -1,8 +1,8 @@
-"""What a GPU does: a batch of photographs, a single one, the crossover with the CPU, and where a step's time goes.
+"""Measure a GPU: a batch of photographs, a single one, the crossover with the CPU, and the profile of a step.
 
 python bench/gpu.py kodak.tar --out bench/results/gpu.json
 
-On a machine without a GPU `--device cpu` runs the same program on tensor operations, slowly, to show that it runs.
+On a machine without a GPU, `--device cpu` runs the same program in tensor operations, slowly, as a test.
 """
 
 import time
@@ -30,12 +30,12 @@ from pixzip.models import library
 from pixzip.models.wavefront.network import ARCHITECTURES
 from pixzip.models.wavefront.weights import IntegerWeights
 
-#: Dense INT8 TOP/s and memory GB/s of devices, as NVIDIA's data sheets have them: what a step is held against.
+#: Dense INT8 TOP/s and memory GB/s of devices from NVIDIA's data sheets, the limits of a step.
 LIMITS = {"NVIDIA H200": (1979.0, 4800.0), "NVIDIA H100 80GB HBM3": (1979.0, 3350.0), "NVIDIA A100": (624.0, 2039.0)}
 
 
 def seconds(work: Callable[[], Any], device: str, repeats: int) -> list[float]:
-    """Of each repeat, after one that is not counted."""
+    """The seconds of each repeat, after one that is not counted."""
     found = []
     for i in range(repeats + 1):
         start = time.perf_counter()
@@ -50,10 +50,10 @@ def seconds(work: Callable[[], Any], device: str, repeats: int) -> list[float]:
 def round_trip(
     engine: WavefrontEngine, images: list[Samples], coder: EntropyCoder, device: str, repeats: int
 ) -> dict[str, Any]:
-    """Seconds and megapixels a second of both directions.
+    """Seconds and megapixels per second of both directions.
 
     Raises:
-        SystemExit: a pixel came back changed.
+        SystemExit: a decoded pixel differs.
     """
     jobs, megapixels = [Job.encoding(x, coder=coder) for x in images], sum(x[..., 0].size for x in images) / 1e6
     payloads = engine.encode(jobs)
@@ -70,7 +70,7 @@ def round_trip(
 
 
 def host_coders(form: Form, images: list[Samples], repeats: int) -> dict[str, float]:
-    """Megapixels a second of one thread that makes payloads of what the device found."""
+    """Megapixels per second of one host thread that makes payloads from the device's edges."""
     edges = form.edges(images)
     megapixels = sum(x[..., 0].size for x in images) / 1e6
 
@@ -83,14 +83,14 @@ def host_coders(form: Form, images: list[Samples], repeats: int) -> dict[str, fl
 
 
 def profile(model: IntegerWeights, form: Form, images: list[Samples], device: str, repeats: int) -> dict[str, Any]:
-    """A step's time, and the shares of the device's limits that its arithmetic and its weights' bytes are."""
+    """The time of a step, and the shares of the device's limits that its arithmetic and weights take."""
     sizes = [x.shape[:2] for x in images]
     steps = max(count_steps(h, w) for h, w in sizes)
     step_s = median(seconds(partial(form.edges, images), device, repeats)) / steps
     pixels = sum(h * w for h, w in sizes)
     found: dict[str, Any] = {"steps": steps, "step_us": 1e6 * step_s, "pixels_a_step": pixels / steps}
     operations = 2 * model.multiply_adds * pixels / steps / step_s
-    read = len(images) * model.multiply_adds / step_s  # every program reads the int8 weights anew
+    read = len(images) * model.multiply_adds / step_s  # every program reads all int8 weights
     name = torch.cuda.get_device_name() if device == "cuda" else ""
     limits = next((limits for known, limits in LIMITS.items() if name.startswith(known)), None)
     found |= {"tera_operations_per_s": operations / 1e12, "weights_gb_per_s": read / 1e9}
@@ -108,7 +108,7 @@ def profile(model: IntegerWeights, form: Form, images: list[Samples], device: st
 def crossover(
     model: IntegerWeights, engine: WavefrontEngine, picture: Picture, device: str, repeats: int
 ) -> list[dict[str, Any]]:
-    """Seconds of decoding squares of one photograph, on the CPU and here."""
+    """Seconds of decoding squares of one photograph, on the CPU and on the device."""
     rows, plain = [], WavefrontEngine(model)
     for side in (64, 128, 256, 512):
         samples = to_coding_order(picture[:side, :side], model.order)
@@ -133,7 +133,7 @@ def crossover(
 def main(
     images: Path, model: str, device: str, limit: int, side: int | None, repeats: int, threads: int, out: Path | None
 ) -> None:
-    """Measure a model on a device, every image compared with what it was."""
+    """Measure a model on a device; every decoded image is compared."""
     if threads:
         set_threads(threads)
     found = library.resolve(model, 3)

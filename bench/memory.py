@@ -1,4 +1,4 @@
-"""Peak memory and time of whole processes, from file to file, up to 100 megapixels.
+"""Measure peak memory and time of whole processes, from file to file, up to 100 megapixels.
 
 python bench/memory.py photos.tar --model fast --out bench/results/memory.json
 """
@@ -23,7 +23,7 @@ from pixzip.models import library
 #: (width, height): 12, 24, 50 and 100 megapixels.
 SIZES = [(4000, 3000), (6000, 4000), (8000, 6250), (10000, 10000)]
 
-# A process's peak counts what its parent held when it was forked, so a small one stands in between.
+# A process's peak includes its parent's memory at the fork, so a small process is in between.
 LAUNCHER = """
 import json, resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
@@ -32,7 +32,7 @@ print(json.dumps([code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss])
 
 
 def run(arguments: list[str]) -> tuple[int, float]:
-    """The most memory that one run of the command line held, in bytes, and its seconds."""
+    """The peak memory in bytes and the seconds of one run of the command line."""
     command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "pixzip", *arguments]
     start = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> tuple[int, float]:
 
 
 def same(path: Path, picture: Picture) -> bool:
-    """Whether a PNG file holds these pixels; read by rows, for Pillow refuses so large ones."""
+    """Whether a PNG file holds these pixels; read by rows, because Pillow refuses such large files."""
     rows = image.open_rows(path, None)
     assert rows is not None
     with rows:
@@ -52,7 +52,7 @@ def same(path: Path, picture: Picture) -> bool:
 
 
 def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
-    """Peak bytes and seconds of compressing and of decompressing, and that nothing was lost."""
+    """Peak bytes and seconds of compression and decompression; checks that nothing is lost."""
     height, width, _ = picture.shape
     with tempfile.TemporaryDirectory() as folder:
         source, packed, back = (Path(folder) / name for name in (f"in{suffix}", "in.pxz", "out.png"))
@@ -86,12 +86,12 @@ def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
 @click.option("--suffix", type=click.Choice([".png", ".ppm"]), default=".png", show_default=True, help="Of the input.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 def main(data: Path, models: str, threads: int, limit: int | None, suffix: str, out: Path | None) -> None:
-    """Mosaics of the photographs in DATA, compressed and decompressed by the command line."""
+    """Compress and decompress mosaics of the photographs in DATA by the command line."""
     set_threads(threads)
     pictures = [picture for _, picture in load(data)]
     origin = provenance([data], models.split(","), threads)
     result: dict[str, Any] = {"benchmark": "memory", **origin, "device": "cpu", "results": {}}
-    measure(mosaic(pictures, 64, 64), models.split(",")[0], suffix)  # whatever is compiled but once
+    measure(mosaic(pictures, 64, 64), models.split(",")[0], suffix)  # warm-up: compiles kernels
     for model in models.split(","):
         rows = result["results"][f"pixzip {Path(model).stem}"] = []
         for width, height in SIZES[:limit]:

@@ -1,6 +1,6 @@
-"""Tables of README.md and docs/figures.md, and the plot, from the files in bench/results; nothing is measured here.
+"""Write the tables of README.md and docs/figures.md, and the plot, from bench/results; nothing is measured here.
 
-The sizes of a set of images are what `pixzip bench SET -o bench/results/SET` wrote; the rest, one file a benchmark.
+The sizes of a set of images come from `pixzip bench SET -o bench/results/SET`; each other benchmark has one file.
 
 python bench/report.py
 """
@@ -21,7 +21,7 @@ PLOT = Path("docs/rate-speed.svg")
 
 
 def rate_table(result: dict[str, Any]) -> str:
-    """Every codec on every set."""
+    """The rates of all codecs on all sets."""
     head = ["images", "codec", "bytes", "bits/sub-pixel", f"size / {JXL}", "encode MP/s", "decode MP/s"]
     rows = []
     for name, of in result["sets"].items():
@@ -34,7 +34,7 @@ def rate_table(result: dict[str, Any]) -> str:
 
 
 def speed_table(results: list[dict[str, Any]]) -> str:
-    """Medians for one photograph, under each instruction set measured."""
+    """Median times of one photograph under each measured instruction set."""
     head = ["instructions", "codec", "encode s", "decode s", f"encode / {JXL} encode", f"decode / {JXL} encode"]
     rows = []
     for result in results:
@@ -46,7 +46,7 @@ def speed_table(results: list[dict[str, Any]]) -> str:
 
 
 def scaling_table(result: dict[str, Any]) -> str:
-    """Time per pixel by size of image."""
+    """Time per pixel by image size."""
     head = ["model", "pixels", "megapixels", "steps", "encode us/pixel", "decode us/pixel"]
     rows = []
     for name, of in result["results"].items():
@@ -73,7 +73,7 @@ def memory_table(result: dict[str, Any]) -> str:
 
 
 def plot(result: dict[str, Any], out: Path) -> None:
-    """Rate against decoding speed, one panel a set, every codec a point."""
+    """Plot rate against decoding speed, with one panel per set and one point per codec."""
     panels = [
         Panel(
             name,
@@ -84,12 +84,12 @@ def plot(result: dict[str, Any], out: Path) -> None:
         for name, of in result["sets"].items()
     ]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"svg.hashsalt": "pixzip"}):  # the same figures give the same file
+    with mpl.rc_context({"svg.hashsalt": "pixzip"}):  # equal figures give equal files
         rate_speed(panels).savefig(out, metadata={"Date": None}, facecolor="white")
 
 
 def as_rate(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    """What `pixzip bench` found on several sets, each in a report of its own, as one result.
+    """Combine the reports of `pixzip bench` on several sets into one result.
 
     Raises:
         SystemExit: a codec does not hold all images of a set, so that totals cannot be compared.
@@ -108,13 +108,13 @@ def as_rate(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rate_of(results: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Sizes over whole sets, where `pixzip bench` measured some."""
+    """Sizes of whole sets, if `pixzip bench` measured any."""
     reports = [r for r in results if r["benchmark"] == "bench"]
     return as_rate(reports) if reports else None
 
 
 def sizes(results: list[dict[str, Any]]) -> str:
-    """The README's: sizes of sets of images, by codec."""
+    """The text of the README: sizes of sets of images by codec."""
     rate = rate_of(results)
     if not rate:
         return ""
@@ -125,7 +125,7 @@ def sizes(results: list[dict[str, Any]]) -> str:
 
 
 def times(results: list[dict[str, Any]]) -> str:
-    """Those of `docs/figures.md`: speed, scaling and memory."""
+    """The text of `docs/figures.md`: speed, scaling and memory."""
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         by_kind.setdefault(result["benchmark"], []).append(result)
@@ -144,10 +144,10 @@ def times(results: list[dict[str, Any]]) -> str:
 
 
 def rewrite(page: Path, text: str) -> None:
-    """Put a text between a page's markers.
+    """Replace the text between a page's markers.
 
     Raises:
-        SystemExit: it has none.
+        SystemExit: the page has no markers.
     """
     before = page.read_text()
     if before.count(START) != 1 or before.count(END) != 1:
@@ -162,7 +162,7 @@ def rewrite(page: Path, text: str) -> None:
 def main(results: Path, root: Path) -> None:
     """Rewrite README.md and docs/figures.md between their markers, and the plot."""
     found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
-    # The plain run of a benchmark before its variants.
+    # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))
     rewrite(root / "docs" / "figures.md", times(found))

@@ -1,6 +1,6 @@
-"""Time per pixel as images grow.
+"""Measure time per pixel by image size.
 
-Large photographs are made of small ones: a mosaic of photographs and their mirror images.
+Large photographs are mosaics of small photographs and their mirror images.
 
     python bench/scaling.py photos.tar --out bench/results/scaling.json
 """
@@ -21,7 +21,7 @@ SIZES = [(384, 256), (768, 512), (1536, 1024), (3072, 2048)]
 
 
 def mosaic(pictures: list[Picture], width: int, height: int) -> Picture:
-    """(height, width, 3): photographs in a grid, every other one mirrored, so that edges meet in like content."""
+    """(height, width, 3) photographs in a grid, every other one mirrored, so that content continues across edges."""
     h, w = (min(p.shape[axis] for p in pictures) for axis in (0, 1))
     rows = []
     for i in range(-(-height // h)):
@@ -49,7 +49,7 @@ def main(
     limit: int | None,
     out: Path | None,
 ) -> None:
-    """Time per pixel for mosaics of the photographs in DATA."""
+    """Measure time per pixel on mosaics of the photographs in DATA."""
     set_threads(threads)
     pictures = [picture for _, picture in load(data)]
     origin = provenance([data], models.split(","), threads)
@@ -66,7 +66,7 @@ def main(
                 {
                     "width": width,
                     "height": height,
-                    "steps": count_steps(*reversed(tile_sides(width, height))),  # tiles go side by side
+                    "steps": count_steps(*reversed(tile_sides(width, height))),  # tiles run in parallel
                     "encode_ns_per_pixel": median(encode_s) / pixels * 1e9,
                     "decode_ns_per_pixel": median(decode_s) / pixels * 1e9,
                 }

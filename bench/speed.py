@@ -1,4 +1,4 @@
-"""Time of one photograph, ours and libjxl's in turn, so that both see the same machine.
+"""Measure the time of one photograph with pixzip and libjxl in turn, so that both have the same conditions.
 
 python bench/speed.py photos.tar --out bench/results/speed.json
 python bench/speed.py photos.tar --isa AVX2 --out bench/results/speed-avx2.json
@@ -16,7 +16,7 @@ from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_t
 
 from pixzip.engine.schedule import count_steps
 
-#: What makes PyTorch's matrix libraries pass over newer instructions. libjxl keeps its own.
+#: Environment variables that keep PyTorch's matrix libraries from newer instructions; libjxl is not affected.
 ISA_VARIABLES = {
     "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
     "SSE41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ATEN_CPU_CAPABILITY": "default"},
@@ -32,10 +32,10 @@ ISA_VARIABLES = {
 @click.option("--isa", type=click.Choice(list(ISA_VARIABLES)), help="Measure in a child process, limited to these.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 def main(image: Path, models: str, device: str, threads: int, repeats: int, isa: str | None, out: Path | None) -> None:
-    """Medians over repeats for IMAGE, or for the first image of a tar or folder."""
+    """Measure medians over repeats on IMAGE, or on the first image of a tar or folder."""
     wanted = ISA_VARIABLES.get(isa or "", {})
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        # Read once, when torch is loaded: too late for this process.
+        # These are read once, when torch is loaded: too late for this process.
         raise SystemExit(subprocess.run([sys.executable, *sys.argv], env={**os.environ, **wanted}).returncode)
 
     set_threads(threads)

@@ -1,10 +1,10 @@
-"""Zarr arrays of images: bytes of the chunks and speed beside Blosc and JPEG XL.
+"""Compare Zarr arrays of images with Blosc and JPEG XL: bytes of chunks and speed.
 
     python bench/zarr_store.py kodak.tar cifar10-test.npy --out bench/results/zarr.json --page docs/zarr.md
 
-A set of photographs becomes an array for each size that they have, an image a chunk; an `.npy` of small images is one
-array, `--chunk` images a chunk.  All arrays are in memory, of Zarr format 2, written and read as a whole, and compared.
-Without DATA the page is made anew from the JSON.
+A set of photographs becomes one array per image size, with one image per chunk.  An `.npy` of small images is one
+array with `--chunk` images per chunk.  All arrays are in memory, of Zarr format 2, written and read as a whole, and
+compared.  Without DATA, the page is rewritten from the JSON.
 """
 
 import importlib.metadata
@@ -38,7 +38,7 @@ def codecs(model: str, threads: int) -> dict[str, Any]:
 
 
 def arrays(path: Path, limit: int) -> list[Images]:
-    """(N, H, W, C) of each size, in the order in which sizes first occur."""
+    """(N, H, W, C) images of each size, in the order of the first occurrence of sizes."""
     if path.suffix == ".npy":
         return [np.load(path)[:limit]]
     by_size = defaultdict(list)
@@ -48,15 +48,15 @@ def arrays(path: Path, limit: int) -> list[Images]:
 
 
 def chunk_bytes(store: dict[str, Any]) -> int:
-    """Of all chunks, metadata left out."""
+    """The bytes of all chunks, without metadata."""
     return sum(len(value.to_bytes()) for key, value in store.items() if not key.rpartition("/")[2].startswith("."))
 
 
 def measure(images: Images, chunk: int, codec: Any) -> tuple[int, int, float, float]:
-    """(chunks, their bytes, seconds to write, seconds to read).
+    """(number of chunks, their bytes, seconds to write, seconds to read).
 
     Raises:
-        SystemExit: a pixel came back changed.
+        SystemExit: a pixel differs after reading.
     """
     store: dict[str, Any] = {}
     chunks = (chunk, *images.shape[1:])
@@ -71,14 +71,14 @@ def measure(images: Images, chunk: int, codec: Any) -> tuple[int, int, float, fl
 
 
 def row(path: Path, limit: int, chunk: int, codec: Any) -> dict[str, Any]:
-    """All arrays of a set with one codec."""
+    """The results of one codec on all arrays of a set."""
     found = [measure(images, chunk, codec) for images in arrays(path, limit)]
     chunks, size, write_s, read_s = (sum(column) for column in zip(*found, strict=True))
     return {"chunks": chunks, "bytes": size, "write_s": write_s, "read_s": read_s}
 
 
 def page_table(result: dict[str, Any]) -> str:
-    """Every codec on every set; times as ratios to one, for other work may share the machine."""
+    """The table of all codecs on all sets; times are ratios, because other work may share the machine."""
     times = [f"{way} time / {JXL} write" for way in ("write", "read")]
     rows = []
     for name, of in result["sets"].items():
@@ -92,10 +92,10 @@ def page_table(result: dict[str, Any]) -> str:
 
 
 def measured(data: tuple[Path, ...], model: str, limit: int, chunk: int, threads: int) -> dict[str, Any]:
-    """All sets with all codecs, and where the figures came from."""
+    """The results of all codecs on all sets, with provenance."""
     result: dict[str, Any] = {"benchmark": "zarr", **provenance(data, [model], threads), "device": "cpu", "sets": {}}
     result["versions"] |= {name: importlib.metadata.version(name) for name in ("zarr", "numcodecs")}
-    for codec in codecs(model, threads).values():  # load models, compile kernels
+    for codec in codecs(model, threads).values():  # warm-up: loads models, compiles kernels
         codec.decode(codec.encode(np.arange(768, dtype=np.uint8).reshape(4, 8, 8, 3)))
     for path in data:
         images = arrays(path, limit)

@@ -1,6 +1,6 @@
 """Lossless image compression by a learned model, decoded bit for bit on any machine.
 
-Importing this registers `.pxz` files with Pillow.  PyTorch is imported by what needs it, when it is called.
+Importing this package registers `.pxz` files with Pillow.  PyTorch is imported at the first call that needs it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ _pillow_plugin.register()
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first asked for."""
+    """Import a public name at first access."""
     from importlib import import_module
 
     if name not in __all__:

@@ -1,4 +1,4 @@
-"""`python -m pixzip`, and what the installed command calls: signals end it quietly from the first import on."""
+"""`python -m pixzip` and the installed command; signals end them quietly from the first import on."""
 
 import contextlib
 import os
@@ -12,13 +12,13 @@ _CLEAR_LINE = b"\r\x1b[K"
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Say what was done, and die of the signal, as a shell expects.
+    """Print what was done, and die of the signal, as a shell expects.
 
-    Unlike an exception, which compiled code that calls back into Python would swallow, this always ends.
+    Unlike an exception, which compiled code that calls Python may swallow, this always ends the process.
     """
     with contextlib.suppress(OSError):  # the terminal may be gone
         if os.isatty(2):
-            os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the one and leaves the other
+            os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the cursor and leaves its line
         os.write(2, signals.line().encode())
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,4 +1,4 @@
-"""The Python API: arrays and Pillow images to `.pxz` bytes, and back.
+"""The Python API: convert arrays and Pillow images to `.pxz` bytes and back.
 
 >>> import numpy as np, pixzip
 >>> image = np.tile(np.arange(48, dtype=np.uint8)[:, None, None], (1, 32, 3))
@@ -28,10 +28,10 @@ from pixzip.image.pillow_images import from_pillow
 from pixzip.io import files
 from pixzip.models import library
 
-#: What is encoded: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
+#: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
 #: image of any mode that a `.pxz` file can hold; or a `Picture`.
 Image = NDArray[Any] | PillowImage.Image | Picture
-#: Where weights are that no shipped model is.
+#: Name of a shipped model, or path of a weights file.
 Name = str | PathLike[str]
 
 
@@ -40,9 +40,9 @@ class Codec:
 
     Args:
         model: name of a shipped model, or path of a weights file.
-        device: "auto" (CUDA where there is a device), "cpu" or "cuda".
+        device: "auto" (CUDA if there is a device), "cpu" or "cuda".
         max_pixels: refuse to decode larger images; None lifts the limit.
-        coder: "range", or "rans" for files that a GPU shall decode (`docs/gpu.md`).
+        coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
     Raises:
         ModelMismatchError: there is no such model.
         PixzipError: there is no such device.
@@ -72,7 +72,7 @@ class Codec:
 
     @cached_property
     def options(self) -> Options:
-        """What the codec passes on."""
+        """The options for `pixzip.codec`."""
         return Options.of(self.model, self.device, coder=self.coder, max_pixels=self.max_pixels)
 
     def encode(self, image: Image) -> bytes:
@@ -92,7 +92,7 @@ class Codec:
         return [codec.as_array(picture) for picture in self.decode_pictures(data)]
 
     def decode_pictures(self, data: Sequence[Buffer]) -> list[Picture]:
-        """Like `decode_batch`, with all that the files hold: layout, depth, palette, transparency, metadata."""
+        """Like `decode_batch`, with the full content of files: layout, depth, palette, transparency, metadata."""
         return codec.decompress(data, self.options)
 
     def bits_map(self, image: Image | bytes) -> NDArray[np.float32]:
@@ -107,10 +107,10 @@ def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") ->
     Args:
         image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image.
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
-        device: "auto" (CUDA where there is a device), "cpu" or "cuda".
+        device: "auto" (CUDA if there is a device), "cpu" or "cuda".
     Raises:
-        ValueError: the array is none of these.
-        UnsupportedImageError: the image has a mode, a size or metadata that the format does not hold.
+        ValueError: the array has another shape or dtype.
+        UnsupportedImageError: the format does not hold the image's mode, size or metadata.
         ModelMismatchError: there is no such model, or it does not run exactly here.
 
     >>> import numpy as np, pixzip
@@ -124,13 +124,13 @@ def decode(data: bytes, *, device: str = "auto", max_pixels: int | None = MAX_PI
     """The samples of a `.pxz` file: the inverse of `encode`.
 
     Args:
-        data: the file, written with a shipped model; `Codec(path).decode` takes those of other weights.
+        data: the file, written with a shipped model; use `Codec(path).decode` for other weights.
         max_pixels: refuse larger images; None lifts the limit.
     Returns:
-        (H, W) or (H, W, C), uint8 up to 8 bits a sample, else uint16; indices where the image has a palette.
+        (H, W) or (H, W, C), uint8 for up to 8 bits per sample, else uint16; indices if the image has a palette.
     Raises:
         BitstreamError: the file is damaged, truncated, foreign or hostile.
-        ModelMismatchError: its model is not here, or does not run exactly here.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
 
     >>> import numpy as np, pixzip
     >>> pixzip.decode(pixzip.encode(np.eye(3, dtype=np.uint16)))
@@ -142,9 +142,9 @@ def decode(data: bytes, *, device: str = "auto", max_pixels: int | None = MAX_PI
 
 
 def encode_batch(images: Sequence[Image], model: Name = library.DEFAULT, device: str = "auto") -> list[bytes]:
-    """A `.pxz` file of each image, coded side by side; see `encode`.
+    """A `.pxz` file of each image, coded together; see `encode`.
 
-    The files are those that `encode` gives. Images may have any shapes and dtypes.
+    The files equal those of `encode`.  Images may have different shapes and dtypes.
 
     >>> import numpy as np, pixzip
     >>> images = [np.zeros((5, 7), np.uint8), np.ones((3, 4, 4), np.uint8)]
@@ -157,7 +157,7 @@ def encode_batch(images: Sequence[Image], model: Name = library.DEFAULT, device:
 def decode_batch(
     data: Sequence[bytes], *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
 ) -> list[NDArray[Any]]:
-    """The samples of each `.pxz` file, decoded side by side; see `decode`.
+    """The samples of each `.pxz` file, decoded together; see `decode`.
 
     >>> import numpy as np, pixzip
     >>> files = pixzip.encode_batch([np.zeros((5, 7), np.uint8), np.ones((3, 4, 4), np.uint8)])
@@ -168,10 +168,10 @@ def decode_batch(
 
 
 def open(path: Name) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
-    """A `.pxz` file as a Pillow image, whose pixels are decoded when they are asked for.
+    """A `.pxz` file as a Pillow image, whose pixels are decoded at first access.
 
     Raises:
-        OSError: it cannot be read, or is no such file; when pixels are asked for, that they cannot be decoded.
+        OSError: the file cannot be read, or is no `.pxz` file; at first access, pixels cannot be decoded.
 
     >>> import numpy as np, pixzip
     >>> folder = getfixture("tmp_path")
@@ -184,11 +184,11 @@ def open(path: Name) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
 
 
 def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = "auto") -> None:
-    """Write a `.pxz` file, as a whole or not at all, over one that may be there; see `encode`.
+    """Write a `.pxz` file completely or not at all, replacing an existing file; see `encode`.
 
     Raises:
-        PixzipError: there is no such folder, or the path is no file's.
-        OSError: it cannot be written.
+        PixzipError: the folder does not exist, or the path is not that of a file.
+        OSError: the file cannot be written.
 
     >>> import numpy as np, pixzip
     >>> path = getfixture("tmp_path") / "grey.pxz"
@@ -200,7 +200,7 @@ def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = 
 
 
 def info(data: bytes) -> dict[str, Any]:
-    """What a `.pxz` file says of itself, without decoding it: width, height, mode, depth, models, bytes, ...
+    """The facts in a `.pxz` file, without decoding it: width, height, mode, depth, models, bytes, ...
 
     Raises:
         BitstreamError: the file is damaged.
@@ -214,14 +214,14 @@ def info(data: bytes) -> dict[str, Any]:
 
 
 def bits_map(image: Image | bytes, model: Name = library.DEFAULT, device: str = "auto") -> NDArray[np.float32]:
-    """Where the bits go: those that each pixel takes in the file.
+    """The bits that each pixel takes in the file.
 
-    What has no place of its own (the ends of streams, blocks that no model coded) is spread evenly over its tile.
+    Bits without a place (ends of streams, blocks that no model coded) are spread evenly over their tile.
 
     Args:
         image: as for `encode`, or a `.pxz` file.
     Returns:
-        (H, W) bits; their sum is that of the file without its header.
+        (H, W) bits; their sum is the size of the file without its header.
 
     >>> import numpy as np, pixzip
     >>> data = pixzip.encode(np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8), "fast")

@@ -1,6 +1,6 @@
-"""A numcodecs codec for chunks of images: the compressor of Zarr arrays of format 2.
+"""A numcodecs codec for chunks of images: a compressor for Zarr arrays of format 2.
 
-numcodecs finds it by itself where pixzip is installed; importing this registers it elsewhere.
+numcodecs finds the codec if pixzip is installed; otherwise, importing this module registers it.
 """
 
 from typing import Any, Self
@@ -19,13 +19,13 @@ except ImportError as e:
     raise ImportError("pixzip.numcodecs needs numcodecs: pip install 'pixzip[zarr]'") from e
 
 
-class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its types
-    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.adapters.chunks.ChunkCodec`.
+class Pixzip(Codec):  # type: ignore[misc]  # numcodecs is untyped
+    """Codes uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC; see `pixzip.adapters.chunks.ChunkCodec`.
 
     Args:
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
-        model_id: its id; None takes that of the model that is here.
-        axes: one of `pixzip.adapters.chunks.AXES`; None goes by the shape.
+        model_id: id of the model; None takes it from the installed model.
+        axes: one of `pixzip.adapters.chunks.AXES`; None for the default of the shape.
 
     >>> import numpy as np
     >>> codec = Pixzip("fast")
@@ -52,7 +52,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its type
         """The inverse of `encode`.
 
         Args:
-            out: an array or a buffer of as many bytes, to be filled.
+            out: an array or buffer of the same number of bytes to fill.
         Raises:
             BitstreamError, ModelMismatchError: see `pixzip.adapters.chunks.ChunkCodec.decode`.
         """
@@ -66,7 +66,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs says nothing of its type
         return filled
 
     def get_config(self) -> dict[str, Any]:
-        """What JSON metadata hold, the model's id included."""
+        """The JSON metadata, including the model's id."""
         return {"id": self.codec_id, **self._chunks.config()}
 
     @classmethod

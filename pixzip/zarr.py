@@ -1,6 +1,6 @@
-"""A Zarr 3 codec for chunks of images: the serializer of arrays of format 3.
+"""A Zarr 3 codec for chunks of images: a serializer for arrays of format 3.
 
-Zarr finds it by itself where pixzip is installed; importing this registers it elsewhere.
+Zarr finds the codec if pixzip is installed; otherwise, importing this module registers it.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ NAME = "pixzip"
 
 @dataclass(frozen=True)
 class PixzipCodec(ArrayBytesCodec):
-    """uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC <-> bytes; see `pixzip.adapters.chunks.ChunkCodec`.
+    """Codes uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC; see `pixzip.adapters.chunks.ChunkCodec`.
 
     Args:
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
-        model_id: its id; None takes that of the model that is here.
-        axes: one of `pixzip.adapters.chunks.AXES`; None goes by the shape.
+        model_id: id of the model; None takes it from the installed model.
+        axes: one of `pixzip.adapters.chunks.AXES`; None for the default of the shape.
 
     >>> import numpy as np, zarr
     >>> images = np.zeros((20, 32, 32, 3), np.uint8)
@@ -56,11 +56,11 @@ class PixzipCodec(ArrayBytesCodec):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The codec of metadata."""
+        """The codec described by metadata."""
         return cls(**data.get("configuration", {}))
 
     def to_dict(self) -> dict[str, Any]:
-        """What metadata hold, the model's id included."""
+        """The metadata, including the model's id."""
         return {"name": NAME, "configuration": self._chunks.config()}
 
     def _encode_sync(self, chunk: "NDBuffer", spec: "ArraySpec") -> "Buffer":
@@ -81,7 +81,7 @@ class PixzipCodec(ArrayBytesCodec):
         return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: "ArraySpec") -> int:
-        """No size can be told from the shape."""
+        """Raise NotImplementedError: the shape does not determine the size."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""What the blocks of a file hold, and the same file with high and low bits as pictures of their own."""
+"""The kinds of blocks of a file, and the same file with high and low bits as separate pictures."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ from pixzip.image.picture import Picture
 
 
 def describe_blocks(file: bytes) -> dict[str, int]:
-    """Kinds within kinds, outermost first, and how many tiles became that."""
+    """Nested kinds of blocks, outermost first -> number of tiles."""
     header = codec.Opening(file, None).header
     return dict(Counter(_chain(container.block(file, header, i)) for i in range(len(header.tiles))))
 
@@ -42,7 +42,7 @@ def _chain(block: bytes) -> str:
 
 
 class Apart(Search):
-    """High and low bits as two pictures, after levels that do not occur were left out where that is smaller."""
+    """A search that codes high and low bits as two pictures, after removing absent levels if this is smaller."""
 
     def _high_depth(self, samples: Samples, depth: int) -> Coding:
         top = int(samples.max()).bit_length()
@@ -63,7 +63,7 @@ def apart(picture: Picture, model: str) -> bytes:
     """The file of a picture by `Apart`.
 
     Args:
-        model: name or path.
+        model: name or path of the model.
     """
     options = Options.of(model)
     tiling = encoder.Tiling(picture.frame, encoder.models_for([picture.frame], options), options)

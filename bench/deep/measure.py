@@ -1,17 +1,17 @@
-"""What images of 9 to 16 bits a sample cost, and what of that their low bits do.
+"""Measure the size of images with 9 to 16 bits per sample, and the part of their low bits.
 
 python -m bench.deep.measure deep16.tar --model base,fast --out bench/results/deep.json --page docs/deep.md
 
-deep16.tar is made of real images that others publish:
+deep16.tar consists of published real images:
 
 * `photographs`: the 16-bit PNGs in `external/raw.pixls` and `external/wesaturate/64px` of
-  https://github.com/libjxl/testdata, crops of 64 x 64 pixels of developed raw photographs;
+  https://github.com/libjxl/testdata, which are crops of 64 x 64 pixels from developed raw photographs;
 * `medical`: the DICOM files of the same names in `data_store/data` of https://github.com/pydicom/pydicom-data, MR, CT
   and radiographs of 9 to 15 bits: the first frame, signed samples shifted up by their minimum, as 16-bit grey PNG.
 
-Bits in use are those of the highest sample.  The high byte alone is the picture `samples >> (bits - 8)`, compressed
-as any other; what the file takes beyond it is what its low bits cost.  The two pictures are an ablation: high and low
-bits in blocks that know nothing of each other, as files were written before the model coded deep samples itself.
+The used bits are those of the largest sample.  The high byte alone is the picture `samples >> (bits - 8)`, compressed
+like any other; the cost of the low bits is the size of the file beyond that.  The two pictures are an ablation: high
+and low bits in independent blocks, as in files before the model coded deep samples itself.
 """
 
 import dataclasses
@@ -36,12 +36,12 @@ from pixzip.models import library
 from pixzip.report import measure
 from pixzip.report.codecs import jpeg_ls, jpeg_xl
 
-#: What a file may take beyond the PNG of the same samples.
+#: Most bytes of a file beyond the PNG of the same samples.
 ALLOWED_BYTES = 24
 
 
 def jpeg_ls_bytes(picture: Picture) -> int | None:
-    """Size of a lossless JPEG-LS file of 16-bit samples; None where there can be none."""
+    """Size of a lossless JPEG-LS file of 16-bit samples; None if JPEG-LS cannot hold them."""
     found = measure.round_trip(jpeg_ls(), picture)
     return found["bytes"] if found["status"] == measure.LOSSLESS else None
 
@@ -50,7 +50,7 @@ def pxz_round_trip(picture: Picture, model: str) -> tuple[bytes, float, float]:
     """(file, encoding seconds, decoding seconds).
 
     Raises:
-        SystemExit: a sample came back changed.
+        SystemExit: a decoded sample differs.
     """
     options = codec.Options.of(model)
     (file,), encode_s = timed(lambda: codec.compress([picture], options))
@@ -58,10 +58,10 @@ def pxz_round_trip(picture: Picture, model: str) -> tuple[bytes, float, float]:
 
 
 def check(file: bytes, picture: Picture, model: str) -> float:
-    """Seconds to decode a file.
+    """Decode a file and return the seconds.
 
     Raises:
-        SystemExit: it holds another picture.
+        SystemExit: the file holds another picture.
     """
     options = codec.Options.of(model, max_pixels=None)
     back, decode_s = timed(lambda: codec.decompress([file], options))
@@ -74,7 +74,7 @@ def under_model(picture: Picture, bits: int, model: str) -> dict[str, Any]:
     """Sizes and seconds with one model.
 
     Args:
-        bits: in use.
+        bits: number of used bits.
     """
     file, encode_s, decode_s = pxz_round_trip(picture, model)
     two = apart(picture, model)
@@ -96,7 +96,7 @@ def under_model(picture: Picture, bits: int, model: str) -> dict[str, Any]:
 
 
 def row(name: str, source: bytes, names: list[str], efforts: list[int], threads: int) -> dict[str, Any] | None:
-    """What became of one file; None if it is no image of more than 8 bits.  Its metadata is left out."""
+    """The results for one file without its metadata; None if it is no image of more than 8 bits."""
     try:
         loaded = image.load(source, None).picture
     except PixzipError:
@@ -133,7 +133,7 @@ def row(name: str, source: bytes, names: list[str], efforts: list[int], threads:
 
 
 def failures(found: dict[str, Any]) -> Iterator[str]:
-    """What an image breaks of what is promised."""
+    """Yield the promises that an image breaks."""
     for r in found["results"]:
         who = f"{found['name']} by {', '.join(r['models'])}"
         if r["pxz_bytes"] > found["png_bytes"] + ALLOWED_BYTES:
@@ -143,7 +143,7 @@ def failures(found: dict[str, Any]) -> Iterator[str]:
 
 
 def warm_up(names: list[str], threads: int) -> None:
-    """Load models, compile kernels, start threads: for three digits and for four."""
+    """Load models, compile kernels and start threads, for three digits and for four."""
     ramp = np.add.outer(np.arange(48), np.arange(64))[..., None] * np.array([7, 11, 13])
     for bits, scale in ((12, 1), (16, 16)):
         for channels in (1, 3):
@@ -165,9 +165,9 @@ def warm_up(names: list[str], threads: int) -> None:
 def main(
     data: Path, models: str, threads: int, jxl_effort: str, only: str, out: Path | None, target: Path | None
 ) -> None:
-    """Every image of more than 8 bits of the tar DATA.
+    """Measure every image of more than 8 bits in the tar DATA.
 
-    Exit code 1 if one came back changed, is larger than its PNG and 24 bytes, or has low bits that cost more than raw.
+    Exit code 1 if an image is changed, is larger than its PNG plus 24 bytes, or has low bits that cost more than raw.
     """
     set_threads(threads)
     names, efforts = models.split(","), [int(effort) for effort in jxl_effort.split(",")]

@@ -1,4 +1,4 @@
-"""The results of `bench/deep/measure.py` in totals, and as a page of Markdown."""
+"""Totals of the results of `bench/deep/measure.py`, and the Markdown page."""
 
 from typing import Any
 
@@ -30,9 +30,9 @@ difference to pxz."""
 
 
 def totals(files: list[dict[str, Any]], models: list[str]) -> list[dict[str, Any]]:
-    """Of every folder, if there are several, and of all files: a row for each model.
+    """Totals of every folder, if there are several, and of all files, with a row for each model.
 
-    Low bits are those of the images that have some; where JPEG-LS lacks a file it has no total.
+    Low bits are totals over the images that have some; JPEG-LS has no total if it lacks a file.
     """
     folders = sorted({f["folder"] for f in files})
     groups = {name: [f for f in files if f["folder"] == name] for name in (folders if len(folders) > 1 else [])}

@@ -1,4 +1,4 @@
-"""Test images of the sets that the PixelRNN family is measured on, and what papers report on them."""
+"""Test images for the PixelRNN family, and published results on them."""
 
 import hashlib
 import math
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pixzip.data import datasets
 
-#: (model, data) -> test set, in the unit of `unit`; of binarised MNIST, that of Salakhutdinov and Murray (2008).
-#: PixelCNN, Row LSTM, Diagonal BiLSTM: arXiv 1601.06759; Gated PixelCNN: arXiv 1606.05328; PixelCNN++: arXiv
+#: (model, data) -> result on the test set, in the unit of `unit`; binarised MNIST is that of Salakhutdinov and Murray
+#: (2008).  PixelCNN, Row LSTM, Diagonal BiLSTM: arXiv 1601.06759; Gated PixelCNN: arXiv 1606.05328; PixelCNN++: arXiv
 #: 1701.05517.
 PUBLISHED = {
     ("pixelcnn", "cifar10"): 3.14,
@@ -23,7 +23,7 @@ PUBLISHED = {
     ("row-lstm", "mnist-binary"): 80.54,
     ("diagonal-bilstm", "mnist-binary"): 79.20,
 }
-#: Of a data set's full name, where the binarisation is that of the published figures.
+#: Part of a data set's full name that marks the binarisation of the published figures.
 FIXED = "Salakhutdinov"
 
 
@@ -32,10 +32,10 @@ class Measured:
     """Test images.
 
     Attributes:
-        name, source: of the set, and as it was given: binary MNIST comes from mnist, too.
-        title: of the set, as `pixzip.data.datasets` calls it.
+        name, source: name of the set, and the given name: binary MNIST comes from mnist, too.
+        title: name of the set in `pixzip.data.datasets`.
         images: (N, H, W, C) uint8 below `levels`.
-        total: images in the whole set.
+        total: number of images in the whole set.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Measured:
 
     @property
     def sha256(self) -> str:
-        """Of the samples."""
+        """The SHA-256 of the samples."""
         return hashlib.sha256(np.ascontiguousarray(self.images).tobytes()).hexdigest()
 
     @property
@@ -55,12 +55,12 @@ class Measured:
         return "nats" if self.levels == 2 else "bits/dim"
 
     def in_unit(self, bits: float) -> float:
-        """Bits of all images -> what papers report: nats an image where there are two levels, or bits a sub-pixel."""
+        """Bits of all images -> the unit of papers: nats per image for two levels, else bits per sub-pixel."""
         return bits * math.log(2) / len(self.images) if self.levels == 2 else bits / self.images.size
 
 
 def take(source: str, path: Path, levels: int, count: int | None) -> Measured:
-    """Test images of a set, evenly spaced: sets come class by class."""
+    """Evenly spaced test images of a set, because sets are sorted by class."""
     kind = datasets.detect(path)
     kind = "mnist-binary" if kind == "mnist" and levels == 2 else kind
     found = datasets.load(kind, path, "test")

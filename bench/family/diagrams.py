@@ -6,7 +6,7 @@ from bench.diagram import Diagram
 
 
 def _frame(d: Diagram, x: float, y: float, first: str, layer: str) -> None:
-    """What PixelCNN, Row LSTM and Diagonal BiLSTM share."""
+    """Draw the common frame of PixelCNN, Row LSTM and Diagonal BiLSTM."""
     d.text(x, y + 0.4, "the whole model", "center", "bold")
     boxes = d.column(
         x, y,

@@ -1,7 +1,7 @@
-"""Pictures of the models of the PixelRNN family: what a pixel sees, and what a model draws.
+"""Pictures for the PixelRNN family: receptive fields, and images drawn from models.
 
-What a pixel sees is where the gradient of its parameters is not zero, as in the tests: of a narrow untrained model
-with all the layers of the small config, over several images, so that no ReLU hides a path.
+A pixel sees the positions where the gradient of its parameters is not zero, as in the tests.  The model is narrow and
+untrained, with all layers of the small config, and several images are used so that no ReLU hides a path.
 """
 
 from dataclasses import replace
@@ -22,9 +22,9 @@ from pixzip.models.family.arithmetic import FLOAT
 from pixzip.models.family.density import Density, each_module
 from pixzip.train.family_configs import CONFIGS, NAMES
 
-#: Side of the window, and the pixel in it that looks around: in a Multi-Scale model it is one of the large image.
+#: Side of the window, and position of the observing pixel, which in a Multi-Scale model belongs to the large image.
 SIDE, AT = 15, 7
-#: Pixels a side of a drawn one.
+#: Side of a drawn pixel, in pixels.
 CELL = 12
 _COLOURS = {
     "later": (238, 238, 238),
@@ -36,7 +36,7 @@ _COLOURS = {
 
 
 def gradient(model: Density, images: Tensor, y: int, x: int) -> Tensor:
-    """(N, H, W) largest gradient of a random mixture of a pixel's parameters by its neighbours' channels.
+    """(N, H, W) largest gradient of a random mixture of a pixel's parameters over its neighbours' channels.
 
     Args:
         images: (N, C, H, W) of the model's dtype.
@@ -51,10 +51,10 @@ def gradient(model: Density, images: Tensor, y: int, x: int) -> Tensor:
 
 
 def field(name: str) -> NDArray[np.str_]:
-    """(SIDE, SIDE) keys of `_COLOURS`: what the pixel in the middle sees.
+    """(SIDE, SIDE) keys of `_COLOURS`: the receptive field of the middle pixel.
 
     Raises:
-        SystemExit: it sees what is coded after it.
+        SystemExit: the pixel sees pixels that are coded later.
     """
     small = CONFIGS[f"{name}-cifar10-small"].model
     narrow = {"hidden": 6, "features": 9, "n_mix": 2, "condition": 6}
@@ -79,14 +79,14 @@ def field(name: str) -> NDArray[np.str_]:
 
 
 def draw_field(name: str, out: Path) -> None:
-    """What a pixel sees, and what it does not."""
+    """Draw the receptive field of a pixel."""
     found = field(name)
     picture = np.array([[_COLOURS[key] for key in row] for row in found], np.uint8)
     _cells(picture, out)
 
 
 def draw_influence(run: Run, test: Measured, out: Path) -> None:
-    """How much the trained model's parameters change with each pixel that it sees: by a decade from dark to light."""
+    """Draw how much a trained model's parameters change with each pixel in view, by decades from dark to light."""
     model, _ = run.weights.network()
     each_module(model, FLOAT)
     _, h, w, _ = test.images.shape
@@ -102,14 +102,14 @@ def draw_influence(run: Run, test: Measured, out: Path) -> None:
 
 
 def _cells(colours: NDArray[np.uint8], out: Path) -> None:
-    """A square for each pixel, white between."""
+    """Draw a square for each pixel, on white."""
     large = np.kron(colours, np.ones((CELL, CELL, 1), np.uint8))
     large[::CELL], large[:, ::CELL] = 255, 255
     _save(large, out)
 
 
 def _save(picture: NDArray[np.uint8], out: Path, colours: int = 64) -> None:
-    """A PNG with a palette: a page does not need more."""
+    """Save a PNG with a palette, which is enough for a page."""
     out.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     if picture.shape[2] == 3:
@@ -123,14 +123,14 @@ def _grid(images: NDArray[np.uint8], columns: int, levels: int, out: Path) -> No
 
 
 def draw_samples(run: Run, test: Measured, count: int, out: Path) -> None:
-    """Images drawn from the model alone."""
+    """Draw images sampled from the model."""
     _, h, w, _ = test.images.shape
     images = sampling.sample(engine(run.weights, "cpu"), count, h, w, seed=0)
     _grid(images, min(8, count), test.levels, out)
 
 
 def draw_completions(run: Run, test: Measured, count: int, each: int, out: Path) -> None:
-    """Rows of an original, what is kept of it, and what the model makes of that."""
+    """Draw rows of an original, its kept part, and the model's completions."""
     n, h = test.images.shape[:2]
     chosen = test.images[np.arange(count) * n // count]
     keep = h // 2
@@ -142,7 +142,7 @@ def draw_completions(run: Run, test: Measured, count: int, each: int, out: Path)
 
 
 def draw_run(run: Run, test: Measured, folder: Path, samples: int, completions: int) -> None:
-    """All pictures of a trained model; 0 leaves some out."""
+    """Draw all pictures of a trained model; a count of 0 omits a kind."""
     draw_influence(run, test, folder / f"{run.folder.name}-influence.png")
     if samples:
         draw_samples(run, test, samples, folder / f"{run.folder.name}-samples.png")
@@ -151,8 +151,8 @@ def draw_run(run: Run, test: Measured, folder: Path, samples: int, completions: 
 
 
 def draw_model(name: str, folder: Path) -> None:
-    """What needs no training: the block diagram, and what a pixel sees."""
-    from bench.family.diagrams import DIAGRAMS  # needs matplotlib, which nothing else here does
+    """Draw the pictures that need no training: the block diagram and the receptive field."""
+    from bench.family.diagrams import DIAGRAMS  # only this needs matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
     DIAGRAMS[name]().save(folder / f"{name}.svg")

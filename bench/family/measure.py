@@ -1,16 +1,16 @@
-"""What the models of the PixelRNN family make of a test set: bits, bytes, speed, and other formats on the same images.
+"""Measure models of the PixelRNN family on a test set: bits, bytes and speed, with other formats on the same images.
 
 python -m bench.family.measure runs/*-cifar10 --data cifar10=cifar10-test.npy --images 2000 --out ...
 python -m bench.family.measure runs/ablation-* --ablation --data cifar10=cifar10-test.npy --images 1000 --out ...
 python -m bench.family.page
 
-A RUN is a folder that `pixzip train` wrote.  Its row in the JSON file is added, or replaced if it is there, so that
-runs can be measured one after another, whenever they are done.
+A RUN is a folder written by `pixzip train`.  Its row in the JSON file is added or replaced, so that runs can be
+measured one after another, as they finish.
 
-Bits are those of the model as it is stored and codes: no weights of the training are kept that are not fixed-point.
-They are added up while the images are coded, and the size is that of the file, a stack of all the images measured.
-The first of these make a second stack, which is decoded again and compared; the times are of this one, and of a
-third one whose images are coded one by one.
+Bits are those of the stored fixed-point model, which codes the images; training keeps no other weights.  They are
+added up while the images are coded, and the size is that of the file, a stack of all measured images.  The first
+images make a second stack, which is decoded and compared.  Times are those of this stack, and of a third one whose
+images are coded one by one.
 """
 
 import json
@@ -25,7 +25,7 @@ from bench.family.peers import measure as measure_peers
 from bench.family.runs import describe, fits, model_name, prepare
 from pixzip.engine.device import resolve_device
 
-#: Lists of the JSON file, and what tells their entries apart.
+#: List in the JSON file -> fields that identify its entries.
 LISTS = {
     "rows": ("run", "data"),
     "ablations": ("run", "data"),
@@ -36,7 +36,7 @@ LISTS = {
 
 
 def named_paths(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, Path]:
-    """NAME=PATH as click gives them."""
+    """Parse click's NAME=PATH values."""
     found = dict(value.partition("=")[::2] for value in values)
     for name, path in found.items():
         if not name or not Path(path).exists():
@@ -45,13 +45,13 @@ def named_paths(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, Path]:
 
 
 def read(out: Path) -> dict[str, Any]:
-    """What was measured before."""
+    """Read the earlier results."""
     empty: dict[str, Any] = {"benchmark": "family", **{name: [] for name in LISTS}}
     return {**empty, **json.loads(out.read_text())} if out.exists() else empty
 
 
 def put(result: dict[str, Any], where: str, entry: dict[str, Any]) -> None:
-    """Add an entry to a list, in the place of the one that it replaces."""
+    """Add an entry to a list, or replace the entry with the same identity."""
     keys = [tuple(each[k] for k in LISTS[where]) for each in result[where]]
     key = tuple(entry[k] for k in LISTS[where])
     if key in keys:
@@ -86,12 +86,12 @@ def main(
     threads: int,
     out: Path,
 ) -> None:
-    """Measure RUNS; without any, the other formats alone."""
+    """Measure RUNS; without any, measure only the other formats."""
     set_threads(threads)
     device = resolve_device(device)
     origins = {
         name: {**provenance([path], [], threads), "device": device} for name, path in sets.items()
-    }  # of everything measured by this command
+    }  # for everything that this command measures
     taken: dict[tuple[str, int], Measured] = {}
 
     def images_of(name: str, levels: int) -> Measured:
@@ -100,7 +100,7 @@ def main(
         return taken[name, levels]
 
     def add(where: str, entry: dict[str, Any]) -> None:
-        result = read(out)  # others may have added to it meanwhile
+        result = read(out)  # another process may have changed the file
         put(result, where, entry)
         write(out, result)
 

@@ -1,11 +1,10 @@
-"""Tables and pictures of `docs/family.md` from the JSON of `bench/family/measure.py` and the runs.
+"""Write tables and pictures of `docs/family.md` from the JSON of `bench/family/measure.py` and the runs.
 
 python -m bench.family.page
 python -m bench.family.page runs/*-cifar10 --data cifar10=cifar10-test.npy
 
-Between `<!-- family:start NAME -->` and `<!-- family:end NAME -->` the page is rewritten: a table, or whichever
-pictures there are of a model or of a set.  Pictures are drawn of the RUNS that are given, and diagrams where they are
-missing.
+The page is rewritten between `<!-- family:start NAME -->` and `<!-- family:end NAME -->`: with a table, or with the
+existing pictures of a model or set.  Pictures are drawn for the given RUNS, and diagrams if they are missing.
 """
 
 import json
@@ -24,15 +23,15 @@ from bench.family.runs import fits, prepare
 from bench.family.tables import SECTIONS, TITLES, title_of
 
 MARKED = re.compile(r"<!-- family:start (\S+) -->.*?<!-- family:end \1 -->", re.DOTALL)
-#: Pictures of what a run draws.
+#: Kinds of pictures drawn by a run.
 GALLERY = ("samples", "completions")
 
 
 def section(name: str, result: dict[str, Any], folder: Path) -> str:
-    """What stands between two markers.
+    """The text between two markers.
 
     Args:
-        folder: of the pictures, beside the page.
+        folder: folder of the pictures, beside the page.
     """
     if name in SECTIONS:
         return SECTIONS[name](result)
@@ -45,7 +44,7 @@ def section(name: str, result: dict[str, Any], folder: Path) -> str:
 
 
 def _of_model(name: str, result: dict[str, Any], folder: Path) -> str:
-    """Diagram, what a pixel sees, and how strongly that moves a trained model."""
+    """The diagram, the receptive field, and the influence of its pixels on a trained model."""
     pictures = [(f"{name}.svg", f"Block diagram of {TITLES[name]}"), (f"{name}-field.png", "What a pixel sees")]
     for row in result["rows"]:
         if row["model"] == name:

@@ -1,8 +1,7 @@
-"""PNG, WebP and JPEG XL on the images that the models are measured on: a file each, and many images in one picture.
+"""Measure PNG, WebP and JPEG XL on the images of the models: as one file per image, and with many images per picture.
 
-A format for one image has no model that it knew before: a file for every thumbnail is mostly about headers and about
-learning from nothing.  So the images are also laid out as pictures of 16 x 16 of them, as many as are coded
-together in a stack, and these compressed.
+A format for single images has no prior model, so a file per thumbnail mostly measures headers and learning from
+nothing.  Therefore the images are also compressed as mosaics of 16 x 16, as many as are coded together in a stack.
 """
 
 import math
@@ -16,13 +15,13 @@ from bench.pictures.peers import peer_sizes
 from pixzip.codec import webp_png
 from pixzip.image.picture import Layout, Picture
 
-#: Images in a row of a picture, and rows of it at most.
+#: Images per row of a mosaic, and most rows.
 SIDE = 16
 FORMATS = {"png": "PNG", "webp": "WebP", "jxl": "JPEG XL"}
 
 
 def mosaics(images: NDArray[np.uint8], side: int = SIDE) -> list[NDArray[np.uint8]]:
-    """(N, H, W, C) -> pictures of up to side x side of them, each a rectangle: the last ones are narrower and lower."""
+    """(N, H, W, C) -> mosaics of up to side x side images, each a rectangle; the last ones are smaller."""
     out, start = [], 0
     while start < len(images):
         left = len(images) - start
@@ -37,10 +36,10 @@ def mosaics(images: NDArray[np.uint8], side: int = SIDE) -> list[NDArray[np.uint
 
 
 def _total(pictures: list[NDArray[np.uint8]], levels: int, threads: int) -> dict[str, int]:
-    """Bytes of each format's files, every one decoded and compared.
+    """Bytes of each format's files, all decoded and compared.
 
     Raises:
-        SystemExit: a format gave other samples back, or lacks a file.
+        SystemExit: a format changed samples, or lacks a file.
     """
     totals = dict.fromkeys(FORMATS, 0)
     for samples in pictures:
@@ -55,7 +54,7 @@ def _total(pictures: list[NDArray[np.uint8]], levels: int, threads: int) -> dict
 
 
 def measure(test: Measured, threads: int) -> dict[str, Any]:
-    """What the other formats make of a set's images."""
+    """The results of the other formats on a set's images."""
     single = _total([np.ascontiguousarray(image) for image in test.images], test.levels, threads)
     pictures = mosaics(test.images)
     joined = _total(pictures, test.levels, threads)

@@ -1,9 +1,10 @@
-"""A photograph coded by models of the PixelRNN family: the file, and how long decoding takes.
+"""Code a photograph with models of the PixelRNN family: file size and decoding time.
 
 python -m bench.family.photo runs/row-lstm-cifar10 --image examples/photo.webp --out bench/results/family.json
 
-The middle of the photograph becomes a `.pxz` file of one tile that the model codes, whatever else were smaller. It is
-decoded again and compared. WebP and PNG of the same pixels stand beside it. Run after `bench/family/measure.py`.
+The middle of the photograph becomes a `.pxz` file of one tile, coded by the model even if another block is smaller.
+The file is decoded and compared, and listed beside WebP and PNG of the same pixels. Run after
+`bench/family/measure.py`.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""One trained model of the PixelRNN family on test images: what `bench/family/measure.py` says of it."""
+"""Results of one trained model of the PixelRNN family on test images, for `bench/family/measure.py`."""
 
 import json
 import time
@@ -25,7 +25,7 @@ from pixzip.models.registry import load_family
 from pixzip.train.family_configs import CONFIGS, NAMES
 from pixzip.train.utilisation import family_multiply_adds
 
-#: Images that are coded together.
+#: Number of images that are coded together.
 BATCH = 256
 
 
@@ -47,7 +47,7 @@ class Run:
 def prepare(folder: Path, trained_on: str = "not recorded") -> Run:
     """
     Args:
-        trained_on: what runs were trained on that do not say so.
+        trained_on: training data of runs that do not record it.
     """
     weights = load_family(folder / "model.safetensors")
     notes = json.loads(weights.notes)
@@ -56,12 +56,12 @@ def prepare(folder: Path, trained_on: str = "not recorded") -> Run:
 
 
 def model_name(run: Run) -> str:
-    """As configs name it."""
+    """The model's name in configs."""
     return next(name for name, wire in NAMES.items() if wire == run.weights.architecture)
 
 
 def fits(run: Run, sets: Mapping[str, Any]) -> str:
-    """Name of the set that a run is measured on: what its training set's name begins with, or the only one given."""
+    """The name of the test set for a run: the one with which its training set's name begins, or the only one."""
     found = [name for name in sets if run.notes["data"].startswith(name)]
     if not found and len(sets) > 1:
         raise SystemExit(f"{run.folder} was trained on {run.notes['data']}: give --data NAME=PATH that begins so")
@@ -69,7 +69,7 @@ def fits(run: Run, sets: Mapping[str, Any]) -> str:
 
 
 def named_config(run: Run, data: str) -> tuple[str, dict[str, Any]]:
-    """The config that a run is nearest to, and what of the run is not as it says."""
+    """The config closest to a run, and the fields in which the run differs."""
     found = _flat(run.notes["config"])
     best: tuple[str, dict[str, Any]] | None = None
     names = [name for name, config in CONFIGS.items() if config.architecture == run.weights.architecture]
@@ -83,12 +83,12 @@ def named_config(run: Run, data: str) -> tuple[str, dict[str, Any]]:
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of the run and of its model; no name is in both."""
+    """The fields of a run and of its model; their names are distinct."""
     return {**{k: v for k, v in config.items() if k != "model"}, **config["model"]}
 
 
 def training(run: Run) -> dict[str, Any]:
-    """How a run went, from its log; `exported_images` is how many the weights that are stored have seen."""
+    """The course of a run, from its log; `exported_images` is the number of images seen by the stored weights."""
     config, last = run.notes["config"], run.log[-1]
     best = min(run.log, key=lambda entry: entry["held_out"])
     return {
@@ -104,7 +104,7 @@ def training(run: Run) -> dict[str, Any]:
 
 
 def published_parameters(config: str) -> int | None:
-    """How many the config of the published sizes has; None where there is no such config."""
+    """The number of parameters of the config with published sizes; None if there is no such config."""
     known = CONFIGS.get(config.removesuffix("-small"))
     if known is None:
         return None
@@ -113,7 +113,7 @@ def published_parameters(config: str) -> int | None:
 
 
 class _Counting(range_coder.Encoder):
-    """Adds up what the model itself says of all that is encoded."""
+    """An encoder that adds up the model's own bits of all symbols."""
 
     bits = 0.0
 
@@ -123,7 +123,7 @@ class _Counting(range_coder.Encoder):
 
 
 def bits_and_file(test: Measured, weights: FixedWeights, device: str) -> tuple[float, bytes]:
-    """The model's own bits for all images, and a stack of them."""
+    """The model's own bits for all images, and the stack of the images."""
     counting = type("Counting", (_Counting,), {"bits": 0.0})
     with mock.patch.object(range_coder, "Encoder", counting):
         file = compress_stack(
@@ -133,7 +133,7 @@ def bits_and_file(test: Measured, weights: FixedWeights, device: str) -> tuple[f
 
 
 def sizes(test: Measured, bits: float, file: bytes) -> dict[str, float]:
-    """The model's bits and the file's bytes, in the paper's unit too, and how much more the file takes."""
+    """The model's bits and the file's bytes, also in the papers' unit, and the overhead of the file."""
     return {
         "nll_bits": bits,
         "file_bytes": len(file),
@@ -144,12 +144,12 @@ def sizes(test: Measured, bits: float, file: bytes) -> dict[str, float]:
 
 
 def _speed(test: Measured, count: int, batch: int, weights: FixedWeights, device: str) -> dict[str, Any]:
-    """Seconds for the first images, there and back, on the clock and of the processor.
+    """Wall-clock and processor seconds of encoding and decoding the first images.
 
-    The clock's depend on what else a machine does; the processor's do not, but say nothing of another device's.
+    Wall-clock times depend on the machine's other load; processor times do not, but exclude other devices.
 
     Raises:
-        SystemExit: an image came back changed.
+        SystemExit: a decoded image differs.
     """
     images = list(test.images[:count])
     depth = 8 if test.levels == 256 else 1

@@ -1,8 +1,8 @@
-"""A whole test set as one stack by models of the PixelRNN family: its bytes, beside the models' own bits.
+"""Code a whole test set as one stack with models of the PixelRNN family: its bytes and the models' own bits.
 
 python -m bench.family.stack runs/row-lstm-cifar10 --data cifar10=cifar10-test.npy --out bench/results/family.json
 
-Every image of the stack is decoded again and compared. Run after `bench/family/measure.py`.
+Every image of the stack is decoded and compared. Run after `bench/family/measure.py`.
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ def main(runs: tuple[Path, ...], sets: dict[str, Path], images: int | None, thre
             "decode_s": decode_s,
             "measured": {**provenance([sets[test.source]], [], threads), "device": "cpu"},
         }
-        result = read(out)  # others may have added to it meanwhile
+        result = read(out)  # another process may have changed the file
         put(result, "stacks", entry)
         write(out, result)
         click.echo(f"{folder.name}: {len(file)} bytes, {entry['overhead']:.4%} over the model's bits", err=True)

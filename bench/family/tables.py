@@ -9,7 +9,7 @@ from bench.common import origin, table
 
 Row = dict[str, Any]
 
-#: Models as they are called, in the order of the page.
+#: Model's name in configs -> title, in the order of the page.
 TITLES = {
     "pixelcnn": "PixelCNN",
     "row-lstm": "Row LSTM",
@@ -19,10 +19,10 @@ TITLES = {
     "pixelcnn-pp": "PixelCNN++",
 }
 SETS = {"cifar10": "CIFAR-10", "mnist-binary": "Binarised MNIST", "mnist": "MNIST of 8 bits"}
-#: Images of the published training sets.
+#: Number of images in the published training sets.
 TRAINING_IMAGES = {"cifar10": 50_000, "mnist-binary": 60_000, "mnist": 60_000}
 
-#: Ablations: what they are called, the models that they are about (all without any), and the fields that vary.
+#: Ablations: title, models (all if empty), and fields that vary.
 ABLATIONS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("Layers", ("row-lstm",), ("layers",)),
     ("Residual and skip connections", ("pixelcnn", "row-lstm", "diagonal-bilstm"), ("residual", "skip")),
@@ -38,14 +38,14 @@ def title_of(data: str) -> str:
 
 
 def _by(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:
-    """Groups in the order in which they come first."""
+    """Groups of rows, in the order of their first rows."""
     rows = list(rows)
     order = list(dict.fromkeys(map(key, rows)))
     return [(k, [r for r in rows if key(r) == k]) for k in order]
 
 
 def _samples(row: Row) -> tuple[Any, ...]:
-    """Rows of the same images are side by side."""
+    """The key of a row's images, to group rows of the same images."""
     return row["data"], row["images"], row["sha256"]
 
 
@@ -67,7 +67,7 @@ def _config(row: Row) -> str:
 
 
 def rates(result: dict[str, Any]) -> str:
-    """What models and other formats make of each set."""
+    """The rates of models and other formats on each set."""
     parts = []
     for (data, images, sha256), rows in _by(result["rows"], _samples):
         unit, first = rows[0]["unit"], rows[0]
@@ -108,7 +108,7 @@ def _elsewhere(data: str, rows: list[Row]) -> str:
 
 
 def speeds(result: dict[str, Any]) -> str:
-    """Images a second."""
+    """The speeds in images per second."""
     head = ["model", "config", "arithmetic", "device"]
     head += [f"{way}, {n}" for n in ("one by one", "together") for way in ("encode", "decode")]
     head += ["of them together", "verified"]
@@ -123,7 +123,7 @@ def speeds(result: dict[str, Any]) -> str:
 
 
 def photographs(result: dict[str, Any]) -> str:
-    """A large image, coded by models of small ones."""
+    """The results on a large image, coded by models for small ones."""
     rows = result.get("photographs", [])
     if not rows:
         return ""
@@ -148,7 +148,7 @@ def _best(result: dict[str, Any], data: str) -> list[Row]:
 
 
 def order(result: dict[str, Any]) -> str:
-    """The models' order beside the published one, of every set with two or more published figures."""
+    """The ranking of the models beside the published one, for every set with two or more published figures."""
     parts = []
     for data in dict.fromkeys(r["data"] for r in result["rows"]):
         rows = _best(result, data)
@@ -176,7 +176,7 @@ def order(result: dict[str, Any]) -> str:
 
 
 def budget(result: dict[str, Any]) -> str:
-    """What the runs had, beside what the published models are."""
+    """The budgets of the runs beside those of the published models."""
     head = ["set", "model", "images seen", "passes over the training set", "trained for", "parameters"]
     head += ["of the published size", "share"]
     lines = []
@@ -191,7 +191,7 @@ def budget(result: dict[str, Any]) -> str:
 
 
 def ablations(result: dict[str, Any]) -> str:
-    """What one change does, the rest and the images seen being the same."""
+    """The effect of single changes, with everything else, including the images seen, equal."""
     parts = []
     for title, models, fields in ABLATIONS:
         chosen = [r for r in result["ablations"] if not models or r["model"] in models]
@@ -235,13 +235,13 @@ def _value(value: Any) -> str:
 
 
 def origins(result: dict[str, Any]) -> str:
-    """Where the figures came from, each origin once."""
+    """The provenance of the figures, without duplicates."""
     lists = [result.get(name, []) for name in ("rows", "ablations", "peers", "photographs", "stacks")]
     return "\n\n".join(line for line, _ in groupby(sorted(origin(r["measured"]) for rows in lists for r in rows)))
 
 
 def stacks(result: dict[str, Any]) -> str:
-    """Whole test sets, each a file."""
+    """The results on whole test sets as single files."""
     rows = result.get("stacks", [])
     if not rows:
         return ""

@@ -1,4 +1,4 @@
-"""Every mode of picture: through the codec and back, with sizes beside other formats' and what ours promises at most.
+"""Code pictures of every mode and back, and compare sizes with other formats and with the promised maximum.
 
 python -m bench.pictures.measure pngsuite.tar --out bench/results/pngsuite.json --page docs/pngsuite.md
 python -m bench.pictures.measure graphics.tar --halves --out bench/results/graphics.json --page docs/graphics.md
@@ -33,18 +33,18 @@ from pixzip.codec.webp_png import WebpEffort
 from pixzip.image.picture import Layout, Picture, Samples
 from pixzip.image.sources import members
 
-#: What a file may take beyond the best of the formats below.
+#: Most bytes of a file beyond the best of the formats below.
 ALLOWED_BYTES = 24
 
 
 def promise(picture: Picture, stream: bytes | None) -> tuple[str, int]:
-    """The format that the promise is about, and the most bytes that a file without metadata may have.
+    """The format to which the promise refers, and the most bytes of a file without metadata.
 
-    Up to 8 bits: the lossless WebP bitstream, without the 20 bytes of its file's headers, and for a palette that
-    of the indices and the deflated palette. Above: the PNG that pixzip writes.
+    For up to 8 bits, it is the lossless WebP bitstream without the 20 bytes of file headers; for a palette, that of
+    the indices plus the deflated palette. Above 8 bits, it is the PNG that pixzip writes.
 
     Args:
-        stream: the WebP bitstream of the samples, None if there is none.
+        stream: WebP bitstream of the samples; None if there is none.
     """
     if stream is None:
         return "PNG", len(image.write(dataclasses.replace(picture, metadata=()))) + ALLOWED_BYTES
@@ -53,14 +53,14 @@ def promise(picture: Picture, stream: bytes | None) -> tuple[str, int]:
 
 
 def without_metadata(file: bytes) -> bytes:
-    """The `.pxz` file of the same picture without its metadata, of which blocks know nothing."""
+    """The `.pxz` file of the same picture without its metadata, which does not affect blocks."""
     header = container.read_header(file, None)
     extras = tuple((kind, body) for kind, body in header.extras if kind is not Extra.CHUNK)
     return container.pack_header(dataclasses.replace(header, extras=extras)) + file[header.size_bytes :]
 
 
 def _remembered(webp: Callable[..., bytes | None]) -> Callable[..., bytes | None]:
-    """`foreign.webp` that makes the same stream once: it is what takes the time."""
+    """`webp_png.webp` with a cache of streams, which are slow to make."""
     streams: dict[tuple[object, ...], bytes | None] = {}
 
     def made(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
@@ -73,7 +73,7 @@ def _remembered(webp: Callable[..., bytes | None]) -> Callable[..., bytes | None
 
 
 def row(file: tuple[str, bytes], model: str, threads: int) -> dict[str, Any]:
-    """What became of one file, given as its path and content."""
+    """The results for one file, given as its path and content."""
     with mock.patch.object(webp_png, "webp", _remembered(webp_png.webp)):
         return _row(*file, model, threads)
 
@@ -125,7 +125,7 @@ def _row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
 def main(
     data: Path, model: str, threads: int, jobs: int, halves: bool, only: str, out: Path | None, target: Path | None
 ) -> None:  # fmt: skip
-    """Every file of the tar DATA; exit code 1 if one came back changed or larger than promised."""
+    """Measure every file of the tar DATA; exit code 1 if one is changed or larger than promised."""
     set_threads(threads)
     result: dict[str, Any] = {
         "benchmark": "pictures",

@@ -1,8 +1,8 @@
-"""Every mode of picture through every format that is written: what each keeps, and what pxz makes of it.
+"""Code pictures of every mode with every written format: the modes that each keeps, and the size in pxz.
 
     python -m bench.pictures.modes --page docs/modes.md
 
-The pictures are made here: a photograph's content in little (shading, an edge, a texture, noise) at every layout
+The pictures are synthetic: the content of a photograph in small (shading, an edge, a texture, noise) at every layout
 and depth, 96 x 64 pixels.
 """
 
@@ -30,7 +30,7 @@ SUFFIXES = (".png", ".tif", ".pgm", ".ppm", ".pam", ".bmp", ".webp")
 
 
 def picture(layout: Layout, depth: int, transparent: bool = False) -> Picture:
-    """A scene of 16 bits, cut to a depth; alpha fades in from the left."""
+    """A 16-bit scene, reduced to a depth; alpha fades in from the left."""
     width, height = SIDES
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(depth)
@@ -52,7 +52,7 @@ def picture(layout: Layout, depth: int, transparent: bool = False) -> Picture:
 
 
 def row(made: Picture, model: str) -> dict[str, Any]:
-    """What formats and pxz make of one picture."""
+    """The results of all formats and of pxz on one picture."""
     file = codec.compress([made], codec.Options.of(model))[0]
     if codec.decompress([file])[0] != made:
         raise SystemExit(f"{made.layout.name} {made.depth} came back changed")
@@ -82,7 +82,7 @@ def row(made: Picture, model: str) -> dict[str, Any]:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--page", required=True, type=click.Path(path_type=Path), help="Markdown page to write.")
 def main(model: str, threads: int, page: Path) -> None:
-    """Write the table of modes; exit code 1 if one came back changed."""
+    """Write the table of modes; exit code 1 if a picture is changed."""
     set_threads(threads)
     made = [picture(layout, depth) for layout, depths in DEPTHS.items() for depth in depths]
     made += [picture(layout, 8, transparent=True) for layout in (Layout.GREY, Layout.RGB, Layout.PALETTE)]

@@ -1,4 +1,4 @@
-"""The results of `bench/pictures/measure.py` in groups, and as a page of Markdown."""
+"""Groups of the results of `bench/pictures/measure.py`, and the Markdown page."""
 
 from collections import Counter
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ from typing import Any
 from bench.common import origin, table
 from bench.pictures.sheets import trained_on
 
-#: Of a row and of a group: the sizes that are compared, and the names of their columns.
+#: Compared sizes of a row or group -> names of their columns.
 _SIZES = {"png_bytes": "PNG", "webp_bytes": "WebP", "jxl_bytes": "JPEG XL", "bare_bytes": "pxz"}
 
 _LEGEND = """\
@@ -30,12 +30,12 @@ def blocks(counts: dict[str, int]) -> str:
 
 
 def half(row: dict[str, Any]) -> str:
-    """Of `bench/pictures/sheets.py`."""
+    """The half of the set, see `bench/pictures/sheets.py`."""
     return "trained on" if trained_on(row["name"]) else "held out"
 
 
 def groups(rows: list[dict[str, Any]], halves: bool = False) -> dict[str, list[dict[str, Any]]]:
-    """Totals of every mode, of every folder if there are several, of both halves if asked for, and of all files."""
+    """Totals of every mode, of every folder if there are several, of both halves if requested, and of all files."""
     by_mode, by_folder, by_half = (
         {name: [r for r in rows if of(r) == name] for name in map(of, rows)} for of in (mode, folder, half)
     )
@@ -49,7 +49,7 @@ def groups(rows: list[dict[str, Any]], halves: bool = False) -> dict[str, list[d
 
 
 def _by_number(name: str) -> tuple[str, int]:
-    """GREY 2 stands before GREY 16."""
+    """The sort key that puts GREY 2 before GREY 16."""
     head, _, number = name.rpartition(" ")
     return (head, int(number)) if number.isdigit() else (name, 0)
 

@@ -1,8 +1,8 @@
-"""What other formats make of one picture of any mode, without its metadata; every file is decoded and compared.
+"""Sizes in other formats of one picture of any mode, without metadata; every file is decoded and compared.
 
-PNG keeps the picture's own layout, and stores a depth that it lacks in the next one.  WebP and JPEG XL have no
-palettes as such: they get the colours that one stands for, with alpha where the picture has transparent ones.
-Fewer than 8 bits a sample stand in 8, as they are; of 9 to 15, in 16, which WebP has not at all.
+PNG keeps the picture's own layout, and stores an unsupported depth at the next larger one.  WebP and JPEG XL have no
+palettes: they get the colours of the palette, with alpha if there are transparent ones.  Samples of fewer than 8 bits
+are stored unscaled in 8 bits, those of 9 to 15 bits in 16, which WebP does not support.
 """
 
 import dataclasses
@@ -23,17 +23,17 @@ from pixzip.image.picture import Chunk, Picture
 from pixzip.report import codecs
 
 
-class WrongPeer(Exception):  # noqa: N818 (it is no error of pixzip)
-    """A peer's file does not decode to what went in."""
+class WrongPeer(Exception):  # noqa: N818 (not an error of pixzip)
+    """A peer's file does not decode to the original."""
 
 
 def peer_sizes(picture: Picture, source: bytes, stream: bytes | None, threads: int) -> dict[str, Any]:
-    """Bytes of each format's file, None where there is none, and why a format that could have one has not.
+    """Bytes of each format's file, or None, and the reason if a format that could hold the picture has no file.
 
     Args:
-        source: the file that the picture was read from.
-        stream: what `foreign.webp` made of the picture's samples.
-        threads: of libjxl.
+        source: original file of the picture.
+        stream: WebP bitstream of the picture's samples.
+        threads: number of threads of libjxl.
     """
     makers = {
         "png": lambda: len(optimised_png(picture, source)),
@@ -52,13 +52,13 @@ def peer_sizes(picture: Picture, source: bytes, stream: bytes | None, threads: i
 
 
 def optimised_png(picture: Picture, source: bytes) -> bytes:
-    """The smallest of these PNG files, none of which has metadata.
+    """The smallest of several PNG files without metadata.
 
-    The source's own compression, if it is a PNG file; deflate at level 9 of unfiltered rows; and, from 8 bits
-    on, libpng's choice of filters at that level.
+    The candidates are the source's own compression, if it is a PNG file; deflate at level 9 of unfiltered rows; and,
+    for 8 bits and more, libpng's choice of filters at that level.
 
     Args:
-        source: the file that the picture was read from.
+        source: original file of the picture.
     """
     bare = dataclasses.replace(picture, metadata=())
     chunks = _chunks(image.write(bare))
@@ -91,11 +91,11 @@ def _join(chunks: list[Chunk]) -> bytes:
 
 
 def webp_file_bytes(picture: Picture, stream: bytes | None) -> int | None:
-    """Size of the lossless WebP file, at libwebp's slowest setting; None where WebP cannot hold the picture.
+    """Size of the lossless WebP file at libwebp's slowest setting; None if WebP cannot hold the picture.
 
     Args:
-        stream: what `foreign.webp` made of the picture's samples: it takes long, and is made again only where
-            the file is another, for palettes and transparent colours.
+        stream: WebP bitstream of the picture's samples; it is slow to make, and is made again only for palettes and
+            transparent colours, for which the file differs.
     """
     if picture.depth > 8:
         return None
@@ -109,7 +109,7 @@ def webp_file_bytes(picture: Picture, stream: bytes | None) -> int | None:
 
 
 def jpeg_xl(picture: Picture, threads: int) -> bytes:
-    """A lossless JPEG XL file, by effort 9."""
+    """A lossless JPEG XL file at effort 9."""
     shown = colours(picture)
     codec = codecs.jpeg_xl(9, threads)
     data = codec.encode(as_picture(shown))

@@ -1,9 +1,9 @@
-"""Training images of drawings: half of a set of sprites, icons and screenshots, small ones laid out on sheets.
+"""Make training images of drawings: half of a set of sprites, icons and screenshots, with small ones on sheets.
 
     python -m bench.pictures.sheets graphics.tar sheets --channels 3
     python -m bench.pictures.sheets graphics.tar sheets-grey --channels 1
 
-Which half a file belongs to depends on its path alone: `trained_on`.  `bench/pictures/measure.py` reports both halves.
+A file's path alone determines its half: `trained_on`.  `bench/pictures/measure.py` reports both halves.
 """
 
 import io
@@ -20,18 +20,18 @@ from pixzip.image.sources import members
 
 Plane = NDArray[np.uint8]
 
-#: Crops are of 64 x 64 pixels: what is smaller goes on sheets.
+#: Side of crops; smaller images are put on sheets.
 SMALLEST = 64
 SHEET = 256
 
 
 def trained_on(name: str) -> bool:
-    """Whether the `graphics` models may have seen the file of this path in its tar."""
+    """Whether the `graphics` models may have been trained on the file of this path in its tar."""
     return zlib.crc32(name.partition("/")[2].encode()) % 2 == 0
 
 
 def planes(image: Image.Image, channels: int) -> Plane | None:
-    """(H, W, 3) colours; or (H, W, 1) indices of palettes, alpha, or grey; None where there is nothing of the kind."""
+    """(H, W, 3) colours; or (H, W, 1) indices of palettes, alpha, or grey; None if there is no such plane."""
     if channels == 3:
         shown = image if image.mode == "RGBA" else image.convert("RGBA").convert("RGB")
         return np.asarray(shown)[..., :3]
@@ -43,7 +43,7 @@ def planes(image: Image.Image, channels: int) -> Plane | None:
 
 
 def sheet(sprites: list[Plane], rng: np.random.Generator) -> Plane:
-    """(256, 256, C): rows of sprites drawn at random, cut at the edges."""
+    """(256, 256, C) rows of randomly chosen sprites, cut at the edges."""
     out = np.zeros((SHEET, SHEET, sprites[0].shape[2]), np.uint8)
     y = 0
     while y < SHEET:
@@ -58,7 +58,7 @@ def sheet(sprites: list[Plane], rng: np.random.Generator) -> Plane:
 
 
 def sheets(data: Path, channels: int) -> Iterator[tuple[str, Plane]]:
-    """(name, (H, W, C)) of the training half."""
+    """Yield (name, (H, W, C)) of the training half."""
     small: dict[str, list[Plane]] = {}
     for source in members(data, hidden=True):
         if not trained_on(source.name):

@@ -1,1 +1,1 @@
-"""Other libraries' interfaces: Pillow, and chunked arrays."""
+"""Adapters to the interfaces of other libraries: Pillow and chunked arrays."""

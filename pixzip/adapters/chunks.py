@@ -1,7 +1,7 @@
-"""Chunks of image arrays as bytes, for Zarr and whatever else cuts arrays into chunks.
+"""Convert chunks of image arrays to bytes and back, for Zarr and other chunked arrays.
 
-`docs/zarr.md` says what the axes mean, what a chunk's bytes are, and when images become a stack.
-Importing this imports no PyTorch: an array's metadata can be read without.
+`docs/zarr.md` specifies the axes, the bytes of a chunk, and when images become a stack.  This module does not
+import PyTorch, so that an array's metadata can be read without it.
 """
 
 import zlib
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.unsignedinteger[Any]]
 
-#: What the axes of a chunk can be: images, rows, columns, channels. The order is that of the ids in chunks.
+#: Possible axes of a chunk: images, rows, columns, channels.  Chunks store the index in this tuple.
 AXES = ("HW", "HWC", "NHW", "NHWC", "CHW", "NCHW")
 MAX_CHANNELS = 4
-#: Images of fewer pixels are small: a header each would be much of their bytes.
+#: Images with fewer pixels are small: a header per image would be a large part of their bytes.
 SMALL_PIXELS = 4096
-#: Of small images below one another in one picture, at most.
+#: Most pixels of a picture that stacks small images vertically.
 _COLUMN_PIXELS = 1 << 16
 _AXES, _BIG_ENDIAN, _FORTRAN, _REPEATED, _RESERVED = 0x07, 0x08, 0x10, 0x20, 0xC0
 
 
 def axes_of(shape: tuple[int, ...], axes: str | None = None) -> str:
-    """What the axes of a chunk are.
+    """The axes of a chunk.
 
-    Two are HW. Three are HWC where the last is 4 or less, else NHW. Four are NHWC.
+    By default, two axes are HW; three are HWC if the last one is at most 4, else NHW; four are NHWC.
 
     Args:
-        axes: one of `AXES`, where it is none of these.
+        axes: one of `AXES`, to override the default.
     Raises:
-        ValueError: the shape has other axes.
+        ValueError: the shape does not match.
     """
     found = axes or {2: "HW", 3: "HWC" if shape[-1:] <= (MAX_CHANNELS,) else "NHW", 4: "NHWC"}.get(len(shape), "")
     if not found or len(found) != len(shape):
@@ -55,15 +55,15 @@ def axes_of(shape: tuple[int, ...], axes: str | None = None) -> str:
 
 @dataclass(frozen=True)
 class ChunkCodec:
-    """Arrays of images <-> bytes.
+    """Converts arrays of images to bytes and back.
 
     Args:
         model: name of a shipped model, or path of a weights file.
-        model_id: its id; "" for the one that is here.
-        axes: one of `AXES`; None goes by the shape, as `axes_of` does.
+        model_id: expected id of the model; "" for any.
+        axes: one of `AXES`; None for the default of `axes_of`.
     Raises:
-        ValueError: the axes are none of these.
-        ModelMismatchError: there is no such model; with an id only encoding needs one.
+        ValueError: the axes are not in `AXES`.
+        ModelMismatchError: there is no such model; with an id, only encoding raises this.
     """
 
     model: str
@@ -77,7 +77,7 @@ class ChunkCodec:
             object.__setattr__(self, "model_id", _model_id(self.model))
 
     def config(self) -> dict[str, Any]:
-        """What makes an equal codec."""
+        """The arguments that create an equal codec."""
         axes = {"axes": self.axes} if self.axes else {}
         return {"model": self.model, "model_id": self.model_id, **axes}
 
@@ -95,7 +95,7 @@ class ChunkCodec:
 
     @cached_property
     def _weights_files(self) -> list[Path]:
-        """The weights file, where the model is no shipped one and the file is here."""
+        """The weights file, if it exists and the model is not a shipped one."""
         from pixzip.models import library
 
         return [path] if self.model not in library.shipped_paths() and (path := Path(self.model)).is_file() else []
@@ -111,11 +111,11 @@ class ChunkCodec:
         """The bytes of a chunk.
 
         Args:
-            chunk: uint8 or uint16 of either byte order, of axes that `axes_of` takes.
+            chunk: uint8 or uint16 of either byte order, with axes that `axes_of` accepts.
         Raises:
-            ValueError: it is none of these.
-            UnsupportedImageError: it is too large.
-            ModelMismatchError: the model is not here, or another has its name.
+            ValueError: the chunk has another dtype or other axes.
+            UnsupportedImageError: the chunk is too large.
+            ModelMismatchError: the model is missing, or its name belongs to another model.
         """
         if chunk.dtype.kind != "u" or chunk.dtype.itemsize > 2:
             raise ValueError(f"chunk is {chunk.dtype}, expected uint8 or uint16")
@@ -135,7 +135,7 @@ class ChunkCodec:
         return start + crc32(start).to_bytes(4, "little") + b"".join(files)
 
     def _files(self, images: Array) -> list[bytes]:
-        """What holds the rows of (N, H, W, C) images, from the first to the last."""
+        """The files that hold the rows of (N, H, W, C) images, from first to last."""
         n, h, w, c = images.shape
         if n == 1 or h * w >= SMALL_PIXELS or c in (2, 4) or images.dtype != np.uint8:
             return self._encoder.encode_batch(list(images))
@@ -145,17 +145,17 @@ class ChunkCodec:
         stacked = compress_stack(list(images), library.resolve(self.model, c), self._encoder.options.executor)
         if len(zlib.compress(images.tobytes(), 1)) > len(stacked):
             return [stacked]
-        # a stack has nothing but its model: where that is beaten so easily, the images are worth a look as drawings
+        # a stack codes with its model only: if that is so easily beaten, try the images as drawings
         high = max(1, min(_COLUMN_PIXELS // (h * w), MAX_SIDE // h))
         columns = self._encoder.encode_batch([images[i : i + high].reshape(-1, w, c) for i in range(0, n, high)])
         return min([stacked], columns, key=lambda files: sum(map(len, files)))
 
     def decode(self, data: bytes) -> NDArray[Any]:
-        """The inverse of `encode`, shape, dtype, byte order and order of axes in memory included.
+        """The inverse of `encode`, including shape, dtype, byte order and memory layout.
 
         Raises:
             BitstreamError: the bytes are damaged, truncated, foreign or hostile.
-            ModelMismatchError: their model is not here, or does not run exactly here.
+            ModelMismatchError: the model is missing, or does not run exactly here.
         """
         reader = Reader(data)
         head, n, count = reader.byte("axes"), reader.varint("number of images"), reader.varint("number of files")
@@ -179,7 +179,7 @@ class ChunkCodec:
         return _from_images(np.repeat(images, repeats, 0), head)
 
     def _rows(self, files: list[bytes]) -> Array:
-        """(rows, W, C), of all files below one another."""
+        """(rows, W, C) samples of all files, stacked vertically."""
         if stack.is_stack(files[0]) and len(files) == 1:
             from pixzip.codec.options import Options
             from pixzip.codec.stack import decompress_stack
@@ -201,7 +201,7 @@ def _model_id(model: str) -> str:
 
 
 def _to_images(chunk: NDArray[Any], axes: str) -> Array:
-    """(N, H, W, C) of the machine's byte order."""
+    """The chunk as (N, H, W, C) in native byte order."""
     images = chunk.astype(chunk.dtype.newbyteorder("="), copy=False)
     present = [axes.index(name) for name in "NHWC" if name in axes]
     images = images.transpose(present)
@@ -231,7 +231,7 @@ def _from_images(images: Array, head: int) -> NDArray[Any]:
 def _check_pixels(files: list[bytes], repeats: int) -> None:
     """
     Raises:
-        BitstreamError: files together have more pixels than a decoder takes.
+        BitstreamError: the files have more pixels in total than a decoder accepts.
     """
     pixels = 0
     for file in files:

@@ -1,6 +1,6 @@
 """`.pxz` files in Pillow: `import pixzip` makes `Image.open("x.pxz")` and `image.save("x.pxz")` work.
 
-An image shows its mode, size and `info` as soon as it is open; its pixels are decoded when they are asked for.
+An open image has its mode, size and `info` at once; its pixels are decoded at first access.
 """
 
 from typing import IO, Any
@@ -11,9 +11,9 @@ FORMAT = "PXZ"
 SUFFIX = ".pxz"
 MIME = "image/x-pxz"
 _SIGNATURE = b"\x89PX"
-#: Bytes that most headers fit into; of longer ones, twice as many are read until they do.
+#: Size that most headers do not exceed; for longer ones, the size is doubled until the header fits.
 _HEAD_BYTES = 1 << 12
-#: Of what Pillow hands over to `_save`, what is for the encoder, and what takes the place of entries of `info`.
+#: Arguments of `Image.save` for the encoder, and arguments that replace entries of `info`.
 _CHOICES = ("model", "device")
 _METADATA = ("icc_profile", "exif", "xmp", "dpi")
 
@@ -23,7 +23,7 @@ class PxzImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "pixzip lossless image"
-    #: Whether the pixels are still to be decoded; not so of a pickled image that comes back.
+    #: Whether the pixels must still be decoded; False for an unpickled image.
     _pending = False
 
     def _open(self) -> None:
@@ -32,7 +32,7 @@ class PxzImageFile(ImageFile.ImageFile):
         from pixzip.image import pillow_images
         from pixzip.image.picture import frame_of
 
-        assert self.fp is not None  # Pillow's type has it so for images that were closed
+        assert self.fp is not None  # typed as optional for closed images
         try:
             self._frame = frame_of(_read_header(self.fp))
             shown = pillow_images.head(self._frame)
@@ -42,14 +42,14 @@ class PxzImageFile(ImageFile.ImageFile):
         self._pending = True
 
     def _file(self) -> bytes:
-        """All of the file."""
+        """The bytes of the whole file."""
         if self.fp is None:
             raise ValueError("Operation on closed image")
         self.fp.seek(0)
         return self.fp.read()
 
     def verify(self) -> None:
-        """Check lengths and checksums, without decoding pixels.
+        """Check lengths and checksums without decoding pixels.
 
         Raises:
             OSError: the file is damaged.
@@ -72,7 +72,7 @@ class PxzImageFile(ImageFile.ImageFile):
         """Decode the pixels, once.
 
         Raises:
-            OSError: they cannot be decoded.
+            OSError: the pixels cannot be decoded.
         """
         if self._pending:
             self.im = self._decoded().im
@@ -99,10 +99,10 @@ class PxzImageFile(ImageFile.ImageFile):
 
 
 def _read_header(stream: IO[bytes]) -> Any:
-    """The header of a file, of which little else is read.
+    """The header of a file; reads little more than the header.
 
     Raises:
-        BitstreamError: there is none, or it is damaged.
+        BitstreamError: the header is missing or damaged.
     """
     from pixcodecs.container import image as container
     from pixcodecs.errors import BitstreamError
@@ -140,10 +140,10 @@ def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
 
 
 def _save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
-    """`_save` of what is one image.
+    """`_save` for a single image.
 
     Raises:
-        OSError: there are several.
+        OSError: there are several images.
     """
     frames = getattr(image, "n_frames", 1) + len(list(image.encoderinfo.get("append_images") or ()))
     if frames != 1:
@@ -152,7 +152,7 @@ def _save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> N
 
 
 def register() -> None:
-    """Tell Pillow of the format."""
+    """Register the format with Pillow."""
     Image.register_open(FORMAT, PxzImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_save_all(FORMAT, _save_all)

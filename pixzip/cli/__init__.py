@@ -1,7 +1,7 @@
-"""The command line: each command in a file of its own, and what they share.
+"""The command line: one file per command, and the code that commands share.
 
-Nothing but `work` and `stack` imports NumPy, PyTorch or their like, so that `--help`, a shell's completion and a wrong
-argument are answered at once: a command checks its arguments, and then imports its module of `work`.
+Only `work` imports large libraries like NumPy and PyTorch, so that `--help`, shell completion and wrong arguments are
+answered at once: a command checks its arguments, then imports its module of `work`.
 """
 
 from pixzip.cli.group import main

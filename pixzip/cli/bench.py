@@ -1,4 +1,4 @@
-"""The command that measures lossless codecs on somebody's own images."""
+"""`pixzip bench`."""
 
 import os
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.cli.options import device_option, force_option
 from pixzip.io import folders
 
-#: What the extra `report` installs.
+#: Packages that the extra `report` installs.
 _EXTRA = ("jinja2", "matplotlib", "psutil")
 
 
@@ -47,7 +47,7 @@ def bench(
 ) -> None:  # fmt: skip
     """Measure lossless codecs on images, folders and tars of them: report.json and index.html.
 
-    Every file is decoded and compared with what went in.
+    Every file is decoded and compared with the original.
     """
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
         raise PixzipError(f"bench needs {', '.join(missing)}: pip install 'pixzip[report]'")

@@ -1,17 +1,17 @@
-"""Errors of the command line: a line each, and the exit codes."""
+"""Errors of the command line: one line per error, and exit codes."""
 
 import click
 from pixcodecs.errors import PixzipError
 
 EXIT_ERROR = 2
-#: A shell reports this code of a process that SIGPIPE ended.
+#: Code that a shell reports for a process ended by SIGPIPE.
 EXIT_PIPE = 141
-#: Errors of one file that leave the others alone.
+#: Errors of one file that do not affect the others.
 FILE_ERRORS = (PixzipError, OSError, MemoryError)
 
 
 def text_of(error: BaseException) -> str:
-    """Say an error in one line."""
+    """The text of an error in one line."""
     if isinstance(error, OSError):
         text = error.strerror or str(error)
     else:
@@ -20,7 +20,7 @@ def text_of(error: BaseException) -> str:
 
 
 def report(name: str | None, error: BaseException) -> None:
-    """Print a line on standard error."""
+    """Print an error as a line on standard error."""
     name = name or (error.filename if isinstance(error, OSError) else None)
     where = f"{name}: " if name else ""
     click.echo(f"pixzip: {where}{text_of(error)}", err=True)

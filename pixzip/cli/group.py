@@ -1,7 +1,7 @@
 """The group of all commands.
 
-Errors are one line each on standard error and exit code 2.  A bad file among many is reported and the
-others are coded.  A command is imported when it is invoked, or its help or a completion is asked for.
+Each error is one line on standard error, and the exit code is 2.  A bad file among many is reported, and the
+others are coded.  A command is imported when it is invoked, or when its help or completion is requested.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from pixzip.io import streams
 
 
 class _Group(click.Group):
-    """The verbs; turns errors into one line and an exit code."""
+    """The group of verbs; turns errors into one line and an exit code."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -26,7 +26,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # as `| head` does: nothing is wrong
+        except BrokenPipeError:  # the reader, e.g. `head`, has ended: no error
             ctx.exit(EXIT_PIPE)
         except FILE_ERRORS as e:
             report(None, e)

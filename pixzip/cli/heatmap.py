@@ -1,4 +1,4 @@
-"""`pixzip heatmap`: where the bits of an image go."""
+"""`pixzip heatmap`."""
 
 from pathlib import Path
 
@@ -27,8 +27,8 @@ def heatmap(
 ) -> None:
     """Draw how many bits each pixel takes, beside the image.
 
-    All together they are the file without its header. WebP and PNG have no bits of single pixels: those of tiles that
-    they coded are spread evenly.
+    The sum is the size of the file without its header. WebP and PNG have no bits of single pixels: the bits of tiles
+    that they coded are spread evenly.
     """
     if out is None:
         if image == streams.STANDARD:

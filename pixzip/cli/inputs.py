@@ -1,4 +1,4 @@
-"""Which files a command takes, and where the result of each goes: folders become the files in them."""
+"""The input files of a command and their outputs; folders are replaced by their files."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,27 +13,27 @@ from pixzip.io import files, streams
 
 
 class Found(NamedTuple):
-    """A file: as the user would write it, and below the folder that the user named, if it was one."""
+    """A file: its path as the user would write it, and its path below the folder that the user named, if any."""
 
     name: str
     inner: Path
 
 
 def image_suffixes() -> frozenset[str]:
-    """Suffixes of the images of a folder."""
-    from pixzip.image import sources  # imports all formats, which `--help` does without
+    """The suffixes of images in a folder."""
+    from pixzip.image import sources  # imports all formats, which `--help` does not need
 
     return sources.folder_suffixes()
 
 
 class Kind(NamedTuple):
-    """The inputs that a command takes, and its outputs.
+    """The inputs and outputs of a command.
 
     Attributes:
-        inputs: what files in a folder are called together.
-        suffixes: gives those of the files of a folder that are taken; asked where there is a folder.
-        renamed: name of an input -> name of its output; None where there is none.
-        not_folders: gives suffixes by which what `-o` names is a file, no folder to be made.
+        inputs: collective name of the files in a folder.
+        suffixes: returns the suffixes of files to take from a folder; called only for folders.
+        renamed: name of an input -> name of its output; None if there are no outputs.
+        not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
     """
 
     inputs: str
@@ -43,10 +43,10 @@ class Kind(NamedTuple):
 
 
 def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -> None:
-    """Enter the files in the ledger, as planned where there is work for them.
+    """Enter the files in the ledger; those to work on are planned.
 
     Args:
-        out: what `-o` says: a file, a folder, "-", or None for beside the input.
+        out: value of `-o`: a file, a folder, "-", or None for outputs beside the inputs.
     Raises:
         PixzipError: `out` cannot take all of them.
     """
@@ -78,7 +78,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
 
 
 def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
-    """A file as it is given; a folder as the files in it and below, see `sources.walk`."""
+    """Yield a file as given, or the files in a folder and its subfolders, see `sources.walk`."""
     path = Path(given)
     if given == streams.STANDARD or not path.is_dir():
         yield Found(given, Path(path.name))
@@ -96,7 +96,7 @@ def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) -> Path | None:
-    """The folder that `-o` names, there or to be made; None where it names none."""
+    """The existing or new folder that `-o` names; None if it names no folder."""
     if out is None or kind.renamed is None:
         return None
     path = Path(out)
@@ -121,10 +121,10 @@ def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: 
 
 
 def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, many: bool, make: bool) -> None:
-    """Find out before the work what stands against it; what is up to date is skipped.
+    """Check, before the work, for errors; skip a file whose output is up to date.
 
     Raises:
-        PixzipError, OSError: whatever does.
+        PixzipError, OSError: the file cannot be worked on.
     """
     source = Path(name).stat() if name != streams.STANDARD else None
     ledger[name].bytes_before = source.st_size if source else None

@@ -1,4 +1,4 @@
-"""The account of a command's files: lines for people, JSON for programs, and the sums at the end."""
+"""The record of a command's files: lines for people, JSON for programs, and totals at the end."""
 
 import json
 import os
@@ -23,7 +23,7 @@ UP_TO_DATE = "up to date"
 
 @dataclass
 class Entry:
-    """One file; a field that is not known is None."""
+    """One file; unknown fields are None."""
 
     name: str
     output: str | None = None
@@ -38,20 +38,20 @@ class Entry:
 
     @property
     def ratio(self) -> float | None:
-        """Bytes before by bytes after."""
+        """Bytes before divided by bytes after."""
         return self.bytes_before / self.bytes_after if self.bytes_before and self.bytes_after else None
 
 
 class Ledger:
-    """The files of a command, and what it says of them.
+    """The files of a command and the messages about them.
 
-    Every file is entered by `plan`, and leaves with `done`, `skip`, `fail` or `would`, which say their line.
+    Every file is entered by `plan` and closed by `done`, `skip`, `fail` or `would`, each of which prints a line.
     """
 
     def __init__(self, label: str, manner: Manner, *, writes: bool = True) -> None:
         """
         Args:
-            label: of the bar.
+            label: label of the bar.
             writes: whether files have outputs.
         """
         self.label, self.manner, self.writes = label, manner, writes
@@ -62,11 +62,11 @@ class Ledger:
         self._began = time.perf_counter()
 
     def carry_out(self, work: Callable[[list[str]], None], *, bar: bool = True) -> None:
-        """Do the work on what is planned, or say what would be done; then the sums, and the end with the right code.
+        """Work on the planned files, or list them for a dry run; then print totals and exit with the right code.
 
         Args:
-            work: takes the names of the files.
-            bar: whether there is none of the work's own.
+            work: called with the names of the files.
+            bar: whether to show a bar; False if the work has its own.
         """
         names = self.planned()
         if self.manner.dry_run:
@@ -79,7 +79,7 @@ class Ledger:
 
     @contextmanager
     def at_work(self, bar: bool = True) -> Iterator[None]:
-        """The bar, unless there is another, and what is said if a signal ends the work."""
+        """Show the bar if `bar`, and set the message for a signal that ends the work."""
         wanted = bar and not self.manner.quiet and not (self.manner.json_lines and sys.stdout.isatty())
         signals.set_text(click.get_current_context(), self._farewell)
         with FilesBar(self.label, sum(self[name].bytes_before or 0 for name in self.planned()), wanted) as self.bar:
@@ -96,21 +96,21 @@ class Ledger:
         self.entries[name] = Entry(name, output, bytes_before=size_bytes)
 
     def planned(self) -> list[str]:
-        """Names of the files that there is work for."""
+        """The names of the files to work on."""
         return [name for name, entry in self.entries.items() if entry.status == "planned"]
 
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
 
     def pixels(self, name: str) -> int:
-        """Pixels of a file; 0 before it is read."""
+        """The number of pixels of a file; 0 before it is read."""
         return self.entries[name].pixels or 0
 
     def target(self, name: str) -> str:
         """The output of a file.
 
         Raises:
-            ValueError: it has none.
+            ValueError: the file has no output.
         """
         output = self.entries[name].output
         if output is None:
@@ -130,43 +130,43 @@ class Ledger:
         self.bar.advance(more * (self[name].bytes_before or 0), more * (self[name].pixels or 0))
 
     def warn(self, name: str, text: str) -> None:
-        """Tell the user something about a file."""
+        """Print a warning about a file."""
         if name in self.entries:
             self[name].warnings.append(text)
         if not self.manner.quiet:
             self.bar.say(f"pixzip: {name}: warning: {text}")
 
     def would(self, name: str) -> None:
-        """List what would be done."""
+        """Print what would be done with a file."""
         entry = self[name]
         self._close(entry, "would")
         if not self.manner.quiet and not self.manner.json_lines:
             click.echo(f"{entry.name} -> {entry.output}")
 
     def skip(self, name: str) -> None:
-        """Pass over a file whose output is up to date."""
+        """Skip a file whose output is up to date."""
         self._close(self[name], "skipped")
         if self.manner.verbose:
             self.bar.say(f"{name}: {self[name].output} is {UP_TO_DATE}")
 
     def fail(self, name: str, error: BaseException) -> None:
-        """Report what is wrong with a file."""
+        """Report the error of a file."""
         if name not in self.entries:
             self.plan(name)
-        if self[name].status == "failed":  # it has been said
+        if self[name].status == "failed":  # already reported
             return
         self[name].error = text_of(error)
         self.bar.say(f"pixzip: {name}: {text_of(error)}")
         self._close(self[name], "failed")
 
     def write(self, name: str, data: bytes | BinaryIO, like: os.stat_result | None) -> None:
-        """Write the output of a file, of which it gets times and permissions.
+        """Write the output of a file, with the file's times and permissions.
 
         Raises:
-            PixzipError, OSError: it cannot be written.
+            PixzipError, OSError: the output cannot be written.
         """
         target = self.target(name)
-        with signals_wait():  # what is written is counted
+        with signals_wait():  # so that a written file is counted
             files.write(target, data, self.manner.force, like, make=True)
             self.written += 1
         self[name].bytes_after = len(data) if isinstance(data, bytes) else data.tell()
@@ -179,7 +179,7 @@ class Ledger:
         self[name].bytes_after = None
 
     def done(self, name: str) -> None:
-        """Finish a file, unless it has failed meanwhile."""
+        """Close a file, unless it has failed meanwhile."""
         entry = self[name]
         if entry.status == "failed":
             return
@@ -197,7 +197,7 @@ class Ledger:
             click.echo(json.dumps({**asdict(entry), "seconds": round(entry.seconds, 6)}))
 
     def close(self) -> None:
-        """Say the sums, and end the program with the right code."""
+        """Print the totals, and end the program with the right code."""
         total = self._total()
         if self.manner.json_lines:
             click.echo(json.dumps({"total": total}))

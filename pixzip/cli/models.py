@@ -17,8 +17,8 @@ _UNKNOWN = "-"
 def models(as_json: bool) -> None:
     """List the models: shipped ones, and those in the folders that PIXZIP_MODELS lists, as PATH does.
 
-    Listed are multiply-adds a pixel, what each was trained on (megapixels seen), and bpsp: bits per sub-pixel of the
-    files of the validation photographs. What is not known is a dash.
+    Columns are multiply-adds per pixel, training data (megapixels seen), and bpsp: bits per sub-pixel of the files of
+    the validation photographs. A dash stands for unknown values.
     """
     card = library.WEIGHTS / library.CARD
     known = json.loads(card.read_text()) if card.exists() else {}
@@ -37,7 +37,7 @@ def _row(named: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
     """The facts of a `library.NamedModel`.
 
     Args:
-        facts: its entry in the card, which knows more about shipped models than their weights do.
+        facts: the model's entry in the card, which has more on shipped models than their weights.
     """
     return {
         "name": named.name,
@@ -56,7 +56,7 @@ def _row(named: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """The row of a table, at most 100 columns wide in all for names of a usual length."""
+    """The row as text, at most 100 columns wide in total for names of usual length."""
     bpsp, seen = row["validation_bpsp"], row["megapixels_seen"]
     after = f" after {row['started_from']}" if row["started_from"] else ""
     data = ", ".join(row["trained_on"] or []) + after + (f", {seen:.0f} MP" if seen else "")
@@ -72,12 +72,12 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 
 
 def on_terminal() -> bool:
-    """Whether standard output is one."""
+    """Whether standard output is a terminal."""
     return bool(sys.stdout) and sys.stdout.isatty()
 
 
 def _print(rows: list[dict[str, str]]) -> None:
-    """A table on a terminal, aligned text elsewhere, which no width cuts."""
+    """Print a table on a terminal, and aligned text of any width elsewhere."""
     if not rows:
         click.echo("no models here")
         return

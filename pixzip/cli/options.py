@@ -1,4 +1,4 @@
-"""Options that several commands share, and what does not go together."""
+"""Options that several commands share, and checks of their combinations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -17,12 +17,12 @@ MOST_SIDE = 1024
 
 
 def complete_paths(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Leave the files to the shell."""
+    """Let the shell complete files."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def complete_models(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of models, shipped and local, and files; the latter first, for bash forgets what stands before them."""
+    """Files and the names of shipped and local models; files first, because bash drops everything before them."""
     found = [CompletionItem(incomplete, type="file")]
     return found + [CompletionItem(name) for name in library.known_paths() if name.startswith(incomplete)]
 
@@ -47,7 +47,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 @dataclass(frozen=True)
 class Manner:
-    """How a command goes about its files, whatever it does with them."""
+    """The options for handling files that commands share."""
 
     recursive: bool = False
     quiet: bool = False
@@ -86,7 +86,7 @@ _WRITING = (
 
 
 def manner_options(*, writes: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The options of `Manner`, which the command gets as `manner`."""
+    """Add the options of `Manner`, which the command receives as `manner`."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
@@ -106,9 +106,9 @@ def manner_options(*, writes: bool) -> Callable[[Callable[..., None]], Callable[
 def refuse_with(option: str, given: dict[str, bool], why: str) -> None:
     """
     Args:
-        given: name of another option -> whether it is there too.
+        given: name of another option -> whether it is given, too.
     Raises:
-        UsageError: one is.
+        UsageError: one of them is given.
     """
     for name, there in given.items():
         if there:
@@ -118,7 +118,7 @@ def refuse_with(option: str, given: dict[str, bool], why: str) -> None:
 def check_streams(manner: Manner, inputs: Sequence[str], out: str | None) -> None:
     """
     Raises:
-        UsageError: `--rm` or `--json` goes with standard input or output.
+        UsageError: `--rm` or `--json` is combined with standard input or output.
     """
     if manner.remove:
         standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}

@@ -1,4 +1,4 @@
-"""Bars on standard error, where that is a terminal."""
+"""Progress bars on standard error, if it is a terminal."""
 
 import time
 from collections.abc import Callable
@@ -10,14 +10,14 @@ import click
 
 from pixzip.io import streams
 
-#: A bar appears for what takes longer.
+#: A bar appears after this time.
 DELAY_S = 1.0
 
 
 class Bar:
-    """Progress on standard error, if that is a terminal: `with Bar("decoding") as bar: work(progress=bar)`."""
+    """A bar on standard error, if it is a terminal: `with Bar("decoding") as bar: work(progress=bar)`."""
 
-    #: Whether `text` is shown, instead of a share and the time left.
+    #: Whether to show `text` instead of the share done and the time left.
     with_text = False
 
     def __init__(self, label: str, wanted: bool = True) -> None:
@@ -37,7 +37,7 @@ class Bar:
         return self
 
     def __call__(self, done: float, total: float) -> None:
-        """Show that `done` of `total` is done."""
+        """Show the progress `done` of `total`."""
         if not self._wanted or (self._progress is None and time.monotonic() - self._started < DELAY_S):
             return
         if self._progress is None:
@@ -50,11 +50,11 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total, text=self.text(done, total))
 
     def text(self, done: float, total: float) -> str:
-        """Text to be shown beside the bar."""
+        """The text beside the bar."""
         return ""
 
     def say(self, text: str) -> None:
-        """A line on standard error, above the bar."""
+        """Print a line on standard error, above the bar."""
         if self._progress is None:
             click.echo(text, err=True)
         else:
@@ -70,7 +70,7 @@ class FilesBar(Bar):
     """One bar for all files.
 
     Attributes:
-        before, after: bytes of the files that are written, and of what was written.
+        before, after: total bytes of the inputs that are finished, and of their outputs.
     """
 
     with_text = True
@@ -78,7 +78,7 @@ class FilesBar(Bar):
     def __init__(self, label: str, size_bytes: int, wanted: bool) -> None:
         """
         Args:
-            size_bytes: of all files.
+            size_bytes: total size of all files.
         """
         super().__init__(label, wanted)
         self._size = size_bytes
@@ -86,13 +86,13 @@ class FilesBar(Bar):
         self.before = self.after = 0
 
     def advance(self, size_bytes: float, pixels: float) -> None:
-        """So much more is done."""
+        """Add to the finished bytes and pixels."""
         self._bytes += size_bytes
         self._pixels += pixels
         self._show(self._bytes, self._pixels)
 
     def part(self, size_bytes: float, pixels: float) -> Callable[[int, int], None]:
-        """The progress callback of what comes next; `advance` counts it when it is done."""
+        """The progress callback of the next part; `advance` counts the part when it is done."""
 
         def progress(done: int, total: int) -> None:
             share = done / max(total, 1)

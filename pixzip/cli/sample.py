@@ -1,4 +1,4 @@
-"""`pixzip sample` and `pixzip complete`: pictures of what a family model has learned."""
+"""`pixzip sample` and `pixzip complete`: draw images from a family model."""
 
 from pathlib import Path
 from typing import Any

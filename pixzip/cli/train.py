@@ -1,4 +1,4 @@
-"""`pixzip train`: the training loop's face."""
+"""`pixzip train`."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The commands by name: where each one is, and the line that `pixzip --help` says of it."""
+"""The commands by name: the location of each, and its line in `pixzip --help`."""
 
 from importlib import import_module
 
@@ -6,13 +6,13 @@ import click
 
 
 class Verb(click.Command):
-    """A command that is not imported: it is listed and completed, and `load` gives the one that can be invoked."""
+    """A command that is not imported yet: it can be listed and completed, and `load` imports the real one."""
 
     def __init__(self, name: str, place: str, help: str) -> None:  # noqa: A002 (as click's)
         """
         Args:
             place: "module:attribute" in `pixzip.cli`.
-            help: the first sentence of the command's own help.
+            help: first sentence of the command's own help.
         """
         super().__init__(name, help=help)
         self.place = place
@@ -24,7 +24,7 @@ class Verb(click.Command):
         return found
 
 
-#: In the order of their names.
+#: All commands, sorted by name.
 VERBS = (
     Verb(
         "bench",

@@ -1,6 +1,6 @@
-"""Sets of small images as arrays: CIFAR-10, MNIST, downsampled ImageNet and folders, in the forms people have them.
+"""Sets of small images as arrays: CIFAR-10, MNIST, downsampled ImageNet and folders, in their common file formats.
 
-Pixels are those of the files: nothing is resized, converted or encoded again.  All forms of one set hold the same
+Pixels are those of the files: nothing is resized, converted or re-encoded.  All formats of a set hold the same
 images, each in its own order.
 
 [1] Krizhevsky, Learning multiple layers of features from tiny images, 2009, https://www.cs.toronto.edu/~kriz/cifar.html
@@ -32,7 +32,7 @@ from pixzip.data.files import (
 from pixzip.data.pickles import pickled
 
 KINDS = ("cifar10", "mnist", "mnist-binary", "imagenet32", "imagenet64", "folder")
-#: Names of folders, and of tars, that say which split is in them.
+#: Split -> names of folders and tars that contain it.
 SPLITS = {
     "train": ("train", "train_32x32", "train_64x64"),
     "test": ("test", "valid", "val", "valid_32x32", "valid_64x64"),
@@ -51,10 +51,10 @@ class Dataset:
     """Images of one size.
 
     Args:
-        name: which set it is, and of binary MNIST which binarisation.
-        images: (N, H, W, C) uint8 in [0, levels), C is 1 or 3; writable, and nobody else's.
-        levels: how many values a sub-pixel can take: 256 or 2.
-        names: a file name for every image where the source has them, otherwise none.
+        name: name of the set, and of the binarisation for binary MNIST.
+        images: (N, H, W, C) uint8 in [0, levels), C is 1 or 3; writable, and not shared.
+        levels: number of values of a sub-pixel, 256 or 2.
+        names: file name of every image if the source has names, otherwise empty.
     """
 
     name: str
@@ -68,21 +68,21 @@ def load(name_or_kind: str, path: Path | Sequence[Path], split: str = "train") -
 
     - cifar10 [1]: the python or the binary archive, its folder, or a folder or tar of images.
     - mnist [2]: a folder of idx files, plain or .gz.
-    - mnist-binary: the binarisation of [3] where the folder has its .amat files, of 50,000 training images;
+    - mnist-binary: the binarisation of [3], of 50,000 training images, if the folder has its .amat files;
       otherwise that of `binarise`, of 60,000.
     - imagenet32, imagenet64 [4]: a folder or tar of images, or a folder of npz batches; test is the validation set.
-    - folder: a folder, tar or list of 8-bit images of one size, all grey or all RGB, sorted by relative path, a list
-      as it is; an .npy, or the first array of an .npz, of (N, H, W) or (N, H, W, C) uint8.
+    - folder: a folder, tar or list of 8-bit images of one size, all grey or all RGB, sorted by relative path, except
+      a list; an .npy, or the first array of an .npz, of (N, H, W) or (N, H, W, C) uint8.
 
-    Images that are in no folder such as train/ or test/ are one split, whichever is asked for.
+    If no image is in a folder like train/ or test/, all images belong to the requested split.
 
     Args:
         name_or_kind: one of `KINDS`; `detect` guesses it.
-        path: what is to be read; a list only of a folder's kind.
+        path: source to read; a list only for the kind "folder".
         split: "train" or "test".
     Raises:
-        PixzipError: nothing is there, it is damaged or hostile, or not of this kind.
-        ValueError: the kind or the split is unknown, or the kind takes no list.
+        PixzipError: the source is missing, damaged, hostile, or not of this kind.
+        ValueError: the kind or the split is unknown, or the kind does not support lists.
     """
     if name_or_kind not in KINDS or split not in SPLITS:
         raise ValueError(f"asked for {split} of {name_or_kind}, expected {' or '.join(SPLITS)} of {', '.join(KINDS)}")
@@ -102,10 +102,10 @@ def load(name_or_kind: str, path: Path | Sequence[Path], split: str = "train") -
 
 
 def detect(path: Path) -> str:
-    """The kind of what is at a path: the most particular that fits, "folder" of any other images and arrays.
+    """The most specific kind of the data at a path; "folder" for any other images and arrays.
 
     Raises:
-        PixzipError: nothing is there, or nothing that `load` takes.
+        PixzipError: the path does not exist, or `load` does not support its content.
     """
     if not path.exists():
         raise PixzipError(f"{path} does not exist, expected a dataset")
@@ -135,14 +135,14 @@ def detect(path: Path) -> str:
 
 
 def binarise(images: Images, stream: int) -> Images:
-    """Draw every pixel's 0 or 1, the latter with probability value / 255, the same for everybody [3].
+    """Draw 0 or 1 for every pixel, 1 with probability value / 255, reproducibly on every machine [3].
 
-    Pixels in raster order, image by image, take one output each of numpy's PCG64 seeded with (BINARISATION_SEED,
-    stream), whose raw 64-bit outputs are promised never to change: 1 where ((output >> 32) * 255) >> 32 < value.
+    Pixels in raster order, image by image, use one output each of NumPy's PCG64 seeded with (BINARISATION_SEED,
+    stream), whose raw 64-bit outputs never change.  A pixel is 1 if ((output >> 32) * 255) >> 32 < value.
 
     Args:
         images: (N, H, W, C) uint8.
-        stream: which draw; `load` has 0 for training images and 1 for test images.
+        stream: number of the draw; `load` uses 0 for training images and 1 for test images.
     Returns:
         (N, H, W, C) uint8, 0 or 1.
     """
@@ -203,7 +203,7 @@ def _binary_batch(name: str, data: bytes) -> tuple[Images, list[str]]:
 
 
 def _planar(name: object, flat: Images, side: int) -> Images:
-    """(N, 3 * side * side), planes of R, G, B -> (N, side, side, 3)"""
+    """(N, 3 * side * side) planes of R, G, B -> (N, side, side, 3)."""
     _check_planar(name, flat.shape, side)
     return np.ascontiguousarray(flat.reshape(-1, 3, side, side).transpose(0, 2, 3, 1))  # NCHW -> NHWC
 
@@ -218,7 +218,7 @@ def _mnist(path: Path, split: str, kind: str) -> Dataset:
     if published:
         return Dataset(f"{kind} (Salakhutdinov)", _amat(published[0].with_name(f"binarized_mnist_{split}.amat")), 2)
     there = sorted(file for end in ("", ".gz") for file in path.rglob(_IDX[split] + end))
-    if len({file.parent for file in there}) != 1:  # other sets than MNIST have files of these names
+    if len({file.parent for file in there}) != 1:  # sets other than MNIST also have files of these names
         raise PixzipError(
             f"{path} has {len(there)} files {_IDX[split]} or {_IDX[split]}.gz, expected one folder of them"
         )
@@ -229,7 +229,7 @@ def _mnist(path: Path, split: str, kind: str) -> Dataset:
 
 
 def _amat(path: Path) -> Images:
-    """Lines of 784 digits 0 or 1, and spaces between -> (N, 28, 28, 1)"""
+    """Lines of 784 digits 0 or 1, separated by spaces -> (N, 28, 28, 1)."""
     rows = [row for line in path.read_bytes().splitlines() if (row := line.translate(None, b" \t"))]
     wrong = [i for i, row in enumerate(rows) if len(row) != 28 * 28]
     bits = np.frombuffer(b"".join(rows), np.uint8) - np.uint8(ord("0"))
@@ -272,7 +272,7 @@ def _folder(path: Path | Sequence[Path], split: str) -> Dataset:
 
 
 def _pictures(name: str, files: Files, path: Path | Sequence[Path], split: str, side: int | None = None) -> Dataset:
-    """All images of a split; of `side` x `side` pixels and RGB where that is given."""
+    """All images of a split; if `side` is given, they must be RGB with `side` x `side` pixels."""
     names = sorted(_of_split(files, path, split, side)) if isinstance(path, Path) else list(files)
     if not names:
         raise PixzipError(f"{path} has no image of {split} among {len(files)} files, expected {name}")
@@ -280,7 +280,7 @@ def _pictures(name: str, files: Files, path: Path | Sequence[Path], split: str, 
 
 
 def _of_split(files: Iterable[str], path: Path, split: str, side: int | None) -> list[str]:
-    """The images of a split: those in its folder; if none is in any split's, all, unless the path says otherwise."""
+    """The images in a split's folder; if there are no such folders, all images, unless the path names another split."""
     every = [file for file in files if is_picture(file)]
     known = {place for places in SPLITS.values() for place in places}
     said: dict[str, list[str]] = {}

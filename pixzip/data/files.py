@@ -1,10 +1,9 @@
-"""Files that datasets come in, read as if they were hostile: folders, tars, images, idx, npy and npz.
+"""The files of datasets, treated as hostile: folders, tars, images, idx, npy and npz.
 
-Archives are read in memory and never unpacked, and sizes that files declare are checked before anything is allocated.
-`pixzip.image.sources` does not walk these folders and tars: names of a million files are kept as strings, links to
-folders are followed to a limited depth, and a tar is refused for any member that is no plain file of a sensible name
-and size.
-Formats: idx is on http://yann.lecun.com/exdb/mnist, npy in `numpy.lib.format`.
+Archives are read in memory and never unpacked, and declared sizes are checked before anything is allocated.  Unlike
+`pixzip.image.sources`, this module keeps the names of a million files as strings, follows links to folders to a
+limited depth, and refuses a tar with any member that is not a regular file of a sensible name and size.  The format
+idx is specified at http://yann.lecun.com/exdb/mnist, npy in `numpy.lib.format`.
 """
 
 import contextlib
@@ -28,30 +27,30 @@ from PIL import Image
 from pixcodecs.errors import PixzipError
 
 Images = NDArray[np.uint8]
-#: Files of a folder or an archive: relative path -> what reads it, in the order in which reading is quick.
+#: Files of a folder or an archive: relative path -> function that reads the file, in an order that is fast to read.
 Files = dict[str, Callable[[], bytes]]
 
 SUFFIXES = (".png", ".bmp", ".pgm", ".ppm", ".webp", ".jpg", ".jpeg")
 FORMATS = ("PNG", "BMP", "PPM", "WEBP", "JPEG")
-#: Largest file that is read from an archive; a batch of CIFAR-10 is half of it.
+#: Largest file that is read from an archive; a batch of CIFAR-10 is half as large.
 MAX_MEMBER_BYTES = 1 << 26
-#: Deflate makes nothing smaller than by this.
+#: Largest compression ratio of deflate.
 MAX_DEFLATE_RATIO = 1032
 MAX_DEPTH = 16
 IDX_MAGIC = 0x0803
 _PILLOW_RAISES = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error, zlib.error)
 
-#: What reading raises of files that are damaged, or not there.
+#: Exceptions of reading missing or damaged files.
 UNREADABLE = (EOFError, MemoryError, OSError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
 
 @contextlib.contextmanager
 def opened(path: Path | Sequence[Path]) -> Iterator[Files]:
-    """The files of a folder, a tar, a list, or a file alone; hidden ones are passed over.
+    """The files of a folder, a tar, a list, or a single file; hidden files are skipped.
 
     Raises:
-        PixzipError: a tar is cut short, or has members that are no plain files of sensible names and sizes.
-        one of `UNREADABLE`: it cannot be read.
+        PixzipError: a tar is truncated, or has members that are not regular files of sensible names and sizes.
+        one of `UNREADABLE`: a file cannot be read.
     """
     if not isinstance(path, Path):
         files: Files = {str(file): file.read_bytes for file in path}
@@ -68,7 +67,7 @@ def opened(path: Path | Sequence[Path]) -> Iterator[Files]:
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """(Relative, full) path of every file; in strings, since a set has a million of them."""
+    """Yield the (relative, full) path of every file; as strings, because a set has a million files."""
     if prefix.count("/") > MAX_DEPTH:
         raise PixzipError(f"{folder} is more than {MAX_DEPTH} folders deep, expected fewer and no links in a circle")
     with os.scandir(folder) as entries:
@@ -103,15 +102,15 @@ def _members(tar: tarfile.TarFile, path: Path) -> Files:
         files[name.as_posix()] = partial(_member_bytes, tar, member)
     stream = cast(BinaryIO, tar.fileobj)
     stream.seek(tar.offset)
-    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes a cut or damaged header for an end
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # for tarfile, a cut or damaged header is the end
         raise PixzipError(f"{path} is cut short or damaged after {len(files)} files, expected a mark of its end")
-    while stream.read(1 << 20):  # which compares the checksum of what was compressed
+    while stream.read(1 << 20):  # verifies the checksum of the compressed stream
         pass
     return files
 
 
 def _member_bytes(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    with cast(BinaryIO, tar.extractfile(member)) as stream:  # None only of what is no plain file
+    with cast(BinaryIO, tar.extractfile(member)) as stream:  # None only if not a regular file
         return stream.read()
 
 
@@ -126,17 +125,17 @@ def is_picture(name: str) -> bool:
 
 
 def picture(name: str, data: bytes) -> Images:
-    """The samples of an 8-bit image file as they are.
+    """The unchanged samples of an 8-bit image file.
 
     Returns:
         (H, W, C) uint8, C is 1 for grey and 3 for RGB.
     Raises:
-        PixzipError: it is damaged, or neither 8-bit grey nor 8-bit RGB.
+        PixzipError: the file is damaged, or neither 8-bit grey nor 8-bit RGB.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             mode, form = image.mode, image.format
-            # What the file has, where the mode may be what Pillow makes of it: RGB;16B, L;2.
+            # the mode in the file, e.g. RGB;16B or L;2, which Pillow may convert
             arguments: Any = image.tile[0][3] if image.tile else mode
             array = np.asarray(image)
     except (*_PILLOW_RAISES, EOFError, Image.DecompressionBombError) as error:
@@ -150,17 +149,17 @@ def picture(name: str, data: bytes) -> Images:
 
 
 def pictures(files: Files, names: Sequence[str], expected: tuple[int, ...] | None) -> Images:
-    """Images of one size and of one colour kind.
+    """Images of one size, all grey or all RGB.
 
     Args:
-        files: where they are; they are read in its order.
-        names: which of them, and in which order.
-        expected: the (H, W, C) of them all, None to take that of the first.
+        files: their files, which are read in this order.
+        names: names of the files to take, in the order of the result.
+        expected: (H, W, C) of all images; None takes that of the first.
     Returns:
-        (N, H, W, C) uint8, N as many as there are names, at least 1.
+        (N, H, W, C) uint8, N is the number of names, at least 1.
     Raises:
-        PixzipError: one is damaged, of another kind, or not of the same size and kind as the rest.
-        one of `UNREADABLE`: one cannot be read.
+        PixzipError: an image is damaged, unsupported, or differs from the others in size or channels.
+        one of `UNREADABLE`: a file cannot be read.
     """
     place = {name: i for i, name in enumerate(names)}
     images, first = np.empty((0, 0, 0, 0), np.uint8), ""
@@ -169,7 +168,7 @@ def pictures(files: Files, names: Sequence[str], expected: tuple[int, ...] | Non
         if image.shape != (expected or image.shape):
             rest = f"as {first} is" if first else "as all are of this set"
             raise PixzipError(f"{name} is {_words(image.shape)}, expected {_words(expected or ())} {rest}")
-        if not first:  # allocated once an image was as large as it said
+        if not first:  # allocated after one image had its declared size
             images, first, expected = np.empty((len(names), *image.shape), np.uint8), name, image.shape
         images[place[name]] = image
     return images
@@ -180,13 +179,13 @@ def _words(shape: tuple[int, ...]) -> str:
 
 
 def idx_images(path: Path, height: int, width: int) -> Images:
-    """An idx file of images, plain or gzip'ed by its name.
+    """The images of an idx file, gzipped if its name says so.
 
     Returns:
         (N, height, width, 1) uint8.
     Raises:
         PixzipError: the header, the size or the length is wrong.
-        one of `UNREADABLE`: it cannot be read.
+        one of `UNREADABLE`: the file cannot be read.
     """
     zipped = path.suffix == ".gz"
     most = path.stat().st_size * (MAX_DEFLATE_RATIO if zipped else 1)
@@ -203,15 +202,15 @@ def idx_images(path: Path, height: int, width: int) -> Images:
         body = stream.read(size + 1) if size <= most else b""
     if len(body) != size:
         raise PixzipError(f"{path} declares {size} bytes of pixels, found {'more' if len(body) > size else 'fewer'}")
-    return np.frombuffer(body, np.uint8).reshape(*shape, 1).copy()  # of bytes it could not be written to
+    return np.frombuffer(body, np.uint8).reshape(*shape, 1).copy()  # an array of bytes would be read-only
 
 
 def npz_shape(path: Path, key: str | None = None) -> tuple[int, ...]:
-    """The shape of the uint8 array of an npz that has a key, or else of the first; its header alone is read.
+    """The shape of an npz's uint8 array of the given key, or of its first array; only the header is read.
 
     Raises:
-        PixzipError: there is no such array, it is of another type, or its header says more than there is.
-        one of `UNREADABLE`: it cannot be read.
+        PixzipError: there is no such array, it has another type, or its header declares more data than there is.
+        one of `UNREADABLE`: the file cannot be read.
     """
     with _npz(path, key) as (stream, size):
         version = np.lib.format.read_magic(stream)
@@ -223,18 +222,18 @@ def npz_shape(path: Path, key: str | None = None) -> tuple[int, ...]:
 
 
 def array(path: Path, key: str | None = None) -> NDArray[np.uint8]:
-    """The uint8 array of an npy, or of an npz that which has a key or else the first.
+    """The uint8 array of an npy, or an npz's array of the given key, or its first array.
 
     Raises:
-        PixzipError: there is none, it is of another type, damaged or pickled.
-        one of `UNREADABLE`: it cannot be read.
+        PixzipError: there is no such array, or it has another type, is damaged or pickled.
+        one of `UNREADABLE`: the file cannot be read.
     """
     if path.suffix == ".npz":
         npz_shape(path, key)
         with _npz(path, key) as (stream, _):
             return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
     try:
-        found = np.lib.format.open_memmap(path, mode="r")  # which compares the shape with the file's size
+        found = np.lib.format.open_memmap(path, mode="r")  # compares the shape with the file's size
     except (ArithmeticError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError) as error:
         raise PixzipError(f"{path} is no npy that can be read: {error}") from error
     if found.dtype != np.uint8:
@@ -244,7 +243,7 @@ def array(path: Path, key: str | None = None) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _npz(path: Path, key: str | None) -> Iterator[tuple[BinaryIO, int]]:
-    """A file of an npz, and its size in bytes; unlike `numpy.load` closed again if it is damaged."""
+    """A file in an npz, and its size in bytes; unlike with `numpy.load`, it is closed if it is damaged."""
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name == f"{key}.npy" or (key is None and name[-4:] == ".npy")]
         if not names:

@@ -1,7 +1,7 @@
-"""Arrays out of pickles of strangers, such as CIFAR-10's.
+"""Arrays from untrusted pickles, as in CIFAR-10.
 
-To load a pickle is to run a program; one that may name numpy alone can still exhaust memory or the stack.  So
-opcodes [1] are interpreted here instead: what they ask to have called is noted, nothing is called or imported.
+Loading a pickle runs a program, which can exhaust memory or the stack even if it may only name NumPy.  So this
+module interprets the opcodes [1]: requested calls are recorded, but nothing is called or imported.
 
 [1] https://docs.python.org/3/library/pickletools.html, protocols 2 to 4
 """
@@ -21,7 +21,7 @@ _CALLS = {"_codecs encode", "numpy ndarray", "numpy dtype"} | {
 
 @dataclass
 class _Built:
-    """What a pickle asks to have built: the call, its arguments, and the state it then sets."""
+    """An object that a pickle requests: the call, its arguments, and the state set afterwards."""
 
     call: str
     args: tuple[Any, ...]
@@ -29,12 +29,12 @@ class _Built:
 
 
 def pickled(name: str, data: bytes) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-    """A pickled dict of plain values and of one array, under "data".
+    """A pickled dict of plain values and one array, whose key is "data".
 
     Returns:
-        The dict, whose texts and bytes are str, a byte being a character; and the array, uint8.
+        The dict, in which texts and bytes are str with one character per byte; and the uint8 array.
     Raises:
-        PixzipError: the pickle is damaged, asks for anything beyond this, or has no such array.
+        PixzipError: the pickle is damaged, requests anything else, or has no such array.
     """
     try:
         found = _interpret(name, data)
@@ -48,7 +48,7 @@ def pickled(name: str, data: bytes) -> tuple[dict[str, Any], NDArray[np.uint8]]:
 
 
 def _interpret(name: str, data: bytes) -> Any:
-    """What a pickle describes; never a key but a str, and never a call."""
+    """The value that a pickle describes; keys are str only, and nothing is called."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}

@@ -1,1 +1,1 @@
-"""Every installed lossless codec on somebody's own images: measured alike, compared, and shown on one page."""
+"""Compare all installed lossless codecs on the user's images: equal measurements, shown on one page."""

@@ -1,7 +1,7 @@
-"""Lossless codecs behind one interface: a picture in, the bytes of a file out, and back.
+"""Lossless codecs behind one interface: convert a picture to the bytes of a file and back.
 
-Each has an id, as in numcodecs [1]: `png`, `jxl-e9`, `pixzip-base`.  All get the same samples, and are told how many
-bits are in use if they take that; what one is known not to hold it says before anything is tried.
+Each has an id, as in numcodecs [1]: `png`, `jxl-e9`, `pixzip-base`.  All get the same samples, and the number of
+used bits if they support it.  A codec reports pictures that it cannot hold before anything is tried.
 
 [1] https://numcodecs.readthedocs.io
 """
@@ -24,9 +24,9 @@ from pixzip.codec.webp_png import WEBP_MAX_SIDE
 from pixzip.image.picture import Picture, Samples
 from pixzip.models import library
 
-#: What speeds and sizes are given as ratios to, where it is measured.
+#: Codec to which speeds and sizes are given as ratios, if it is measured.
 REFERENCE = "jxl-e9"
-#: What starts the id of one of our models, before its name or its path.
+#: Prefix of the ids of pixzip's own models, before the name or path.
 OURS = "pixzip"
 ALL = "all"
 
@@ -37,14 +37,14 @@ def _holds_all(picture: Picture) -> str:
 
 @dataclass(frozen=True)
 class Codec:
-    """One picture in, one file out, and back.
+    """Converts one picture to one file and back.
 
     Attributes:
-        codec_id, name: for the command line, and for readers.
-        settings: what the library is told.
+        codec_id, name: id on the command line, and name for readers.
+        settings: settings of the library.
         encode: picture without palette or transparent colour -> file.
         decode: file -> (H, W) or (H, W, C), uint8 or uint16.
-        lacks: why it cannot hold a picture; empty if it can.
+        lacks: picture -> reason why the codec cannot hold it; empty if it can.
     """
 
     codec_id: str
@@ -75,10 +75,10 @@ def _more_than_8_bits(picture: Picture) -> str:
 
 
 def png() -> Codec:
-    """libpng's filters and the slowest deflate."""
+    """PNG with libpng's filters and the slowest deflate."""
 
     def encode(picture: Picture) -> bytes:
-        if picture.depth > 8:  # Pillow has no colours of 16 bits
+        if picture.depth > 8:  # Pillow has no 16-bit colours
             return bytes(imagecodecs.png_encode(pxz.as_array(picture), level=9))
         return _save(picture, "PNG", optimize=True)
 
@@ -86,7 +86,7 @@ def png() -> Codec:
 
 
 def webp() -> Codec:
-    """libwebp's slowest; grey becomes equal R, G and B, which costs nothing."""
+    """WebP with libwebp's slowest setting; grey becomes equal R, G and B, at no cost."""
 
     def lacks(picture: Picture) -> str:
         if max(picture.width, picture.height) > WEBP_MAX_SIDE:
@@ -98,7 +98,7 @@ def webp() -> Codec:
 
 
 def jpeg_xl(effort: int, threads: int) -> Codec:
-    """libjxl, which takes at least 9 bits for samples of two bytes."""
+    """JPEG XL by libjxl, which uses at least 9 bits for two-byte samples."""
 
     def encode(picture: Picture) -> bytes:
         array, bits = pxz.as_array(picture), max(9, picture.depth) if picture.depth > 8 else None
@@ -113,7 +113,7 @@ def jpeg_xl(effort: int, threads: int) -> Codec:
 
 
 def jpeg_ls() -> Codec:
-    """CharLS."""
+    """JPEG-LS by CharLS."""
 
     def lacks(picture: Picture) -> str:
         return "has no grey with alpha" if picture.layout.channels == 2 else ""
@@ -125,7 +125,7 @@ def jpeg_ls() -> Codec:
 
 
 def jpeg_2000(threads: int) -> Codec:
-    """OpenJPEG, reversible wavelet and colour transform."""
+    """JPEG 2000 by OpenJPEG, with the reversible wavelet and colour transform."""
 
     def encode(picture: Picture) -> bytes:
         array = pxz.as_array(picture)
@@ -140,7 +140,7 @@ def jpeg_2000(threads: int) -> Codec:
 
 
 def avif(threads: int) -> Codec:
-    """libavif, 4:4:4 without a colour transform."""
+    """AVIF by libavif, 4:4:4 without a colour transform."""
 
     def lacks(picture: Picture) -> str:
         return "" if picture.depth in (8, 10, 12) else "has 8, 10 or 12 bits a sample"
@@ -157,7 +157,7 @@ def avif(threads: int) -> Codec:
 
 
 def qoi() -> Codec:
-    """The reference's encoder, or Pillow's."""
+    """QOI by the reference encoder, or by Pillow."""
 
     def lacks(picture: Picture) -> str:
         return "has RGB and RGBA alone" if picture.layout.channels < 3 else _more_than_8_bits(picture)
@@ -171,12 +171,12 @@ def qoi() -> Codec:
 
 
 def pixzip(model: str, device: str = "cpu") -> Codec:
-    """One of our models, called with one picture at a time.
+    """One of pixzip's own models, called with one picture at a time.
 
     Args:
-        model: a shipped model's name, or where a weights file is.
+        model: name of a shipped model, or path of a weights file.
     Raises:
-        ModelMismatchError: there is none.
+        ModelMismatchError: there is no such model.
     """
     found = api.Codec(model, device, max_pixels=None)
     codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
@@ -185,7 +185,7 @@ def pixzip(model: str, device: str = "cpu") -> Codec:
 
 
 class _Known(NamedTuple):
-    """How a codec is made, and whether the libraries here have it."""
+    """The constructor of a codec, and whether the installed libraries support it."""
 
     make: Callable[[int, str], Codec]  # threads, device
     installed: Callable[[], bool] = lambda: True
@@ -207,12 +207,12 @@ _KNOWN = {
 
 
 def known() -> dict[str, bool]:
-    """The codecs' ids -> whether this machine has them."""
+    """Id of a codec -> whether it is installed."""
     return {codec_id: entry.installed() for codec_id, entry in _KNOWN.items()}
 
 
 def model_of(codec_id: str) -> str:
-    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH; empty for the codecs of others."""
+    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH; empty for other codecs."""
     for separator in "-:":
         if codec_id.startswith(OURS + separator):
             return codec_id[len(OURS) + 1 :]
@@ -222,8 +222,8 @@ def model_of(codec_id: str) -> str:
 def make(codec_id: str, threads: int, device: str = "cpu") -> Codec:
     """
     Args:
-        threads: of the libraries that take a number: libjxl, OpenJPEG and libavif.
-        device: of our models, as `codec.resolve_device` gives it.
+        threads: number of threads for libjxl, OpenJPEG and libavif.
+        device: device of pixzip's models, from `resolve_device`.
     Raises:
         PixzipError: there is no such codec, or it is not installed.
     """
@@ -238,7 +238,7 @@ def make(codec_id: str, threads: int, device: str = "cpu") -> Codec:
 
 
 def select(names: Sequence[str], threads: int, device: str = "cpu") -> list[Codec]:
-    """The codecs of these names, each once; `all` is every one that is installed.
+    """The codecs of these names, without duplicates; `all` selects every installed codec.
 
     Raises:
         PixzipError: see `make`.

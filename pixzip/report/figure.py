@@ -1,4 +1,4 @@
-"""A map of bits as a picture, beside the image and with a scale."""
+"""A figure of an image and the map of its bits, with a scale."""
 
 import io
 from typing import Any
@@ -10,16 +10,16 @@ from pixcodecs.errors import PixzipError
 from pixzip.image.colours import in_8_bits
 from pixzip.image.picture import Picture
 
-#: Dots per inch, at which a figure's text is small beside an image of this width and readable beside others.
+#: Dots per inch, chosen so that text is readable beside images of all sizes.
 _DPI = 100
-#: Sides of an image in the figure, in inches: large ones are shrunk, small ones are enlarged.
+#: Largest long side and smallest short side of an image in the figure, in inches.
 _LONGEST, _SHORTEST = 9.0, 3.0
-#: The scale ends where so much of the pixels lies below: a few that surprised the model should not darken the rest.
+#: Percentile of pixels at which the scale ends, so that a few expensive pixels do not darken the rest.
 _PERCENTILE = 99.5
 
 
 def top_of(bits: NDArray[np.float32]) -> float:
-    """Where the scale of a map ends, in bits a pixel."""
+    """The end of a map's scale, in bits per pixel."""
     return max(float(np.percentile(bits, _PERCENTILE)), 1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Where the bits of an image go: a picture of bits per pixel beside a small one of the image."""
+"""Heat maps: bits per pixel beside a thumbnail of the image."""
 
 import base64
 import io
@@ -14,19 +14,19 @@ from PIL import Image
 from pixzip.image.colours import in_8_bits
 from pixzip.image.picture import Picture
 
-#: Pixels of the longer side, on the page.
+#: Longer side on the page, in pixels.
 SIDE = 640
 COLOUR_MAP = "inferno"
-#: The scale ends where hardly a pixel goes beyond.
+#: Percentile of pixels at which the scale ends.
 _TOP_PERCENTILE = 99.5
 
 
 class Heat(NamedTuple):
-    """An image and its bits, both small.
+    """A small image and its bits.
 
     Attributes:
         thumbnail: data URI.
-        bits: (h, w) float32 bits per pixel, each the mean of the pixels that it stands for.
+        bits: (h, w) float32 bits per pixel, each the mean over the pixels that it represents.
         mean: bits per pixel of the whole image.
     """
 
@@ -49,19 +49,19 @@ def heat(name: str, picture: Picture, bits: NDArray[np.float32]) -> Heat:
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
-    """Of a thumbnail: no side longer than SIDE, none empty."""
+    """The size of a thumbnail: sides are 1 to SIDE."""
     scale = min(1.0, SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def scale_top(heats: Sequence[Heat]) -> int:
-    """Bits per pixel at the end of the one scale of all maps: a multiple of four, so that its quarters are whole."""
+    """Bits per pixel at the end of the scale, which all maps share: a multiple of four, for whole quarters."""
     top = float(np.percentile(np.concatenate([h.bits.ravel() for h in heats]), _TOP_PERCENTILE))
     return 4 * max(1, math.ceil(top / 4))
 
 
 def map_uri(bits: NDArray[np.float32], top: int) -> str:
-    """A PNG of (h, w) bits per pixel in colours, as a data URI."""
+    """A coloured PNG of (h, w) bits per pixel, as a data URI."""
     levels = np.clip(np.rint(bits / top * 255), 0, 255).astype(np.uint8)
     image = Image.fromarray(levels)
     image.putpalette(_palette().tobytes())
@@ -69,13 +69,13 @@ def map_uri(bits: NDArray[np.float32], top: int) -> str:
 
 
 def gradient() -> str:
-    """The colour scale from left to right, as CSS."""
+    """The colour scale from left to right, as a CSS gradient."""
     stops = _palette()[:: 255 // 15]
     return f"linear-gradient(to right, {', '.join('#' + bytes(stop).hex() for stop in stops)})"
 
 
 def _palette() -> NDArray[np.uint8]:
-    """(256, 3)"""
+    """(256, 3) colours of the scale."""
     return (mpl.colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]).astype(np.uint8)
 
 

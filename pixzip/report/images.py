@@ -1,4 +1,4 @@
-"""Images as the samples that every codec gets."""
+"""Load images as the samples that all codecs get."""
 
 import dataclasses
 
@@ -10,9 +10,9 @@ from pixzip.image.picture import Layout, Picture
 
 
 def load(data: bytes, max_pixels: int | None) -> Picture:
-    """The picture in an image file, as a viewer shows it and without metadata: grey or RGB, with or without alpha.
+    """The picture in an image file as a viewer shows it, without metadata: grey or RGB, with or without alpha.
 
-    Fewer than 8 bits a sample are stretched to 8; of 9 to 16 the depth stays.
+    Fewer than 8 bits per sample are scaled to 8; depths of 9 to 16 bits are kept.
 
     Raises:
         UnsupportedImageError: see `image.load`.

@@ -1,4 +1,4 @@
-"""Codecs on pictures: every file is decoded and compared, and totals are of what came back whole."""
+"""Measure codecs on pictures: every file is decoded and compared, and totals count exact results only."""
 
 import gc
 import time
@@ -16,14 +16,14 @@ from pixzip.report import images as report_images
 from pixzip.report.codecs import REFERENCE, Codec
 
 LOSSLESS, LOSSY, UNSUPPORTED, FAILED = "lossless", "not lossless", "unsupported", "failed"
-#: Of an image and a codec: {"status": ...}, with "reason" for the last two, figures for the others.
+#: Result of a codec on an image: {"status": ...}, with "reason" for the last two statuses, figures for the others.
 Outcome = dict[str, Any]
-#: What libraries raise.
+#: Exceptions of libraries.
 _ERRORS = (PixzipError, ValueError, TypeError, RuntimeError, OSError, MemoryError)
 
 
 def timed(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
-    """(result, seconds), with the garbage collector off."""
+    """(result, seconds) of a call with the garbage collector off."""
     gc.disable()
     try:
         start = time.perf_counter()
@@ -34,9 +34,9 @@ def timed(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
 
 
 def same(found: Samples, picture: Picture) -> bool:
-    """Whether decoded samples are the picture's.
+    """Whether decoded samples equal the picture's.
 
-    Grey may come back as equal R, G and B, and alpha that is opaque throughout not at all.
+    Grey may be decoded as equal R, G and B, and fully opaque alpha may be omitted.
 
     Args:
         found: (H, W) or (H, W, C).
@@ -57,7 +57,7 @@ def same(found: Samples, picture: Picture) -> bool:
 
 
 def round_trip(codec: Codec, picture: Picture, repeats: int = 1) -> Outcome:
-    """What a codec makes of a picture: seconds are medians, "bpsp" is bits per sub-pixel, headers included."""
+    """Encode and decode a picture: seconds are medians, "bpsp" is bits per sub-pixel, headers included."""
     if lacks := codec.lacks(picture):
         return {"status": UNSUPPORTED, "reason": f"{codec.name} {lacks}"}
     encode_s, decode_s = [], []
@@ -85,7 +85,7 @@ def round_trip(codec: Codec, picture: Picture, repeats: int = 1) -> Outcome:
 
 
 def warm_up(codecs: Sequence[Codec], channels: int = 3) -> None:
-    """Load models, compile kernels, start threads."""
+    """Load models, compile kernels and start threads."""
     ramp = np.add.outer(np.arange(48), np.arange(64))[..., None] * np.arange(1, channels + 1)
     for codec in codecs:
         round_trip(codec, pxz.as_picture(ramp.astype(np.uint8)))
@@ -101,16 +101,16 @@ def measure(
     seen: Callable[[str, Picture], None] = lambda name, picture: None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Every codec in turn on every image, which are in memory one at a time.
+    """Run every codec on every image; one image is in memory at a time.
 
     Args:
-        limit: stop after so many images.
-        max_pixels: take no larger images; None lifts the limit.
+        limit: largest number of images; None for all.
+        max_pixels: skip larger images; None lifts the limit.
         seen: called with each image's name and picture.
-        progress: called with the number of round trips so far, those of files that were passed over included.
+        progress: called with the number of round trips so far, including those of skipped files.
     Returns:
-        {"image", "width", "height", "channels", "depth", "source_bytes", "results": {codec id: outcome}} of each
-        image, and {"image", "reason"} of each file that is none.
+        {"image", "width", "height", "channels", "depth", "source_bytes", "results": {codec id: outcome}} for each
+        image, and {"image", "reason"} for each skipped file.
     """
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
@@ -145,25 +145,25 @@ def measure(
 
 
 def totals(images: Sequence[dict[str, Any]], codecs: Sequence[Codec]) -> tuple[str, list[dict[str, Any]]]:
-    """The codec that sizes are ratios to, and sums over the images that each codec gave back whole.
+    """The reference codec for ratios, and sums over the images that each codec restored exactly.
 
     Args:
-        images: {"width", "height", "channels", "results": {codec id: outcome}} each.
+        images: dicts with "width", "height", "channels" and "results": {codec id: outcome}.
     Returns:
-        The reference's id, and a row for each codec: of those with no image to the name and "images" = 0.  "ratio"
-        is of the bytes on the images that both hold, "ratio_images" of them.
+        The reference's id, and a row for each codec; codecs without an image have only names and "images" = 0.
+        "ratio" is that of the bytes on the "ratio_images" images that both codecs hold.
     """
     reference = _reference(images, codecs)
     return reference, [{**_total(images, c.codec_id, reference), "codec": c.codec_id, "name": c.name} for c in codecs]
 
 
 def _held(images: Sequence[dict[str, Any]], *codec_ids: str) -> list[dict[str, Any]]:
-    """The images that all of these gave back whole."""
+    """The images that all of these codecs restored exactly."""
     return [i for i in images if all(i["results"][c]["status"] == LOSSLESS for c in codec_ids)]
 
 
 def _reference(images: Sequence[dict[str, Any]], codecs: Sequence[Codec]) -> str:
-    """JPEG XL's slowest effort, else of the peers that hold most images the smallest."""
+    """JPEG XL's slowest effort; else, among the peers that hold the most images, the one with the smallest files."""
     found = {c.codec_id: _held(images, c.codec_id) for c in codecs}
     if found.get(REFERENCE):
         return REFERENCE

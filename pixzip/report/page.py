@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing else: styles, script, plots and pictures are in it."""
+"""The report as one self-contained HTML page: styles, script, plots and pictures are inline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from pixzip.report.heat import Heat
 from pixzip.report.measure import LOSSLESS
 
 _LAYOUTS = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}
-#: What stands in a table for a codec that has no size.
+#: Table entries for codecs without a size.
 _SHORT = {"not lossless": "lossy", "unsupported": "n/a", "failed": "failed"}
 
 
 def render(result: dict[str, Any], heats: Sequence[Heat]) -> str:
     """
     Args:
-        result: what `report.json` holds.
+        result: content of `report.json`.
         heats: images with their bits per pixel.
     """
     environment = jinja2.Environment(
@@ -47,22 +47,22 @@ def render(result: dict[str, Any], heats: Sequence[Heat]) -> str:
 
 
 def _ranked(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Totals, the smallest first; those without a size last."""
+    """Totals, smallest first; those without a size are last."""
     return sorted(result["totals"], key=lambda t: t.get("ratio", float("inf")))
 
 
 def _figure(number: float) -> str:
-    """Three digits that matter: 0.0421, 5.75, 30.6, 1,234."""
+    """A number with three significant digits: 0.0421, 5.75, 30.6, 1,234."""
     return f"{number:,.0f}" if number >= 100 else f"{number:#.3g}"
 
 
 def _best(results: dict[str, Any]) -> int:
-    """Bytes of the smallest file."""
+    """The size in bytes of the smallest file."""
     return min((o["bytes"] for o in results.values() if o["status"] == LOSSLESS), default=0)
 
 
 def _plots(result: dict[str, Any]) -> list[Markup]:
-    """Both directions, of the codecs that can be compared with the reference."""
+    """Plots of both directions, for the codecs that can be compared with the reference."""
     shown = [t for t in result["totals"] if "ratio" in t]
     reference = next(t["name"] for t in result["totals"] if t["codec"] == result["reference"])
     found = []
@@ -79,7 +79,7 @@ def _plots(result: dict[str, Any]) -> list[Markup]:
 
 
 def _figures(result: dict[str, Any]) -> list[list[Any]]:
-    """What the table of images shows on demand: of each image and codec four figures, or none."""
+    """Figures that the table of images shows on demand: four for each image and codec, or none."""
     keys = [t["codec"] for t in _ranked(result)]
     return [[_four(i, i["results"][key]) for key in keys] for i in result["images"]]
 

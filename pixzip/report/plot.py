@@ -1,4 +1,4 @@
-"""Rate against speed: every codec a point with its name beside it."""
+"""Plots of rate against speed: every codec is a point with its name beside it."""
 
 import io
 import re
@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-#: Colours of a figure, and what stands for them on a page, light or dark.
+#: Colours of a figure; a page replaces them by its own, light or dark.
 INK, OURS, PEER, LINE = "#1f2328", "#c2410c", "#57606a", "#d0d7de"
 _VARIABLES = {INK: "var(--ink)", OURS: "var(--ours)", PEER: "var(--peer)", LINE: "var(--line)"}
-#: Of markers and text, in points.
+#: Sizes of markers and text, in points.
 _MARKER, _TEXT = 6, 9
-#: Where a name may stand: direction, and how far from the marker in points; the first free place is taken.
+#: Possible places of a name: direction, and distance from the marker in points; the first free place is used.
 _SIDES = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)]
 _PLACES = [(side, distance) for distance in (6, 15, 24, 33) for side in _SIDES]
 
 
 class Point(NamedTuple):
-    """A codec: its speed in megapixels a second, and its rate."""
+    """A codec with its speed in megapixels per second and its rate."""
 
     name: str
     speed: float
@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One set of images, one direction."""
+    """One set of images and one direction."""
 
     title: str
     points: Sequence[Point]
@@ -49,7 +49,7 @@ def rate_speed(panels: Sequence[Panel]) -> Figure:
     for axis, panel in zip(axes, panels, strict=True):
         _draw(axis, panel)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # characters that this font lacks, and the reader's may have
+        warnings.simplefilter("ignore")  # characters missing in this font, but perhaps not in the reader's
         canvas.draw()  # type: ignore[no-untyped-call]
         for axis, panel in zip(axes, panels, strict=True):
             _write_names(axis, panel.points)
@@ -77,7 +77,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
 
 
 def _write_names(axis: Axes, points: Sequence[Point]) -> None:
-    """Names in the first free places, those of crowded points last."""
+    """Write names in the first free places, those of crowded points last."""
     scale = axis.figure.dpi / 72
     at = [tuple(axis.transData.transform((p.speed, p.rate))) for p in points]
     reach = _MARKER / 2 * scale + 1
@@ -105,36 +105,36 @@ def _write_names(axis: Axes, points: Sequence[Point]) -> None:
         assert best is not None
         label.set_position(((best.x0 - at[i][0]) / scale, (best.y0 - at[i][1]) / scale))
         taken.append(best)
-        if distance > _PLACES[0][1]:  # a line to the name that could not stand beside its marker
+        if distance > _PLACES[0][1]:  # a line to a name that is not beside its marker
             nearest = (min(max(at[i][0], best.x0), best.x1), min(max(at[i][1], best.y0), best.y1))
             line = axis.transData.inverted().transform([at[i], nearest])
             axis.plot(line[:, 0], line[:, 1], color=PEER, linewidth=0.5, zorder=2)
 
 
 def _beside(at: tuple[float, ...], dx: int, dy: int, away: float, width: float, height: float) -> Bbox:
-    """A box whose near edge or corner is `away` from a point, in a direction."""
+    """A box in a direction from a point, whose near edge or corner is `away` from the point."""
     x = at[0] + dx * away - (width if dx < 0 else width / 2 if dx == 0 else 0)
     y = at[1] + dy * away - (height if dy < 0 else height / 2 if dy == 0 else 0)
     return Bbox.from_bounds(x, y, width, height)
 
 
 def _shared(a: Bbox, b: Bbox) -> float:
-    """Area, in square pixels."""
+    """The area of the intersection, in square pixels."""
     w, h = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
     return w * h if min(w, h) > 0 else 0
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:
-    """Area of a box that is not in a frame."""
+    """The area of a box outside a frame."""
     return box.width * box.height - _shared(box, frame)
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an element of a page, whose colours and font it takes.
+    """The figure as an element of a page, with the page's colours and font.
 
     Args:
-        name: makes its ids differ from those of other figures.
-        label: what it shows, for those who do not see it; escaped by this function.
+        name: prefix that makes its ids differ from those of other figures.
+        label: text alternative for screen readers; this function escapes it.
     """
     out = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
@@ -145,7 +145,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
     head, rest = text.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
     assert box is not None
-    rest = re.sub(r"<(metadata|style)\b.*?</\1>", "", rest, flags=re.DOTALL)  # its style is one of the whole page
+    rest = re.sub(r"<(metadata|style)\b.*?</\1>", "", rest, flags=re.DOTALL)  # its style would apply to the whole page
     rest = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", rest)
     rest = re.sub(r"font-family: [^;\"]*;? ?", "", rest)
     for colour, variable in _VARIABLES.items():

@@ -1,4 +1,4 @@
-"""Where a figure came from: command, commit, machine, versions, models, data."""
+"""The provenance of figures: command, commit, machine, versions, models, data."""
 
 import datetime
 import hashlib
@@ -17,7 +17,7 @@ from PIL import features
 
 from pixzip.models import library
 
-#: The checkout, where this is one.
+#: Root of the checkout, if there is one.
 ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ["torch", "numpy", "numba", "constriction", "pillow", "imagecodecs"]
 _LIBRARIES = ["libjxl", "libpng", "charls", "openjpeg", "libavif", "qoi"]
@@ -26,9 +26,9 @@ _LIBRARIES = ["libjxl", "libpng", "charls", "openjpeg", "libavif", "qoi"]
 def provenance(command: Sequence[str], data: Sequence[Path], models: Sequence[str], threads: int) -> dict[str, Any]:
     """
     Args:
-        command: the words of the command line; of absolute paths among them only the last part is kept.
-        data: files and folders, for their SHA-256.
-        models: names or paths.
+        command: words of the command line; absolute paths are reduced to their last part.
+        data: files and folders to hash by SHA-256.
+        models: names or paths of models.
     """
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     known = imagecodecs.version(dict)
@@ -72,7 +72,7 @@ def _sha256(path: Path) -> str:
 
 
 def _git(*args: str) -> str:
-    if not (ROOT / ".git").exists():  # installed, perhaps below some other project's checkout
+    if not (ROOT / ".git").exists():  # installed, perhaps within another project's checkout
         return ""
     try:
         return subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
@@ -90,7 +90,7 @@ def _cpu() -> str:
 
 
 def _bare(argument: str) -> str:
-    """Paths of other machines tell a reader nothing: keep the files' names, of NAME=PATH and NAME:PATH too."""
+    """Reduce absolute paths, also in NAME=PATH and NAME:PATH, to file names: other machines' paths mean nothing."""
     parts = []
     for part in argument.split(","):
         head, separator, path = next((part.rpartition(s) for s in "=:" if s in part), ("", "", part))

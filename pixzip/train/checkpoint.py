@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file, replaced atomically, so that a kill at any moment leaves one to go on from."""
+"""Checkpoints: one safetensors file, replaced atomically, so that a killed run can always be resumed."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 def save(
     path: Path, model: nn.Module, ema: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], meta: Any
 ) -> None:
-    """Write model, averaged weights, optimiser state and `meta` (anything JSON holds)."""
+    """Write model, averaged weights, optimiser state and `meta` (any JSON value)."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in ema.items()}
     for i, optimiser in enumerate(optimisers):
@@ -29,7 +29,7 @@ def save(
 
 
 def restore(path: Path, model: nn.Module, ema: dict[str, Tensor], optimisers: list[torch.optim.Optimizer]) -> Any:
-    """The inverse of `save`, in place; returns `meta`."""
+    """The inverse of `save`, in place; return `meta`."""
     with safe_open(path, "pt") as f:
         meta = json.loads(f.metadata()["meta"])
         tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)

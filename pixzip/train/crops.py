@@ -1,8 +1,8 @@
-"""Crops of training pictures: all pictures in one tensor on the device, a batch by tensor operations alone.
+"""Crops of training pictures: all pictures are in one tensor on the device, and batches are made by tensor operations.
 
-A batch is a few numbers a crop, drawn on the host, and from there on gathers and sums on the device: no loader,
-no loop over crops, and nothing but those numbers is copied.  Crop i of a batch depends on the generator and on i
-alone, so processes that each make a part of a batch together make what one would make.
+The host draws a few numbers per crop, and the device gathers and sums: there is no loader and no loop over crops,
+and only those numbers are copied.  Crop i of a batch depends only on the generator and on i, so processes that each
+make a part of a batch make the same crops as a single process.
 """
 
 from collections.abc import Iterable
@@ -19,29 +19,29 @@ from pixzip.train.data import Picture
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How crops are varied."""
+    """Options of data augmentation."""
 
     crop: int = 64
-    #: Share of crops whose colour differences are halved and interpolated, as decoded JPEGs have them.
+    #: Share of crops whose colour differences are halved in resolution and interpolated, as in decoded JPEGs.
     soft_chroma: float = 0.15
-    #: Share of crops whose channels change places, and half of those their sign: for drawings, which are few.
+    #: Share of crops whose channels are permuted, and half of these inverted: for drawings, which are few.
     recolour: float = 0.0
 
 
-#: Random numbers of a crop: picture, y, x; whether its chroma is soft, its phase in y and x, its filter; whether it
-#: is recoloured, its sign, three that are ranked for its channels; flips in y and x, transposition.
+#: Random numbers per crop: picture, y, x; whether the chroma is soft, its phase in y and x, its filter; whether it is
+#: recoloured, its sign, three that are ranked to permute channels; flips in y and x, transposition.
 _DRAWS = 15
-#: Share of soft chroma that is interpolated linearly; the rest takes the nearest.
+#: Share of soft chroma with linear interpolation; the rest takes the nearest sample.
 _LINEAR = 0.7
-#: Luma of R, G, B.
+#: Luma weights of R, G, B.
 _LUMA = (0.299, 0.587, 0.114)
 
 
 class Crops:
     """An endless source of augmented crops.
 
-    Images are drawn in proportion to their area, none more often than one of 256 x 256: a few large
-    screenshots should not outweigh many photographs.
+    Images are drawn in proportion to their area, but none more often than one of 256 x 256, so that a few large
+    screenshots do not outweigh many photographs.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Crops:
     ) -> None:
         """
         Args:
-            pictures: copied to the device; none is kept.
-            order: channels as they are coded.
+            pictures: images to copy to the device; they are not kept.
+            order: channels in coding order.
         Raises:
             ValueError: no image is as large as a crop.
         """
@@ -74,11 +74,11 @@ class Crops:
         self._halvings = _halvings(side).to(self._device)
 
     def draw(self, n: int, rng: np.random.Generator, part: slice = slice(None)) -> Tensor:
-        """Crops, flipped and transposed at random, with as much of the rest as the augmentation says.
+        """Crops, flipped and transposed at random, with the configured augmentation.
 
         Args:
-            n: crops of the whole batch.
-            part: which of them are made.
+            n: number of crops of the whole batch.
+            part: part of the batch to make.
         Returns:
             (M, C, crop, crop) float32 on the device, whole grey levels, channels in coding order.
         """
@@ -99,7 +99,7 @@ class Crops:
         return torch.where(negative, 255 - x, x).gather(1, self._tensor(channels)[:, :, None, None].expand_as(x))
 
     def _windows(self, place: NDArray[np.float64], turns: NDArray[np.bool_]) -> Tensor:
-        """(3, M) picture, y, x and (3, M) flipped in y, in x, transposed -> (M, C, crop, crop) float32."""
+        """(3, M) picture, y, x, and (3, M) flips in y and x, transposition -> (M, C, crop, crop) float32."""
         side = self._augmentation.crop
         picture = np.minimum(np.searchsorted(self._cumulative, place[0]), len(self._sizes) - 1)
         y, x = (place[1:] * (self._sizes[picture] - (side - 1)).T).astype(np.int64)
@@ -117,7 +117,7 @@ class Crops:
 
 
 def _halvings(side: int) -> Tensor:
-    """What halves a line of pixels and interpolates it back: linearly at phase 0 and 1, then by the nearest.
+    """Matrices that halve a line of pixels and interpolate it back: linear at phase 0 and 1, then nearest at both.
 
     Returns:
         (4, side, side) float64 matrices.
@@ -135,11 +135,11 @@ def _halvings(side: int) -> Tensor:
 
 
 def soften_chroma(crops: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Halve the colour differences to luma in both directions and interpolate them back, as decoded JPEGs have them.
+    """Halve the colour differences to luma in both directions and interpolate them back, as in decoded JPEGs.
 
     Args:
         crops: (N, 3, side, side) R, G, B.
-        rows, columns: (N, side, side) float64, what halves and interpolates in y and in x.
+        rows, columns: (N, side, side) float64 matrices that halve and interpolate in y and in x.
     Returns:
         (N, 3, side, side) whole grey levels, of the dtype of `crops`.
     """

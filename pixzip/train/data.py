@@ -1,4 +1,4 @@
-"""Training images: the files that Pillow opens among some sources, and which of them are held out."""
+"""Training images: the files of some sources that Pillow can open, and the choice of held-out images."""
 
 import io
 import zlib
@@ -18,18 +18,18 @@ def read_images(paths: Sequence[Path], channels: int) -> Iterator[tuple[str, Pic
     """Yield (place, (H, W, C) uint8) for every image at `paths`: files, folders and tars.
 
     Files of any name are tried, in the order of `sources`, and members of a tar in its own order.  Files that Pillow
-    cannot open are passed over; Pillow converts images of other channels.
+    cannot open are skipped; Pillow converts images with other channels.
 
     Args:
         channels: C, 1 for grey or 3 for RGB.
     Raises:
-        PixzipError: a path leads nowhere.
+        PixzipError: a path does not exist.
         OSError: a file cannot be read.
     """
     for source in sources(paths, hidden=True, by_name=False):
         try:
             data = source.read()
-        except FileNotFoundError:  # a link that leads nowhere
+        except FileNotFoundError:  # a broken link
             continue
         try:
             with Image.open(io.BytesIO(data)) as image:
@@ -40,7 +40,7 @@ def read_images(paths: Sequence[Path], channels: int) -> Iterator[tuple[str, Pic
 
 
 def split_held_out(images: list[tuple[str, Picture]], one_in: int) -> tuple[list[Picture], list[Picture]]:
-    """Training and held-out images; which is which depends on an image's name alone.
+    """Training and held-out images; the split depends on the images' names only.
 
     Raises:
         ValueError: there are fewer than two images.

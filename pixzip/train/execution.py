@@ -1,6 +1,6 @@
-"""How a run is carried out: on what, compiled or not, and how exactly.
+"""Execution of a run: devices, compilation and precision.
 
-It is no part of what the run is, and may change under way.
+It is not part of a run's definition and may change when a run is resumed.
 """
 
 from collections.abc import Callable
@@ -13,28 +13,28 @@ from torch import Tensor, nn
 from pixzip.train.parallel import Processes
 from pixzip.train.utilisation import device_peak
 
-#: Type of the products of a run: float32 or bfloat16, or bfloat16 where the hardware multiplies it.
+#: Type of products: float32, bfloat16, or "auto" for bfloat16 if the hardware multiplies it.
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware does, and nothing emulates it."""
+    """Whether the hardware multiplies bfloat16 without emulation."""
     if device.type == "cuda":
         return True
     return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and torch.cpu._is_avx512_bf16_supported()
 
 
 class Objective(nn.Module):
-    """A loss as a module, which is what is compiled and what DistributedDataParallel takes."""
+    """A loss as a module, for compilation and for DistributedDataParallel."""
 
     def __init__(
         self, model: nn.Module, bits: Callable[[Tensor], Tensor], product_type: torch.dtype = torch.float32
     ) -> None:
         """
         Args:
-            bits: the mean bits a sub-pixel of a batch, by `model`.
-            product_type: of what autocast rounds, float32 for nothing.
+            bits: mean bits per sub-pixel of a batch under `model`.
+            product_type: type of products under autocast; float32 for no autocast.
         """
         super().__init__()
         self.model, self.product_type, self._bits = model, product_type, bits
@@ -50,9 +50,9 @@ class Execution:
     """See the module's docstring.
 
     Attributes:
-        compiled: whether `torch.compile` fuses what lies between matrix products.
-        peak_tflops: dense bf16 TFLOP/s of a device, where the published one is not known or does not hold.
-        precision: of products; "auto" is bfloat16 where the hardware multiplies it and the model learns as well.
+        compiled: whether `torch.compile` fuses the operations between matrix products.
+        peak_tflops: dense bf16 TFLOP/s of a device, if the published figure is unknown or does not apply.
+        precision: type of products; "auto" is bfloat16 if the hardware multiplies it and the model learns equally well.
     """
 
     processes: Processes = field(default_factory=Processes)
@@ -61,12 +61,12 @@ class Execution:
     precision: Precision = "auto"
 
     def prepare(self, model: nn.Module, bits: Callable[[Tensor], Tensor], *, takes_bfloat16: bool = False) -> nn.Module:
-        """The objective in this precision, compiled and shared as it shall be.
+        """The objective in this precision, compiled and distributed as configured.
 
         Args:
-            takes_bfloat16: whether the model learns as well from products in bfloat16.
+            takes_bfloat16: whether the model learns equally well with products in bfloat16.
         Raises:
-            ValueError: the precision is bfloat16, and the model does not take it.
+            ValueError: the precision is bfloat16, which the model does not support.
         """
         objective = Objective(model, bits, self._product_type(next(model.parameters()).device, takes_bfloat16))
         if self.compiled:
@@ -80,6 +80,6 @@ class Execution:
         return torch.bfloat16 if wanted and takes_bfloat16 else torch.float32
 
     def peak(self) -> float | None:
-        """TFLOP/s of all devices together, None where they are not known."""
+        """Peak TFLOP/s of all devices together; None if unknown."""
         one = self.peak_tflops or device_peak(torch.device(self.processes.device))
         return None if one is None else one * self.processes.count

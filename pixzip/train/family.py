@@ -1,7 +1,7 @@
-"""Training a model of the PixelRNN family: whole small images, or crops of large ones.
+"""Train a model of the PixelRNN family on whole small images or on crops of large ones.
 
-The published settings are RMSProp for the models of [1], at a learning rate chosen by hand, and Adam for
-PixelCNN++ [3], and batches of 16 images.
+The published settings are RMSProp with a manually chosen learning rate for the models of [1], Adam for PixelCNN++
+[3], and batches of 16 images.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), section 5.
 [3] Salimans et al., PixelCNN++, 2017 (arXiv 1701.05517), section 3.
@@ -39,8 +39,8 @@ class FamilyConfig(RunConfig):
 
     Attributes:
         architecture: wire name in `FAMILY`.
-        data: "images" takes whole small images, "crops" cuts them from large ones.
-        schedule: "cosine" falls to nothing over the run, "constant" stays, after the same warm-up.
+        data: "images" for whole small images, "crops" for crops of large ones.
+        schedule: "cosine" falls to zero over the run, "constant" stays; both after the same warm-up.
     """
 
     architecture: str = "pixelcnn-1"
@@ -57,7 +57,7 @@ class FamilyConfig(RunConfig):
 
 
 class FamilyJob(Job[FixedWeights]):
-    """Images, RMSProp or Adam, and weights in fixed point at the end."""
+    """Training on images with RMSProp or Adam, exporting fixed-point weights."""
 
     config: FamilyConfig
     model: Density
@@ -66,10 +66,10 @@ class FamilyJob(Job[FixedWeights]):
     def __init__(self, data: Sequence[Path], config: FamilyConfig, device: str = "cpu") -> None:
         """
         Args:
-            data: one data set as `datasets.load` takes it, or tars, folders and images to cut crops from.
+            data: one data set for `datasets.load`, or tars, folders and images for crops.
         Raises:
             PixzipError: the data cannot be read.
-            ValueError: there is too little of it, or it is not for this model.
+            ValueError: there is too little data, or it does not suit this model.
         """
         self.config, self.device = config, torch.device(device)
         source: _Images | _Crops = (
@@ -122,7 +122,7 @@ def _planar(images: NDArray[Any]) -> NDArray[np.float32]:
 
 
 class _Images:
-    """Small images, whole."""
+    """Batches of whole small images."""
 
     def __init__(self, data: Sequence[Path], config: FamilyConfig) -> None:
         if len(data) != 1:
@@ -140,7 +140,7 @@ class _Images:
         count = min(config.eval_images, len(found.images) // 10)
         if count < 1:
             raise ValueError(f"{found.name} has {len(found.images)} images, training and holding out takes ten")
-        # held out of the training set: the test set is for the end; files may come class by class
+        # held out from the training set, as the test set is for the end; shuffled, as files may be sorted by class
         shuffled = np.random.default_rng(0).permutation(len(self._images))
         self._chosen = shuffled[count:]
         self.held_out = _planar(self._images[shuffled[:count]])
@@ -151,7 +151,7 @@ class _Images:
 
 
 class _Crops:
-    """Crops of photographs."""
+    """Batches of crops of photographs."""
 
     def __init__(self, data: Sequence[Path], config: FamilyConfig, device: torch.device) -> None:
         channels = config.model.channels

@@ -1,9 +1,9 @@
-"""Named runs of the PixelRNN family: MODEL-DATA as published, MODEL-DATA-small for two CPU cores.
+"""Named runs of the PixelRNN family: MODEL-DATA with published sizes, MODEL-DATA-small for two CPU cores.
 
-Published sizes are those of [1] (section 5 and table 1), [2] and [3].  Where they are silent, the config says
-so.  The small ones see equally many images and have 0.4 to 1.5 x 10^5 multiply-adds a pixel, so that the models
-can be compared.  Over 256 levels they all have the logistic mixture of [3]: a softmax has to learn from examples
-that levels are ordered, which takes more of them than a small run has (`docs/family.md` compares the two).
+Published sizes are those of [1] (section 5 and table 1), [2] and [3].  Comments mark sizes that these do not state.
+The small runs see the same number of images and have 0.4 to 1.5 x 10^5 multiply-adds per pixel, so that the models
+can be compared.  For 256 levels they all use the logistic mixture of [3]: a softmax must learn the order of the
+levels from examples, of which a small run has too few (`docs/family.md` compares the two).
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759).
 [2] van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016 (arXiv 1606.05328).
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pixzip.models.family.architectures import FAMILY
 from pixzip.train.family import FamilyConfig
 
-#: Model as it is named in configs -> wire name.
+#: Model's name in configs -> wire name.
 NAMES = {
     "pixelcnn": "pixelcnn-1",
     "row-lstm": "row-lstm-1",
@@ -36,9 +36,9 @@ DATA = {
     "photos": (3, 256, 64),
 }
 
-#: Published sizes that differ from a config's defaults, which are those for CIFAR-10 [1], section 5.
+#: Published sizes that differ from a config's defaults; the defaults are those for CIFAR-10 in [1], section 5.
 _PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
-    # [1]: seven layers of h = 16 with 32 features for binarised MNIST; stated for Diagonal BiLSTM
+    # [1]: seven layers of h = 16 with 32 features for binarised MNIST, stated for Diagonal BiLSTM only
     **{(m, d): {"hidden": 16, "layers": 7, "features": 32} for m in NAMES for d in ("mnist", "mnist-binary")},
     # [1], table 1: Row LSTM of 12 layers of h = 384 on 32 x 32, and of 4 layers of h = 512 on 64 x 64, not residual
     ("row-lstm", "imagenet32"): {"hidden": 384},
@@ -80,7 +80,7 @@ def _config(model: str, data: str, small: bool) -> FamilyConfig:
 
 
 def configs() -> dict[str, FamilyConfig]:
-    """Every named run."""
+    """All named runs."""
     out = {}
     for model, wire in NAMES.items():
         if wire in FAMILY:

@@ -1,8 +1,8 @@
-"""The training loop, top to bottom, for every model of the package.
+"""The training loop of all models, from top to bottom.
 
-What is trained is a `Job`: a model, where its batches come from, what its loss is, and how it is measured and
-exported.  A run is defined by its job's config and the megapixels it shall see; it stops by itself, and
-continues from its last checkpoint when started again with the same folder.
+A `Job` defines the model, its batches, its loss, its measurement and its export.  A run is defined by its job's
+config and its number of megapixels.  It stops by itself, and continues from its last checkpoint when started again
+with the same folder.
 """
 
 import json
@@ -30,19 +30,19 @@ class RunConfig:
     megapixels: float = 300.0
     batch: int = 4
     warmup_steps: int = 100
-    #: Decay of the averaged weights, which are what is exported.
+    #: Decay of the averaged weights, which are exported.
     ema: float = 0.998
-    #: Norm that gradients are clipped to.
+    #: Largest norm of gradients; larger ones are clipped.
     clip: float = 1.0
     seed: int = 0
-    #: How often the averaged weights are measured.
+    #: Number of measurements of the averaged weights.
     evals: int = 20
     checkpoint_s: float = 120.0
 
 
 @dataclass
 class Status:
-    """The state of a run, to be shown."""
+    """The state of a run, for display."""
 
     step: int = 0
     megapixels: float = 0.0
@@ -50,7 +50,7 @@ class Status:
     learning_rate: float = 0.0
     megapixels_per_s: float = 0.0
     tflops: float = 0.0
-    #: Share of what the devices could, where that is known.
+    #: Share of the devices' peak; None if unknown.
     mfu: float | None = None
     quantise: bool = False
     held_out: float = math.nan
@@ -60,7 +60,7 @@ class Status:
 
 
 class Exported(Protocol):
-    """A model as it is stored."""
+    """A model in its stored form."""
 
     @property
     def model_id(self) -> bytes: ...
@@ -72,15 +72,15 @@ W = TypeVar("W", bound=Exported)
 
 
 class Job(ABC, Generic[W]):
-    """One thing to train.
+    """One model and its training.
 
     Attributes:
-        model, averaged: the network, and one of the same shape that is given its averaged weights.
-        optimisers: and the learning rate that each peaks at.
-        batch_megapixels: what one batch holds.
-        multiply_adds: a pixel, of the forward pass.
-        quantised: whether the weights are already those that an export would hold.
-        takes_bfloat16: whether the model learns as well when its products are in bfloat16.
+        model, averaged: the network, and a network of the same shape for its averaged weights.
+        optimisers: optimisers, each with its peak learning rate.
+        batch_megapixels: size of a batch.
+        multiply_adds: number per pixel in the forward pass.
+        quantised: whether the weights are already quantised as in an export.
+        takes_bfloat16: whether the model learns equally well with products in bfloat16.
     """
 
     config: RunConfig
@@ -93,7 +93,7 @@ class Job(ABC, Generic[W]):
     takes_bfloat16: bool = False
 
     def begin(self, done: float) -> None:
-        """Told before every step how much of the run is done, 0 to 1."""
+        """Prepare a step; called before every step with the share of the run that is done, 0 to 1."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
@@ -101,12 +101,12 @@ class Job(ABC, Generic[W]):
 
     @abstractmethod
     def bits(self, images: Tensor) -> Tensor:
-        """Mean bits a sub-pixel of a part of a batch, to take a step down from."""
+        """Mean bits per sub-pixel of a part of a batch: the loss."""
 
     def loss(
         self, rng: np.random.Generator, part: slice = slice(None), objective: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
-        """`bits`, or `objective` in its place, of a part of the batch drawn with `rng`."""
+        """`bits`, or `objective` instead, on a part of the batch drawn with `rng`."""
         return (objective or self.bits)(self.draw(rng, part))
 
     @abstractmethod
@@ -114,19 +114,19 @@ class Job(ABC, Generic[W]):
         """Bits per sub-pixel of the averaged weights on held-out and on training images."""
 
     def facts(self) -> dict[str, Any]:
-        """More that the log shall say of the averaged weights."""
+        """Further facts on the averaged weights for the log."""
         return {}
 
     @abstractmethod
     def export(self) -> W:
-        """The averaged weights as they are stored."""
+        """The averaged weights in their stored form."""
 
     @abstractmethod
     def load(self, path: Path) -> W:
         """The inverse of writing `export`."""
 
     def factor(self, step: int, done: float) -> float:
-        """Learning rate as a share of its peak: a warm-up, then half a cosine."""
+        """The learning rate as a share of its peak: a warm-up, then half a cosine."""
         warm = min(1.0, (step + 1) / self.config.warmup_steps)
         return max(1e-3, warm * (0.5 + 0.5 * math.cos(math.pi * done)))
 
@@ -137,17 +137,16 @@ def run(
     report: Callable[[Status], None] = lambda status: None,
     execution: Execution = Execution(),  # noqa: B008 (immutable)
 ) -> W:
-    """Train, or go on training, and export.
+    """Train, or resume training, and export.
 
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``model.safetensors`` to the folder `out`.
 
     Args:
         report: called after every step, in the first process.
-        execution: the processes it is part of, whether it is compiled, and its precision; may be another when a run
-            goes on.
+        execution: processes, compilation and precision; may change when a run is resumed.
     Raises:
-        ValueError: `out` holds a run of another config, or not for all processes the same, or the batch cannot be
-            divided among them, or the model does not take the precision.
+        ValueError: `out` holds a run of another config or differs between processes, the batch cannot be divided
+            among them, or the model does not support the precision.
         FloatingPointError: the loss is not finite.
         PixzipError: the first process could not measure or write.
     """
@@ -162,7 +161,7 @@ def run(
     description = json.loads(json.dumps(asdict(config)))
     if path.exists():
         meta = checkpoint.restore(path, model, ema, optimisers)
-        if {**meta["config"], "megapixels": config.megapixels} != description:  # a run may be made longer or shorter
+        if {**meta["config"], "megapixels": config.megapixels} != description:  # the length of a run may change
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]
     if not processes.same(status.step):
@@ -220,7 +219,7 @@ def run(
         factor = job.factor(status.step, done)
         for optimiser, peak in job.optimisers:
             optimiser.param_groups[0]["lr"] = peak * factor
-        # a resumed run draws what it would have drawn, and each process its part of what one would draw
+        # a resumed run draws the same crops as an uninterrupted one, and each process its part of these
         rng = np.random.default_rng([config.seed, status.step])
         torch.manual_seed(config.seed * 1_000_003 + status.step + (processes.rank << 40))  # for dropout
         loss = job.loss(rng, part, objective)

@@ -1,10 +1,10 @@
 """Muon [1] for hidden matrices, AdamW for the rest.
 
-Muon orthogonalises the momentum of a matrix before it is applied.  In four-minute runs on one
-CPU core its best setting needed 6 % fewer bits than AdamW's (`docs/experiments.md`, with caveats).
+Muon orthogonalises the momentum of a matrix before applying it.  In four-minute runs on one CPU core its
+best setting needed 6 % fewer bits than that of AdamW (`docs/experiments.md`, with caveats).
 
-Unlike ``torch.optim.Muon`` the Newton-Schulz iteration runs in float32, on all matrices of one shape at
-once: bfloat16 is emulated on CPUs without it and took a fifth of a step.
+Unlike in ``torch.optim.Muon``, the Newton-Schulz iteration runs in float32, on all matrices of one shape at
+once: CPUs without bfloat16 emulate it, which took a fifth of a step.
 
 [1] Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
 """
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 def orthogonalise(g: Tensor, iterations: int = 5) -> Tensor:
-    """(B, M, N) -> the nearest semi-orthogonal matrices, approximately; quintic Newton-Schulz of [1]."""
+    """(B, M, N) -> approximately the nearest semi-orthogonal matrices, by quintic Newton-Schulz iteration [1]."""
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = g.shape[1] > g.shape[2]
     x: Tensor = g.mT if tall else g
@@ -31,7 +31,7 @@ def orthogonalise(g: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, scaled to the update size of AdamW; decoupled weight decay."""
+    """Orthogonalised Nesterov momentum, scaled to the update size of AdamW, with decoupled weight decay."""
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})

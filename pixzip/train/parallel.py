@@ -1,8 +1,8 @@
-"""Several processes on one run, as torchrun starts them: each makes and learns from its part of every batch.
+"""Several processes of one run, started by torchrun: each makes its part of every batch and learns from it.
 
-Gradients are averaged by DistributedDataParallel, so that weights stay the same everywhere, and only the first
-process writes.  What fails everywhere (a config, a loss that is not finite) raises everywhere; what fails in the
-first one's writing raises everywhere too.  A process that ends alone is torchrun's business, which ends the others.
+DistributedDataParallel averages gradients, so that weights are equal in all processes, and only the first process
+writes.  A common failure (a config, a non-finite loss) raises in all processes, and so does a failure of the first
+one's writing.  If a process ends alone, torchrun ends the others.
 """
 
 import os
@@ -18,10 +18,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of a run.
+    """This process among the processes of a run.
 
     Attributes:
-        device: this one's, "cpu" or "cuda:1".
+        device: device of this process, e.g. "cpu" or "cuda:1".
     """
 
     rank: int = 0
@@ -30,14 +30,14 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one measures, writes and reports."""
+        """Whether this process measures, writes and reports."""
         return self.rank == 0
 
     def part(self, batch: int) -> slice:
         """This process's part of a batch.
 
         Raises:
-            ValueError: the batch has no parts of equal size.
+            ValueError: the batch cannot be divided into equal parts.
         """
         each, rest = divmod(batch, self.count)
         if rest:
@@ -45,7 +45,7 @@ class Processes:
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def share(self, objective: nn.Module) -> nn.Module:
-        """A loss whose gradients are the mean of all processes' own."""
+        """A loss whose gradients are averaged over all processes."""
         if self.count == 1:
             return objective
         device = torch.device(self.device)
@@ -53,7 +53,7 @@ class Processes:
         return DistributedDataParallel(objective, device_ids=ids)
 
     def mean(self, value: Tensor) -> float:
-        """Of a scalar, over all processes."""
+        """The mean of a scalar over all processes."""
         total = value.detach().clone()
         if self.count == 1:
             return float(total)
@@ -65,10 +65,10 @@ class Processes:
         return self.count == 1 or self._largest(number) == -self._largest(-number)
 
     def first_alone(self, action: Callable[[], None]) -> None:
-        """Have the first process do something, while the others wait.
+        """Run an action in the first process while the others wait.
 
         Raises:
-            PixzipError: it failed; in the first process, why.
+            PixzipError: the action failed; the first process gives the reason.
         """
         done = False
         try:
@@ -88,10 +88,10 @@ class Processes:
 
 @contextmanager
 def processes(device: str) -> Iterator[Processes]:
-    """Those that torchrun started, connected, or this one alone.
+    """The connected processes that torchrun started, or this process alone.
 
     Args:
-        device: "cpu" or "cuda", of which each process takes the one of its number on its machine.
+        device: "cpu" or "cuda"; each process takes the CUDA device of its local rank.
     Raises:
         PixzipError: there are fewer devices than processes.
     """
@@ -109,6 +109,6 @@ def processes(device: str) -> Iterator[Processes]:
         where = torch.device("cpu")
         distributed.init_process_group("gloo")
     yield Processes(distributed.get_rank(), distributed.get_world_size(), str(where))
-    # after an error the others may wait for what never comes: this process ends, and torchrun ends them
+    # not after an error: the others may wait for ever, so this process ends, and torchrun ends them
     distributed.barrier()
     distributed.destroy_process_group()

@@ -1,7 +1,7 @@
-"""How much arithmetic a run does, and what share that is of what its devices could.
+"""The arithmetic of a run, and its share of the devices' peak.
 
-Model FLOPs, as the literature on large models counts them [1]: two for a multiply-add, and three times those of the
-forward pass for a step; what the optimiser, the mixture and a recomputation cost is left out.
+Model FLOPs are counted as in the literature on large models [1]: two per multiply-add, and a step is three forward
+passes.  The optimiser, the mixture and recomputation are not counted.
 
 [1] Chowdhery et al., PaLM: Scaling Language Modeling with Pathways, 2022 (arXiv 2204.02311), appendix B.
 """
@@ -15,11 +15,11 @@ from pixzip.models.family.density import Density
 from pixzip.models.family.lstm import Cell
 from pixzip.models.family.strided import Up
 
-#: Model FLOPs of a step for a multiply-add of the forward pass.
+#: Model FLOPs of a step per multiply-add of the forward pass.
 FLOPS_A_MULTIPLY_ADD = 6
 
-#: What a name of `torch.cuda.get_device_name` begins with -> dense bf16 TFLOP/s with float32 sums, as NVIDIA's data
-#: sheets of these products have them, or half of what they have for sparse matrices.  The first that fits counts.
+#: Beginning of a name from `torch.cuda.get_device_name` -> dense bf16 TFLOP/s with float32 sums from NVIDIA's data
+#: sheets, or half of their figures for sparse matrices.  The first match counts.
 PEAKS_TFLOPS = {
     "NVIDIA H200 NVL": 835.5,
     "NVIDIA H200": 989.5,
@@ -33,20 +33,20 @@ PEAKS_TFLOPS = {
 
 
 def published_peak(name: str) -> float | None:
-    """Dense bf16 TFLOP/s of a device, None where it is not known: of a slice of a device (MIG), for one."""
+    """Dense bf16 TFLOP/s of a device; None if unknown, as for a slice of a device (MIG)."""
     words = name.split()
     if "MIG" in words:
         return None
     for known, peak in PEAKS_TFLOPS.items():
         start = known.split()
-        # "NVIDIA A100-SXM4-80GB" is an A100, "NVIDIA L40" no L4
+        # "NVIDIA A100-SXM4-80GB" is an A100, "NVIDIA L40" is not an L4
         if [word.split("-")[0] for word in words[: len(start)]] == start:
             return peak
     return None
 
 
 def device_peak(device: torch.device) -> float | None:
-    """`published_peak` of a device, None for a CPU."""
+    """`published_peak` of a device; None for a CPU."""
     return published_peak(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
 
 
@@ -54,13 +54,13 @@ def model_tflops(multiply_adds: float, megapixels_per_s: float) -> float:
     """TFLOP/s of training.
 
     Args:
-        multiply_adds: a pixel, forward.
+        multiply_adds: number per pixel in the forward pass.
     """
     return FLOPS_A_MULTIPLY_ADD * multiply_adds * megapixels_per_s * 1e-6
 
 
 def family_multiply_adds(model: Density, h: int, w: int) -> float:
-    """A pixel's share of what an image of h x w takes, masked weights included, outside the head's distribution."""
+    """Multiply-adds per pixel of an h x w image, with masked weights, without the head's distribution."""
     total = 0.0
 
     def count(module: nn.Module, _: Any, out: Tensor) -> None:
@@ -68,7 +68,7 @@ def family_multiply_adds(model: Density, h: int, w: int) -> float:
         cell = getattr(module, "cell", None)
         weight = cell.weight if isinstance(cell, Cell) else module.weight
         assert isinstance(weight, Tensor)
-        # a transposed convolution has a matrix or more for each of four places, of which a pixel is one
+        # a transposed convolution has matrices for each of four places, and a pixel is one place
         total += out[..., 0].numel() * weight.numel() / (4 if isinstance(module, Up) else 1)
 
     hooks = []

@@ -1,4 +1,4 @@
-"""Training a wavefront model: float first, then quantisation-aware, then integer weights."""
+"""Train a wavefront model: float first, then quantisation-aware, then export of integer weights."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class TrainConfig(RunConfig):
     recolour: float = 0.0
     muon_lr: float = 3e-3
     adam_lr: float = 2e-3
-    #: Share of Muon's learning rate by which its matrices shrink each step.
+    #: Share of Muon's learning rate by which matrices shrink in each step.
     weight_decay: float = 0.1
     #: Share of the run after which weights and activations are quantised.
     quantise_from: float = 0.6
@@ -81,7 +81,7 @@ def _evaluate(
 
 
 class WavefrontJob(Job[IntegerWeights]):
-    """Crops of photographs or drawings, Muon and AdamW, and int8 weights after a share of the run."""
+    """Training on crops of photographs or drawings with Muon and AdamW; weights are int8 after a share of the run."""
 
     config: TrainConfig
     model: WavefrontPixelCNN
@@ -94,9 +94,9 @@ class WavefrontJob(Job[IntegerWeights]):
         """
         Args:
             data: tars, folders and images.
-            start: a model whose weights a new run starts from, instead of random ones.
+            start: model with the initial weights of a new run; None for random ones.
         Raises:
-            ValueError: too little data, or `start` is a model of other sizes.
+            ValueError: there is too little data, or `start` has other sizes.
         """
         self.config, self.device = config, torch.device(device)
         torch.manual_seed(config.seed)
@@ -159,5 +159,5 @@ def train(
     start: IntegerWeights | None = None,
     execution: Execution = Execution(),  # noqa: B008 (immutable)
 ) -> IntegerWeights:
-    """`run` of a `WavefrontJob`; raises what these do."""
+    """`run` a `WavefrontJob`; their exceptions pass through."""
     return run(WavefrontJob(data, config, device, start), out, report, execution)

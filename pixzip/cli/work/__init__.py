@@ -1,1 +1,1 @@
-"""The work of the commands: each module is imported when its command has passed the cheap checks."""
+"""The work of the commands: a command imports its module after the cheap checks."""

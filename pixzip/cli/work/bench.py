@@ -22,7 +22,7 @@ from pixzip.report import codecs, measure, page
 from pixzip.report.heat import heat
 from pixzip.report.provenance import provenance
 
-#: One of our own codecs changed an image.
+#: Exit code if one of pixzip's own codecs changed an image.
 _EXIT_OWN_FAULT = 1
 
 
@@ -30,10 +30,10 @@ def measured(
     paths: Sequence[Path], names: str, out: str, *, limit: int | None, repeats: int, threads: int, heatmaps: int,
     device: str, force: bool,
 ) -> None:  # fmt: skip
-    """Measure codecs and write the report; the program ends if one failed or an image was passed over.
+    """Measure codecs and write the report; the program exits if a codec failed or an image was skipped.
 
     Args:
-        names: of the codecs, with commas between them.
+        names: names of the codecs, separated by commas.
     Raises:
         PixzipError, OSError: nothing can be measured, or the report cannot be written.
     """
@@ -79,7 +79,7 @@ def measured(
 
 
 class _Heats:
-    """Maps of the first images that a model codes."""
+    """The heat maps of the first images that a model codes."""
 
     def __init__(self, wanted: int, model: str, device: str) -> None:
         self.model, self.found = model, list[Any]()
@@ -115,7 +115,7 @@ def _print(totals: Sequence[dict[str, Any]], images: int, reference: str) -> Non
 
 
 def _exit(chosen: Sequence[codecs.Codec], totals: Sequence[dict[str, Any]], skipped: Sequence[Any]) -> None:
-    """Say what was wrong, and end with the right code."""
+    """Print the errors, and exit with the right code."""
     own_fault = False
     for c, t in zip(chosen, totals, strict=True):
         for what in ("not_lossless", "failed"):

@@ -1,4 +1,4 @@
-"""The reason for a long silence: kernels that are not in numba's cache are compiled, as on a machine's first run."""
+"""The message for a long delay: kernels missing in numba's cache are compiled, as on a machine's first run."""
 
 from contextlib import AbstractContextManager
 from functools import cache
@@ -8,7 +8,7 @@ import click
 from numba.core import event
 
 
-@cache  # once a process
+@cache  # once per process
 def _say() -> None:
     click.echo("pixzip: compiling kernels for this machine, once: some tens of seconds", err=True)
 
@@ -22,6 +22,6 @@ class _Listener(event.Listener):
 
 
 def said() -> AbstractContextManager[Any]:
-    """Say on standard error that kernels are compiled, when the first one is."""
+    """Print on standard error, when the first kernel is compiled, that kernels are compiled."""
     found: AbstractContextManager[Any] = event.install_listener("numba:compile", _Listener())
     return found

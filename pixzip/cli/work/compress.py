@@ -16,11 +16,11 @@ from pixzip.io import streams
 
 
 class _Item(NamedTuple):
-    """An image on its way.
+    """An image being compressed.
 
     Attributes:
-        stat: of the file, before it was read; None of standard input.
-        kept: why the original stays in spite of `--rm`; "" where nothing speaks against it.
+        stat: status of the file before it was read; None for standard input.
+        kept: reason to keep the original in spite of `--rm`; "" if there is none.
     """
 
     name: str
@@ -30,7 +30,7 @@ class _Item(NamedTuple):
 
 
 class Compression:
-    """Images to files; with `--rm`, files to pictures again and originals away."""
+    """Compresses images to files; with `--rm`, checks the files and removes the originals."""
 
     def __init__(
         self, ledger: Ledger, model: str, device: str, verify: bool, strip: bool, models_only: bool, coder: str,
@@ -51,7 +51,7 @@ class Compression:
         self.checks.flush()
 
     def _read(self, name: str) -> _Item | None:
-        """An image, or None where it is large and done already."""
+        """Read an image; None if it is large and already compressed."""
         began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
         rows = large.reader(name, self.max_pixels)
         if rows is not None:
@@ -67,7 +67,7 @@ class Compression:
         return _Item(name, replace(picture, metadata=()) if self.strip else picture, stat, kept)
 
     def _losses(self, name: str, dropped: list[str]) -> str:
-        """Warn of them, and say why the original is kept."""
+        """Warn about lost content; return the reason to keep the original."""
         if dropped:
             self.ledger.warn(name, f"not kept: {', '.join(dropped)}")
         return originals.why_kept(name, dropped) if self.manner.remove else ""
@@ -113,7 +113,7 @@ class Compression:
             originals.remove(self.ledger, name, stat)
 
     def _read_back(self, items: list[_Item]) -> list[Any]:
-        """The pictures of files that were written."""
+        """The pictures of the written files."""
         progress = self.ledger.part([item.name for item in items], 0.5)
         data = [streams.read(self.ledger.target(item.name)) for item in items]
         return codec.decompress(data, self.options, progress)
@@ -129,6 +129,6 @@ class Compression:
         self.ledger.done(name)
 
     def _unwrite(self, name: str, error: BaseException) -> None:
-        """An output that does not read back is none; the original is still there."""
+        """Remove an output that does not decode to the original, which still exists."""
         self.ledger.take_back(name)
         self.ledger.fail(name, error)

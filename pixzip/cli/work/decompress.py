@@ -20,10 +20,10 @@ from pixzip.io import streams
 
 
 class _Item(NamedTuple):
-    """A file on its way.
+    """A file being decompressed.
 
     Attributes:
-        stat: of the file, before it was read; None of standard input.
+        stat: status of the file before it was read; None for standard input.
     """
 
     name: str
@@ -32,7 +32,7 @@ class _Item(NamedTuple):
 
 
 class Decompression:
-    """Files to pictures; with `--rm`, what is written is read again, and the files go."""
+    """Decompresses files to pictures; with `--rm`, checks the outputs and removes the files."""
 
     def __init__(
         self, ledger: Ledger, out: str | None, extra: tuple[str, ...], device: str, *,
@@ -56,7 +56,7 @@ class Decompression:
         return ".png" if target == streams.STANDARD else Path(target).suffix
 
     def _read(self, name: str) -> _Item | None:
-        """A file, or None where it is done already."""
+        """Read a file; None if it is already decompressed."""
         began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
         data = streams.read_pxz(name)
         entry.bytes_before = len(data)
@@ -80,7 +80,7 @@ class Decompression:
         return _Item(name, opening, stat)
 
     def _large(self, name: str, opening: codec.Opening, stat: Any) -> bool:
-        """Whether the output's format takes rows, and is written."""
+        """Decompress a large file by rows; False if the output's format does not support rows."""
         entry, target = self.ledger[name], self.ledger.target(name)
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels or 0, 1 + self.manner.remove)
         written = large.decompress(
@@ -120,7 +120,7 @@ class Decompression:
         self.ledger.done(name)
 
     def _losses(self, name: str, picture: Any) -> str:
-        """Warn of what the output's format does not hold; it is why the original is kept."""
+        """Warn about content that the output's format does not hold; return it as the reason to keep the original."""
         lost = ", ".join(image.lost(picture, self._suffix(name)))
         if not lost:
             return ""
@@ -128,10 +128,10 @@ class Decompression:
         return f"{lost} would be lost"
 
     def _read_back(self, name: str, picture: Any) -> str:
-        """Why the original is kept though the image is right: "", or it has another form.
+        """The reason to keep the original although the image is right: it has another form; "" if there is none.
 
         Raises:
-            PixzipError: the image that was written has other samples.
+            PixzipError: the written image has other samples.
         """
         target = self.ledger.target(name)
         again, dropped = image.load(streams.read(target), None)

@@ -14,7 +14,7 @@ from pixzip.cli.work.shared import load_image
 
 
 def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, max_pixels: int | None) -> None:
-    """Print a row for each image, and their sums.
+    """Print a row for each image, and the totals.
 
     Raises:
         PixzipError: there is no such device.

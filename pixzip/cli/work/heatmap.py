@@ -26,9 +26,9 @@ def draw(
     """Write the map of an image or a `.pxz` file.
 
     Args:
-        suffix: of `out`, in lower case.
+        suffix: suffix of `out`, in lower case.
     Raises:
-        PixzipError, OSError: it cannot be read, coded or written.
+        PixzipError, OSError: an image or map cannot be read, coded or written.
     """
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
     picture, file = _coded(streams.read(image), options)
@@ -54,7 +54,7 @@ def _coded(data: bytes, options: codec.Options) -> tuple[Picture, bytes]:
 
 
 def _numbers(bits: Any) -> bytes:
-    """An `.npy` file."""
+    """The bytes of an `.npy` file."""
     out = io.BytesIO()
     np.save(out, bits)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""Many inputs, one command: batches, and a line for each input that fails."""
+"""Many inputs of one command: work in batches, with a line for each input that fails."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from pixzip.engine.batching import BATCH_PIXELS, halving
 
 
 class Jobs:
-    """Inputs on their way to results; remembers whether one failed."""
+    """Processes inputs in batches; remembers whether one failed."""
 
     def __init__(
         self,
@@ -22,11 +22,11 @@ class Jobs:
     ) -> None:
         """
         Args:
-            work: what a batch of items gives, one result each.
-            done: called with an input's name, its item, its result, and its share of the batch's seconds, which
-                is that of its pixels.
-            failed: called with an input's name and what is wrong with it.
-            batch_pixels: what a batch holds, at most; None for what suits a CPU.
+            work: batch of items -> one result per item.
+            done: called with an input's name, its item, its result, and its share of the batch's seconds, in
+                proportion to its pixels.
+            failed: called with an input's name and its error.
+            batch_pixels: most pixels of a batch; None for a number that suits a CPU.
         """
         self._work, self._done, self._failed = work, done, failed
         self._pending: list[tuple[str, Any, int]] = []
@@ -35,10 +35,10 @@ class Jobs:
         self.failed = False
 
     def attempt(self, name: str, action: Callable[[], Any]) -> Any:
-        """The action's result; None after reporting that it failed.
+        """The result of an action; None after reporting an error.
 
         Raises:
-            BrokenPipeError: nobody reads the output any more, which ends all work.
+            BrokenPipeError: nobody reads the output any more; this ends all work.
         """
         try:
             return action()
@@ -53,8 +53,8 @@ class Jobs:
         """Read inputs one after another and code them in batches.
 
         Args:
-            read: an input's name -> its item; None where there is nothing more to do.
-            pixels: an input's name -> how many it has, once it is read.
+            read: name of an input -> its item; None if nothing is left to do.
+            pixels: name of an input that was read -> its number of pixels.
         """
         for name in names:
             item = self.attempt(name, partial(read, name))
@@ -63,22 +63,22 @@ class Jobs:
         self.flush()
 
     def add(self, name: str, item: Any, pixels: int) -> None:
-        """Queue an input, and code what is queued when that makes a full batch."""
+        """Queue an input, and code the queue if it is a full batch."""
         if self._pixels + pixels > (self._limit or BATCH_PIXELS):
             self.flush()
         self._pending.append((name, item, pixels))
         self._pixels += pixels
 
     def flush(self) -> None:
-        """Code what is queued."""
+        """Code the queue."""
         pending, self._pending, self._pixels = self._pending, [], 0
         self._run(pending)
 
     def _run(self, pending: list[tuple[str, Any, int]]) -> None:
-        """Code a batch; where it fails, its halves, until the bad input is alone."""
+        """Code a batch; if it fails, code its halves, until the bad input is alone."""
 
         def work(batch: list[tuple[str, Any, int]]) -> list[tuple[Any, float]]:
-            """Each result, and its share of the seconds."""
+            """Each result with its share of the seconds."""
             began = time.perf_counter()
             results = self._work([item for _, item, _ in batch])
             seconds_a_pixel = (time.perf_counter() - began) / max(1, sum(pixels for _, _, pixels in batch))

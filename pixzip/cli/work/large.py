@@ -1,4 +1,4 @@
-"""Images that are too large for memory: one at a time, a band of rows after another."""
+"""Images that are too large for memory: one at a time, band by band."""
 
 import dataclasses
 import mmap
@@ -14,7 +14,7 @@ from pixzip.io import files, streams
 
 
 class Phases:
-    """The progress callbacks of what is done with one file, a new one for each call."""
+    """Progress callbacks for the phases of work on one file; each call gives the next one."""
 
     def __init__(self, bar: FilesBar, size_bytes: int, pixels: int, phases: int) -> None:
         self._bar, self._done, self._phases = bar, 0, phases
@@ -41,10 +41,10 @@ class _Stripped:
 
 
 def reader(name: str, max_pixels: int | None) -> image.RowReader | None:
-    """The rows of an image file, if it is large and of a format that gives rows.
+    """The rows of an image file, if it is large and its format supports rows.
 
     Raises:
-        UnsupportedImageError, OSError: it cannot be read.
+        UnsupportedImageError, OSError: the file cannot be read.
     """
     if name == streams.STANDARD:
         return None
@@ -58,7 +58,7 @@ def compress(
     """Compress the rows of a file.
 
     Raises:
-        PixzipError, OSError: whatever goes wrong; nothing was written then.
+        PixzipError, OSError: any error; nothing is written in this case.
     """
     files.make_folder(target)
     with rows, files.spool(target) as spool:
@@ -74,10 +74,10 @@ def compress(
 
 
 def compare(picture: str, packed: str, options: codec.Options, progress: Callable[[int, int], None]) -> None:
-    """Decode a `.pxz` file and compare it with an image file that gives rows.
+    """Decode a `.pxz` file and compare it with an image file whose format supports rows.
 
     Raises:
-        PixzipError: they differ, or one does not decode.
+        PixzipError: the files differ, or one of them cannot be decoded.
     """
     rows = image.open_rows(Path(picture), None)
     if rows is None:
@@ -90,10 +90,10 @@ def decompress(
     opening: codec.Opening, target: str, suffix: str, options: codec.Options, *,
     write: Callable[[BinaryIO], None], progress: Callable[[int, int], None],
 ) -> bool:  # fmt: skip
-    """Decompress a file into rows; False if the format that the suffix names does not take them.
+    """Decompress a file by rows; return False if the format of the suffix does not support rows.
 
     Raises:
-        PixzipError, OSError: whatever goes wrong; nothing was written then.
+        PixzipError, OSError: any error; nothing is written in this case.
     """
     files.make_folder(target)
     with files.spool(target) as spool:

@@ -1,4 +1,4 @@
-"""`--rm`: an original is removed once the output is known to hold all of it."""
+"""`--rm`: an original is removed after a check that the output holds its full content."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from pixzip.io.signals import signals_wait
 
 
 def stat_of(name: str) -> os.stat_result | None:
-    """Ask the file system about an original before it is read; None for standard input.
+    """The status of an original before it is read; None for standard input.
 
     Raises:
         OSError: there is no such file.
@@ -19,12 +19,12 @@ def stat_of(name: str) -> os.stat_result | None:
 
 
 def why_kept(name: str, dropped: list[str]) -> str:
-    """Why an original has to stay: what would be lost with it; "" if nothing.
+    """The reason to keep an original: content that would be lost; "" if there is none.
 
     Args:
-        dropped: the parts of it that a picture does not hold.
+        dropped: names of its content that a picture does not hold.
     Raises:
-        OSError: it cannot be read.
+        OSError: the original cannot be read.
     """
     if dropped:
         return f"{', '.join(dropped)} would be lost"
@@ -35,12 +35,12 @@ def why_kept(name: str, dropped: list[str]) -> str:
 
 
 def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:
-    """Remove an original whose output is checked, unless it has changed since it was read.
+    """Remove an original whose output was checked, unless it has changed since it was read.
 
     Args:
-        stat: `stat_of` it, before it was read.
+        stat: result of `stat_of` before the original was read.
     Raises:
-        OSError: it cannot be removed.
+        OSError: the original cannot be removed.
     """
     now = Path(name).lstat()
     if (now.st_ino, now.st_size, now.st_mtime_ns) != (stat.st_ino, stat.st_size, stat.st_mtime_ns):

@@ -30,7 +30,7 @@ def sample(
     Args:
         size: width and height of an image.
     Raises:
-        PixzipError, OSError: the model is of no such kind, or the grid cannot be written.
+        PixzipError, OSError: the model is of another kind, or the grid cannot be written.
     """
     engine = _engine(model, device)
     with Bar("sampling") as bar:
@@ -44,10 +44,10 @@ def complete(
     images: Sequence[str], keep_rows: int, model: str, count: int, temperature: float, seed: int, device: str,
     out: str, force: bool,
 ) -> None:  # fmt: skip
-    """Draw the lower rows of images anew, into a grid.
+    """Redraw the lower rows of images into a grid.
 
     Raises:
-        PixzipError, OSError: the images do not do, the model is of no such kind, or the grid cannot be written.
+        PixzipError, OSError: the images are unsuitable, the model is of another kind, or the grid cannot be written.
     """
     engine = _engine(model, device)
     originals = [_array(name, load_image(name, None), engine) for name in images]
@@ -90,7 +90,7 @@ def _scales(bar: Bar, engine: FamilyEngine) -> Progress:
 
 
 def _array(name: str, picture: Any, engine: FamilyEngine) -> Any:
-    """(H, W, C) of a picture as the model takes it."""
+    """A picture as an (H, W, C) array for the model."""
     layouts = {1: Layout.GREY, 3: Layout.RGB}
     expected = layouts[engine.model.channels]
     samples = picture.samples

@@ -1,4 +1,4 @@
-"""Pictures and models of the arguments that several commands take."""
+"""Loading of the pictures and models in arguments that several commands share."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ from pixzip.models import library
 
 
 def extra_paths(extra: tuple[str, ...]) -> list[Path]:
-    """Paths of the models that `--model` names, whether or not they are there."""
+    """The paths of the models that `--model` names, whether or not they exist."""
     return [library.path_of(name) for name in extra]
 
 
 def load_image(name: str, max_pixels: int | None) -> Any:
-    """Read an image, and warn about the parts of it that a picture does not hold.
+    """Read an image, and warn about content that a picture does not hold.
 
     Raises:
-        UnsupportedImageError, OSError: it cannot be read.
+        UnsupportedImageError, OSError: the image cannot be read.
     """
     loaded = image.load(streams.read(name), max_pixels)
     if loaded.dropped:

@@ -1,4 +1,4 @@
-"""Stacks on the command line: folders of images and arrays into one file, and back."""
+"""Stacks on the command line: convert folders of images and arrays to one file and back."""
 
 import io
 import sys
@@ -36,7 +36,7 @@ _KINDS = {1: "grey", 3: "RGB"}
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """A stack is all or nothing: the first input with an error ends the command."""
+    """Name the input in an error; the first error ends the command, because a stack is all or nothing."""
     try:
         yield
     except FILE_ERRORS as e:
@@ -45,14 +45,14 @@ def _naming(name: str) -> Iterator[None]:
 
 
 class _Source(NamedTuple):
-    """An input: a file, and the name that its image gets; an array has none."""
+    """An input file and the name of its image; an array has no name."""
 
     path: Path
     name: str
 
 
 def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
-    """Files as they are given, folders as the files in them and below, see `sources.walk`."""
+    """Yield files as given, and the files in folders and their subfolders, see `sources.walk`."""
     for given in inputs:
         if given == streams.STANDARD:
             raise PixzipError("a stack is made of files and folders, standard input is neither")
@@ -69,20 +69,20 @@ def _sources(inputs: Sequence[str]) -> Iterator[_Source]:
 
 @dataclass
 class _Collected:
-    """Images on their way into a stack; all of one kind."""
+    """The images of a future stack, all of one kind."""
 
     strip: bool
     max_pixels: int | None
     images: list[Image] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    #: None while there are arrays only, whose samples may be of either depth.
+    #: None while there are only arrays whose samples fit either depth.
     depth: int | None = None
     pixels: int = 0
 
     def add(self, source: _Source) -> None:
         """
         Raises:
-            PixzipError, OSError: a stack cannot hold what the file holds.
+            PixzipError, OSError: a stack cannot hold the file's content.
         """
         found = _array(source.path) if not source.name else [self._picture(source.path)]
         for samples in found:
@@ -113,7 +113,7 @@ class _Collected:
 
 
 def _array(path: Path) -> Sequence[Image]:
-    """The images of an array file, (N, H, W, C)."""
+    """The (N, H, W, C) images of an array file."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as e:
@@ -133,10 +133,10 @@ def compress(
     """Compress images, folders and arrays to one file.
 
     Args:
-        manner: of it `force`, `threads`, `quiet` and `verbose` mean something here.
+        manner: only `force`, `threads`, `quiet` and `verbose` are used.
 
     Raises:
-        PixzipError, OSError: whatever goes wrong; nothing was written then.
+        PixzipError, OSError: any error; nothing is written in this case.
     """
     if out is None:
         if len(inputs) > 1 or Path(inputs[0]).name in ("", ".."):
@@ -188,10 +188,10 @@ def decompress(
     """Decompress a stack to a folder of PNGs, or to an array file.
 
     Args:
-        ledger: has the file.
-        whole: neither a region nor salvage was asked for.
+        ledger: ledger that contains the file.
+        whole: neither a region nor salvage is requested.
     Raises:
-        PixzipError, OSError: whatever goes wrong; nothing was written then.
+        PixzipError, OSError: any error; nothing is written in this case.
     """
     if not whole:
         raise PixzipError("a stack of images has no regions or tiles: --region and --salvage do not go with it")
@@ -209,7 +209,7 @@ def decompress(
     with Bar("decompressing", not ledger.manner.quiet) as bar:
         found = stack.decompress_stack(data, options, bar)
     contents = {out: _array_file(found)} if as_array else _png_files(found, targets, not ledger.manner.quiet)
-    with signals_wait():  # what is written is counted
+    with signals_wait():  # so that written files are counted
         if as_array:
             files.write(out, contents[out], force)
         else:
@@ -234,7 +234,7 @@ def _targets(header: Header) -> list[str]:
         digits = max(5, len(str(header.images - 1)))
         return [f"{i:0{digits}}.png" for i in range(header.images)]
     targets = [name if name.lower().endswith(".png") else name + ".png" for name in header.names]
-    name_list.check(targets)  # a.png beside an image that becomes a.png
+    name_list.check(targets)  # two images may map to one a.png
     return targets
 
 

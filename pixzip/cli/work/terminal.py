@@ -1,4 +1,4 @@
-"""Tables and bars on a terminal, drawn by Rich."""
+"""Tables and bars on a terminal, by Rich."""
 
 from collections.abc import Container, Mapping, Sequence
 from typing import Literal
@@ -7,18 +7,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 
-#: Columns that a bar leaves free: the terminal writes ^C there, and the line can still be cleared.
+#: Columns that a bar leaves free for the terminal's ^C, so that the line can still be cleared.
 _FOR_AN_INTERRUPT = 3
 
 
 def table(
     rows: Sequence[Mapping[str, str]], numbers: Container[str], *, folded: str = "", stderr: bool = False
 ) -> None:
-    """Print rows under their names.
+    """Print rows as a table with a heading.
 
     Args:
-        numbers: names of columns whose text stands at the right.
-        folded: name of the column that takes more lines where the terminal is narrow.
+        numbers: names of right-aligned columns.
+        folded: name of the column that wraps on a narrow terminal.
     """
     shown = Table(box=None, pad_edge=False)
     for name in rows[0]:
@@ -31,20 +31,20 @@ def table(
 
 
 def bar(*, with_text: bool) -> Progress:
-    """A bar on standard error, which is gone when it has ended.
+    """A bar on standard error, which disappears at its end.
 
     Args:
-        with_text: show the field `text` beside it, instead of a share and the time left.
+        with_text: show the field `text` beside the bar, instead of the share done and the time left.
     """
     columns: Sequence[str | ProgressColumn] = Progress.get_default_columns()
     if with_text:
         columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[text]}")
     console = Console(stderr=True)
     console.width -= _FOR_AN_INTERRUPT
-    return Progress(*columns, console=console, transient=True, redirect_stdout=False)  # stdout is the results' alone
+    return Progress(*columns, console=console, transient=True, redirect_stdout=False)  # stdout is for results only
 
 
 def training_bar() -> Progress:
-    """A bar on standard error with the field `text` beside it, which stays when it has ended."""
+    """A bar on standard error with the field `text` beside it, which remains at its end."""
     columns = (BarColumn(), TextColumn("{task.fields[text]}"))
     return Progress(*columns, console=Console(stderr=True), refresh_per_second=2)

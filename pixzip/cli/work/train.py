@@ -39,10 +39,10 @@ def train(
     """Train the model of a config and export it.
 
     Args:
-        sizes: changes of the config, KEY=VALUE each.
-        compiled: None for the device's own choice.
+        sizes: changes of the config as KEY=VALUE.
+        compiled: whether to compile; None for the device's default.
     Raises:
-        PixzipError: there is no such config or device, the data does not do, or the run failed.
+        PixzipError: there is no such config or device, the data is unsuitable, or the run failed.
     """
     known: dict[str, Any] = {**wavefront.CONFIGS, **CONFIGS}
     if name not in known:
@@ -83,7 +83,7 @@ def train(
 
 
 def _changed(config: Any, changes: Sequence[str]) -> Any:
-    """A config with fields of it, or of its model, set to other values of the same type."""
+    """A config with changed fields of its own or of its model; values keep their types."""
     for change in changes:
         key, _, text = change.partition("=")
         target = config if hasattr(config, key) else config.model

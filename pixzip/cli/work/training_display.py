@@ -10,7 +10,7 @@ from pixzip.io import streams
 
 
 class Display:
-    """A bar on a terminal; elsewhere a line for each evaluation; nothing where it is not shown."""
+    """A bar on a terminal, or a line per evaluation elsewhere; nothing if display is off."""
 
     def __init__(self, megapixels: float, shown: bool) -> None:
         self._total, self._shown = megapixels, shown

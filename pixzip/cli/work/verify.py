@@ -16,7 +16,7 @@ from pixzip.io.signals import signals_wait
 
 
 class Verification:
-    """Decodes files for the errors that this finds."""
+    """Decodes files to find errors."""
 
     def __init__(self, ledger: Ledger, extra: tuple[str, ...], device: str, max_pixels: int | None) -> None:
         set_threads(ledger.manner.threads)
@@ -28,7 +28,7 @@ class Verification:
         self.jobs.feed(names, self._read, self.ledger.pixels)
 
     def _read(self, name: str) -> tuple[str, codec.Opening] | None:
-        """A file, or None where it is checked already: a stack, or one that is too large for memory."""
+        """Read a file; None if it is already checked: a stack, or a file too large for memory."""
         began, entry = time.perf_counter(), self.ledger[name]
         data = streams.read_pxz(name)
         entry.bytes_before = len(data)
