@@ -16,7 +16,7 @@ from common import load, origin, provenance, set_threads, table, write
 
 from pixzip.models.wavefront.network import Config
 from pixzip.train.loop import run
-from pixzip.train.wavefront import CONFIGS, TrainConfig, WavefrontJob
+from pixzip.train.wavefront import CONFIGS, TrainConfig, WavefrontTask
 
 BASE = CONFIGS["base"]
 START, END = "<!-- ablations:start -->", "<!-- ablations:end -->"
@@ -53,15 +53,15 @@ def multiply_adds(model: Config) -> int:
 
 def measure(config: TrainConfig, data: tuple[Path, ...], valid: Path) -> dict[str, Any]:
     """Train in floats, and measure the averaged weights on whole photographs."""
-    job = WavefrontJob(list(data), config)
+    task = WavefrontTask(list(data), config)
     with tempfile.TemporaryDirectory() as folder:
-        run(job, Path(folder))
+        run(task, Path(folder))
         entry = json.loads((Path(folder) / "log.jsonl").read_text().splitlines()[-1])
     bits = subpixels = 0.0
     with torch.no_grad():
         for _, picture in load(valid):
             planes = torch.from_numpy(picture.transpose(2, 0, 1)[list(config.order)].copy()).float()
-            bits += float(job.averaged(planes[None]).sum())
+            bits += float(task.averaged(planes[None]).sum())
             subpixels += picture.size
     return {
         "multiply_adds": multiply_adds(config.model), "megapixels": entry["megapixels"], "bpsp": bits / subpixels,

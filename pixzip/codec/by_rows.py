@@ -31,7 +31,7 @@ from pixzip.image.picture import Frame
 LARGE_PIXELS = BATCH_PIXELS
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """A source of rows from first to last, e.g. `image.RowReader`."""
 
     @property
@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 def compress_rows(
-    source: Source, out: IO[bytes], options: Options, *, folder: Path | None = None, progress: Progress | None = None
+    source: RowSource, out: IO[bytes], options: Options, *, folder: Path | None = None, progress: Progress | None = None
 ) -> None:
     """Write the `.pxz` file of a picture, which is read once from top to bottom.
 
@@ -90,7 +90,7 @@ def decompress_rows(opening: Opening, options: Options, progress: Progress | Non
         release(opening.file)
 
 
-def check_rows(opening: Opening, source: Source, options: Options, progress: Progress | None = None) -> None:
+def check_rows(opening: Opening, source: RowSource, options: Options, progress: Progress | None = None) -> None:
     """Decode a file and compare it with its source.
 
     Raises:

@@ -147,7 +147,7 @@ class _Target:
         return Decoded(picture, tuple(sorted(self.damaged, key=lambda w: (w.y, w.x))))
 
 
-_Job = tuple[_Target, int]
+_Wanted = tuple[_Target, int]
 
 
 def decode_files(targets: Sequence[_Target], options: Options, share: Share) -> list[Decoded]:
@@ -174,17 +174,17 @@ def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
     return models
 
 
-def _decode_tiles(batch: Sequence[_Job], models: Models, options: Options, report: Progress) -> None:
+def _decode_tiles(batch: Sequence[_Wanted], models: Models, options: Options, report: Progress) -> None:
     """Decode tiles; skip damaged tiles of files that are salvaged."""
 
-    def decoded(jobs: list[_Job]) -> list[None]:
+    def decoded(jobs: list[_Wanted]) -> list[None]:
         codings = [tile_decoding(t.opening.header, t.opening.block(i), t.opening.tile(i), models) for t, i in jobs]
         solved = batching.drive(codings, lambda asked: options.executor.decode(asked, report))
         for (target, i), samples in zip(jobs, solved, strict=True):
             target.store(i, samples)
         return [None] * len(jobs)
 
-    def alone(job: _Job, error: BaseException) -> None:
+    def alone(job: _Wanted, error: BaseException) -> None:
         target, i = job
         target.damaged.append(target.opening.tile(i))
 

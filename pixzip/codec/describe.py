@@ -50,7 +50,7 @@ def facts(data: Buffer) -> dict[str, Any]:
     }
 
 
-def _stack_facts(header: stack.Header) -> dict[str, Any]:
+def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
     return {
         "format_version": STACK_VERSION,
         "images": header.images,

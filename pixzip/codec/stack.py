@@ -13,7 +13,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container import stack
 from pixcodecs.container.image import Buffer, Layout
 from pixcodecs.container.limits import MAX_PIXELS
-from pixcodecs.container.stack import DEFAULT_BATCH, Header
+from pixcodecs.container.stack import DEFAULT_BATCH, StackHeader
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32
 
@@ -73,7 +73,7 @@ def compress_stack(
     _check_model(model, {image.shape[2] for image in stacked}, depth)
     layout = Layout.RGB if model.channels == 3 else Layout.GREY
     runs = stack.runs((image.shape[1], image.shape[0]) for image in stacked)
-    header = Header(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, _samples_crc(stacked))
+    header = StackHeader(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, _samples_crc(stacked))
     stack.pack_header(header)  # refuses invalid arguments before the work
     _check_sides(model, header)
     share = Share(progress, header.pixels * (1 + verify))
@@ -126,7 +126,7 @@ def _check_model(model: Model, channels: set[int], depth: int) -> None:
         )
 
 
-def _check_sides(model: Model, header: Header) -> None:
+def _check_sides(model: Model, header: StackHeader) -> None:
     """
     Raises:
         ModelMismatchError: an image is too large for the model; a stack has no tiles.
@@ -140,7 +140,7 @@ def _check_sides(model: Model, header: Header) -> None:
             raise ModelMismatchError(f"model {name} takes at most {most}x{most} pixels at once, an image has {found}")
 
 
-def _encode(images: Sequence[Image], header: Header, model: Model, where: Executor, share: Share) -> bytes:
+def _encode(images: Sequence[Image], header: StackHeader, model: Model, where: Executor, share: Share) -> bytes:
     encoder, engine, start = range_coder.Encoder(), where.stream_engine(model), 0
     for run in header.batches():
         some = images[start : start + run.images]
@@ -152,7 +152,7 @@ def _encode(images: Sequence[Image], header: Header, model: Model, where: Execut
     return encoder.finish()
 
 
-def _decode(payload: bytes, header: Header, model: Model, where: Executor, share: Share) -> list[Image]:
+def _decode(payload: bytes, header: StackHeader, model: Model, where: Executor, share: Share) -> list[Image]:
     decoder, engine = range_coder.Decoder(payload, header.subpixels), where.stream_engine(model)
     images: list[Image] = []
     for run in header.batches():
@@ -190,7 +190,7 @@ def decompress_stack(
     return Stack(images, header.names, header.depth)
 
 
-def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
+def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeader:
     """The header of a file, after all checks of length and checksums that need no decoding.
 
     Raises:

@@ -29,7 +29,7 @@ from pixzip.models.family.weights import FixedWeights, fixed
 from pixzip.models.registry import load_family
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import read_images, split_held_out
-from pixzip.train.loop import Job, RunConfig
+from pixzip.train.loop import RunConfig, Task
 from pixzip.train.utilisation import family_multiply_adds
 
 
@@ -56,7 +56,7 @@ class FamilyConfig(RunConfig):
     ema: float = 0.995
 
 
-class FamilyJob(Job[FixedWeights]):
+class FamilyTask(Task[FixedWeights]):
     """Training on images with RMSProp or Adam, exporting fixed-point weights."""
 
     config: FamilyConfig

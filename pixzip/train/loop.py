@@ -1,6 +1,6 @@
 """The training loop of all models, from top to bottom.
 
-A `Job` defines the model, its batches, its loss, its measurement and its export.  A run is defined by its job's
+A `Task` defines the model, its batches, its loss, its measurement and its export.  A run is defined by its task's
 config and its number of megapixels.  It stops by itself, and continues from its last checkpoint when started again
 with the same folder.
 """
@@ -71,7 +71,7 @@ class Exported(Protocol):
 W = TypeVar("W", bound=Exported)
 
 
-class Job(ABC, Generic[W]):
+class Task(ABC, Generic[W]):
     """One model and its training.
 
     Attributes:
@@ -132,7 +132,7 @@ class Job(ABC, Generic[W]):
 
 
 def run(
-    job: Job[W],
+    task: Task[W],
     out: Path,
     report: Callable[[Status], None] = lambda status: None,
     execution: Execution = Execution(),  # noqa: B008 (immutable)
@@ -151,9 +151,9 @@ def run(
         PixzipError: the first process could not measure or write.
     """
     out.mkdir(parents=True, exist_ok=True)
-    config, model, averaged, processes = job.config, job.model, job.averaged, execution.processes
+    config, model, averaged, processes = task.config, task.model, task.averaged, execution.processes
     part, peak_tflops = processes.part(config.batch), execution.peak()
-    optimisers = [optimiser for optimiser, _ in job.optimisers]
+    optimisers = [optimiser for optimiser, _ in task.optimisers]
     ema = {name: p.detach().clone() for name, p in model.named_parameters()}
 
     status = Status()
@@ -166,8 +166,8 @@ def run(
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]
     if not processes.same(status.step):
         raise ValueError(f"{path} is not the same file for all processes")
-    total = math.ceil(config.megapixels / job.batch_megapixels)
-    objective = execution.prepare(model, job.bits, takes_bfloat16=job.takes_bfloat16)
+    total = math.ceil(config.megapixels / task.batch_megapixels)
+    objective = execution.prepare(model, task.bits, takes_bfloat16=task.takes_bfloat16)
 
     def save() -> None:
         meta = {"config": description, "step": status.step, "best": status.best, "log": status.log}
@@ -179,7 +179,7 @@ def run(
 
     def write_model() -> None:
         averaged.load_state_dict(ema)
-        (out / "model.safetensors").write_bytes(job.export().to_bytes())
+        (out / "model.safetensors").write_bytes(task.export().to_bytes())
 
     def complete() -> None:
         if not (out / "model.safetensors").exists():
@@ -187,7 +187,7 @@ def run(
 
     def measure() -> None:
         averaged.load_state_dict(ema)
-        status.held_out, status.training = job.measure()
+        status.held_out, status.training = task.measure()
         write_log(
             {
                 "step": status.step,
@@ -196,7 +196,7 @@ def run(
                 "held_out": round(status.held_out, 5),
                 "training": round(status.training, 5),
                 "gap": round(status.held_out - status.training, 5),
-                **job.facts(),
+                **task.facts(),
                 "learning_rate": round(status.learning_rate, 7),
                 "megapixels_per_s": round(status.megapixels_per_s, 4),
                 "tflops": float(f"{status.tflops:.4g}"),
@@ -214,15 +214,15 @@ def run(
     first_step, before_s = status.step, status.log[-1]["elapsed_s"] if status.log else 0.0
     while status.step < total:
         done = status.step / total
-        job.begin(done)
-        status.quantise = job.quantised
-        factor = job.factor(status.step, done)
-        for optimiser, peak in job.optimisers:
+        task.begin(done)
+        status.quantise = task.quantised
+        factor = task.factor(status.step, done)
+        for optimiser, peak in task.optimisers:
             optimiser.param_groups[0]["lr"] = peak * factor
         # a resumed run draws the same crops as an uninterrupted one, and each process its part of these
         rng = np.random.default_rng([config.seed, status.step])
         torch.manual_seed(config.seed * 1_000_003 + status.step + (processes.rank << 40))  # for dropout
-        loss = job.loss(rng, part, objective)
+        loss = task.loss(rng, part, objective)
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss.backward()
@@ -240,10 +240,10 @@ def run(
             raise FloatingPointError(f"loss is {value} at step {status.step}")
         mean_bits = value if math.isnan(mean_bits) else mean_bits + 0.02 * (value - mean_bits)
         now = time.monotonic()
-        status.bits_per_dim, status.learning_rate = mean_bits, job.optimisers[0][1] * factor
-        status.megapixels = status.step * job.batch_megapixels
-        status.megapixels_per_s = (status.step - first_step) * job.batch_megapixels / (now - started)
-        status.tflops = model_tflops(job.multiply_adds, status.megapixels_per_s)
+        status.bits_per_dim, status.learning_rate = mean_bits, task.optimisers[0][1] * factor
+        status.megapixels = status.step * task.batch_megapixels
+        status.megapixels_per_s = (status.step - first_step) * task.batch_megapixels / (now - started)
+        status.tflops = model_tflops(task.multiply_adds, status.megapixels_per_s)
         status.mfu = None if peak_tflops is None else status.tflops / peak_tflops
         if status.step == total or status.step % max(1, total // config.evals) == 0:
             processes.first_alone(measure)
@@ -253,4 +253,4 @@ def run(
         if processes.first:
             report(status)
     processes.first_alone(complete)
-    return job.load(out / "model.safetensors")
+    return task.load(out / "model.safetensors")

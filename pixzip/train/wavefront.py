@@ -14,11 +14,11 @@ from pixzip.engine.wavefront import with_known_answer
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront.export import export, quantised, training_view
 from pixzip.models.wavefront.network import Config, WavefrontPixelCNN
-from pixzip.models.wavefront.weights import EXACT, IntegerWeights, stream_bounds
+from pixzip.models.wavefront.weights import EXACT_FLOAT32, IntegerWeights, stream_bounds
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import Picture, read_images, split_held_out
 from pixzip.train.execution import Execution
-from pixzip.train.loop import Job, RunConfig, Status, run
+from pixzip.train.loop import RunConfig, Status, Task, run
 from pixzip.train.optim import Muon
 
 
@@ -80,7 +80,7 @@ def _evaluate(
     return bits / subpixels
 
 
-class WavefrontJob(Job[IntegerWeights]):
+class WavefrontTask(Task[IntegerWeights]):
     """Training on crops of photographs or drawings with Muon and AdamW; weights are int8 after a share of the run."""
 
     config: TrainConfig
@@ -141,7 +141,7 @@ class WavefrontJob(Job[IntegerWeights]):
 
     def facts(self) -> dict[str, Any]:
         bounds = stream_bounds(quantised(self.averaged, self.config.order))
-        return {"stream_bound": round(max(bounds.values()) / EXACT, 3)}
+        return {"stream_bound": round(max(bounds.values()) / EXACT_FLOAT32, 3)}
 
     def export(self) -> IntegerWeights:
         return with_known_answer(export(self.averaged, self.config.order, notes=json.dumps(asdict(self.config))))
@@ -159,5 +159,5 @@ def train(
     start: IntegerWeights | None = None,
     execution: Execution = Execution(),  # noqa: B008 (immutable)
 ) -> IntegerWeights:
-    """`run` a `WavefrontJob`; their exceptions pass through."""
-    return run(WavefrontJob(data, config, device, start), out, report, execution)
+    """`run` a `WavefrontTask`; their exceptions pass through."""
+    return run(WavefrontTask(data, config, device, start), out, report, execution)

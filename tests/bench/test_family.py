@@ -17,7 +17,7 @@ from pixzip.engine.family import FamilyEngine
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.pixelcnn import PixelCNNConfig
 from pixzip.models.registry import load_family
-from pixzip.train.family import FamilyConfig, FamilyJob
+from pixzip.train.family import FamilyConfig, FamilyTask
 from pixzip.train.loop import run
 from tests.helpers.family import SIZES, smooth
 from tests.helpers.support import encoding
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images = [smooth(3, 8, 8, seed) for seed in range(count)]
         np.save(root / f"cifar10-{split}.npy", np.stack(images))
     data = [root / "cifar10-train.npy"]
-    run(FamilyJob(data, CONFIG), root / "pixelcnn-cifar10")
+    run(FamilyTask(data, CONFIG), root / "pixelcnn-cifar10")
     shutil.copytree(root / "pixelcnn-cifar10", root / "ablation-two")
     return root
 

@@ -19,7 +19,7 @@ from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront import reference, weights
 from pixzip.models.wavefront.tables import CDF_TOTAL
-from pixzip.models.wavefront.weights import FRACTION
+from pixzip.models.wavefront.weights import STREAM_FRACTION
 from tests.helpers.support import captured, decoding, encoding, noise, scene, tiny_weights, two_stages
 from tests.oracles import parallel
 
@@ -135,12 +135,12 @@ class Saturating(gemm.Float32):
     name = "saturating"
 
     def linear(self, stream: Tensor, a: Tensor, matrix: gemm.Matrix) -> Tensor:
-        w = matrix.values * (1 << FRACTION)
+        w = matrix.values * (1 << STREAM_FRACTION)
         terms = (a[:, :, None].double() + 128) * w[None].double()
         if terms.shape[1] % 2:
             terms = torch.nn.functional.pad(terms, (0, 0, 0, 1))
         pairs = (terms[:, 0::2] + terms[:, 1::2]).clamp(-(1 << 15), (1 << 15) - 1)
-        return stream + ((pairs.sum(1) - 128 * w.double().sum(0)) / (1 << FRACTION)).float()
+        return stream + ((pairs.sum(1) - 128 * w.double().sum(0)) / (1 << STREAM_FRACTION)).float()
 
 
 def test_self_test_rejects_a_saturating_backend(monkeypatch: pytest.MonkeyPatch) -> None:

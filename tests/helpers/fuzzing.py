@@ -110,7 +110,7 @@ def _compare_stacks(mutation: Mutation, found: Stack) -> str:
     return "as its forged header says"
 
 
-def _stack_meaning(header: stacks.Header) -> tuple[object, ...]:
+def _stack_meaning(header: stacks.StackHeader) -> tuple[object, ...]:
     return header.layout, header.depth, header.runs, header.names, header.samples_crc
 
 

@@ -12,10 +12,10 @@ import torch
 from pixzip.engine import family as family_engine
 from pixzip.train import checkpoint
 from pixzip.train.execution import Execution
-from pixzip.train.family import FamilyJob
-from pixzip.train.loop import Job, Status, run
+from pixzip.train.family import FamilyTask
+from pixzip.train.loop import Status, Task, run
 from pixzip.train.parallel import Processes, processes
-from pixzip.train.wavefront import WavefrontJob
+from pixzip.train.wavefront import WavefrontTask
 from tests.helpers.family import smooth
 from tests.helpers.training import DATA, IMAGES, family_config, wavefront_config
 
@@ -27,15 +27,15 @@ class AloneError(Exception):
     """An error that only one process meets."""
 
 
-def trained(job: Job[Any], out: Path, these: Processes) -> dict[str, Any]:
+def trained(task: Task[Any], out: Path, these: Processes) -> dict[str, Any]:
     """The weights of this process, and the losses it reported."""
     losses: list[float] = []
 
     def report(status: Status) -> None:
         losses.append(status.bits_per_dim)
 
-    run(job, out, report, Execution(these, precision="float32"))
-    state = torch.cat([p.detach().flatten() for p in job.model.parameters()])
+    run(task, out, report, Execution(these, precision="float32"))
+    state = torch.cat([p.detach().flatten() for p in task.model.parameters()])
     return {"weights": state.numpy().tobytes().hex(), "losses": losses}
 
 
@@ -51,13 +51,13 @@ def main(folder: Path) -> None:
 
     checkpoint.save = counted
     with processes("cpu") as these:
-        seen = {"wavefront": trained(WavefrontJob([folder / DATA], wavefront_config()), folder / "two", these)}
-        seen["family"] = trained(FamilyJob([folder / IMAGES], family_config()), folder / "two-family", these)
+        seen = {"wavefront": trained(WavefrontTask([folder / DATA], wavefront_config()), folder / "two", these)}
+        seen["family"] = trained(FamilyTask([folder / IMAGES], family_config()), folder / "two-family", these)
         seen["saves"] = {"steps": saves}
         (folder / f"seen-{these.rank}.json").write_text(json.dumps(seen))
 
-        job = WavefrontJob([folder / DATA], wavefront_config())
-        draw, steps = job.draw, 0
+        task = WavefrontTask([folder / DATA], wavefront_config())
+        draw, steps = task.draw, 0
 
         def failing(rng: np.random.Generator, part: slice) -> torch.Tensor:
             nonlocal steps
@@ -66,8 +66,8 @@ def main(folder: Path) -> None:
             steps += 1
             return draw(rng, part)
 
-        job.draw = failing  # type: ignore[method-assign]
-        run(job, folder / "broken", execution=Execution(these, precision="float32"))
+        task.draw = failing  # type: ignore[method-assign]
+        run(task, folder / "broken", execution=Execution(these, precision="float32"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pixzip.engine.backends.torch.frequencies import Frequencies
 from pixzip.models.wavefront.taps import MASK_A, med, shifted, validity
-from pixzip.models.wavefront.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+from pixzip.models.wavefront.weights import ACTIVATION_MAX, OUTPUT_SHIFTS, STREAM_FRACTION, IntegerWeights, scaled
 
 
 class Heads(NamedTuple):
@@ -29,7 +29,7 @@ def _rounded(stream: Tensor, bits: int) -> Tensor:
 
 
 def _activate(stream: Tensor, finer: int = 0) -> Tensor:
-    return _rounded(stream, FRACTION - finer).clamp(0, ACTIVATION_MAX)
+    return _rounded(stream, STREAM_FRACTION - finer).clamp(0, ACTIVATION_MAX)
 
 
 def heads(weights: IntegerWeights, samples: NDArray[np.uint8]) -> Heads:

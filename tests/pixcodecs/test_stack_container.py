@@ -12,7 +12,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container import names
 from pixcodecs.container import stack as stacks
 from pixcodecs.container.image import Layout
-from pixcodecs.container.stack import Header, Run, pack_header, read_header
+from pixcodecs.container.stack import Run, StackHeader, pack_header, read_header
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.primitives import Reader, deflate, varint
 
@@ -29,19 +29,19 @@ NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: not names.
 
 
 @st.composite
-def headers(draw: st.DrawFn) -> Header:
+def headers(draw: st.DrawFn) -> StackHeader:
     runs = draw(st.lists(st.tuples(st.integers(1, 5), SIDES, SIDES), min_size=1, max_size=5, unique_by=lambda r: r[1:]))
     images = sum(run[0] for run in runs)
     found = draw(st.lists(NAMES, min_size=images, max_size=images, unique_by=lambda name: name.encode().lower()))
     named = draw(st.sampled_from([(), tuple(found), tuple(f"{i}/{name}" for i, name in enumerate(found))]))
     kind = draw(st.sampled_from(stacks.LAYOUTS)), draw(st.sampled_from(stacks.DEPTHS))
     batch, size = draw(st.integers(1, stacks.MAX_BATCH)), draw(st.integers(0, 2**35 - 1))
-    return Header(*kind, batch, tuple(Run(*r) for r in runs), b"model-id", named, size, draw(CRC), draw(CRC))
+    return StackHeader(*kind, batch, tuple(Run(*r) for r in runs), b"model-id", named, size, draw(CRC), draw(CRC))
 
 
 @settings(max_examples=60)
 @given(headers())
-def test_headers_come_back(header: Header) -> None:
+def test_headers_come_back(header: StackHeader) -> None:
     data = pack_header(header)
     assert read_header(data + b"payload", None) == dataclasses.replace(header, size_bytes=len(data))
     assert stacks.is_stack(data)
@@ -49,7 +49,7 @@ def test_headers_come_back(header: Header) -> None:
 
 @settings(max_examples=60)
 @given(headers())
-def test_batches_cover_every_image_in_order(header: Header) -> None:
+def test_batches_cover_every_image_in_order(header: StackHeader) -> None:
     assert [(b.width, b.height) for b in header.batches() for _ in range(b.images)] == [
         (run.width, run.height) for run in header.runs for _ in range(run.images)
     ]
@@ -191,7 +191,7 @@ def test_many_names_take_the_smaller_of_deflate_and_lzma() -> None:
 
 
 def test_fields_that_do_not_fit_are_a_callers_bug() -> None:
-    good = Header(Layout.GREY, 8, 1, (Run(1, 1, 1),), b"model-id", (), 0, 0, 0)
+    good = StackHeader(Layout.GREY, 8, 1, (Run(1, 1, 1),), b"model-id", (), 0, 0, 0)
     pack_header(good)
     for change in (
         {"layout": Layout.RGBA}, {"depth": 4}, {"batch": 0}, {"runs": ()}, {"runs": (Run(1, 0, 1),)},

@@ -15,13 +15,13 @@ from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.wavefront.export import export
 from pixzip.models.wavefront.network import Config, WavefrontPixelCNN
-from pixzip.models.wavefront.weights import EXACT, stream_bounds
+from pixzip.models.wavefront.weights import EXACT_FLOAT32, stream_bounds
 from pixzip.train.execution import Execution, Objective
 from pixzip.train.family_configs import CONFIGS as FAMILY_CONFIGS
 from pixzip.train.loop import Status
 from pixzip.train.parallel import Processes
 from pixzip.train.utilisation import family_multiply_adds, model_tflops, published_peak
-from pixzip.train.wavefront import CONFIGS, WavefrontJob
+from pixzip.train.wavefront import CONFIGS, WavefrontTask
 from tests.helpers.support import ORDERS, noise
 from tests.helpers.training import DATA, wavefront_config, write_data
 
@@ -79,7 +79,7 @@ def test_a_failing_compiler_is_named_with_a_way_out(tmp_path: Path, monkeypatch:
     def failing(*args: Any) -> Any:
         raise BackendCompilerFailed(lambda: None, RuntimeError("no compiler"), None)
 
-    monkeypatch.setattr(WavefrontJob, "bits", failing)
+    monkeypatch.setattr(WavefrontTask, "bits", failing)
     write_data(tmp_path)
     args = [
         "train",
@@ -124,8 +124,8 @@ def test_only_known_devices_have_a_peak(name: str, peak: float | None) -> None:
 
 def test_multiply_adds_are_those_of_the_exported_model(tmp_path: Path) -> None:
     write_data(tmp_path)
-    job = WavefrontJob([tmp_path / DATA], wavefront_config())
-    assert job.multiply_adds == export(job.model, ORDERS[3]).multiply_adds
+    task = WavefrontTask([tmp_path / DATA], wavefront_config())
+    assert task.multiply_adds == export(task.model, ORDERS[3]).multiply_adds
     published = FAMILY_CONFIGS["pixelcnn-cifar10-small"]
     model = FAMILY[published.architecture](published.model)
     assert family_multiply_adds(model, 5, 4) == sum(
@@ -156,4 +156,4 @@ def test_large_has_some_five_times_the_arithmetic_of_base_and_stays_exact_as_it_
         optimiser.step()
         losses.append(step(model_mean(model), planes(3, 12))[0].item())
     assert losses[-1] < losses[0]
-    assert max(stream_bounds(export(model, ORDERS[3])).values()) < EXACT / 4
+    assert max(stream_bounds(export(model, ORDERS[3])).values()) < EXACT_FLOAT32 / 4

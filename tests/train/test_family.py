@@ -19,7 +19,7 @@ from pixzip.models.family.heads import softmax_of_product
 from pixzip.models.family.taps import Taps, context, taps_product, window
 from pixzip.models.family.weights import FixedWeights, fixed
 from pixzip.models.registry import load_family
-from pixzip.train.family import FamilyConfig, FamilyJob
+from pixzip.train.family import FamilyConfig, FamilyTask
 from pixzip.train.loop import Status, run
 from tests.helpers.family import SIZES, VARIANTS, pair, smooth, values_of
 from tests.helpers.support import decoding, encoding
@@ -137,7 +137,7 @@ def config_of(name: str, **changes: Any) -> FamilyConfig:
 def trained(
     path: Path, config: FamilyConfig, out: str, report: Callable[[Status], None] = lambda status: None
 ) -> FixedWeights:
-    return run(FamilyJob(data(path, config.model.channels), config), path / out, report)
+    return run(FamilyTask(data(path, config.model.channels), config), path / out, report)
 
 
 @every_model
@@ -204,32 +204,32 @@ def test_another_seed_gives_other_weights_and_the_same_one_the_same(tmp_path: Pa
 
 def test_what_is_exported_are_averaged_weights(tmp_path: Path) -> None:
     config = config_of("pixelcnn-1", evals=1)
-    job = FamilyJob(data(tmp_path), config)
-    expected = {name: p.detach().clone() for name, p in job.model.named_parameters()}
+    task = FamilyTask(data(tmp_path), config)
+    expected = {name: p.detach().clone() for name, p in task.model.named_parameters()}
 
     def follow(status: Status) -> None:
         step = status.step - 1
         decay = min(config.ema, step / (step + 50))
-        for name, p in job.model.named_parameters():
+        for name, p in task.model.named_parameters():
             expected[name] = expected[name] + (p.detach() - expected[name]) * (1 - decay)
 
-    weights = run(job, tmp_path / "run", follow)
-    for name, p in job.averaged.named_parameters():
+    weights = run(task, tmp_path / "run", follow)
+    for name, p in task.averaged.named_parameters():
         torch.testing.assert_close(p.detach(), expected[name], rtol=1e-4, atol=1e-5)
-    assert fixed(job.averaged).digest == weights.digest
-    assert fixed(job.model).digest != weights.digest
+    assert fixed(task.averaged).digest == weights.digest
+    assert fixed(task.model).digest != weights.digest
 
 
 def test_the_averaged_weights_are_measured_without_dropout(tmp_path: Path) -> None:
-    job = FamilyJob(data(tmp_path), config_of("pixelcnn-pp-1", sizes={"dropout": 0.5}))
-    assert job.measure() == job.measure()
-    assert job.loss(np.random.default_rng(0)) != job.loss(np.random.default_rng(0))
+    task = FamilyTask(data(tmp_path), config_of("pixelcnn-pp-1", sizes={"dropout": 0.5}))
+    assert task.measure() == task.measure()
+    assert task.loss(np.random.default_rng(0)) != task.loss(np.random.default_rng(0))
 
 
 def test_held_out_images_are_never_trained_on(tmp_path: Path) -> None:
-    job = FamilyJob(data(tmp_path), config_of("pixelcnn-1"))
-    held_out = {image.tobytes() for image in job.source.held_out}
-    drawn = {image.tobytes() for image in job.source.draw(500, np.random.default_rng(0))}
+    task = FamilyTask(data(tmp_path), config_of("pixelcnn-1"))
+    held_out = {image.tobytes() for image in task.source.held_out}
+    drawn = {image.tobytes() for image in task.source.draw(500, np.random.default_rng(0))}
     assert len(held_out) == 4
     assert len(drawn) == 36
     assert not held_out & drawn
@@ -238,8 +238,8 @@ def test_held_out_images_are_never_trained_on(tmp_path: Path) -> None:
 def test_data_that_is_not_for_the_model_is_refused(tmp_path: Path) -> None:
     grey = data(tmp_path)
     with pytest.raises(ValueError, match="1 channels of 256 levels"):
-        FamilyJob(grey, config_of("pixelcnn-1", sizes={"channels": 3}))
+        FamilyTask(grey, config_of("pixelcnn-1", sizes={"channels": 3}))
     with pytest.raises(ValueError, match="2 data sets given"):
-        FamilyJob([*grey, *grey], config_of("pixelcnn-1"))
+        FamilyTask([*grey, *grey], config_of("pixelcnn-1"))
     with pytest.raises(ValueError, match="takes ten"):
-        FamilyJob(data(tmp_path, count=9), config_of("pixelcnn-1"))
+        FamilyTask(data(tmp_path, count=9), config_of("pixelcnn-1"))

@@ -12,7 +12,7 @@ from pixzip.cli.train import train
 from pixzip.train import execution
 from pixzip.train.execution import PRECISIONS, Execution, Objective, Precision
 from pixzip.train.loop import run
-from pixzip.train.wavefront import WavefrontJob
+from pixzip.train.wavefront import WavefrontTask
 from tests.helpers.training import DATA, IMAGES, wavefront_config, write_data
 
 
@@ -21,15 +21,15 @@ def test_a_run_in_bfloat16_learns_what_one_in_float32_learns(tmp_path: Path) -> 
     loss = {}
     precisions: list[Precision] = ["float32", "bfloat16"]
     for precision in precisions:
-        job = WavefrontJob([tmp_path / DATA], wavefront_config())
+        task = WavefrontTask([tmp_path / DATA], wavefront_config())
         losses: list[float] = []
         run(
-            job,
+            task,
             tmp_path / precision,
             lambda status, losses=losses: losses.append(status.bits_per_dim),  # type: ignore[misc]
             Execution(precision=precision),
         )
-        assert {p.dtype for p in job.model.parameters()} == {torch.float32}
+        assert {p.dtype for p in task.model.parameters()} == {torch.float32}
         loss[precision] = losses[-1]
     assert loss["bfloat16"] == pytest.approx(loss["float32"], rel=5e-3)
     assert loss["bfloat16"] != loss["float32"]

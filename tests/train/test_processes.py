@@ -15,10 +15,10 @@ import pytest
 from pixzip.engine import family as family_engine
 from pixzip.models.registry import load_wavefront
 from pixzip.train.execution import Execution
-from pixzip.train.family import FamilyJob
-from pixzip.train.loop import Job, run
+from pixzip.train.family import FamilyTask
+from pixzip.train.loop import Task, run
 from pixzip.train.parallel import Processes
-from pixzip.train.wavefront import WavefrontJob
+from pixzip.train.wavefront import WavefrontTask
 from tests.conftest import ROOT
 from tests.helpers.family import smooth
 from tests.helpers.training import DATA, IMAGES, STEPS, family_config, wavefront_config, write_data
@@ -35,11 +35,11 @@ def launched(env: Mapping[str, str], *args: object) -> subprocess.CompletedProce
     )
 
 
-def alone(job: Job[Any], out: Path) -> tuple[list[float], np.ndarray]:
+def alone(task: Task[Any], out: Path) -> tuple[list[float], np.ndarray]:
     """Losses and weights of one process."""
     losses: list[float] = []
-    run(job, out, lambda status: losses.append(status.bits_per_dim), Execution(precision="float32"))
-    return losses, np.concatenate([p.detach().numpy().ravel() for p in job.model.parameters()])
+    run(task, out, lambda status: losses.append(status.bits_per_dim), Execution(precision="float32"))
+    return losses, np.concatenate([p.detach().numpy().ravel() for p in task.model.parameters()])
 
 
 def test_two_processes_learn_what_one_learns_and_end_together(
@@ -52,11 +52,11 @@ def test_two_processes_learn_what_one_learns_and_end_together(
     assert time.monotonic() - started < 120
     first, second = (json.loads((tmp_path / f"seen-{rank}.json").read_text()) for rank in (0, 1))
 
-    jobs = {
-        "wavefront": WavefrontJob([tmp_path / DATA], wavefront_config()),
-        "family": FamilyJob([tmp_path / IMAGES], family_config()),
+    tasks = {
+        "wavefront": WavefrontTask([tmp_path / DATA], wavefront_config()),
+        "family": FamilyTask([tmp_path / IMAGES], family_config()),
     }
-    whole = {name: alone(job, tmp_path / f"one-{name}") for name, job in jobs.items()}
+    whole = {name: alone(task, tmp_path / f"one-{name}") for name, task in tasks.items()}
     for name, (losses, weights) in whole.items():
         assert len(losses) == STEPS
         np.testing.assert_allclose(first[name]["losses"], losses, rtol=1e-5)
@@ -69,7 +69,7 @@ def test_two_processes_learn_what_one_learns_and_end_together(
     # then one of them failed alone, after a checkpoint
     assert result.returncode != 0
     assert "only process 1 meets this" in result.stderr
-    losses, weights = alone(WavefrontJob([tmp_path / DATA], wavefront_config()), tmp_path / "broken")
+    losses, weights = alone(WavefrontTask([tmp_path / DATA], wavefront_config()), tmp_path / "broken")
     assert len(losses) == STEPS - 6
     np.testing.assert_allclose(weights, whole["wavefront"][1], atol=1e-4)
 

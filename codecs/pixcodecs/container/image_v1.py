@@ -23,7 +23,7 @@ _RANGE_CODER = 1
 _RESERVED = {2: "a model embedded in the file", 3: "a stack of many images"}
 
 
-class Header(NamedTuple):
+class HeaderV1(NamedTuple):
     """The content of a header."""
 
     width: int
@@ -35,7 +35,7 @@ class Header(NamedTuple):
     payload_crc: int
 
 
-def read_header(reader: Reader) -> Header:
+def read_header(reader: Reader) -> HeaderV1:
     """Parse and verify the header after signature and version; the payload is the rest.
 
     Raises:
@@ -58,4 +58,4 @@ def read_header(reader: Reader) -> Header:
         raise BitstreamError(f"pixel format {layout & 15} is unknown to this version")
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise BitstreamError(f"header declares {width}x{height} pixels, sides must be 1 to {MAX_SIDE}")
-    return Header(width, height, PixelFormat(layout & 15), model_id, payload_bytes, pixels_crc, payload_crc)
+    return HeaderV1(width, height, PixelFormat(layout & 15), model_id, payload_bytes, pixels_crc, payload_crc)

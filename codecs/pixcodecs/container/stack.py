@@ -43,7 +43,7 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Header:
+class StackHeader:
     """The content of a header.
 
     Attributes:
@@ -103,7 +103,7 @@ def runs(sizes: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
     return tuple(found)
 
 
-def pack_header(header: Header) -> bytes:
+def pack_header(header: StackHeader) -> bytes:
     """The bytes of a header, including the checksum.
 
     Raises:
@@ -125,7 +125,7 @@ def pack_header(header: Header) -> bytes:
     return bytes(out) + struct.pack("<I", crc32(bytes(out)))
 
 
-def _check_fields(header: Header) -> None:
+def _check_fields(header: StackHeader) -> None:
     if header.layout not in LAYOUTS or header.depth not in DEPTHS:
         raise ValueError(f"stack is {header.layout.name} of {header.depth} bits, expected GREY or RGB of 8 or 1")
     if not 1 <= header.images <= MAX_IMAGES:
@@ -143,7 +143,7 @@ def _check_fields(header: Header) -> None:
         raise ValueError(f"stack has {len(header.names)} names for {header.images} images")
 
 
-def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
+def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeader:
     """Parse and verify a header.
 
     Args:
@@ -179,7 +179,7 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
         raise BitstreamError("header damaged: its checksum does not match")
     names = name_list.unpack(*packed, images) if packed else ()
     fields = Layout(flags & 7), depth, batch, found, model, names
-    return Header(*fields, payload_bytes, payload_crc, samples_crc, reader.at)
+    return StackHeader(*fields, payload_bytes, payload_crc, samples_crc, reader.at)
 
 
 def _read_runs(reader: Reader, images: int, max_pixels: int | None) -> tuple[Run, ...]:
@@ -201,7 +201,7 @@ def _read_runs(reader: Reader, images: int, max_pixels: int | None) -> tuple[Run
     return tuple(found)
 
 
-def payload(data: Buffer, header: Header) -> bytes:
+def payload(data: Buffer, header: StackHeader) -> bytes:
     """The payload of a whole file.
 
     Raises:

@@ -10,7 +10,7 @@ from pixcodecs.errors import PixzipError
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.work import large, originals
-from pixzip.cli.work.jobs import Jobs
+from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.threads import set_threads
 from pixzip.io import streams
 
@@ -43,11 +43,11 @@ class Compression:
             max_pixels=None,
         )  # fmt: skip
         pixels = self.options.executor.batch_pixels
-        self.jobs = Jobs(self._code, self._write, ledger.fail, pixels)
-        self.checks = Jobs(self._read_back, self._compare, self._unwrite, pixels)
+        self.queue = Queue(self._code, self._write, ledger.fail, pixels)
+        self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
 
     def run(self, names: list[str]) -> None:
-        self.jobs.feed(names, self._read, self.ledger.pixels)
+        self.queue.feed(names, self._read, self.ledger.pixels)
         self.checks.flush()
 
     def _read(self, name: str) -> _Item | None:

@@ -11,7 +11,7 @@ from pixcodecs.errors import PixzipError
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.work import large, originals, stack
-from pixzip.cli.work.jobs import Jobs
+from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import by_rows
@@ -46,10 +46,10 @@ class Decompression:
         self.options = codec.Options.decoding(
             codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels
         )  # fmt: skip
-        self.jobs = Jobs(self._decode, self._write, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor.batch_pixels)
 
     def run(self, names: list[str]) -> None:
-        self.jobs.feed(names, self._read, self.ledger.pixels)
+        self.queue.feed(names, self._read, self.ledger.pixels)
 
     def _suffix(self, name: str) -> str:
         target = self.ledger.target(name)

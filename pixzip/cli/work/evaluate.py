@@ -9,7 +9,7 @@ import click
 
 from pixzip import codec
 from pixzip.cli.progress import Bar
-from pixzip.cli.work.jobs import Jobs
+from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load_image
 
 
@@ -26,12 +26,12 @@ def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, m
         with Bar("evaluating") as bar:
             return codec.evaluate(pictures, options, bar)
 
-    jobs = Jobs(work, lambda name, picture, result, seconds: rows.append({"image": name, **result}))
+    queue = Queue(work, lambda name, picture, result, seconds: rows.append({"image": name, **result}))
     for name in images:
-        picture = jobs.attempt(name, partial(load_image, name, max_pixels))
+        picture = queue.attempt(name, partial(load_image, name, max_pixels))
         if picture is not None:
-            jobs.add(name, picture, picture.pixels)
-    jobs.flush()
+            queue.add(name, picture, picture.pixels)
+    queue.flush()
     total = _total(rows)
     if as_json:
         click.echo(json.dumps({"images": rows, "total": total}))
@@ -42,7 +42,7 @@ def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, m
                 f"{row['model_bits']:14.1f} {row['file_bits']:12d} {row['ratio']:8.5f}"
                 f" {row['bits_per_dim']:9.5f} {row['bpsp']:9.5f}  {row['image']}"
             )
-    jobs.exit()
+    queue.exit()
 
 
 def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:

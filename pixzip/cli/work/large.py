@@ -30,7 +30,7 @@ class Phases:
 class _Stripped:
     """Rows without metadata."""
 
-    source: by_rows.Source
+    source: by_rows.RowSource
 
     @property
     def frame(self) -> Frame:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from pixcodecs.container import names as name_list
 from pixcodecs.container.image import Buffer, Layout
-from pixcodecs.container.stack import DEPTHS, LAYOUTS, Header
+from pixcodecs.container.stack import DEPTHS, LAYOUTS, StackHeader
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
@@ -220,7 +220,7 @@ def decompress(
     ledger.done(name)
 
 
-def _check_array(header: Header, out: str, force: bool) -> list[str]:
+def _check_array(header: StackHeader, out: str, force: bool) -> list[str]:
     if len(header.runs) > 1:
         sizes = sorted({f"{run.width}x{run.height}" for run in header.runs})
         raise PixzipError(f"images are of {len(sizes)} sizes, {', '.join(sizes[:3])}...: -o FOLDER takes them")
@@ -228,7 +228,7 @@ def _check_array(header: Header, out: str, force: bool) -> list[str]:
     return []
 
 
-def _targets(header: Header) -> list[str]:
+def _targets(header: StackHeader) -> list[str]:
     """The path of each image's file in the folder."""
     if not header.names:
         digits = max(5, len(str(header.images - 1)))

@@ -65,7 +65,7 @@ def train(
                 if init:
                     raise PixzipError("a model of the PixelRNN family starts from random weights: leave out --init")
                 config.model.check()
-                model_id = run(family.FamilyJob(data, config, these.device), out, display, execution).model_id
+                model_id = run(family.FamilyTask(data, config, these.device), out, display, execution).model_id
             else:
                 start = library.resolve(init, config.model.channels) if init else None
                 if start is not None and start.architecture not in ARCHITECTURES:

@@ -7,7 +7,7 @@ from pixcodecs.container import signature
 
 from pixzip import codec
 from pixzip.cli.ledger import Ledger
-from pixzip.cli.work.jobs import Jobs
+from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import by_rows, stack
@@ -22,10 +22,10 @@ class Verification:
         set_threads(ledger.manner.threads)
         self.ledger = ledger
         self.options = codec.Options.decoding(codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels)
-        self.jobs = Jobs(self._decode, self._good, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor.batch_pixels)
 
     def run(self, names: list[str]) -> None:
-        self.jobs.feed(names, self._read, self.ledger.pixels)
+        self.queue.feed(names, self._read, self.ledger.pixels)
 
     def _read(self, name: str) -> tuple[str, codec.Opening] | None:
         """Read a file; None if it is already checked: a stack, or a file too large for memory."""

@@ -73,7 +73,7 @@ class Png(Format):
         return join([*before_samples(frame), *_idat(picture.samples, file_depth(frame)), Chunk(b"IEND", b"")])
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
-        return png_rows.RowWriter(stream, frame)
+        return png_rows.PngRowWriter(stream, frame)
 
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
         return []

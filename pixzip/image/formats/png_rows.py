@@ -153,7 +153,7 @@ class _Filters:
         return filtered[skipped:]
 
 
-class RowWriter:
+class PngRowWriter:
     """Writes the chunks of a PNG file as rows arrive."""
 
     def __init__(self, stream: BinaryIO, frame: Frame) -> None:

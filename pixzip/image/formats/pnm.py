@@ -97,7 +97,7 @@ class Netpbm(Format):
         return out.getvalue()
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
-        return RowWriter(stream, frame, self._magic)
+        return PnmRowWriter(stream, frame, self._magic)
 
 
 def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
@@ -153,7 +153,7 @@ def _pam_header(data: bytes) -> tuple[bytes, int]:
     return b"\n".join(line for line in words if line) + b"\n", found.end()
 
 
-class RowWriter:
+class PnmRowWriter:
     """Writes a file a few rows at a time."""
 
     def __init__(self, stream: BinaryIO, frame: Frame, magic: str) -> None:

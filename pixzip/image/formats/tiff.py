@@ -60,7 +60,7 @@ class Tiff(Format):
         return out.getvalue()
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink | None:
-        return tiff_rows.RowWriter(stream, frame) if stream.seekable() else None
+        return tiff_rows.TiffRowWriter(stream, frame) if stream.seekable() else None
 
 
 TIFF = Tiff()

@@ -127,7 +127,7 @@ def _parts(page: Any, file: BinaryIO, frame: Frame, starts: list[int]) -> Iterat
         yield np.concatenate(parts, 2)
 
 
-class RowWriter:
+class TiffRowWriter:
     """Writes a file of strips, each as soon as it is full; the head, which tifffile makes twice, is written last.
 
     The first head, for strips of one byte each, shows where the strips will start.  After they are written, a

@@ -23,11 +23,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 #: Fractional bits of an activation.
-FRACTION = 12
+ACTIVATION_FRACTION = 12
 #: Activations are clamped to +-LIMIT.
 LIMIT = 1 << 10
 #: Bound on exact sums, in units of the product's last bit.
-EXACT = 1 << 52
+EXACT_FLOAT64 = 1 << 52
 
 #: Tables of functions cover [-TABLE_LIMIT, TABLE_LIMIT], with TABLE_STEPS entries per unit.
 TABLE_LIMIT = 16
@@ -70,7 +70,7 @@ FLOAT = Arithmetic()
 
 
 class FixedPoint(Arithmetic):
-    """Multiples of 2^-FRACTION in float64."""
+    """Multiples of 2^-ACTIVATION_FRACTION in float64."""
 
     def __init__(self, tables: Mapping[str, Tensor]) -> None:
         """
@@ -80,7 +80,7 @@ class FixedPoint(Arithmetic):
         self._tables = tables
 
     def rounded(self, x: Tensor) -> Tensor:
-        return x.mul(1 << FRACTION).add_(0.5).floor_().mul_(2.0**-FRACTION).clamp_(-LIMIT, LIMIT)
+        return x.mul(1 << ACTIVATION_FRACTION).add_(0.5).floor_().mul_(2.0**-ACTIVATION_FRACTION).clamp_(-LIMIT, LIMIT)
 
     def clamped(self, x: Tensor) -> Tensor:
         return x.clamp(-LIMIT, LIMIT)
@@ -101,15 +101,15 @@ class FixedPoint(Arithmetic):
 
 #: Table -> (dtype, entries, least and largest integer).
 SHAPES: dict[str, tuple[str, int, int, int]] = {
-    "tanh": ("int16", 2 * TABLE_LIMIT * TABLE_STEPS + 1, -(1 << FRACTION), 1 << FRACTION),
-    "sigmoid": ("int16", 2 * TABLE_LIMIT * TABLE_STEPS + 1, 0, 1 << FRACTION),
-    "elu": ("int16", 2 * TABLE_LIMIT * TABLE_STEPS + 1, -(1 << FRACTION), 0),
+    "tanh": ("int16", 2 * TABLE_LIMIT * TABLE_STEPS + 1, -(1 << ACTIVATION_FRACTION), 1 << ACTIVATION_FRACTION),
+    "sigmoid": ("int16", 2 * TABLE_LIMIT * TABLE_STEPS + 1, 0, 1 << ACTIVATION_FRACTION),
+    "elu": ("int16", 2 * TABLE_LIMIT * TABLE_STEPS + 1, -(1 << ACTIVATION_FRACTION), 0),
     "exp": ("int32", EXP_LIMIT * EXP_STEPS + 1, 0, 1 << EXP_BITS),
     "scale": ("int32", (LOG_SCALE_MAX - LOG_SCALE_MIN) * EXP_STEPS + 1, 1, 8 << SCALE_BITS),
     "logistic": ("int32", 2 * TABLE_LIMIT * LOGISTIC_STEPS + 1, 0, 1 << LOGISTIC_BITS),
 }
 #: Fractional bits of a table's integers.
-_BITS = {"tanh": FRACTION, "sigmoid": FRACTION, "elu": FRACTION, "scale": SCALE_BITS}
+_BITS = {"tanh": ACTIVATION_FRACTION, "sigmoid": ACTIVATION_FRACTION, "elu": ACTIVATION_FRACTION, "scale": SCALE_BITS}
 
 
 def tables(names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -126,9 +126,9 @@ def tables(names: Iterable[str]) -> dict[str, NDArray[Any]]:
     distribution = logistic[:: TABLE_STEPS // LOGISTIC_STEPS] * (1 << LOGISTIC_BITS)  # interpolated between entries
     distribution[0], distribution[-1] = 0, 1 << LOGISTIC_BITS
     values = {
-        "tanh": np.tanh(x) * (1 << FRACTION),
-        "sigmoid": logistic * (1 << FRACTION),
-        "elu": np.expm1(np.minimum(x, 0)) * (1 << FRACTION),
+        "tanh": np.tanh(x) * (1 << ACTIVATION_FRACTION),
+        "sigmoid": logistic * (1 << ACTIVATION_FRACTION),
+        "elu": np.expm1(np.minimum(x, 0)) * (1 << ACTIVATION_FRACTION),
         "exp": fall,
         "scale": np.exp(-scale) * (1 << SCALE_BITS),
         "logistic": distribution,

@@ -1,9 +1,9 @@
 """Fixed-point weights of a family model: the file, its hash, and the bounds that make sums exact.
 
-A weights file is safetensors: int16 tensors with one exponent each, int32 biases in units of 2^-FRACTION, and
-the look-up tables.  The real weight is ``int16 * 2^-exponent``.  A file named on the command line may be hostile,
-so shapes, dtypes and bounds are checked before anything is computed.  `pixzip.models.family.arithmetic` explains
-how a network runs on the weights.
+A weights file is safetensors: int16 tensors with one exponent each, int32 biases in units of 2^-ACTIVATION_FRACTION,
+and the look-up tables.  The real weight is ``int16 * 2^-exponent``.  A file named on the command line may be hostile,
+so shapes, dtypes and bounds are checked before anything is computed.  `pixzip.models.family.arithmetic` explains how a
+network runs on the weights.
 """
 
 import copy
@@ -86,7 +86,7 @@ class FixedWeights(Weights):
 
 
 def _real(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
-    exponent = int(tensors[f"{name}.exponent"][0]) if f"{name}.exponent" in tensors else A.FRACTION
+    exponent = int(tensors[f"{name}.exponent"][0]) if f"{name}.exponent" in tensors else A.ACTIVATION_FRACTION
     real: NDArray[np.float64] = tensors[name].astype(np.float64) * 2.0**-exponent
     return real
 
@@ -105,12 +105,12 @@ def fixed(model: Density, notes: str = "") -> FixedWeights:
         if not np.isfinite(values).all():
             raise ModelMismatchError(f"{name} is not finite: the training diverged")
         if name.endswith("weight"):
-            top = max(float(np.abs(values).max(initial=0.0)), 2.0**-A.FRACTION)
+            top = max(float(np.abs(values).max(initial=0.0)), 2.0**-A.ACTIVATION_FRACTION)
             exponent = min(MOST_BITS, int(np.floor(np.log2(32767 / top))))
             out[name] = np.rint(values * 2.0**exponent).astype(np.int16)
             out[f"{name}.exponent"] = np.array([exponent], np.int8)
         else:
-            out[name] = np.rint(values.clip(-A.LIMIT, A.LIMIT) * 2.0**A.FRACTION).astype(np.int32)
+            out[name] = np.rint(values.clip(-A.LIMIT, A.LIMIT) * 2.0**A.ACTIVATION_FRACTION).astype(np.int32)
     out |= {f"table.{name}": table for name, table in A.tables(model.tables).items()}
     weights = FixedWeights(model.wire_name, model.config, out, notes=notes)
     check(weights)
@@ -143,16 +143,16 @@ def check(weights: FixedWeights) -> None:
             raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
         if name.endswith(".exponent") and not 0 <= int(t[name][0]) <= MOST_BITS:
             raise ModelMismatchError(f"{name} leaves 0..{MOST_BITS}")
-        if dtype == "int32" and name in shapes and _largest(t[name]) >= A.LIMIT << A.FRACTION:
+        if dtype == "int32" and name in shapes and _largest(t[name]) >= A.LIMIT << A.ACTIVATION_FRACTION:
             raise ModelMismatchError(f"{name} leaves +-{A.LIMIT}")
     for name in expected:
         if name.endswith("weight"):
             w = np.abs(t[name].astype(np.int64))
             inputs = tuple(range(w.ndim - 1)) if w.ndim == 3 else (0,)
-            # inputs below LIMIT in units of 2^-FRACTION, and the bias in the product's units
-            bound = (int(w.sum(inputs).max(initial=0)) + (1 << MOST_BITS)) * (A.LIMIT << A.FRACTION)
-            if bound >= A.EXACT:
-                raise ModelMismatchError(f"{name} can reach {bound}, expected less than {A.EXACT}")
+            # inputs below LIMIT in units of 2^-ACTIVATION_FRACTION, and the bias in the product's units
+            bound = (int(w.sum(inputs).max(initial=0)) + (1 << MOST_BITS)) * (A.LIMIT << A.ACTIVATION_FRACTION)
+            if bound >= A.EXACT_FLOAT64:
+                raise ModelMismatchError(f"{name} can reach {bound}, expected less than {A.EXACT_FLOAT64}")
     A.check_tables({name: t[f"table.{name}"] for name in model.tables})
 
 

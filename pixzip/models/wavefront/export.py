@@ -10,7 +10,7 @@ from torch import Tensor
 from pixzip.models.wavefront import tables
 from pixzip.models.wavefront.network import WavefrontPixelCNN
 from pixzip.models.wavefront.raster import STEP, weight_exponents
-from pixzip.models.wavefront.weights import FRACTION, IntegerWeights, check
+from pixzip.models.wavefront.weights import STREAM_FRACTION, IntegerWeights, check
 
 
 def _matrix(name: str, weight: Tensor, finer: int = 0) -> dict[str, NDArray[Any]]:
@@ -23,7 +23,7 @@ def _matrix(name: str, weight: Tensor, finer: int = 0) -> dict[str, NDArray[Any]
 
 
 def _bias(bias: Tensor) -> NDArray[np.int32]:
-    scaled = torch.floor(bias.detach().double() * (STEP << FRACTION) + 0.5)
+    scaled = torch.floor(bias.detach().double() * (STEP << STREAM_FRACTION) + 0.5)
     return scaled.to(torch.int32).cpu().numpy()
 
 
@@ -66,7 +66,7 @@ def training_view(weights: IntegerWeights) -> WavefrontPixelCNN:
         parameter.copy_(t[f"{name}.weight"] * torch.exp2(finer - t[f"{name}.exponent"].float()))
 
     def bias(parameter: Tensor, name: str) -> None:
-        parameter.copy_(t[f"{name}.bias"].double() / (STEP << FRACTION))
+        parameter.copy_(t[f"{name}.bias"].double() / (STEP << STREAM_FRACTION))
 
     with torch.no_grad():
         matrix(model.input, "input")

@@ -12,7 +12,7 @@ from pixcodecs.container.blocks import Precision
 
 from pixzip.models.wavefront import tables as T
 from pixzip.models.wavefront.taps import MASK_A
-from pixzip.models.wavefront.weights import ACTIVATION_MAX, FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+from pixzip.models.wavefront.weights import ACTIVATION_MAX, OUTPUT_SHIFTS, STREAM_FRACTION, IntegerWeights, scaled
 
 Integers = NDArray[np.int64]
 
@@ -144,8 +144,8 @@ class Reference:
 
 
 def activate(stream: Integers, finer: int = 0) -> Integers:
-    """Stream in 2^-FRACTION activation steps -> activations 0..127, rounded to nearest, with `finer` extra bits."""
-    activations: Integers = np.clip(round_shift(stream, FRACTION - finer), 0, ACTIVATION_MAX)
+    """Stream in 2^-STREAM_FRACTION activation steps -> nearest activations 0..127, with `finer` extra bits."""
+    activations: Integers = np.clip(round_shift(stream, STREAM_FRACTION - finer), 0, ACTIVATION_MAX)
     return activations
 
 

@@ -2,7 +2,7 @@
 
 A weights file is safetensors: int8 matrices (inputs, outputs) with one exponent per column, int32 biases,
 and the tables.  The real weight is ``int8 * 2^-exponent``; biases and the residual stream are in units of
-2^-FRACTION activation steps.  A file named on the command line may be hostile, so shapes, dtypes and bounds
+2^-STREAM_FRACTION activation steps.  A file named on the command line may be hostile, so shapes, dtypes and bounds
 are checked before anything is computed.
 """
 
@@ -22,12 +22,17 @@ from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.weights import Weights
 
 #: Fractional bits of the residual stream and the biases, in activation steps.
-FRACTION = 9
+STREAM_FRACTION = 9
 ACTIVATION_MAX = 127
 #: float32 holds every integer up to this; all sums stay below.
-EXACT = 1 << 24
+EXACT_FLOAT32 = 1 << 24
 #: Right shifts of the head's outputs to logits, means, scales and factors.
-OUTPUT_SHIFTS = {"logits": FRACTION, "means": FRACTION - 2, "scales": FRACTION + 2, "factors": FRACTION - 1}
+OUTPUT_SHIFTS = {
+    "logits": STREAM_FRACTION,
+    "means": STREAM_FRACTION - 2,
+    "scales": STREAM_FRACTION + 2,
+    "factors": STREAM_FRACTION - 1,
+}
 #: Most extra fractional bits of the activations that a trunk's first layer reads.
 MOST_FINER = 4
 
@@ -94,9 +99,9 @@ def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
-    """(K, N) int64 weights in units of 2^-FRACTION."""
+    """(K, N) int64 weights in units of 2^-STREAM_FRACTION."""
     exponent = weights.tensors[f"{name}.exponent"].astype(np.int64)
-    values: NDArray[np.int64] = weights.tensors[f"{name}.weight"].astype(np.int64) << (FRACTION - exponent)
+    values: NDArray[np.int64] = weights.tensors[f"{name}.weight"].astype(np.int64) << (STREAM_FRACTION - exponent)
     return values
 
 
@@ -108,11 +113,11 @@ def _magnitude(weights: IntegerWeights, name: str, top: int) -> NDArray[np.int64
 
 def _biased(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
     bias: NDArray[np.int64] = weights.tensors[f"{name}.bias"].astype(np.int64)
-    return np.abs(bias) + (1 << (FRACTION - 1))  # the half that rounds to nearest is added to the bias
+    return np.abs(bias) + (1 << (STREAM_FRACTION - 1))  # the half that rounds to nearest is added to the bias
 
 
 def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
-    """Layer of the trunk -> bound on the residual stream after it, in units of 2^-FRACTION."""
+    """Layer of the trunk -> bound on the residual stream after it, in units of 2^-STREAM_FRACTION."""
     residual = _magnitude(weights, "input", 128) + _biased(weights, "input")
     bounds = {"input": int(residual.max())}
     for name, _ in weights.config.layers:
@@ -126,7 +131,7 @@ def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
 def check(weights: IntegerWeights) -> None:
     """Refuse weights whose shapes, dtypes or bounds do not allow exact arithmetic.
 
-    Every sum, in any order and with its bias, must stay below 2^24 in units of 2^-FRACTION, so that float32
+    Every sum, in any order and with its bias, must stay below 2^24 in units of 2^-STREAM_FRACTION, so that float32
     holds it exactly; so must the raw int8 products.
 
     Raises:
@@ -142,14 +147,14 @@ def check(weights: IntegerWeights) -> None:
     if sorted(weights.order) != list(range(config.channels)):
         raise ModelMismatchError(f"channel order is {weights.order}, expected a permutation of {config.channels}")
     for name in expected:
-        if name.endswith(".exponent") and not ((t[name] >= 0) & (t[name] <= FRACTION)).all():
-            raise ModelMismatchError(f"{name} leaves 0..{FRACTION}")
+        if name.endswith(".exponent") and not ((t[name] >= 0) & (t[name] <= STREAM_FRACTION)).all():
+            raise ModelMismatchError(f"{name} leaves 0..{STREAM_FRACTION}")
         if name.endswith(".weight") and (t[name] == -128).any():
             raise ModelMismatchError(f"{name} contains -128")
 
     def ensure(name: str, bound: int) -> None:
-        if bound >= EXACT:
-            raise ModelMismatchError(f"{name} can reach {bound}, expected less than {EXACT}")
+        if bound >= EXACT_FLOAT32:
+            raise ModelMismatchError(f"{name} can reach {bound}, expected less than {EXACT_FLOAT32}")
 
     for name, bound in stream_bounds(weights).items():
         ensure(name, bound)

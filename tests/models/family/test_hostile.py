@@ -101,9 +101,9 @@ def test_weights_whose_sums_could_be_inexact_are_refused() -> None:
         inputs = int(np.prod(largest.tensors[name].shape[:-1]))
         bound = (inputs * (1 << 15) + (1 << 20)) * (1 << 22)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(arithmetic, "EXACT", bound + 1)
+            patch.setattr(arithmetic, "EXACT_FLOAT64", bound + 1)
             check(largest)
-            patch.setattr(arithmetic, "EXACT", bound)
+            patch.setattr(arithmetic, "EXACT_FLOAT64", bound)
             with pytest.raises(ModelMismatchError, match=f"{name} can reach"):
                 check(largest)
 

@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit, prange
 from pixcodecs.compiled import compiled
 
-from pixzip.models.wavefront.weights import FRACTION
+from pixzip.models.wavefront.weights import STREAM_FRACTION
 
-_FRACTION = FRACTION
+_STREAM_FRACTION = STREAM_FRACTION
 
 
 def _threads_are_cheap() -> bool:
@@ -152,8 +152,8 @@ def activate_float32(stream, out, finer):
 @compiled
 def activate_int32(stream, out, finer):
     """`Int8.activate` from (M, C) int32 into (M, C) of any type."""
-    shift = _FRACTION - finer
-    surplus = (1 << (_FRACTION - 1)) - (1 << (shift - 1))
+    shift = _STREAM_FRACTION - finer
+    surplus = (1 << (_STREAM_FRACTION - 1)) - (1 << (shift - 1))
     for i in range(stream.shape[0]):
         for j in range(stream.shape[1]):
             out[i, j] = max(0, min(127, (stream[i, j] - surplus) >> shift))

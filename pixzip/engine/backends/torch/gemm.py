@@ -6,7 +6,7 @@ silently on CPUs without VNNI; so every backend must first pass `self_test` on e
 model's own shapes.
 
 Both keep the residual stream in units of one activation step: `Float32` as dyadic fractions, `Int8` as
-int32 with FRACTION fractional bits.
+int32 with STREAM_FRACTION fractional bits.
 """
 
 import math
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pixzip.models.wavefront.weights import ACTIVATION_MAX, FRACTION
+from pixzip.models.wavefront.weights import ACTIVATION_MAX, STREAM_FRACTION
 
 
 class Matrix(NamedTuple):
@@ -43,7 +43,7 @@ class Products(ABC):
 
     @abstractmethod
     def bias(self, bias: Tensor) -> Tensor:
-        """(N,) int32 in units of 2^-FRACTION -> a one-row stream."""
+        """(N,) int32 in units of 2^-STREAM_FRACTION -> a one-row stream."""
 
     @abstractmethod
     def linear(self, stream: Tensor, a: Tensor, matrix: Matrix) -> Tensor:
@@ -55,7 +55,7 @@ class Products(ABC):
 
     @abstractmethod
     def activate(self, stream: Tensor, out: Tensor, finer: int = 0) -> Tensor:
-        """Write clamp(stream >> FRACTION, 0, 127) into `out`; activations have `finer` extra fractional bits.
+        """Write clamp(stream >> STREAM_FRACTION, 0, 127) into `out`; activations have `finer` extra fractional bits.
 
         Streams include a half step, which rounds to nearest; for finer activations it is reduced to half a finer step.
         """
@@ -82,7 +82,7 @@ class Float32(Products):
         return Matrix((weight.to(torch.float32) / (1 << exponent.to(torch.int32))).to(self.device))
 
     def bias(self, bias: Tensor) -> Tensor:
-        return (bias.to(torch.float32) / (1 << FRACTION)).to(self.device)
+        return (bias.to(torch.float32) / (1 << STREAM_FRACTION)).to(self.device)
 
     def linear(self, stream: Tensor, a: Tensor, matrix: Matrix) -> Tensor:
         return torch.addmm(stream, a, matrix.values)
@@ -99,7 +99,7 @@ class Float32(Products):
         return stream
 
     def shifts(self, shifts: list[int]) -> Tensor:
-        return torch.tensor([2.0 ** (FRACTION - s) for s in shifts], device=self.device)
+        return torch.tensor([2.0 ** (STREAM_FRACTION - s) for s in shifts], device=self.device)
 
     def outputs(self, stream: Tensor, shifts: Tensor) -> Tensor:
         return (stream * shifts).floor_()
@@ -114,7 +114,7 @@ class Int8(Products):
         k, n = weight.shape
         padded = torch.zeros(-(-k // 8) * 8, -(-n // 8) * 8, dtype=torch.int8)  # CUDA requires multiples of 8
         padded[:k, :n] = weight
-        return Matrix(padded.to(self.device), (FRACTION - exponent.to(torch.int32)).to(self.device))
+        return Matrix(padded.to(self.device), (STREAM_FRACTION - exponent.to(torch.int32)).to(self.device))
 
     def bias(self, bias: Tensor) -> Tensor:
         return bias.to(self.device, torch.int32)
@@ -137,11 +137,11 @@ class Int8(Products):
         return torch._int_mm(a, matrix.values)[:m, :n] << matrix.shift
 
     def activate(self, stream: Tensor, out: Tensor, finer: int = 0) -> Tensor:
-        half, fine_half = 1 << (FRACTION - 1), 1 << (FRACTION - finer - 1)
-        return out.copy_(((stream - (half - fine_half)) >> (FRACTION - finer)).clamp_(0, ACTIVATION_MAX))
+        half, fine_half = 1 << (STREAM_FRACTION - 1), 1 << (STREAM_FRACTION - finer - 1)
+        return out.copy_(((stream - (half - fine_half)) >> (STREAM_FRACTION - finer)).clamp_(0, ACTIVATION_MAX))
 
     def in_steps(self, stream: Tensor) -> Tensor:
-        return stream.to(torch.float32) / (1 << FRACTION)
+        return stream.to(torch.float32) / (1 << STREAM_FRACTION)
 
     def shifts(self, shifts: list[int]) -> Tensor:
         return torch.tensor(shifts, dtype=torch.int32, device=self.device)
@@ -172,8 +172,8 @@ def self_test(products: Products, shapes: list[tuple[int, int]]) -> float | None
     for k, n in shapes:
         for rows in _ROWS:
             a, w = _extreme_operands(rows, k, n)
-            # the largest sums within the bounds: 2^24 in units of 2^-FRACTION
-            exponent = torch.full((n,), FRACTION, dtype=torch.int8)
+            # the largest sums within the bounds: 2^24 in units of 2^-STREAM_FRACTION
+            exponent = torch.full((n,), STREAM_FRACTION, dtype=torch.int8)
             expected = a.long() @ w.long()
             if expected.abs().max() >= 1 << 24:
                 raise ValueError(f"a product of {k} terms does not fit 2^24")
@@ -189,7 +189,7 @@ def self_test(products: Products, shapes: list[tuple[int, int]]) -> float | None
             except RuntimeError:  # this device or build lacks an operator
                 return None
             if got.dtype == torch.float32:
-                got = got * (1 << FRACTION)
+                got = got * (1 << STREAM_FRACTION)
             if not torch.equal(got.long(), expected):
                 return None
             seconds += elapsed

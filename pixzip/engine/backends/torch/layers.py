@@ -9,7 +9,7 @@ from pixzip.engine.backends.torch.gemm import Matrix, Products
 from pixzip.engine.backends.torch.high_depth import HighDepthFrequencies
 from pixzip.models.wavefront.tables import LOGISTIC_LIMIT, RECIPROCAL_BITS
 from pixzip.models.wavefront.taps import CENTRE
-from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+from pixzip.models.wavefront.weights import OUTPUT_SHIFTS, STREAM_FRACTION, IntegerWeights, scaled
 
 
 class Layers:
@@ -18,7 +18,7 @@ class Layers:
     def __init__(self, weights: IntegerWeights, products: Products) -> None:
         t = {name: torch.from_numpy(a) for name, a in weights.tensors.items()}
         c, k = weights.config.channels, weights.config.n_mix
-        half = 1 << (FRACTION - 1)  # rounds activations to nearest
+        half = 1 << (STREAM_FRACTION - 1)  # rounds activations to nearest
 
         def matrix(name: str) -> Matrix:
             return products.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
@@ -63,10 +63,10 @@ class Layers:
             (
                 self._steps(weights, f"known.{i}") if i else np.zeros((0, weights.config.head_width), np.float32),
                 self._steps(weights, f"out.{i}"),
-                ((weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << FRACTION)).astype(
-                    np.float32
-                ),
-                np.array([2.0 ** (FRACTION - s) for s in shifts[i]], np.float32),
+                (
+                    (weights.tensors[f"out.{i}.bias"] + [1 << (s - 1) for s in shifts[i]]) / (1 << STREAM_FRACTION)
+                ).astype(np.float32),
+                np.array([2.0 ** (STREAM_FRACTION - s) for s in shifts[i]], np.float32),
             )
             for i in range(c)
         ]
@@ -74,7 +74,7 @@ class Layers:
     @staticmethod
     def _steps(weights: IntegerWeights, name: str) -> NDArray[np.float32]:
         """A matrix in activation steps, without rounding."""
-        return (scaled(weights, name) / (1 << FRACTION)).astype(np.float32)
+        return (scaled(weights, name) / (1 << STREAM_FRACTION)).astype(np.float32)
 
     @classmethod
     def _stack(cls, weights: IntegerWeights, names: list[str]) -> NDArray[np.float32]:
@@ -84,8 +84,8 @@ class Layers:
     @classmethod
     def _affine(cls, weights: IntegerWeights, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """A matrix and its bias in activation steps; the bias includes the half that rounds to nearest."""
-        bias = weights.tensors[f"{name}.bias"] + (1 << (FRACTION - 1))
-        return cls._steps(weights, name), (bias / (1 << FRACTION)).astype(np.float32)
+        bias = weights.tensors[f"{name}.bias"] + (1 << (STREAM_FRACTION - 1))
+        return cls._steps(weights, name), (bias / (1 << STREAM_FRACTION)).astype(np.float32)
 
     @staticmethod
     def shapes(weights: IntegerWeights) -> list[tuple[int, int]]:

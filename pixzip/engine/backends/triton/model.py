@@ -10,12 +10,12 @@ from pixzip.engine.backends.triton.operands import COLUMNS, ROWS
 from pixzip.engine.schedule import RING
 from pixzip.models.wavefront import tables as T
 from pixzip.models.wavefront.taps import MASK_A
-from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS
+from pixzip.models.wavefront.weights import OUTPUT_SHIFTS, STREAM_FRACTION
 
 _RING, _COLUMNS, _PART = tl.constexpr(RING), tl.constexpr(COLUMNS), tl.constexpr(ROWS)
 #: Number of taps that read pixels; in an input vector their entries precede those of the predictions.
 _TAPS = tl.constexpr(len(MASK_A))
-_FRACTION, _HALF = tl.constexpr(FRACTION), tl.constexpr(1 << (FRACTION - 1))
+_STREAM_FRACTION, _HALF = tl.constexpr(STREAM_FRACTION), tl.constexpr(1 << (STREAM_FRACTION - 1))
 _LOGITS, _MEANS = tl.constexpr(OUTPUT_SHIFTS["logits"]), tl.constexpr(OUTPUT_SHIFTS["means"])
 _SCALES, _FACTORS = tl.constexpr(OUTPUT_SHIFTS["scales"]), tl.constexpr(OUTPUT_SHIFTS["factors"])
 _WEIGHT_TOTAL, _FACTOR_LIMIT = tl.constexpr(T.WEIGHT_TOTAL), tl.constexpr(T.FACTOR_LIMIT)
@@ -27,7 +27,7 @@ _LIMIT, _RECIPROCAL_BITS = tl.constexpr(T.LOGISTIC_LIMIT), tl.constexpr(T.RECIPR
 @triton.jit
 def _activate(stream):
     """(M, N) int32 stream -> int8 activations."""
-    return tl.minimum(tl.maximum(stream >> _FRACTION, 0), 127).to(tl.int8)
+    return tl.minimum(tl.maximum(stream >> _STREAM_FRACTION, 0), 127).to(tl.int8)
 
 
 @triton.jit
@@ -35,7 +35,7 @@ def _activate_finer(stream, finer):
     """`_activate` with `finer` extra fractional bits."""
     half = tl.zeros_like(finer) + _HALF
     # reduce the half step that rounds to nearest to half a finer step
-    return tl.minimum(tl.maximum((stream - half + (half >> finer)) >> (-finer + _FRACTION), 0), 127).to(tl.int8)
+    return tl.minimum(tl.maximum((stream - half + (half >> finer)) >> (-finer + _STREAM_FRACTION), 0), 127).to(tl.int8)
 
 
 @triton.jit

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixzip.models.wavefront.taps import CENTRE, MASK_A, MASK_B
-from pixzip.models.wavefront.weights import FRACTION, OUTPUT_SHIFTS, IntegerWeights, scaled
+from pixzip.models.wavefront.weights import OUTPUT_SHIFTS, STREAM_FRACTION, IntegerWeights, scaled
 
 #: Columns of the product for logits, means or scales: the fewest that a matrix unit takes.
 COLUMNS = 16
@@ -20,7 +20,7 @@ _KINDS = ("logits", "means", "scales")
 
 class Operands(NamedTuple):
     """Matrices are int8 (inputs, outputs), with an int32 left shift per column; biases are int32 in units of
-    2^-FRACTION, and include the half that rounds to nearest.  D and E are the padded widths of trunk and heads."""
+    2^-STREAM_FRACTION, with the half that rounds to nearest.  D and E are the padded widths of trunk and heads."""
 
     input: Tensor  # (K', D)
     input_shift: Tensor  # (D,)
@@ -57,13 +57,13 @@ def operands(weights: IntegerWeights, device: torch.device) -> Operands:
     c, k, h = config.channels, config.n_mix, config.head_width
     d, e = power_of_two(config.width, ROWS), power_of_two(h, ROWS)
     inputs = -(-(len(MASK_A) + 1) * c // ROWS) * ROWS
-    half = 1 << (FRACTION - 1)
+    half = 1 << (STREAM_FRACTION - 1)
 
     def pad(values: NDArray[np.generic], *shape: int) -> NDArray[np.generic]:
         return np.pad(values, [(0, n - m) for n, m in zip(shape, values.shape, strict=True)])
 
     def shift(name: str) -> NDArray[np.int32]:
-        exponent: NDArray[np.int32] = FRACTION - t[f"{name}.exponent"].astype(np.int32)
+        exponent: NDArray[np.int32] = STREAM_FRACTION - t[f"{name}.exponent"].astype(np.int32)
         return exponent
 
     def stack(parts: list[NDArray[np.generic]], *shape: int) -> NDArray[np.generic]:

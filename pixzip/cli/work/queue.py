@@ -10,7 +10,7 @@ from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
 from pixzip.engine.batching import BATCH_PIXELS, halving
 
 
-class Jobs:
+class Queue:
     """Processes inputs in batches; remembers whether one failed."""
 
     def __init__(
