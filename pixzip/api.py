@@ -219,7 +219,7 @@ def bits_map(image: Image | bytes, model: Name = library.DEFAULT, device: str = 
     Bits without a place (ends of streams, blocks that no model coded) are spread evenly over their tile.
 
     Args:
-        image: as for `encode`, or a `.pxz` file.
+        image: image for `encode`, or bytes of a `.pxz` file.
     Returns:
         (H, W) bits; their sum is the size of the file without its header.
 

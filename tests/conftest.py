@@ -1,4 +1,4 @@
-"""The header of every run, tests that need a GPU, and the environment of child processes."""
+"""The header of test runs, tests that need a GPU, the environment of child processes, and fixtures."""
 
 import importlib.metadata
 import os
@@ -20,7 +20,7 @@ from tests.helpers.shell import GREY, RGB
 from tests.helpers.support import tiny_weights
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Where the two packages are imported from.
+#: Folders from which the two packages are imported.
 SOURCES = [ROOT, ROOT / "codecs"]
 
 hypothesis.settings.register_profile("pixzip", deadline=None, derandomize=True)
@@ -52,14 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def child_env() -> dict[str, str]:
-    """Environment of a child process that imports the packages from this checkout."""
+    """The environment of a child process that imports the packages from this checkout."""
     inherited = [path] if (path := os.environ.get("PYTHONPATH")) else []
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, SOURCES), *inherited])}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: rgb.png, grey.png and weights; no models are shipped."""
+    """The current folder, with rgb.png, grey.png and weights; no models are shipped."""
     monkeypatch.setattr(library, "WEIGHTS", tmp_path / "shipped")
     (tmp_path / "rgb.png").write_bytes(image.write(codec.as_picture(RGB)))
     (tmp_path / "grey.png").write_bytes(image.write(codec.as_picture(GREY)))
@@ -80,7 +80,7 @@ def shipped(folder: Path) -> Path:
 
 @pytest.fixture
 def models_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models code whatever they can: the untrained ones of these tests are never the smallest."""
+    """Models are used wherever possible, because blocks by the tests' untrained models are never the smallest."""
     init = Search.__init__
 
     def forced(self: Search, models: Any, **options: Any) -> None:
@@ -91,7 +91,7 @@ def models_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images of more than some pixels go through bands."""
+    """Images above a small number of pixels are coded by rows."""
     monkeypatch.setattr(by_rows, "LARGE_PIXELS", 20)
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 50)
     monkeypatch.setattr(tiles, "TILE_SIDE", 32)

@@ -1,4 +1,4 @@
-"""The Python API: its examples run, it takes what it says, and it may be called from many threads."""
+"""The Python API: its examples run, it accepts the documented inputs, and it is thread-safe."""
 
 import doctest
 import subprocess
@@ -51,7 +51,7 @@ def test_public_names_are_listed_and_others_are_no_attributes() -> None:
         pixzip.compress  # noqa: B018
 
 
-# What can be encoded.
+# Supported images.
 
 
 SHAPES = [(5, 7), (1, 1), (5, 7, 1), (5, 7, 2), (5, 7, 3), (5, 7, 4)]

@@ -1,4 +1,4 @@
-"""The programs of `examples/` run, and say what they should."""
+"""The programs of `examples/` run and print the expected output."""
 
 import os
 import runpy
@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program, as from a shell, in this process."""
+    """Run a program in this process as from a shell."""
     monkeypatch.setattr(sys, "argv", [name, str(folder)])
     runpy.run_path(str(EXAMPLES / name), run_name="__main__")
 

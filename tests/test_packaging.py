@@ -1,4 +1,4 @@
-"""The wheel holds all it needs: installed elsewhere, it codes an image without the checkout."""
+"""The wheel is complete: installed elsewhere, it codes an image without the checkout."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ assert np.array_equal(codec.as_array(again), image)
 print(*sorted(p.name for p in library.WEIGHTS.iterdir()))
 """
 
-#: First, for it finds its codecs unasked: nothing of the package is imported.
+#: Runs first, before anything of the package is imported, because numcodecs must find the codec by itself.
 ENTRY_POINTS = """
 import numcodecs
 import numpy as np
@@ -64,7 +64,7 @@ def test_installed_wheel_round_trips_images_without_the_checkout(tmp_path: Path)
     (wheel,) = wheels.glob("pixzip-*.whl")
     _run([*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], tmp_path)
 
-    # Kernels are the same wherever they are; compiling them for this place would take most of the time.
+    # Kernels do not depend on their location; compiling them here again would take most of the time.
     env = {**os.environ, "PYTHONPATH": str(target), "NUMBA_DISABLE_JIT": "1"}
     output = _run([sys.executable, "-c", ENTRY_POINTS + ROUND_TRIP, str(target)], elsewhere, env)
 

@@ -17,7 +17,7 @@ from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
 _TOP = max(-dy for dy, _ in MASK_A)
 _LEFT = max(-dx for _, dx in MASK_A)
 _RIGHT = max(dx for _, dx in MASK_A)
-#: How many steps back each tap of mask B reads.
+#: Distance of each tap of mask B, in steps back.
 BACK = tuple(-(dx + SLOPE * dy) for dy, dx in MASK_B)
 RING = max(BACK) + 1
 

@@ -32,7 +32,7 @@ def codec() -> Pixzip:
 
 
 def files_of(data: bytes) -> list[bytes]:
-    """The files of a chunk of few and short ones."""
+    """The files in a chunk that has few and short ones."""
     count, at = data[2], 3
     sizes = []
     for _ in range(count):
@@ -84,7 +84,7 @@ def test_axes_follow_from_the_shape(shape: tuple[int, ...], axes: str) -> None:
 
 @pytest.mark.parametrize("axes", chunks.AXES)
 def test_axes_that_are_given_decide_and_come_back(axes: str) -> None:
-    sizes = {"N": 3, "C": 3, "H": 7, "W": 3}  # all that the shape alone could be taken for
+    sizes = {"N": 3, "C": 3, "H": 7, "W": 3}  # shapes that could be taken for other axes
     chunk = np.random.default_rng(1).integers(0, 256, [sizes[axis] for axis in axes], np.uint8)
     codec = Pixzip("fast", axes=axes)
     data = codec.encode(chunk)

@@ -1,4 +1,4 @@
-"""imageio reads and writes `.pxz` files through Pillow, named or found by itself."""
+"""imageio reads and writes `.pxz` files through Pillow, with the plug-in named or found automatically."""
 
 import io
 from pathlib import Path

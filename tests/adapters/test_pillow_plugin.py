@@ -1,4 +1,4 @@
-"""Pillow opens and saves `.pxz` files as it does its own formats, and shows what it would show of the PNG."""
+"""Pillow opens and saves `.pxz` files like its own formats, and an image looks the same as its PNG."""
 
 import io
 import itertools
@@ -25,16 +25,16 @@ from tests.helpers.pillow_images import SRGB, exif, opened, photo, same_pixels, 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A photograph's file."""
+    """The path of a photograph's file."""
     photo().save(tmp_path / "photo.pxz", model="fast")
     return tmp_path / "photo.pxz"
 
 
-# What Pillow shows of a PNG.
+# Pillow's view of a PNG.
 
 
 def png_file(channels: int, depth: int, interlace: bool, **options: Any) -> bytes:
-    """Noise of 9 x 5 pixels; a palette of as many entries as fit, up to 200."""
+    """Noise of 9 x 5 pixels; a palette has as many entries as fit, up to 200."""
     rng = np.random.default_rng(100 * channels + depth)
     greys = {"greyscale": channels < 3} if "palette" not in options else {}
     writer = png.Writer(9, 5, alpha=channels in (2, 4), bitdepth=depth, interlace=interlace, **greys, **options)
@@ -45,7 +45,7 @@ def png_file(channels: int, depth: int, interlace: bool, **options: Any) -> byte
 
 
 def palette_of(depth: int, alphas: int) -> list[tuple[int, ...]]:
-    """Random colours, the first few of them with an alpha."""
+    """Random colours; the first few have an alpha."""
     rng = np.random.default_rng(depth)
     colours = [tuple(map(int, rng.integers(0, 256, 4))) for _ in range(min(2**depth, 200))]
     return [c if i < alphas else c[:3] for i, c in enumerate(colours)]

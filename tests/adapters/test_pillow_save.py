@@ -14,7 +14,7 @@ from tests.helpers.pillow_images import SRGB, exif, opened, photo, same_pixels, 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A photograph's file."""
+    """The path of a photograph's file."""
     photo().save(tmp_path / "photo.pxz", model="fast")
     return tmp_path / "photo.pxz"
 

@@ -33,7 +33,7 @@ def test_examples_are_true(example: doctest.DocTest) -> None:
 def create(
     store: Any, zarr_format: int, shape: tuple[int, ...], of: tuple[int, ...], dtype: str = "u1", **kw: Any
 ) -> Any:
-    """An empty array with the codec."""
+    """Create an empty array with the codec."""
     serializer: dict[str, Any] = {"serializer": PixzipCodec("fast"), "compressors": None}
     codecs = {"compressors": Pixzip("fast")} if zarr_format == 2 else serializer
     return zarr.create_array(store, shape=shape, chunks=of, dtype=dtype, zarr_format=zarr_format, **(codecs | kw))

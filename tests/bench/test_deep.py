@@ -1,4 +1,4 @@
-"""The benchmark of deep samples: its columns, its totals, and that it fails where a promise is broken."""
+"""The benchmark of deep samples: columns, totals, and failure on a broken promise."""
 
 import importlib
 import io
@@ -23,7 +23,7 @@ def bench() -> ModuleType:
 
 
 def smooth(channels: int, bits: int) -> np.ndarray:
-    """(H, W, C) uint16 of so many bits, and a little noise."""
+    """(H, W, C) uint16 ramps of `bits` bits with a little noise."""
     rng = np.random.default_rng(3)
     high = scene(channels, 40, 48, 5).astype(np.int64) << bits - 8
     samples = np.clip(high + rng.integers(0, 3, high.shape), 0, (1 << bits) - 1)
@@ -33,7 +33,7 @@ def smooth(channels: int, bits: int) -> np.ndarray:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A tar of two folders, and of a file that is no image and one of 8 bits."""
+    """A tar of two folders, with a file that is no image and an 8-bit image."""
     files = {
         "set/grey/twelve.png": image.write(Picture(smooth(1, 12), Layout.GREY, 16)),
         "set/rgb/sixteen.png": image.write(Picture(smooth(3, 16), Layout.RGB, 16)),
@@ -49,7 +49,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(bench: ModuleType, data: Path, *args: str) -> tuple[Result, dict[str, Any], str]:
-    """Outcome, figures, page."""
+    """Run the benchmark: its outcome, figures and page."""
     out, page = data.parent / "out.json", data.parent / "page.md"
     given = [str(data), "--out", str(out), "--page", str(page), "--jxl-effort", "1,3", *args]
     return CliRunner().invoke(bench.main, given), json.loads(out.read_text()), page.read_text()
@@ -58,7 +58,7 @@ def run(bench: ModuleType, data: Path, *args: str) -> tuple[Result, dict[str, An
 def test_every_image_has_its_figures_and_every_folder_its_totals(
     bench: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "warm_up", lambda *_: None)  # its seconds are looked at by nobody
+    monkeypatch.setattr(bench, "warm_up", lambda *_: None)  # the tests ignore times
     result, found, page = run(bench, data, "--model", "base,fast")
     assert result.exit_code == 0, result.output
     assert found["skipped"] == ["set/notes.txt", "set/rgb/eight.png"]

@@ -1,4 +1,4 @@
-"""The benchmark of the PixelRNN family: its figures, and that the page says what the JSON does."""
+"""The benchmark of the PixelRNN family: its figures, and the agreement of page and JSON."""
 
 import importlib
 import json
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(folder: Path) -> dict[str, Any]:
-    """What `bench/family/measure.py` writes of both runs, the first one measured again."""
+    """The output of `bench/family/measure.py` for both runs, the first one measured twice."""
     out, data = folder / "family.json", f"cifar10={folder / 'cifar10-test.npy'}"
     options = ["--data", data, "--images", "8", "--verify-images", "3", "--speed-images", "1", "--out", str(out)]
     main = importlib.import_module("bench.family.measure").main
@@ -66,7 +66,7 @@ def result(folder: Path) -> dict[str, Any]:
 
 
 def cells(text: str, start: str) -> list[list[str]]:
-    """Those of the table rows that start so."""
+    """The cells of the table rows that start with the given text."""
     return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(f"| {start} |")]
 
 

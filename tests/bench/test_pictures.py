@@ -1,4 +1,4 @@
-"""The benchmark of pictures: its columns, its totals, and that it fails where a promise is broken."""
+"""The benchmark of pictures: columns, totals, and failure on a broken promise."""
 
 import importlib
 import io
@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(bench: ModuleType, data: Path, *args: str) -> tuple[Result, dict[str, Any], str]:
-    """Outcome, figures, page."""
+    """Run the benchmark: its outcome, figures and page."""
     out, page = data.parent / "out.json", data.parent / "page.md"
     result = CliRunner().invoke(
         bench.main, [str(data), "--model", "fast", "--out", str(out), "--page", str(page), *args]

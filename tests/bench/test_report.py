@@ -1,4 +1,4 @@
-"""The README's tables: made of what `pixzip bench` wrote, refused where its totals cannot stand side by side."""
+"""The README's tables: made from reports of `pixzip bench`, refused if totals cannot be compared."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The training half of a set of drawings: which files it takes, and what becomes of small ones."""
+"""The training half of a set of drawings: the choice of files, and sheets of small ones."""
 
 import importlib
 import io
@@ -35,4 +35,4 @@ def test_sheets_hold_the_training_half_alone(bench: ModuleType, tmp_path: Path) 
         f"drawings_icons_{i}.png" for i in range(6) if i + 1 in mine
     }
     assert all(x.shape == (256, 256, 3) for name, x in found.items() if name.startswith("sheet"))
-    assert not dict(bench.sheets(tar, 1))  # alpha is the same throughout every one
+    assert not dict(bench.sheets(tar, 1))  # every image has constant alpha

@@ -1,4 +1,4 @@
-"""The benchmark of Zarr arrays: its figures, and the page that is made of them."""
+"""The benchmark of Zarr arrays: its figures, and the page made from them."""
 
 import importlib
 import json
@@ -17,7 +17,7 @@ from tests.helpers.support import scene
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module, found as the script itself finds its neighbours."""
+    """The module, imported with the script's own search path."""
     monkeypatch.syspath_prepend(ROOT / "bench")
     return importlib.import_module("zarr_store")
 

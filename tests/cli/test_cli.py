@@ -1,4 +1,4 @@
-"""The command line: what it writes, and leaves alone."""
+"""The command line: files that it writes, and files that it leaves alone."""
 
 import json
 import os

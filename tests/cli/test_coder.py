@@ -1,4 +1,4 @@
-"""What codes a file, chosen on the command line and in the API."""
+"""The entropy coder of a file, chosen on the command line and in the API."""
 
 from pathlib import Path
 

@@ -30,7 +30,7 @@ def run(code: int, *args: object) -> Result:
     return result
 
 
-@cache  # its known answer takes longer than most of what is done with it
+@cache  # computing the known answer takes longer than most tests
 def weights_of(name: str, **changes: Any) -> FixedWeights:
     return with_known_answer(fixed(tiny(name, **changes)))
 
@@ -56,7 +56,7 @@ def test_every_model_compresses_and_decompresses_an_image(name: str, tmp_path: P
 
 
 def test_a_file_without_its_model_says_so(tmp_path: Path) -> None:
-    """A noisy image is the model's to code: nothing else is smaller."""
+    """The image is noisy, so that the model's block is the smallest."""
     weights = weights_of("row-lstm-1", head="mixture", n_mix=2)
     pixels = smooth(3, 12, 12, 1)
     (file,) = codec.compress([pixels], Options.only(weights, models_only=True))
@@ -151,7 +151,7 @@ def test_low_temperatures_keep_to_what_is_likely() -> None:
 
 
 def test_samples_have_the_frequencies_of_the_model() -> None:
-    """The first sub-pixel of many samples, against the frequencies that would code it."""
+    """Compare the first sub-pixel of many samples with the frequencies that would code it."""
     engine = FamilyEngine(weights_of("pixelcnn-1", channels=1, levels=2))
     ones = int(sample(engine, 2000, 1, 1, seed=3).sum())
     share = 2.0 ** -engine.nll_bits(encoding([np.ones((1, 1, 1), np.uint8)]))[0]

@@ -1,4 +1,4 @@
-"""Commands that are killed, interrupted or refused by the system: an output is whole or not there."""
+"""Commands that are killed, interrupted or refused by the system: an output is complete or absent."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.helpers import commands, golden
 
 MODEL = golden.FOLDER / "model-3.safetensors"
 PICTURE = codec.as_picture(golden.image((40, 50, 3)))
-#: Where signals arrive, as parts of the time that the command takes.
+#: Times at which signals arrive, as parts of the command's run time.
 MOMENTS = np.random.default_rng(3).uniform(0, 1.1, 6)
 
 
@@ -37,7 +37,7 @@ def _parent_of_all() -> None:
 
 
 class Place:
-    """A folder with something to code; what lies beside it tells what happened."""
+    """A folder with a file to code; the other files in it show what happened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,13 +49,13 @@ class Place:
         self.before = {p: p.read_bytes() for p in self.work.iterdir()}
 
     def job(self, name: str, output: Path | None = None) -> tuple[list[object], Path]:
-        """Arguments and the output's path."""
+        """The arguments and the path of the output."""
         output = output or self.work / ("out.pxz" if name == "compress" else "out.png")
         source = self.picture if name == "compress" else self.packed
         return [name, source, "-o", output, "--model", MODEL], output
 
     def check(self, output: Path, *, leftovers: bool = False) -> bool:
-        """Whether the output is there, in which case it must be whole."""
+        """Whether the output exists, in which case it must be complete."""
         for path, data in self.before.items():
             assert path.read_bytes() == data
         others = set(self.work.iterdir()) - set(self.before) - {output}
@@ -79,7 +79,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def run(place: Place, *args: object, **options: int) -> tuple[int | None, list[str]]:
-    """Exit code and lines of standard error."""
+    """Run a command: its exit code and lines of standard error."""
     with commands.started(place.path, *args, **options) as (process, errors, _):  # type: ignore[arg-type]
         pass
     return process.exitcode, errors.read_text().splitlines()
@@ -103,11 +103,11 @@ def test_a_signal_at_any_moment_leaves_a_whole_output_or_none(place: Place, name
             assert process.pid
             if process.is_alive():
                 os.kill(process.pid, number)
-        assert process.exitcode in (-number, 0)  # 0 where it had come to its end
+        assert process.exitcode in (-number, 0)  # 0 if it had already finished
         whole = place.check(output, leftovers=number == signal.SIGKILL)
         assert whole or process.exitcode
         said = errors.read_text() if errors.exists() else ""
-        # nothing where it had not begun, or had come to its end
+        # no line if it had not begun or had already finished
         assert said in ("", f"pixzip: interrupted: {int(whole)} of 1 file was written\n")
         assert said == "" or number != signal.SIGKILL
 
@@ -208,7 +208,7 @@ def test_outputs_that_cannot_be_written_are_one_line(place: Place, name: str, wh
 
 
 def finished(command: str, env: dict[str, str], **names: object) -> subprocess.CompletedProcess[str]:
-    """A shell's view of a command in a new interpreter."""
+    """A finished command in a new interpreter, as seen by a shell."""
     given = {key: str(value) for key, value in names.items()}
     line = command.replace("pixzip", '"$PYTHON" -m pixzip', 1)
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""`pixzip models`, and models of one's own in `PIXZIP_MODELS`."""
+"""`pixzip models`, and local models in `PIXZIP_MODELS`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.helpers.support import tiny_weights
 
 @pytest.fixture
 def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two folders of local models, none shipped."""
+    """Two folders of local models; no models are shipped."""
     for name, channels, seed in (("one/mine", 3, 0), ("one/mine-grey", 1, 0), ("two/mine", 3, 1), ("two/other", 3, 2)):
         path = folder / f"{name}.safetensors"
         path.parent.mkdir(exist_ok=True)
@@ -43,7 +43,7 @@ def test_shipped_models_are_listed_with_what_the_card_knows() -> None:
 
 
 def test_the_card_is_that_of_the_shipped_weights() -> None:
-    """`python bench/card.py` was run."""
+    """`python bench/card.py` was run after the last change."""
     card = json.loads((library.WEIGHTS / library.CARD).read_text())
     shipped = {m.model.model_id.hex(): m.name for m in library.list_models()}
     assert {model_id: facts["name"] for model_id, facts in card.items()} == shipped

@@ -1,4 +1,4 @@
-"""Commands say of their files: nothing, lines, JSON, a bar, a table."""
+"""The output of commands about files: nothing, lines, JSON, a bar, a table."""
 
 import json
 import re
@@ -25,7 +25,7 @@ FIELDS = {
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard error is one, and a bar appears at once."""
+    """Standard error is a terminal, and a bar appears at once."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("pixzip.io.streams.is_terminal", lambda: True)
@@ -37,7 +37,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 
 def plain(text: str) -> str:
-    """Without what moves the cursor and colours the text."""
+    """The text without escape sequences for cursor and colours."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 

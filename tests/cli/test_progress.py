@@ -1,4 +1,4 @@
-"""A terminal is told when kernels are compiled."""
+"""A terminal shows a message when kernels are compiled."""
 
 from collections.abc import Iterator
 from pathlib import Path

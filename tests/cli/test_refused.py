@@ -1,4 +1,4 @@
-"""The command line: what it refuses, and that nothing is left of it."""
+"""The command line: arguments and files that it refuses, leaving no output."""
 
 import dataclasses
 import os
@@ -38,7 +38,7 @@ def test_a_bad_file_among_many_is_reported_and_the_others_are_coded(shipped: Pat
     header = codec.Opening(bytes(packed)).header
     block = b"\x02\0" + np.random.default_rng(0).bytes(header.tiles[0].size_bytes // 4 * 4)
     tile = header.tiles[0]._replace(size_bytes=len(block), block_crc=container.crc32(block))
-    wrong = container.pack_header(dataclasses.replace(header, tiles=(tile,))) + block  # its checksums are right
+    wrong = container.pack_header(dataclasses.replace(header, tiles=(tile,))) + block  # its checksums are correct
     packed[-1] ^= 1
     (shipped / "flipped.pxz").write_bytes(packed)
     (shipped / "wrong.pxz").write_bytes(wrong)

@@ -1,4 +1,4 @@
-"""Commands that tell something."""
+"""Commands that print reports."""
 
 import json
 from pathlib import Path

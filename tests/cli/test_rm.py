@@ -1,4 +1,4 @@
-"""`--rm`: an original goes only when what was written is read back and holds all of it."""
+"""`--rm`: an original is removed only if the output decodes to its full content."""
 
 import os
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_keep_is_what_happens_without_rm_and_what_it_says(shipped: Path) -> None
 def test_an_output_that_does_not_read_back_is_taken_back_and_the_original_stays(
     shipped: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, large_ones: bool
 ) -> None:
-    """As on a disk that gives other bytes than it took."""
+    """Simulates a disk that returns other bytes than were written."""
     if large_ones:
         request.getfixturevalue("large")
     write = files.write
@@ -102,7 +102,7 @@ def test_what_contradicts_it_is_wrong_usage_and_nothing_is_done(shipped: Path, o
 
 
 def kept(folder: Path, *args: object, name: str, why: str) -> None:
-    """An output is written, and the original is not removed: no error."""
+    """Check that the output is written and the original is kept, without an error."""
     result = good(*args, "--rm")
     assert f"pixzip: {name}: warning: original kept: {why}\n" in result.stderr
     assert (folder / name).exists()

@@ -1,4 +1,4 @@
-"""Stacks on the command line: what is written, refused, and left alone."""
+"""Stacks on the command line: files that are written, refused, and left alone."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: images of `SIZES` in set/, something hidden beside them, and models shipped as `base`."""
+    """The current folder: images of `SIZES` in set/, a hidden file beside them, and models shipped as `base`."""
     monkeypatch.setattr(library, "WEIGHTS", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").mkdir()
@@ -114,7 +114,7 @@ def test_a_failed_write_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_files_whose_names_are_one_for_the_file_system_are_refused(tmp_path: Path) -> None:
-    """As on one that ignores case."""
+    """Simulates a file system that ignores case."""
     with pytest.raises(files.PixzipError, match=r"is another file's name too"):
         folders.write_folder(str(tmp_path / "out"), {"a": b"", "./a": b""}, False)
     assert not list(tmp_path.iterdir())

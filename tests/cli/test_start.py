@@ -1,4 +1,4 @@
-"""Help, the version, a shell's completion and wrong arguments are answered at once."""
+"""Help, the version, shell completion and wrong arguments are answered at once."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ except SystemExit as e:
     assert not e.code, e.code
 print(json.dumps(sorted(sys.modules)))
 """
-#: Several commands in one interpreter, a list of arguments each.
+#: Program that runs several commands, given as lists of arguments, in one interpreter.
 SEVERAL = """
 import json, sys
 from click.testing import CliRunner
@@ -53,7 +53,7 @@ def packages(modules: set[str]) -> set[str]:
 
 
 def verbs(modules: set[str]) -> set[str]:
-    """The modules of commands among others."""
+    """The modules of commands among the given modules."""
     return modules & {f"pixzip.cli.{name}" for name in {verb.place.split(":")[0] for verb in VERBS}}
 
 

@@ -1,4 +1,4 @@
-"""Folders on the command line: what is taken, where it goes, and what is passed over."""
+"""Folders on the command line: files that are taken, places of outputs, and files that are skipped."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ FORMS = {"a.png": 0, "b/10.PNG": 1, "b/2.tif": 2, "b/c/d.webp": 3, "e.ppm": 4}
 
 @pytest.fixture
 def tree(shipped: Path) -> Path:
-    """`FORMS` in tree/, beside what is no image or is to be passed over."""
+    """`FORMS` in tree/, beside files that are no images or must be skipped."""
     for name, seed in FORMS.items():
         path = shipped / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def test_jpegs_are_taken_where_they_are_named(tree: Path) -> None:
 def test_a_bad_file_and_a_link_to_nowhere_do_not_stop_the_rest(tree: Path) -> None:
     (tree / "tree" / "a.png").write_bytes(b"no image")
     (tree / "tree" / "b" / "1.png").symlink_to("nowhere")
-    os.mkfifo(tree / "tree" / "pipe.png")  # is not waited for
+    os.mkfifo(tree / "tree" / "pipe.png")  # must not block
     result = bad("compress", "-r", "tree", words="tree/a.png: not an image")
     assert "tree/b/1.png: No such file" in result.stderr
     assert len(result.stderr.splitlines()) == 2
@@ -135,7 +135,7 @@ def test_what_is_up_to_date_is_skipped_and_other_outputs_are_errors(tree: Path) 
     good("compress", "-r", "tree", "-o", "out", "-f")
     assert (tree / "out" / "a.png.pxz").stat().st_mtime == 1e9
     good("compress", "rgb.png")
-    bad("compress", "rgb.png", words="exists")  # one file by its name is no matter of being up to date
+    bad("compress", "rgb.png", words="exists")  # a single named file is never skipped as up to date
     good("compress", "rgb.png", "grey.png")
 
 
@@ -163,7 +163,7 @@ def test_a_dry_run_lists_what_would_be_done_and_does_nothing(tree: Path) -> None
     os.utime(tree / "grey.png", (1e9, 1e9))
     before = sorted(tree.rglob("*"))
     result = run("compress", "-r", "tree/b", "rgb.png", "grey.png", "-o", ".", "--dry-run")
-    assert result.exit_code == 2  # as it would be
+    assert result.exit_code == 2  # as without --dry-run
     assert result.stdout.splitlines() == [
         "tree/b/10.PNG -> 10.PNG.pxz", "tree/b/2.tif -> 2.tif.pxz", "tree/b/c/d.webp -> c/d.webp.pxz",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`pixzip verify`: whole files are good, any damage is found, and nothing is written."""
+"""`pixzip verify`: intact files pass, any damage is found, and nothing is written."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.helpers.shell import bad, good, names, run
 
 @pytest.fixture
 def packed(shipped: Path) -> Path:
-    """Two images and a stack, in a folder."""
+    """A folder with two images and a stack."""
     (shipped / "all").mkdir()
     good("compress", "rgb.png", "grey.png", "-o", "all")
     good("compress", "--stack", "rgb.png", "-o", "all/stack.pxz")

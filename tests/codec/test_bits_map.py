@@ -1,4 +1,4 @@
-"""Maps of bits add up to the file, for every kind of block and of model, and are where the detail is."""
+"""Maps of bits add up to the file, for every kind of block and model, and are large where the detail is."""
 
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.helpers.support import photo, tiny_weights
 
 
 def check_map(bits: np.ndarray, data: bytes, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What the file says of itself."""
+    """Check the map of a file, and return the facts about the file."""
     facts = pixzip.info(data)
     assert bits.shape == shape[:2]
     assert bits.dtype == np.float32
@@ -36,7 +36,7 @@ def check_map(bits: np.ndarray, data: bytes, shape: tuple[int, ...]) -> dict[str
 
 
 def flat_drawing() -> np.ndarray:
-    """What WebP is smallest for: a tile that comes again and again."""
+    """An image for which WebP is smallest: a repeated tile."""
     return np.tile(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8), (8, 8, 1))
 
 

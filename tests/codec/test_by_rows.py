@@ -1,4 +1,4 @@
-"""Pictures that are coded a band of tiles at a time: the same files, the same pixels, and nothing half done."""
+"""Pictures coded one band of tiles at a time: equal files, equal pixels, and no partial output."""
 
 import dataclasses
 import io
@@ -36,7 +36,7 @@ PICTURES = {
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many bands of a small picture, and several batches of a band."""
+    """Small tiles and batches: a small picture has many bands, and a band several batches."""
     monkeypatch.setattr(tiles, "TILE_SIDE", 24)
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 400)
     monkeypatch.setattr(batching.batches, "__defaults__", (600,))
@@ -55,7 +55,7 @@ def picture(name: str, height: int = 61, width: int = 50) -> Picture:
 
 
 class Rows:
-    """A picture's rows, one band after another."""
+    """A source of a picture's rows, band by band."""
 
     def __init__(self, whole: Picture) -> None:
         self.frame, self._samples, self._at = whole.frame, whole.samples, 0
@@ -145,7 +145,7 @@ def test_the_command_line_codes_large_files_in_bands(
     source.write_bytes(image.write(whole, suffix))
     loaded = image.load(source).picture
     model = MODELS[0] if name == "grey" else MODELS[1]
-    monkeypatch.setattr(image, "load", None)  # nothing else reads it
+    monkeypatch.setattr(image, "load", None)  # fail if the whole image is read
     monkeypatch.setattr(codec, "compress", None)
     monkeypatch.setattr(codec, "decompress", None)
     done = run("compress", source, "-o", file, "--model", model, "--verify")

@@ -94,7 +94,7 @@ def test_every_flipped_byte_and_truncation_is_rejected(models_only: bool) -> Non
 
 
 def forged(block: bytes, shape: tuple[int, int, int], model: IntegerWeights, samples_crc: int = 0) -> bytes:
-    """A hostile file: all of its checksums but that of the samples are right."""
+    """A hostile file with correct checksums, except that of the samples."""
     h, w, c = shape
     layout = {1: Layout.GREY, 3: Layout.RGB}[c]
     tile = Tile(len(block), container.crc32(block), samples_crc)
@@ -102,7 +102,7 @@ def forged(block: bytes, shape: tuple[int, int, int], model: IntegerWeights, sam
 
 
 def payload_of(file: bytes) -> bytes:
-    """What a model coded."""
+    """The payload that a model coded."""
     block = codec.Opening(file).block(0)
     assert block[:2] == blocks.model(0, b"")
     return block[2:]
@@ -135,7 +135,7 @@ def test_a_block_cannot_ask_for_a_model_that_the_header_does_not_name() -> None:
 def test_no_file_is_implausibly_short() -> None:
     weights = WEIGHTS[3]
     tensors = dict(weights.tensors)
-    for i in range(3):  # every mean at the MED prediction, every scale the narrowest: as sure as a model can be
+    for i in range(3):  # every mean at the MED prediction with the smallest scale: the most certain model
         bias = np.zeros_like(tensors[f"out.{i}.bias"])
         bias[6:9] = -1000 << 12
         tensors |= {f"out.{i}.bias": bias, f"out.{i}.weight": np.zeros_like(tensors[f"out.{i}.weight"])}
@@ -317,7 +317,7 @@ def test_large_graphics_are_one_webp_block(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("shape", [(1, 900), (900, 1), (300, 2, 3)])
 def test_slivers_round_trip(shape: tuple[int, ...]) -> None:
-    """The longest of all are in `tests/image/test_modes.py`."""
+    """Longer slivers are in `tests/image/test_modes.py`."""
     (file,) = codec.compress([pixels(*shape)], options(verify=True))
     assert len(file) < pixels(*shape).size + 40
 
@@ -338,7 +338,7 @@ def test_everything_a_picture_holds_comes_back() -> None:
 
 
 def test_a_short_payload_is_given_up_when_it_has_ended() -> None:
-    """Sixty thousand steps of zeros, of which the coder would never complain, once took seconds."""
+    """Sixty thousand steps of zeros, which the coder alone does not detect, once took seconds."""
     block = blocks.model(0, bytes(8))
     tile = Tile(len(block), container.crc32(block), 0)
     header = Header(65535, 3, Layout.GREY, 8, (WEIGHTS[1].model_id,), (), 65535, 3, (tile,))
@@ -347,7 +347,7 @@ def test_a_short_payload_is_given_up_when_it_has_ended() -> None:
 
 
 def test_the_emptiest_images_are_not_taken_for_short_payloads() -> None:
-    """Far below half a bit a sub-pixel, alone and in a batch, where what symbols cost is counted."""
+    """Far below half a bit per sub-pixel, alone and in a batch, the cost of symbols is counted."""
     flat = [np.full((200, 300, 3), 99, np.uint8), np.zeros((90, 700), np.uint8), np.full((64, 64, 3), 255, np.uint8)]
     files = codec.compress(flat, codec.Options(partial(library.resolve, "fast"), models_only=True))
     assert all(8 * len(file) < 0.1 * x.size for file, x in zip(files, flat, strict=True))

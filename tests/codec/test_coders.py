@@ -1,4 +1,4 @@
-"""An entropy coder is one file and a line in `CODERS`: files are coded with what is added there, and read back."""
+"""An entropy coder is one file and a line in `CODERS`: files are coded with an added coder, and read back."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ MODEL = tiny_weights(3)
 
 
 class ToyEncoder(Encoder):
-    """A byte a digit, whatever the frequencies."""
+    """Writes one byte per digit, whatever the frequencies."""
 
     def __init__(self, shape: Shape) -> None:
         self.digits: list[NDArray[np.uint8]] = []
@@ -31,7 +31,7 @@ class ToyEncoder(Encoder):
 
 
 class ToyDecoder(Decoder):
-    """The inverse."""
+    """The inverse of `ToyEncoder`."""
 
     def __init__(self, payload: bytes, shape: Shape) -> None:
         if len(payload) != shape.subpixels * shape.digits:

@@ -18,7 +18,7 @@ def test_damaged_and_forged_files_give_the_exact_picture_or_an_error() -> None:
     report = fuzzing.run(400, seed=1)
     assert not report.findings
     outcomes = set().union(*report.by_seed.values())
-    assert {"exact", "BitstreamError", "ModelMismatchError"} <= outcomes  # else it proves little
+    assert {"exact", "BitstreamError", "ModelMismatchError"} <= outcomes  # otherwise the test proves little
 
 
 def test_the_seeds_have_blocks_of_every_kind() -> None:
@@ -38,7 +38,7 @@ def test_a_mutation_depends_on_its_number_alone() -> None:
 
 
 def test_wrong_pixels_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fuzzer itself, on a decoder that believes every checksum."""
+    """Run the fuzzer on a decoder that accepts every checksum."""
     seeds = [seed for seed in fuzzing.seeds() if seed.name == "v2-palette"]
     monkeypatch.setattr(container, "block", _unchecked)
     monkeypatch.setattr("pixzip.codec.decoder.samples_crc", lambda samples: _Any())

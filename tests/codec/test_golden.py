@@ -1,4 +1,4 @@
-"""Files that must be read, and written, for ever, and damaged ones that must be refused."""
+"""Golden files: good ones must be read and written identically for ever, damaged ones refused."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Stacks that must be read, and written, for ever, and damaged ones that must be refused."""
+"""Golden stacks: good ones must be read and written identically for ever, damaged ones refused."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_golden_stack_decodes_to_its_images(name: str) -> None:
 def test_encoding_gives_the_golden_payload(name: str) -> None:
     made, kept = STACKS[name].file(), (golden.FOLDER / f"{name}.pxz").read_bytes()
     assert stacks.payload(made, stacks.read_header(made)) == stacks.payload(kept, stacks.read_header(kept))
-    if not STACKS[name].names:  # whose bytes depend on zlib and liblzma
+    if not STACKS[name].names:  # the bytes of names depend on zlib and liblzma
         assert made == kept
 
 

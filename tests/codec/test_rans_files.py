@@ -1,4 +1,4 @@
-"""Payloads and files by rANS: the same on every way through the program, no larger than they may be, and read back."""
+"""Payloads and files by rANS: equal on every path through the program, no larger than allowed, and read back."""
 
 import dataclasses
 from collections.abc import Callable
@@ -38,7 +38,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "photo.webp"
 
 @pytest.fixture
 def many_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lanes for few bytes, so that small images have several."""
+    """Few bytes per lane, so that small images have several lanes."""
     monkeypatch.setattr(rans, "BYTES_A_LANE", 16)
 
 
@@ -92,7 +92,7 @@ def test_forms_threads_and_batches_give_the_same_payloads_and_pixels(
 def test_few_pixels_at_a_time_give_the_same_payloads(
     engines: dict[str, WavefrontEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Shares take memory: what is too large for one batch becomes several."""
+    """Shares take memory, so jobs that are too large for one batch are split."""
     engine, images = next(iter(engines.values())), [scene(3, 5, 7, i) for i in range(5)]
     whole, batches = engine.encode(encoding(images, coder=RANS)), []
     batch = engine.batch
@@ -123,7 +123,7 @@ def test_states_that_cannot_be_are_refused_before_anything_is_allocated(
 
 
 def values(payload: bytes, model: IntegerWeights, sides: tuple[int, int], precision: Precision) -> np.ndarray:
-    """(H, W, C) by `docs/format.md` alone: the plain coder and the reference model."""
+    """(H, W, C) samples decoded by `docs/format.md` alone: plain coder and reference model."""
     (height, width), channels = sides, model.config.channels
     decoder, own = PlainRansDecoder(payload), Reference(model, height, width, precision)
     for t in range(width + 2 * (height - 1)):
@@ -200,7 +200,7 @@ def test_a_damaged_tile_costs_no_other() -> None:
 
 
 def nested() -> dict[str, Picture]:
-    """What their blocks are -> pictures."""
+    """Kind of blocks -> pictures."""
     rng = np.random.default_rng(5)
     grey, colours = photo(1, 130, 130).astype(np.uint16), photo(3, 60, 80).astype(np.uint16)
     deep, colourful = (x << 4 | rng.integers(0, 16, x.shape, np.uint16) for x in (grey, colours))
@@ -268,7 +268,7 @@ def test_every_flipped_byte_and_truncation_of_a_file_is_rejected() -> None:
 
 
 def forged(block: bytes, shape: tuple[int, int, int], model_id: bytes) -> bytes:
-    """A hostile file: all of its checksums but that of the samples are right."""
+    """A hostile file with correct checksums, except that of the samples."""
     h, w, c = shape
     tile = Tile(len(block), container.crc32(block), 0)
     layout = {1: Layout.GREY, 3: Layout.RGB}[c]

@@ -1,4 +1,4 @@
-"""Stacks: what is packed comes back, costs what the model says, and does not depend on threads or batches' mates."""
+"""Stacks: images are restored, sizes match the model's bits, and threads or other images of a batch have no effect."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ BY_ID = {weights.model_id: weights for weights in WEIGHTS.values()}
 
 
 def images_of(channels: int, sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Image]:
-    """Scenes and, for every third, noise."""
+    """Scenes; every third image is noise."""
     makers = [scene, scene, noise]
     return [makers[i % 3](channels, h, w, seed + i) for i, (h, w) in enumerate(sizes)]
 
@@ -45,7 +45,7 @@ def equal(found: Stack, images: Sequence[Image], names: Sequence[str] = ()) -> b
 
 
 SIDE = st.one_of(st.just(1), st.integers(1, 12))
-#: Runs of equal sizes, as sets have them.
+#: Sizes of images, in runs of equal sizes as in data sets.
 RUNS = st.lists(st.tuples(st.integers(1, 9), SIDE, SIDE), min_size=1, max_size=4)
 
 
@@ -91,7 +91,7 @@ def test_bytes_are_independent_of_threads() -> None:
 
 
 def test_the_order_is_the_documented_one() -> None:
-    """The payload of two batches, made by the reference model and the plain range coder."""
+    """The reference model and the plain range coder give the same payload of two batches."""
     weights, images = WEIGHTS[3], images_of(3, [(3, 4)] * 3)
     ordered, coder = [to_coding_order(image, weights.order) for image in images], PlainEncoder()
     tables = [{(y, x, c): f for y, x, c, f in reference.frequencies(weights, x)} for x in ordered]
@@ -109,7 +109,7 @@ def test_the_order_is_the_documented_one() -> None:
 
 
 class TwoLevels:
-    """An engine for samples of 0 and 1, each under one row."""
+    """An engine for samples of 0 and 1, with one row of frequencies per sample."""
 
     def __init__(self, zeros: int) -> None:
         self.row = np.array([[zeros, TOTAL - zeros]], np.float32)

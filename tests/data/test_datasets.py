@@ -1,4 +1,4 @@
-"""Datasets: every form holds exactly the images that went in, and what is damaged or hostile is refused."""
+"""Datasets: every file format gives exactly the original images, and damaged or hostile files are refused."""
 
 import gzip
 import hashlib
@@ -47,7 +47,7 @@ def test_every_form_of_cifar10_holds_the_same_images(tmp_path: Path, form: str, 
     train, test = pixels(10, seed=1), pixels(3, seed=2)
     files = cifar_files(form, train, test)
     if place.startswith("tar"):
-        backwards = dict(reversed(files.items()))  # images go by their names, batches by their numbers
+        backwards = dict(reversed(files.items()))  # images are sorted by name, batches by number
         path = pack(tmp_path / f"cifar.{place}", backwards)
     else:
         write(tmp_path / "data", files)
@@ -192,7 +192,7 @@ def test_every_form_of_downsampled_imagenet_holds_the_same_images(tmp_path: Path
     kind, train, test = f"imagenet{side}", pixels(22, side, side, seed=5), pixels(2, side, side, seed=6)
     npz, folder = tmp_path / "npz", tmp_path / "png"
     npz.mkdir()
-    for i, part in enumerate(np.split(train, 11), 1):  # the eleventh comes after the second
+    for i, part in enumerate(np.split(train, 11), 1):  # batch 11 comes after batch 2
         np.savez(npz / f"train_data_batch_{i}.npz", data=planar(part), labels=[0, 0])
     np.savez_compressed(npz / "val_data.npz", data=planar(test))
     sets = {f"train_{side}x{side}": train, f"valid_{side}x{side}": test}

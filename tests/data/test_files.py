@@ -1,4 +1,4 @@
-"""Files that datasets come in: what is damaged or hostile is refused, and costs little."""
+"""The files of datasets: damaged or hostile files are refused at little cost."""
 
 import io
 import os
@@ -25,7 +25,7 @@ from tests.helpers.dataset_forms import pack, pixels, planar, png, saved, write
 
 
 class Runs:
-    """Pickles into a call of anything."""
+    """An object whose pickle calls any function."""
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         self.call = function, args
@@ -61,7 +61,7 @@ def test_pickle_that_calls_anything_else_is_refused_and_not_run(
 @pytest.mark.parametrize(
     "data",
     [
-        b"\x80\x02Nr\xff\xff\xff\x7f.",  # a memo of two thousand million entries
+        b"\x80\x02Nr\xff\xff\xff\x7f.",  # a memo of two billion entries
         b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b".",  # bytes beyond all memory
         b"\x80\x04B" + struct.pack("<I", (1 << 32) - 1) + b".",
         b"\x80\x02})" + b"\x85" * 200_000 + b"Ns.",  # a key whose hash overflows the stack
@@ -167,7 +167,7 @@ def test_pnms_whose_samples_would_be_scaled_are_refused(tmp_path: Path, magic: b
 def test_damaged_images_are_refused_by_name(tmp_path: Path) -> None:
     data = png(pixels(1)[0])
     write(tmp_path, {"a.png": data})
-    for size in range(0, len(data) - 20, 97):  # without its last chunk a PNG is whole to Pillow
+    for size in range(0, len(data) - 20, 97):  # Pillow accepts a PNG without its last chunk
         write(tmp_path, {"b.png": data[:size]})
         with pytest.raises(PixzipError, match=r"b\.png is not an image that can be read"):
             load("folder", tmp_path)

@@ -1,4 +1,4 @@
-"""Which device a batch is coded on: the one that is taken to be sooner done, as experience has it."""
+"""The device of a batch is the one with the shorter estimated time, corrected by measurements."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from tests.helpers.support import tiny_weights
 
 
 class Clock:
-    """Shows what it is told."""
+    """A clock that shows a set time."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -74,7 +74,7 @@ def test_the_factor_comes_to_what_batches_take() -> None:
 
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The devices that engines are asked for; the GPU is an engine of the CPU's here."""
+    """The devices of requested engines; the GPU's engine runs on the CPU here."""
     asked: list[str] = []
     monkeypatch.setattr(
         executor, "engine", lambda model, device: asked.append(device) or WavefrontEngine(model, backend="float32")

@@ -36,7 +36,7 @@ IMAGES = {
 
 
 def oracle(model: weights.IntegerWeights, samples: Samples) -> np.ndarray:
-    """(H, W, C, 256)"""
+    """(H, W, C, 256) frequencies of the reference."""
     tables = np.zeros((*samples.shape, 256), np.int64)
     for y, x, channel, freqs in reference.frequencies(model, samples):
         tables[y, x, channel] = freqs
@@ -108,7 +108,7 @@ def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(compiled: bo
 
 
 class Counting(gemm.Float32):
-    """Notes how many threads its products may use."""
+    """Records the number of threads of its products."""
 
     threads: ClassVar[set[int]] = set()
 
@@ -130,7 +130,7 @@ def test_backends_are_timed_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class Saturating(gemm.Float32):
-    """What `_int_mm` does without VNNI: pairs of unsigned x signed products saturate in int16."""
+    """Simulates `_int_mm` without VNNI: pairs of unsigned x signed products saturate in int16."""
 
     name = "saturating"
 

@@ -1,4 +1,4 @@
-"""Coding with the PixelRNN family: what goes in comes out, at the length the model promises, the same everywhere."""
+"""Coding with the PixelRNN family: images are restored, sizes match the model's bits, and machines agree."""
 
 import json
 import math
@@ -41,7 +41,7 @@ def test_code_length_is_that_of_the_floats_and_of_the_payload(variant: str) -> N
     name, changes = VARIANTS[variant]
     model = tiny(name, **changes)
     with torch.no_grad():
-        for scale in model.scales():  # what floats think next to impossible costs 20 bits and no more
+        for scale in model.scales():  # events that floats consider nearly impossible cost at most 20 bits
             scale.model.last.weight.mul_(0.05)
     engine = FamilyEngine(fixed(model))
     images = images_for(model, [(6, 8)] * 2, seed=5)
@@ -170,7 +170,7 @@ print(json.dumps([known(FamilyEngine(load_family(path))) for path in sorted(Path
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A folder of every model's weights, and what `known` gives of them here with one thread."""
+    """A folder of every model's weights, and the result of `known` for them here with one thread."""
     folder: Path = tmp_path_factory.mktemp("family")
     for name in FAMILY:
         (folder / name).write_bytes(pair(mixture_of(name))[1].to_bytes())

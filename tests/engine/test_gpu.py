@@ -1,4 +1,4 @@
-"""What only a CUDA device can show: it writes and reads the bytes of the CPU, in every form."""
+"""Tests on a CUDA device: every form writes and reads the bytes of the CPU."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny
 
 pytestmark = [
     pytest.mark.gpu,
-    # what compilers and PyTorch say of themselves is no claim of these tests; a RuntimeWarning of ours stays an error
+    # warnings of compilers and PyTorch are ignored; a RuntimeWarning of pixzip stays an error
     pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning", "default::UserWarning"),
 ]
 
@@ -33,7 +33,7 @@ SIZES = [(7, 11), (1, 1), (1, 40), (33, 1), (2, 14), (20, 37), (3, 3)]
 
 
 def images(channels: int, n: int) -> list[Samples]:
-    """Photographs in little and noise, of sizes that take turns."""
+    """Small photographs and noise, of alternating sizes."""
     return [(scene, noise)[i % 2](channels, *SIZES[i % len(SIZES)], i) for i in range(n)]
 
 
@@ -93,7 +93,7 @@ def test_bytes_are_those_of_the_cpu_and_each_reads_the_others(channels: int, n: 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_large_images_in_lanes_of_all_numbers(channels: int, form: str) -> None:
-    """Steps of more pixels than a product has rows, and than a payload has lanes; more steps than a launch."""
+    """Steps have more pixels than a product has rows and a payload has lanes, and there are several launches."""
     cpu, gpu = on_cpu(channels), on_gpu(channels, form)
     batch = [scene(channels, 150, 320, 1), noise(channels, 70, 131, 2), scene(channels, 300, 9, 3)]
     for coder in CODERS:
@@ -133,7 +133,7 @@ def test_damaged_payloads_are_errors(form: str) -> None:
                 gpu.decode(decoding([good[0], bad, good[2]], sizes(batch), coders=[coder] * 3))
         assert same(gpu.decode(decoding(good, sizes(batch), coders=[coder] * 3)), batch)
     flipped = good[1][:5] + bytes([good[1][5] ^ 85]) + good[1][6:]
-    for bad in (flipped, good[1][:-4]):  # of rANS, which knows where it must end
+    for bad in (flipped, good[1][:-4]):  # rANS knows its final state
         with pytest.raises(BitstreamError):
             gpu.decode(decoding([good[0], bad, good[2]], sizes(batch), coders=[RANS] * 3))
 
@@ -145,7 +145,7 @@ def test_the_kernel_is_the_form_that_is_taken() -> None:
     assert isinstance(DeviceEngine(on_cpu(3).model, "cuda").form, Kernel)
 
 
-@pytest.mark.parametrize("name", ["fast", "base"])  # each is compiled, in a minute or so
+@pytest.mark.parametrize("name", ["fast", "base"])  # compiling each takes about a minute
 def test_shipped_models_write_and_read_the_bytes_of_the_cpu(name: str) -> None:
     weights = load_wavefront(library.shipped_paths()[name])
     channels = weights.channels
@@ -178,7 +178,7 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(monkeypatch: pytest.Monk
     try:
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
-        # edges of the batch take 100 MiB, of half of it 50, and what is small gets 20 at a time
+        # edges of the batch take 100 MiB, those of its half 50, and small parts are allocated in 20 MiB
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (64 << 20)) / total)
         assert gpu.encode(encoding(batch, coder=RANS)) == whole
         assert len(taken) > 1

@@ -1,4 +1,4 @@
-"""Samples of 9 to 16 bits: every form gives the frequencies of the reference, and what they say is true."""
+"""Samples of 9 to 16 bits: every form gives the frequencies of the reference, and these match the mixture."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ PRECISIONS = {
 
 
 def high_depth_scene(channels: int, height: int, width: int, depth: int, seed: int) -> Samples:
-    """A scene whose low bits carry on where its high ones end."""
+    """A scene whose low bits continue the high ones."""
     rng = np.random.default_rng(seed)
     high = scene(channels, height, width, seed).astype(np.int64) << depth - 8
     return np.clip(high + rng.integers(0, 1 << depth - 8, high.shape), 0, (1 << depth) - 1).astype(np.uint16)
@@ -34,7 +34,7 @@ def images_of(channels: int, precisions: list[Precision]) -> list[Samples]:
 
 
 def oracle(model: IntegerWeights, samples: Samples, precision: Precision) -> np.ndarray:
-    """(H, W, C, D, 16) frequencies, pixel by pixel."""
+    """(H, W, C, D, 16) frequencies of the reference, pixel by pixel."""
     height, width, channels = samples.shape
     own, digits = Reference(model, height, width, precision), precision.digits
     rows = np.zeros((*samples.shape, digits, 16), np.int64)
@@ -68,14 +68,14 @@ def test_every_form_gives_the_frequencies_of_the_reference(channels: int, digits
 
 
 def test_a_unit_of_one_at_8_bits_of_depth_is_what_8_bits_are() -> None:
-    """The definitions meet: at depth 8 the deep mixture is the shallow one."""
+    """At depth 8, the high-depth mixture equals the 8-bit one."""
     model, samples = tiny_weights(3, seed=2, spread=1.0), scene(3, 4, 6, 1)
     shallow, deep = (Reference(model, 4, 6, p) for p in (Precision(), Precision(8, 0)))
     shallow.begin(0, 0)
     deep.begin(0, 0)
     for c in range(3):
         table = shallow.cumulative(c)
-        for v in range(1, 256):  # F(v) - v is the share at an entry of the table, not between some
+        for v in range(1, 256):  # F(v) - v is the share at an entry of the table, without interpolation
             assert abs(deep.share_below(c, v) / 2**12 - (table[v] - v)) < 1200
         shallow.store(0, 0, c, int(samples[0, 0, c]))
         deep.store(0, 0, c, int(samples[0, 0, c]))

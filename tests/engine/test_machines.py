@@ -1,4 +1,4 @@
-"""The same bytes on every machine that this one can imitate, each in a process of its own."""
+"""Equal bytes on every machine that this one can simulate, each in its own process."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from pixcodecs.container.blocks import Precision
 from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import encoding, noise, scene, tiny_weights
 
-#: What sets a machine's instructions or threads; removed from a child's environment unless a case sets it.
+#: Variables for instruction sets and threads; removed from a child's environment unless a case sets them.
 VARIABLES = (
     "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
     "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS",
@@ -98,7 +98,7 @@ def digest(parts) -> str:  # type: ignore[no-untyped-def]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the model and the payloads, written by this process, that every case decodes."""
+    """A folder with the model and the payloads, written by this process, for every case to decode."""
     folder: Path = tmp_path_factory.mktemp("machines")
     model = tiny_weights(3, seed=11, spread=1.0)
     (folder / "model").write_bytes(model.to_bytes())

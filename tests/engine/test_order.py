@@ -1,4 +1,4 @@
-"""Samples in the order of an image <-> in a coding order."""
+"""Conversion of samples between the image's order of channels and a coding order."""
 
 from itertools import permutations
 from typing import Any

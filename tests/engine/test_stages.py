@@ -1,4 +1,4 @@
-"""A stage is one class: what is added there refines what models say, the same in encoder and decoder."""
+"""A stage is one class: an added stage refines the models' frequencies, equally in encoder and decoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from tests.helpers.support import encoding, tiny_weights
 
 
 class CountingLearner:
-    """Adds to the frequencies of an image how often its digits came, channel by channel, in all steps before."""
+    """Adds, by channel, the counts of an image's digits in all earlier steps to its frequencies."""
 
     def __init__(self, batch: Batch) -> None:
         self.digits = batch.digits
@@ -52,7 +52,7 @@ class CountingLearner:
 
 @dataclass(frozen=True)
 class Counting:
-    """What makes `CountingLearner`s."""
+    """The stage that creates `CountingLearner`s."""
 
     name: str = "counting"
 
@@ -69,7 +69,7 @@ def family() -> Engine:
 
 
 def drawings() -> list[Samples]:
-    """Few levels, which an untrained model does not expect; two images of one size, one of another."""
+    """Images of few levels, which an untrained model does not expect: two of one size, one of another."""
     rng = np.random.default_rng(0)
     return [rng.choice(np.array([7, 8, 250], np.uint8), size) for size in ((12, 9, 3), (12, 9, 3), (5, 14, 3))]
 

@@ -1,6 +1,6 @@
-"""The real command line in processes of their own, forked from one that has imported everything.
+"""The real command line in separate processes, forked from a process that has imported everything.
 
-A command starts in milliseconds, where a new interpreter takes seconds.
+A command starts in milliseconds, while a new interpreter takes seconds.
 """
 
 import os
@@ -16,19 +16,19 @@ from pathlib import Path
 
 import pixzip.__main__
 
-#: What the parent of all commands imports.
+#: Modules that the parent of all commands imports.
 PRELOAD = ["pixzip.cli", "pixzip.codec", "pixzip.image", "pixzip.models.library", "tests.helpers.commands"]
 _CONTEXT = get_context("forkserver") if sys.platform != "win32" else get_context()
 
 
 def warm_up() -> None:
-    """Start the parent of all commands; what it inherits is what the environment says now."""
+    """Start the parent of all commands, which inherits the current environment."""
     if sys.platform != "win32":
         _CONTEXT.set_forkserver_preload(PRELOAD)
 
 
 def _signals_of_a_terminal() -> None:
-    """Handle signals as a command started at a terminal does: a test run by `nohup` or with `&` ignores some."""
+    """Handle signals like a command started at a terminal; a test run under `nohup` or with `&` ignores some."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -58,11 +58,11 @@ def _command(args: list[str], errors: str, file_bytes: int, paused: str, ignored
 def started(
     folder: Path, *args: object, file_bytes: int = 0, pause_in_write: bool = False, ignored: Sequence[int] = ()
 ) -> Iterator[tuple[BaseProcess, Path, Path]]:
-    """A command at work: the process, where its errors go, and a file that is there when it pauses in writing.
+    """A running command: the process, the file of its errors, and a file that exists when it pauses in writing.
 
     Args:
-        file_bytes: the largest file it may write, as if the disk were full.
-        ignored: signals that the command ignores when it starts, as under `nohup`; no others, however the tests run.
+        file_bytes: largest file that it may write, to simulate a full disk.
+        ignored: signals that the command ignores from its start, as under `nohup`; no others, however the tests run.
     """
     errors, paused = folder / "errors", folder / "paused"
     errors.unlink(missing_ok=True)

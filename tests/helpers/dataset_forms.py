@@ -1,4 +1,4 @@
-"""Tiny datasets in the forms that the real ones have, and the archives they come in."""
+"""Tiny datasets in the file formats and archives of the real ones."""
 
 import gzip
 import io
@@ -22,19 +22,19 @@ def pixels(n: int, height: int = 32, width: int = 32, channels: int = 3, seed: i
 
 
 def planar(images: Images) -> Images:
-    """(N, H, W, C) -> (N, C * H * W), plane by plane"""
+    """(N, H, W, C) -> (N, C * H * W), plane by plane."""
     return images.transpose(0, 3, 1, 2).reshape(len(images), -1)
 
 
 def python_batch(images: Images, protocol: int = 2) -> bytes:
-    """A batch of CIFAR-10 as Python 3 pickles it."""
+    """A batch of CIFAR-10 pickled by Python 3."""
     names = [f"{i}.png".encode() for i in range(len(images))]
     batch = {b"batch_label": b"a", b"labels": [1] * len(images), b"data": planar(images), b"filenames": names}
     return pickle.dumps(batch, protocol)
 
 
 def python2_batch(images: Images) -> bytes:
-    """A batch of CIFAR-10 as Python 2 pickled the official ones."""
+    """A batch of CIFAR-10 pickled as by Python 2, like the official ones."""
     raw, n = planar(images).tobytes(), len(images)
     names = b"".join(b"U\x09%05d.png" % i for i in range(n))
     array = b"cnumpy.core.multiarray\n_reconstruct\nq\x04cnumpy\nndarray\nq\x05K\x00\x85q\x06U\x01bq\x07\x87q\x08Rq\x09"
@@ -46,7 +46,7 @@ def python2_batch(images: Images) -> bytes:
 
 
 def binary_batch(images: Images, label: int = 9) -> bytes:
-    """Records of a label and the planes of an image."""
+    """A binary batch of CIFAR-10: records of a label and the planes of an image."""
     return np.pad(planar(images), ((0, 0), (1, 0)), constant_values=label).tobytes()
 
 
@@ -61,7 +61,7 @@ def saved(image: Image.Image, form: str) -> bytes:
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
-    """Files below a folder."""
+    """Write files into a folder."""
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def pack(path: Path, files: dict[str, bytes]) -> Path:
-    """A tar of files in their order, compressed as its name says."""
+    """Write a tar of files in the given order, compressed according to its name."""
     with tarfile.open(path, f"w:{path.suffix[1:].removeprefix('tar')}") as tar:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
@@ -80,6 +80,6 @@ def pack(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def write_idx(folder: Path, prefix: str, images: NDArray[np.uint8], end: str = "") -> None:
-    """Images of MNIST, gzip'ed if `end` is ".gz"."""
+    """Write images of MNIST, gzipped if `end` is ".gz"."""
     data = struct.pack(">4I", 0x0803, *images.shape[:3]) + images.tobytes()
     write(folder, {f"{prefix}-images-idx3-ubyte{end}": gzip.compress(data) if end else data})

@@ -1,4 +1,4 @@
-"""Tiny models of the PixelRNN family: untrained, but every gate and head says something."""
+"""Tiny untrained models of the PixelRNN family, in which every gate and head has an effect."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from pixzip.models.family.density import Density, Scale
 from pixzip.models.family.weights import FixedWeights, fixed
 from tests.helpers.support import decoding, encoding
 
-#: Sizes that no machine notices.
+#: Sizes that are fast on any machine.
 SIZES: dict[str, dict[str, Any]] = {
     "pixelcnn-1": {"hidden": 6, "layers": 2, "features": 9},
     "row-lstm-1": {"hidden": 6, "layers": 2, "features": 9},
@@ -43,7 +43,7 @@ _OWN: dict[str, list[dict[str, Any]]] = {
     "gated-pixelcnn-1": [{"kernel": 5, "first": 3}, {"layers": 1}, {"hidden": 2, "features": 2}],
     "pixelcnn-pp-1": [{"scales": 1}, {"scales": 2, "short_cuts": False}],
 }
-#: Wire name and changes to its sizes: both heads, both counts of channels and of levels, and each model's options.
+#: Wire names and changes of sizes: both heads, both numbers of channels and levels, and each model's options.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     " ".join([name, *(f"{k}={v}" for k, v in changes.items())]): (name, changes)
     for name in FAMILY
@@ -52,7 +52,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def tiny(name: str, seed: int = 0, **changes: Any) -> Density:
-    """An untrained model in double."""
+    """An untrained model in float64."""
     torch.manual_seed(seed)
     cls = FAMILY[name]
     config = cls.config_class(**SIZES[name] | {"head": "softmax"} | changes)
@@ -66,7 +66,7 @@ def tiny(name: str, seed: int = 0, **changes: Any) -> Density:
 
 @cache
 def pair(variant: str) -> tuple[Density, FixedWeights, Density]:
-    """One of `VARIANTS`, its fixed-point weights and the network of these; not to be changed."""
+    """One of `VARIANTS`, its fixed-point weights and their network; callers must not change them."""
     name, changes = VARIANTS[variant]
     model = tiny(name, **changes).requires_grad_(False)
     weights = fixed(model)
@@ -79,7 +79,7 @@ def mixture_of(name: str) -> str:
 
 
 def changed(weights: FixedWeights, name: str, change: Callable[[Any], Any]) -> FixedWeights:
-    """A copy of weights, one tensor of which a function changes in place or gives anew."""
+    """A copy of weights with one tensor changed in place, or replaced, by a function."""
     tensors = {n: a.copy() for n, a in weights.tensors.items()}
     new = change(tensors[name])
     tensors[name] = tensors[name] if new is None else new
@@ -87,7 +87,7 @@ def changed(weights: FixedWeights, name: str, change: Callable[[Any], Any]) -> F
 
 
 def smooth(channels: int, height: int, width: int, seed: int, levels: int = 256) -> Samples:
-    """(H, W, C) ramps and a little noise."""
+    """(H, W, C) ramps with a little noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     ramps = [rng.integers(30, 120) + rng.normal(0, 6) * x + rng.normal(0, 6) * y for _ in range(channels)]
@@ -96,19 +96,19 @@ def smooth(channels: int, height: int, width: int, seed: int, levels: int = 256)
 
 
 def images_for(model: Density, sizes: Sequence[tuple[int, int]], seed: int) -> list[Samples]:
-    """An image of each size for a model."""
+    """One image of each size for a model."""
     c = model.config
     return [smooth(c.channels, h, w, seed + i, c.levels) for i, (h, w) in enumerate(sizes)]
 
 
 def values_of(model: Density, n: int, h: int, w: int, seed: int = 0) -> Tensor:
-    """(N, C, H, W) random values in double."""
+    """(N, C, H, W) random values in float64."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, model.config.levels, (n, model.config.channels, h, w), generator=generator).double()
 
 
 def each_scale(model: Density, x: Tensor) -> list[tuple[Scale, Tensor, Tensor | None]]:
-    """Every scale, the values of its image, and those of the scale before."""
+    """Yield every scale, the values of its image, and those of the previous scale."""
     out: list[tuple[Scale, Tensor, Tensor | None]] = []
     for scale in model.scales():
         out.append((scale, x[..., :: scale.stride, :: scale.stride].contiguous(), out[-1][1] if out else None))
@@ -117,7 +117,7 @@ def each_scale(model: Density, x: Tensor) -> list[tuple[Scale, Tensor, Tensor | 
 
 @torch.no_grad()
 def at_once(model: Density, x: Tensor) -> list[Tensor]:
-    """(N, H, W, C, P) parameters of every scale, computed as in training; of known pixels zero."""
+    """(N, H, W, C, P) parameters of every scale, computed as in training; zero for known pixels."""
     found = []
     for scale, part, _ in each_scale(model, x):
         params = scale.model(part)
@@ -128,7 +128,7 @@ def at_once(model: Density, x: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def step_by_step(model: Density, x: Tensor, slope: int | None = None) -> list[Tensor]:
-    """Like `at_once`, but each pixel's parameters computed before any of its front's values are told."""
+    """Like `at_once`, but each pixel's parameters are computed before any values of its front are stored."""
     found = []
     for scale, part, given in each_scale(model, x):
         n, channels, h, w = part.shape
@@ -161,7 +161,7 @@ def step_by_step(model: Density, x: Tensor, slope: int | None = None) -> list[Te
 
 
 def _fronts(h: int, w: int, slope: int, coded: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows and columns of the coded pixels of every step that has some."""
+    """Yield rows and columns of the coded pixels of every step that has any."""
     found = []
     for t in range(w + slope * (h - 1)):
         y = np.array([y for y in range(h) if 0 <= t - slope * y < w and coded[y, t - slope * y]], np.int64)
@@ -175,7 +175,7 @@ def equal(found: list[Samples], expected: list[Samples]) -> bool:
 
 
 def known(engine: FamilyEngine) -> str:
-    """Hash of payloads, of which the small one decodes to what it was made of; the large one occupies two threads."""
+    """Hash of payloads, of which the small one is decoded and compared; the large one occupies two threads."""
     small = images_for(engine.network.model, [(4, 5)], seed=9)
     payloads = engine.encode(encoding(small))
     assert equal(engine.decode(decoding(payloads, [(4, 5)])), small)

@@ -1,4 +1,4 @@
-"""Files that say whatever a test wants, under checksums that are right."""
+"""Files with arbitrary content and correct checksums."""
 
 import struct
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ def file_v1(
     width: bytes = b"\x05", height: bytes = b"\x07", length: bytes | None = None, pixels_crc: int = 0,
     payload: bytes = b"abcd",
 ) -> bytes:  # fmt: skip
-    """A file of version 1, which the package only reads.
+    """A file of version 1, which the package reads but does not write.
 
     Args:
         layout: coder << 4 | pixel format.
-        width, height, length: as varints; the length is by default that of the payload.
+        width, height, length: varints; the length is by default that of the payload.
     """
     head = b"\x89PX" + bytes([version, reference, layout]) + model_id + width + height
     head += varint(len(payload)) if length is None else length
@@ -31,12 +31,12 @@ def file_v3(
     reference: int = 1, model_id: bytes = b"model-id", names: bytes = b"", length: int | None = None,
     samples_crc: int = 0, payload: bytes = b"abcd",
 ) -> bytes:  # fmt: skip
-    """A stack, of two images of 4 x 3 grey pixels where nothing else is said.
+    """A stack, by default of two images of 4 x 3 grey pixels.
 
     Args:
-        flags: with 0x80 there is a depth, with 0x20 there are names.
-        runs: (images, width, height).
-        length: of the payload, by default what it has.
+        flags: 0x80 adds a depth, 0x20 adds names.
+        runs: (images, width, height) of each run.
+        length: declared length of the payload, by default the true one.
     """
     head = b"\x89PX\x03" + bytes([flags]) + depth + varint(images) + varint(batch)
     head += b"".join(varint(number) for run in runs or [(2, 4, 3)] for number in run)
@@ -47,7 +47,7 @@ def file_v3(
 
 @dataclass
 class Fields:
-    """A file taken apart; written without any check."""
+    """The fields of a file, which are written without any check."""
 
     version: int
     flags: int
@@ -71,7 +71,7 @@ class Fields:
         return cls(h.version, flags, *sides, list(h.models), extras, list(h.tiles), parts)
 
     def write(self) -> bytes:
-        """Every checksum but those of samples is right."""
+        """The file, with correct checksums except those of samples."""
         tiles = [
             t._replace(size_bytes=len(b), block_crc=crc32(b)) for t, b in zip(self.tiles, self.blocks, strict=False)
         ]

@@ -1,4 +1,4 @@
-"""What damaged files may do: give the exact picture or one of two errors, soon and in little memory."""
+"""Allowed outcomes of damaged files: the exact picture or one of two errors, in little time and memory."""
 
 import contextlib
 import json
@@ -31,21 +31,21 @@ from pixzip.models import library
 from tests.helpers import golden, mutations
 from tests.helpers.mutations import Mutation, Seed
 
-#: Processor seconds of one file.
+#: Most processor seconds for one file.
 LIMIT_S = 5.0
-#: Seconds after which a file that has not come to an end is given up.
+#: Seconds after which decoding of a file is aborted.
 GIVE_UP_S = 60.0
-#: Memory above that of the process at its start.
+#: Most memory above that of the process at its start.
 LIMIT_BYTES = 1 << 30
 MODELS = [golden.FOLDER / f"model-{channels}.safetensors" for channels in (1, 3)]
 
 
 class Finding(Exception):  # noqa: N818 (it is no error of the harness)
-    """What a decoder must never do."""
+    """An outcome that a decoder must never have."""
 
 
 class _Hang(BaseException):
-    """Not an Exception, so that nothing on the way catches it."""
+    """A timeout; not an Exception, so that no handler catches it."""
 
 
 def weights_for(model_id: bytes) -> Any:
@@ -82,7 +82,7 @@ def _compare(mutation: Mutation, found: Picture, region: Window, damaged: tuple[
         return "damaged tiles named" if damaged else "exact"
     if not mutation.header_forged and header.version > 1:
         raise Finding("another header without an error")
-    if whole:  # the header says something else: then that must be true
+    if whole:  # the header differs: then it must be true
         for window, tile in zip((Window(*w) for w in header.windows), header.tiles, strict=True):
             part = found.samples[window.slices]
             if (
@@ -94,7 +94,7 @@ def _compare(mutation: Mutation, found: Picture, region: Window, damaged: tuple[
 
 
 def _compare_stacks(mutation: Mutation, found: Stack) -> str:
-    """As `_compare`."""
+    """`_compare` for stacks."""
     header, good = stacks.read_header(mutation.data), stacks.read_header(mutation.seed.data)
     if _stack_meaning(header) == _stack_meaning(good):
         expected = mutation.seed.picture
@@ -115,19 +115,19 @@ def _stack_meaning(header: stacks.StackHeader) -> tuple[object, ...]:
 
 
 def _meaning(header: container.Header) -> tuple[object, ...]:
-    """All that a header says of the picture."""
+    """Everything in a header about the picture."""
     crcs = tuple(t.samples_crc for t in header.tiles)
     sides = header.width, header.height, header.tile_width, header.tile_height
     return (*sides, header.layout, header.depth, header.extras, crcs)
 
 
 def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
-    """Decode one file in one of the ways there are; the name of the outcome.
+    """Decode one file in one of several ways; return the name of the outcome.
 
     Raises:
-        Finding: see there.
+        Finding: the outcome is not allowed.
     """
-    mutation = mutation._replace(seed=known.get(mutation.data, mutation.seed))  # a splice can give another good file
+    mutation = mutation._replace(seed=known.get(mutation.data, mutation.seed))  # a splice can be another good file
     how = rng.choices(["decompress", "salvage", "region", "facts"], [14, 3, 2, 1])[0]
     region = Window(rng.randrange(20), rng.randrange(20), rng.randint(1, 20), rng.randint(1, 20))
     try:
@@ -161,20 +161,20 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
 
 
 def peak_bytes() -> int:
-    """The most memory this process ever had."""
+    """The peak memory of this process."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _forget_peak() -> None:
-    """Let `peak_bytes` begin anew, where the system can."""
+    """Reset `peak_bytes`, if the system can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 @dataclass
 class Report:
-    """What a run saw."""
+    """The outcomes of a run."""
 
     count: int = 0
     by_seed: dict[str, Counter[str]] = field(default_factory=dict)
@@ -188,15 +188,15 @@ class Report:
 def run(
     count: int, seed: int, first: int = 0, keep: Path | None = None, progress: Callable[[int], None] = int
 ) -> Report:
-    """Decode mutations number `first` to `first + count`; each depends on `seed` and its number alone.
+    """Decode `count` mutations from number `first` on; each depends only on `seed` and its number.
 
     Args:
-        keep: a folder for the files that are findings.
+        keep: folder for files that are findings.
     """
     among = seeds()
     known = {s.data: s for s in among}
     for s in among:
-        decompress(s.data)  # whatever is loaded or compiled but once
+        decompress(s.data)  # warm-up: loads and compiles
     report = Report()
     report.by_seed = {s.name: Counter() for s in among}
     _forget_peak()

@@ -1,6 +1,6 @@
-"""Golden files: what every version must read for ever, and what this one must write.
+"""Golden files, which every version must read for ever, and this one must write.
 
-``python -m tests.helpers.golden`` makes the missing ones; it never replaces one.
+``python -m tests.helpers.golden`` creates missing files; it never replaces a file.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from pixzip.models.registry import load_wavefront as load
 from pixzip.models.wavefront.weights import IntegerWeights
 
 FOLDER = Path(__file__).parents[1] / "golden"
-#: Files of version 1, whose model was untrained.
+#: Files of version 1, with an untrained model.
 SHAPES = {
     "rgb-1x1": (1, 1, 3),
     "rgb-7x9": (7, 9, 3),
@@ -26,7 +26,7 @@ SHAPES = {
     "grey-1x1": (1, 1),
     "grey-16x33": (16, 33),
 }
-#: Files of version 2, as an encoder makes them: layout, depth, levels.
+#: Files of version 2 made by an encoder: layout, depth, levels.
 PICTURES = {
     "v2-rgb": (Layout.RGB, 8, 256),
     "v2-grey": (Layout.GREY, 8, 256),
@@ -55,12 +55,12 @@ PICTURES = {
 
 
 def weights(channels: int) -> IntegerWeights:
-    """The golden model of 1 or 3 channels."""
+    """The golden model for 1 or 3 channels."""
     return load(FOLDER / f"model-{channels}.safetensors")
 
 
 def image(shape: tuple[int, ...]) -> np.ndarray:
-    """A smooth image with an edge and some noise, from integers alone."""
+    """A smooth image with an edge and some noise, computed with integers only."""
     flat, state = [], 7
     for i in range(int(np.prod(shape))):
         state = state * 1103515245 + 12345 & 0x7FFFFFFF
@@ -69,7 +69,7 @@ def image(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def picture(name: str) -> Picture:
-    """The picture that a golden file of version 2 holds."""
+    """The picture in a golden file of version 2."""
     layout, depth, levels = PICTURES[name]
     height, width = (34, 40) if name == "v2-tiles" else (18, 20)
     flat = image((height, width, layout.channels)).astype(np.int64)
@@ -85,7 +85,7 @@ def picture(name: str) -> Picture:
 
 
 def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Names of all golden files, and what makes one."""
+    """Name of each golden file -> function that makes it."""
     from tests.helpers import golden_bad, golden_blocks, golden_stacks
 
     for name in PICTURES:

@@ -1,6 +1,6 @@
-"""Bad golden files: what is wrong with each, and what every way of reading it must say of it.
+"""Bad golden files: the error in each, and the messages of every way of reading it.
 
-Checksums of headers and blocks are right unless they are what is wrong, so each file reaches the check it is for.
+Checksums of headers and blocks are correct unless they are the error, so each file reaches the intended check.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ _NOTHING = "nothing can be recovered"
 
 
 class Bad(NamedTuple):
-    """How a file is made, and a part of its error's message."""
+    """The function that makes a file, and a part of the error's message."""
 
     make: Callable[[], bytes]
     message: str
-    #: The same when salvaging; None if there is something to salvage.
+    #: Part of the message when salvaging; None if there is something to salvage.
     salvaged: str | None
     error: type[PixzipError] = BitstreamError
-    #: What the command line says, where that is something else: it reads stacks too.
+    #: Part of the command line's message, if it differs, because the command line also reads stacks.
     command: str | None = None
 
 
@@ -44,7 +44,7 @@ def _block(name: str) -> bytes:
 
 
 def _fields(flags: int = 0, **changes: Any) -> Fields:
-    """A file of 4 x 3 grey pixels, one raw block, with changes."""
+    """A file of 4 x 3 grey pixels and one raw block, with changes."""
     block = blocks.raw(np.arange(12, dtype=np.uint8), 8)
     plain = {
         "version": 2, "flags": flags, "width": 4, "height": 3, "depth": 8, "tile_width": 4, "tile_height": 3,
@@ -54,7 +54,7 @@ def _fields(flags: int = 0, **changes: Any) -> Fields:
 
 
 def _whole(message: str, make: Callable[[], bytes]) -> Bad:
-    """What no way of reading gets past."""
+    """A file that no way of reading accepts."""
     return Bad(make, message, message)
 
 
@@ -63,20 +63,20 @@ def _header(message: str, flags: int = 0, **changes: Any) -> Bad:
 
 
 def _two_tiles(**changes: Any) -> Fields:
-    """The same of 20 x 16 pixels, all 0, in tiles of 16 x 16 and 4 x 16."""
+    """Like `_fields`, for 20 x 16 pixels, all 0, in tiles of 16 x 16 and 4 x 16."""
     tiles = [Tile(0, 0, crc32(bytes(256))), Tile(0, 0, crc32(bytes(64)))]
     sides = {"width": 20, "height": 16, "tile_width": 16, "tile_height": 16}
     return _fields(_TILED, **{**sides, "tiles": tiles, "blocks": [b"\1\0", b"\1\0"], **changes})
 
 
 def _sealed(head: bytes) -> bytes:
-    """A header of whatever bytes after the version, under its right checksum."""
+    """A header of arbitrary bytes after the version, with a correct checksum."""
     head = b"\x89PX\2" + head
     return head + crc32(head).to_bytes(4, "little")
 
 
 def _inflating(packed: bytes) -> bytes:
-    """A file whose extras are these deflated bytes."""
+    """A file with these deflated bytes as extras."""
     return _sealed(bytes([_EXTRAS, 4, 3]) + varint(len(packed) << 1 | 1) + packed + bytes(8))
 
 
@@ -84,7 +84,7 @@ def _code(
     message: str, make: Callable[[], bytes], layout: Layout = Layout.GREY, depth: int = 8, model: int = 0,
     sides: tuple[int, int] = (4, 3),
 ) -> Bad:  # fmt: skip
-    """A block with something wrong, at 4 x 3 pixels of a layout and a depth, with the model of so many channels."""
+    """A bad block, for 4 x 3 pixels of a layout and a depth, with the model for `channels` channels."""
 
     def file() -> bytes:
         models = [golden.weights(model).model_id] if model else []
@@ -96,12 +96,12 @@ def _code(
 
 
 def _payload(edit: Callable[[bytes], bytes]) -> Callable[[], bytes]:
-    """The block of a good payload, edited; of 20 x 18 grey pixels."""
+    """The block of an edited good payload of 20 x 18 grey pixels."""
     return lambda: _block("v2-grey-model")[:2] + edit(_block("v2-grey-model")[2:])
 
 
 def _rans(edit: Callable[[bytes], bytes], name: str = "v2-rans-grey") -> Callable[[], bytes]:
-    """The same of one coded by rANS."""
+    """Like `_payload`, coded by rANS."""
     return lambda: _block(name)[:2] + edit(_block(name)[2:])
 
 
@@ -138,7 +138,7 @@ _LIMIT = "pixels, more than the limit of"
 _MISSING = "file needs model 6d6f64656c2d6964, which is not here"
 _GREY = {"model": 1, "sides": (20, 18)}
 
-#: Whatever the version; the bytes damaged are of version 1.
+#: Errors independent of the version, in damaged files of version 1.
 _ANY = {
     "bad-empty": _whole("not a pixzip file", lambda: b""),
     "bad-signature": _whole("not a pixzip file", lambda: b"\x88" + _good("rgb-7x9")[1:]),
@@ -278,5 +278,5 @@ _BLOCKS = {
     "nested": _code("blocks are nested too deep", lambda: _nested(16), depth=16),
 }  # fmt: skip
 
-#: Name of a golden file -> what is wrong with it.
+#: Name of a golden file -> its error.
 BAD = {**_ANY, **_VERSION_1, **{f"bad-v2-{name}": bad for name, bad in {**_HEADERS, **_BLOCKS}.items()}}

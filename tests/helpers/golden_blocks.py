@@ -1,4 +1,4 @@
-"""Golden files of every kind of block, made by hand: an encoder takes some of them hardly ever."""
+"""Golden files of every kind of block, made by hand, because an encoder rarely chooses some of them."""
 
 from collections.abc import Callable
 from typing import NamedTuple, cast
@@ -24,13 +24,13 @@ from tests.helpers.support import shares
 
 
 class Made(NamedTuple):
-    """A picture, and how the blocks of its file are made: models' bytes never differ, WebP's and PNG's may."""
+    """A picture, and functions that make its file's blocks; only bytes of WebP and PNG may differ between versions."""
 
     layout: Layout
     depth: int
     samples: Samples
     blocks: Callable[[], list[bytes]]
-    #: Of a tile; 0 is one tile.
+    #: Side of a tile; 0 for one tile.
     side: int = 0
 
     @property
@@ -38,7 +38,7 @@ class Made(NamedTuple):
         return Picture(self.samples, self.layout, self.depth)
 
     def file(self) -> bytes:
-        """Header and blocks."""
+        """The header and the blocks."""
         height, width, _ = self.samples.shape
         sides = (self.side, self.side) if self.side else (width, height)
         cut = [self.samples[y : y + h, x : x + w] for x, y, w, h in container.windows(width, height, *sides)]
@@ -56,14 +56,14 @@ def _model(samples: Samples) -> bytes:
 
 
 def _high_depth_model(samples: Samples, depth: int, unit: int) -> bytes:
-    """A block of more than 8 bits, and with what unit."""
+    """A block of more than 8 bits with the given unit."""
     channels, precision = samples.shape[2], Precision(depth, unit)
     (payload,) = Local().encode([Ask(samples, golden.weights(channels), precision)])
     return blocks.model(0 if channels == 1 else 1, payload, precision=precision)
 
 
 def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0) -> bytes:
-    """A block by rANS, of so many lanes; 0 takes as many as suit it."""
+    """A block by rANS with the given number of lanes; 0 for the default."""
     model, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
     (payload,) = Local().encode([Ask(samples, model, precision, RANS)])
     if lanes:
@@ -149,5 +149,5 @@ def _all() -> dict[str, Made]:
     }  # fmt: skip
 
 
-#: Name of a golden file -> what it holds.
+#: Name of a golden file -> its content.
 BLOCKS = _all()

@@ -1,4 +1,4 @@
-"""Golden stacks, good and bad: `golden` makes them, `test_golden_stacks` reads them."""
+"""Good and bad golden stacks: `golden` makes them, `test_golden_stacks` reads them."""
 
 import lzma
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Made(NamedTuple):
 
     @property
     def images(self) -> list[NDArray[np.uint8]]:
-        """Each (H, W, C), and another one."""
+        """Different (H, W, C) images."""
         return [np.roll(golden.image(shape), i, 0) for i, shape in enumerate(self.shapes)]
 
     def file(self) -> bytes:
@@ -44,7 +44,7 @@ STACKS = {
 
 
 class Bad(NamedTuple):
-    """How a file is made, and a part of its error's message."""
+    """The function that makes a file, and a part of the error's message."""
 
     make: Callable[[], bytes]
     message: str
@@ -60,7 +60,7 @@ def _good() -> bytes:
 
 
 def _as_good(**changes: Any) -> Callable[[], bytes]:
-    """The good grey stack without its names, with changes."""
+    """The good grey stack without names, with changes."""
 
     def make() -> bytes:
         header = stacks.read_header(_good())
@@ -137,5 +137,5 @@ _BAD = {
     "samples": Bad(_as_good(samples_crc=0), "decoded pixels do not match"),
 }
 
-#: Name of a golden file -> what is wrong with it; checksums are right unless they are what is wrong.
+#: Name of a golden file -> its error; checksums are correct unless they are the error.
 BAD_STACKS = {f"bad-v3-{name}": bad for name, bad in _BAD.items()}

@@ -1,4 +1,4 @@
-"""Files written and read by rows, whole, for tests to compare."""
+"""Helpers that write and read whole files by rows, for comparison."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ SUFFIXES = [".png", ".tif", ".ppm", ".pgm", ".pam"]
 
 @pytest.fixture(autouse=True)
 def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bands and strips of some rows, that small images have several of."""
+    """Bands and strips of few rows, so that small images have several."""
     monkeypatch.setattr(png_rows, "_BAND_BYTES", 300)
     monkeypatch.setattr(png_rows, "_PIECE_BYTES", 100)
     monkeypatch.setattr(pnm, "_BAND_BYTES", 300)
@@ -26,7 +26,7 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def by_rows(x: Picture, suffix: str, *bands: int) -> bytes:
-    """The file that is written in bands of so many rows, and one of those left."""
+    """The file written in bands of n rows, and a last band of the remaining rows."""
     out, top = io.BytesIO(), 0
     writer = image.create_rows(out, x.frame, suffix)
     assert writer is not None
@@ -38,7 +38,7 @@ def by_rows(x: Picture, suffix: str, *bands: int) -> bytes:
 
 
 def rows_of(data: bytes, folder: Path, n: int = 7, max_pixels: int | None = None) -> Loaded:
-    """What `load` should return, read n rows at a time."""
+    """The result of `load`, read n rows at a time."""
     path = folder / "image"
     path.write_bytes(data)
     reader = image.open_rows(path, max_pixels)
@@ -57,7 +57,7 @@ def rows_of(data: bytes, folder: Path, n: int = 7, max_pixels: int | None = None
 
 
 def check_same(data: bytes, folder: Path) -> bool:
-    """Rows are those that `load` finds, or both refuse the file; whether they are there."""
+    """Check that rows equal those of `load`, or that both refuse the file; return whether it is read."""
     try:
         expected = image.load(data)
     except UnsupportedImageError:

@@ -1,3 +1,3 @@
-"""Packages that take long to import: a command that only answers does without them."""
+"""Packages that are slow to import, which help and completion must not import."""
 
 HEAVY = {"numpy", "torch", "triton", "numba", "rich", "constriction", "safetensors", "imagecodecs", "tifffile"}

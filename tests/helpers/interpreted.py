@@ -1,6 +1,7 @@
-"""The Triton kernel in Triton's interpreter, for `test_triton_kernel`: `python -m tests.helpers.interpreted` as JSON.
+"""Run the Triton kernel in Triton's interpreter for `test_triton_kernel`, and print JSON.
 
-A process of its own: TRITON_INTERPRET must be in the environment before Triton is imported.
+`python -m tests.helpers.interpreted` is a separate process, because TRITON_INTERPRET must be in the environment
+before Triton is imported.
 """
 
 import json
@@ -23,9 +24,9 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny_weights
 
-#: Pixels of a step that the kernel takes at once: fewer than a step has.
+#: Pixels that the kernel processes at once: fewer than a step has.
 ROWS_AT_ONCE = 2
-#: Steps of a launch, so that there are several.
+#: Steps per launch, so that there are several launches.
 STEPS_AT_ONCE = 4
 
 
@@ -38,7 +39,7 @@ def same(a: list[Samples], b: list[Samples]) -> bool:
 
 
 def with_engine(channels: int, images: list[Samples]) -> dict[str, Any]:
-    """A model's kernel against its steps and its plain engine."""
+    """Compare a model's kernel with its steps and its plain engine."""
     plain = WavefrontEngine(tiny_weights(channels, seed=31, spread=1.0), backend="float32")
     device_engine.known_answer_pattern = lambda channels: noise(channels, 1, 2, 9)  # the real one takes minutes
     made = DeviceEngine(plain.model, "cpu", lambda e: Kernel(e.model, torch.device("cpu"), ROWS_AT_ONCE))
@@ -64,14 +65,14 @@ def outcome(work: Callable[[], object]) -> str:
 
 
 def damages(payload: bytes) -> list[bytes]:
-    """What is nearly a payload."""
+    """Yield damaged payloads."""
     flipped = [payload[:i] + bytes([payload[i] ^ 1 << i]) + payload[i + 1 :] for i in range(0, len(payload), 3)]
     cut = [payload[:n] for n in (0, 4, len(payload) - 4, len(payload) - 1)]
     return [payload, *flipped, *cut, payload + bytes(4), payload + b"\1\0\0\0", b"\xff" * 12]
 
 
 def with_damage() -> list[tuple[str, str]]:
-    """What the plain engine and the kernel say to damaged payloads of the range coder."""
+    """The outcomes of the plain engine and of the kernel on damaged payloads of the range coder."""
     plain = WavefrontEngine(tiny_weights(1, seed=32), backend="float32")
     form = Kernel(plain.model, torch.device("cpu"), ROWS_AT_ONCE)
     payload = plain.encode(encoding([noise(1, 1, 2, 4)]))[0]

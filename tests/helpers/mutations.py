@@ -1,8 +1,8 @@
-"""Damage of every kind to `.pxz` files, by accident and by forgery: what `tests/helpers/fuzzing.py` decodes.
+"""Damaged and forged `.pxz` files of every kind, for `tests/helpers/fuzzing.py`.
 
-Checksums stop nearly all accidents, so most mutations here repair them afterwards: the header's, to reach the
-parser behind it, and a block's, to reach every kind of block.  The samples' checksum is never repaired: it is
-what must still catch other pixels.
+Checksums stop nearly all accidents, so most mutations repair them: the header's checksum, to reach the parser, and
+a block's, to reach every kind of block.  The samples' checksum is never repaired, because it must catch wrong
+pixels.
 """
 
 import struct
@@ -22,14 +22,14 @@ from pixzip.image.picture import Picture
 from tests.helpers import golden, stack_mutations
 from tests.helpers.forging import Fields
 
-#: Where numbers of the format begin, end and change their length.
+#: Values at which numbers of the format start, end and change their length.
 ENDS = [0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 1365, 16383, 16384, 65535, 65536, 2**31, 2**32 - 1, 2**35 - 1]
-#: Sides whose product is near the limit of pixels, or far beyond it.
+#: Sides whose product is near the limit of pixels, or far above it.
 SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16383, 5461), (65535, 65535), (3000, 3)]
 
 
 class Seed(NamedTuple):
-    """A good file and what it holds."""
+    """A good file and its content."""
 
     name: str
     data: bytes
@@ -37,7 +37,7 @@ class Seed(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """A file and how it came about."""
+    """A file and the kind of its mutation."""
 
     seed: Seed
     how: str
@@ -117,13 +117,13 @@ def _damage(rng: Random, data: bytes, other: bytes) -> tuple[str, bytes]:
 
 
 def accident(rng: Random, seed: Seed, other: Seed) -> Mutation:
-    """Bytes anywhere; no checksum is repaired."""
+    """Damage bytes anywhere; no checksum is repaired."""
     how, data = _damage(rng, seed.data, other.data)
     return Mutation(seed, f"accident: {how}", data)
 
 
 def block(rng: Random, seed: Seed, other: Seed) -> Mutation:
-    """Bytes of a block, its checksum repaired."""
+    """Damage bytes of a block, and repair its checksum."""
     fields, donor = Fields.of(seed.data), Fields.of(other.data)
     i = rng.randrange(len(fields.blocks))
     how, fields.blocks[i] = _damage(rng, fields.blocks[i], rng.choice(donor.blocks))
@@ -131,7 +131,7 @@ def block(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 
 def header(rng: Random, seed: Seed, other: Seed) -> Mutation:
-    """Bytes of the header, its checksum repaired where it is expected."""
+    """Damage bytes of the header, and repair its checksum at the expected place."""
     size, crc_bytes = container.read_header(seed.data).size_bytes, 2 if seed.data[3] == 1 else 4
     how, head = _damage(rng, seed.data[4 : size - crc_bytes], other.data[4:60])
     head = seed.data[:4] + head
@@ -140,7 +140,7 @@ def header(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 
 def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
-    """Numbers of the header at the ends of their ranges, or another file's."""
+    """Set numbers of the header to the ends of their ranges, or to another file's."""
     f, donor = Fields.of(seed.data), Fields.of(other.data)
     name = rng.choice(
         ("width", "height", "sides", "flags", "depth", "tile_width", "tile_height", "models", "extras", "tiles",
@@ -172,7 +172,7 @@ def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 
 def forged(rng: Random, seed: Seed, other: Seed) -> Mutation:
-    """A block of a random tree of kinds in place of a good one, at its picture's size or a huge one."""
+    """Replace a block by a random tree of kinds, for a picture of its size or of a huge one."""
     f = Fields.of(seed.data)
     if f.version == 1:
         return block(rng, seed, other)
@@ -188,7 +188,7 @@ def forged(rng: Random, seed: Seed, other: Seed) -> Mutation:
 
 
 def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence[bytes], nesting: int = 0) -> bytes:
-    """A block that is right in most things."""
+    """A block that is mostly valid."""
     h, w, c = shape
     less = rng.randint(1, 16) if rng.random() < 0.1 else rng.randint(1, max(1, depth - 1))
 
@@ -230,14 +230,14 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
 
 
 def _lanes(rng: Random) -> bytes:
-    """What an rANS payload begins with: states, nearly all of which may be."""
+    """The states at the beginning of an rANS payload, nearly all of which are valid."""
     log2 = rng.choice((0, 0, 1, 2, 8, 9))
     first = rng.choice((rng.randrange(1 << 31, 1 << 63), 1 << 31, (1 << 63) - 1, (1 << 31) - 1, 1 << 63))
     rest = [rng.choice((1 << 31, rng.randrange(1 << 31, 1 << 63))) for _ in range((1 << log2) - 1)]
     return bytes([log2]) + struct.pack(f"<{1 << log2}Q", first, *rest)
 
 
-#: How often each is taken.
+#: Relative frequency of each mutation.
 KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3}
 
 

@@ -1,4 +1,4 @@
-"""Pictures of every layout and depth, made from seeds, and images as Pillow saves them."""
+"""Pictures of every layout and depth, made from seeds, and images saved by Pillow."""
 
 import io
 from typing import Any
@@ -15,7 +15,7 @@ XMP = b"<x:xmpmeta>\xc3\xa9</x:xmpmeta>"
 
 
 def picture(layout: Layout, depth: int, height: int = 5, width: int = 7, seed: int = 0, **fields: Any) -> Picture:
-    """Noise; a palette has as many entries as its indices ask for."""
+    """Noise; a palette has as many entries as its indices need."""
     rng = np.random.default_rng(seed)
     samples = rng.integers(0, 2**depth, (height, width, layout.channels)).astype(sample_dtype(depth))
     if layout is Layout.PALETTE:

@@ -1,4 +1,4 @@
-"""Pictures and a codec that what is tested of `pixzip bench` shares."""
+"""Pictures and a codec that the tests of `pixzip bench` share."""
 
 import io
 
@@ -13,7 +13,7 @@ RGB = Picture(scene(3, 32, 40, 1).copy(), Layout.RGB, 8)
 
 
 def of_layout(layout: Layout, depth: int) -> Picture:
-    """A smooth picture whose alpha, if it has one, hides colours that must come back all the same."""
+    """A smooth picture whose alpha, if any, hides colours that must still be restored."""
     samples = scene(layout.channels, 32, 40, 7).astype(np.uint16) << depth - 8
     if layout in (Layout.GREY_ALPHA, Layout.RGBA):
         samples[:9, :, -1] = 0
@@ -21,7 +21,7 @@ def of_layout(layout: Layout, depth: int) -> Picture:
 
 
 def lossy(codec_id: str = "lossy") -> Codec:
-    """Changes one sample of the last row."""
+    """A codec that changes one sample of the last row."""
 
     def decode(data: bytes) -> Samples:
         samples: Samples = np.load(io.BytesIO(data))

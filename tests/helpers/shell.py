@@ -1,4 +1,4 @@
-"""The command line in this process: what is run, and what is expected of it."""
+"""Run the command line in this process, and check the result."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def pixels(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def read(source: bytes | Path) -> NDArray[Any]:
-    """Samples of an image file."""
+    """The samples of an image file."""
     return codec.as_array(image.load(source, None).picture)
 
 
@@ -34,7 +34,7 @@ def good(*args: object, data: bytes | None = None) -> Result:
 
 
 def bad(*args: object, words: str, data: bytes | None = None) -> Result:
-    """Exit code 2, and one line a problem that names the program."""
+    """Run a command that must exit with code 2 and print one line per problem, with the program's name."""
     result = run(*args, data=data)
     assert result.exit_code == 2, result.output
     assert words in result.stderr

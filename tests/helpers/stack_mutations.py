@@ -1,4 +1,4 @@
-"""Damage of every kind to stacks, their checksums repaired but that of the samples: see `mutations`."""
+"""Damaged stacks of every kind, with all checksums repaired except that of the samples; see `mutations`."""
 
 import struct
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from pixcodecs.primitives import crc32, deflate, varint
 
 from tests.helpers.forging import file_v3
 
-#: Random numbers, bytes and other bytes -> what was done, and damaged bytes.
+#: (random numbers, bytes, other bytes) -> (kind of damage, damaged bytes).
 Damage = Callable[[Random, bytes, bytes], tuple[str, bytes]]
 ENDS = [0, 1, 2, 7, 1023, 1024, 1025, 2**20, 2**21, 2**21 + 1, 2**35 - 1]
 SIDES = [0, 1, 2, 9, 1024, 1025, 65535, 65536]
-#: What leads out of a folder, is there twice, or is a device.
+#: Names that leave their folder, occur twice, or are devices.
 NAMES = ["", "..", "/a", "a/../b", "C:a", "a\\b", "NUL", "a", "A", "a/b", "x" * 300, "\ud800"]
 
 
 def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, bytes]:
-    """One mutation of a good stack, and what kind it is."""
+    """One mutation of a good stack, and its kind."""
     header = stacks.read_header(data)
     head, payload = data[: header.size_bytes - 4], data[header.size_bytes :]
     kind = rng.choice(("payload", "header", "fields", "names"))

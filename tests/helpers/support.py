@@ -1,4 +1,4 @@
-"""What several tests need: small models, images made from seeds, and a coder that keeps frequencies."""
+"""Common helpers: small models, images made from seeds, and a coder that records frequencies."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ def tiny_model(channels: int, seed: int = 0, spread: float = 0.0) -> WavefrontPi
         for p in model.parameters():
             p.mul_(torch.exp2((2 * torch.rand(p.shape[-1]) - 1) * spread))
         for out in model.out:
-            out.mul_(4)  # an untrained head hardly says anything
+            out.mul_(4)  # an untrained head has little effect
         for bias in model.out_bias:
             bias.add_(0.2 * torch.randn(bias.shape))
     return model
@@ -45,13 +45,13 @@ def tiny_weights(channels: int, seed: int = 0, spread: float = 0.0) -> IntegerWe
 
 
 def noise(channels: int, height: int, width: int, seed: int) -> Samples:
-    """(H, W, C)"""
+    """(H, W, C) noise."""
     flat = np.random.default_rng(seed).integers(0, 256, (channels, height, width), dtype=np.uint8)
     return np.ascontiguousarray(flat.transpose(1, 2, 0))
 
 
 def scene(channels: int, height: int, width: int, seed: int) -> Samples:
-    """(H, W, C) shading, edges and a little sensor noise: what a photograph has, in small."""
+    """(H, W, C) shading, edges and a little sensor noise, like a small photograph."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     image = np.empty((height, width, channels))
@@ -70,7 +70,7 @@ def photos(n: int, height: int, width: int, channels: int = 3) -> np.ndarray:
 
 
 def photo(channels: int, height: int = 24, width: int = 32, seed: int = 0) -> Samples:
-    """(H, W, C) a scene."""
+    """(H, W, C) scene."""
     return scene(channels, height, width, seed)
 
 
@@ -88,7 +88,7 @@ def decoding(
     precisions: Sequence[Precision] | None = None,
     coders: Sequence[EntropyCoder] | None = None,
 ) -> list[Job]:
-    """Jobs that decode payloads of (height, width)."""
+    """Jobs that decode payloads of images with (height, width)."""
     precisions, coders = precisions or [Precision()] * len(payloads), coders or [RANGE] * len(payloads)
     return [
         Job.decoding(payload, h, w, precision=p, coder=coder)
@@ -97,7 +97,7 @@ def decoding(
 
 
 class Capture(SymbolCoder):
-    """Codes known images and keeps the rows of every digit of every sub-pixel, placed by the documented order."""
+    """Codes known images and records the rows of all digits of all sub-pixels, placed by the documented order."""
 
     def __init__(self, images: Sequence[Samples], digits: int = 2) -> None:
         self.images, self.digits = images, digits
@@ -121,14 +121,14 @@ def captured(
     compiled: bool | None,
     precisions: Sequence[Precision] | None = None,
 ) -> list[NDArray[np.int64]]:
-    """(H, W, C, D, 16) frequencies of each image's digits, each after the true ones before it."""
+    """(H, W, C, D, 16) frequencies of each image's digits, each given the true ones before it."""
     coder = Capture(images, precisions[0].digits if precisions else 2)
     run(wavefront(engine.layers, [samples.shape[:2] for samples in images], compiled, precisions), coder)
     return coder.rows
 
 
 def shares(engine: WavefrontEngine, samples: Samples, precision: Precision | None = None) -> NDArray[np.int64]:
-    """(H, W, C, D) shares that rANS codes of an image; see `rans.intervals_of`."""
+    """(H, W, C, D) shares of an image for rANS; see `rans.intervals_of`."""
     batch = engine.batch([samples.shape[:2]], [precision] if precision else None)
     symbols = Encoding(batch, [Job.encoding(samples, precision=precision or Precision())])
     symbols.encoders = [encoder := RansEncoder((*samples.shape, batch.digits))]  # type: ignore[list-item]
@@ -137,7 +137,7 @@ def shares(engine: WavefrontEngine, samples: Samples, precision: Precision | Non
 
 
 def two_stages(tables: NDArray[np.int64], samples: Samples) -> NDArray[np.int64]:
-    """(H, W, C, 256) frequencies -> (H, W, C, 2, 16): bins, and the places in the true bin."""
+    """(H, W, C, 256) frequencies -> (H, W, C, 2, 16) frequencies of bins, and of places within the true bin."""
     blocks = tables.reshape(*samples.shape, 16, 16)
     places = np.take_along_axis(blocks, (samples // 16).astype(np.int64)[..., None, None], 3)[..., 0, :]
     return np.stack([blocks.sum(-1), places], -2)

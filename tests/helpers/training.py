@@ -1,4 +1,4 @@
-"""Short runs for tests, and their data."""
+"""Short training runs for tests, and their data."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,13 @@ from pixzip.train.wavefront import CONFIGS, TrainConfig
 from tests.helpers.family import SIZES, smooth
 from tests.helpers.support import scene
 
-#: Names that `write_data` gives.
+#: Names of the files of `write_data`.
 DATA, IMAGES = "pictures", "images.npy"
 STEPS, BATCH, CROP, SIDE = 12, 4, 32, 8
 
 
 def write_data(folder: Path) -> None:
-    """Pictures to cut crops from, and small images."""
+    """Write pictures for crops, and small images."""
     (folder / DATA).mkdir()
     for seed in range(6):
         Image.fromarray(scene(3, 40, 48, seed)).save(folder / DATA / f"{seed}.png")

@@ -1,4 +1,4 @@
-"""The program that `test_processes.py` starts as two processes; each writes what it saw to a file of its own."""
+"""The program that `test_processes.py` starts as two processes; each writes its results to its own file."""
 
 import json
 import os
@@ -19,16 +19,16 @@ from pixzip.train.wavefront import WavefrontTask
 from tests.helpers.family import smooth
 from tests.helpers.training import DATA, IMAGES, family_config, wavefront_config
 
-#: A process that fails alone does so after so many steps.
+#: Number of steps after which a process fails alone.
 FAILS_AFTER = 8
 
 
 class AloneError(Exception):
-    """An error that only one process meets."""
+    """An error in only one process."""
 
 
 def trained(task: Task[Any], out: Path, these: Processes) -> dict[str, Any]:
-    """The weights of this process, and the losses it reported."""
+    """The weights of this process, and the losses that it reported."""
     losses: list[float] = []
 
     def report(status: Status) -> None:
@@ -41,7 +41,7 @@ def trained(task: Task[Any], out: Path, these: Processes) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    family_engine.known_answer_pattern = lambda channels: smooth(channels, 3, 4, 1)  # decoded in no time
+    family_engine.known_answer_pattern = lambda channels: smooth(channels, 3, 4, 1)  # fast to decode
     saves: list[int] = []
     save = checkpoint.save
 

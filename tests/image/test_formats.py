@@ -1,4 +1,4 @@
-"""A format is one class and a line in `FORMATS`: what is added there is read, written, walked and compressed."""
+"""A format is one class and a line in `FORMATS`: files of an added format are read, written, found and compressed."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ HEAD = struct.Struct(">4sHH")
 
 
 class Toy(Format):
-    """Grey of 8 bits: a magic number, the width, the height, the samples."""
+    """An 8-bit grey format: a magic number, the width, the height, the samples."""
 
     name = "TOY"
     suffixes = frozenset({".toy"})
@@ -43,7 +43,7 @@ class Toy(Format):
 
 
 class LossyToy(Toy):
-    """Files of named toys only, whose samples were coded with loss; not written."""
+    """A lossy, read-only format, whose files are read only if named."""
 
     name = "LOSSY"
     suffixes = frozenset({".lossy"})

@@ -1,4 +1,4 @@
-"""Image files <-> pictures: nothing is converted without a word.  PNG and TIFF have files of their own."""
+"""Image files and pictures: no silent conversion.  PNG and TIFF have their own test files."""
 
 import itertools
 import zlib
@@ -15,7 +15,7 @@ from pixzip.image.picture import Chunk, Layout, Picture
 from tests.helpers.pictures import DEPTHS, EVERY, ICC, XMP, picture, saved, types
 
 ALL = {layout: tuple(DEPTHS[layout]) for layout in Layout}
-#: What each format holds: the depths of every layout.
+#: Format -> depths of every layout that it holds.
 HELD: dict[str, dict[Layout, tuple[int, ...]]] = {
     ".png": ALL,
     ".tif": ALL,
@@ -46,7 +46,7 @@ def test_written_pictures_read_back_or_are_refused(
     assert np.array_equal(back.samples, x.samples)
     assert (back.layout, back.metadata, dropped) == (layout, (), [])
     assert back.palette[: len(x.palette)] == x.palette
-    assert not any(back.palette[len(x.palette) :])  # a TIFF's palette is full
+    assert not any(back.palette[len(x.palette) :])  # a TIFF's palette has all entries
     if suffix not in (".png", ".bmp") and layout is not Layout.PALETTE:
         assert back.depth == depth
 

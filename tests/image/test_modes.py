@@ -1,4 +1,4 @@
-"""Every mode x shape x content: through the codec, and through PNG, and back."""
+"""Round trips of every mode x shape x content through the codec and through PNG."""
 
 import numpy as np
 import pytest

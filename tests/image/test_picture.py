@@ -1,4 +1,4 @@
-"""A picture whose fields contradict each other cannot be made."""
+"""A picture with contradictory fields cannot be created."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""PNG <-> pictures, held against pypng's own coder, which shares no code with the one in use."""
+"""PNG files and pictures, compared with pypng's own coder, which shares no code with the one in use."""
 
 import io
 import struct
@@ -38,7 +38,7 @@ def joined(chunks: list[Chunk]) -> bytes:
 
 
 def by_pypng(x: Picture, **options: Any) -> bytes:
-    """The picture as another encoder writes it."""
+    """The PNG file of a picture, written by another encoder."""
     if x.layout is Layout.PALETTE:
         alphas = x.transparency + b"\xff" * (len(x.palette) // 3 - len(x.transparency))
         colours = np.frombuffer(x.palette, np.uint8).reshape(-1, 3).tolist()
@@ -83,7 +83,7 @@ def test_depths_that_png_lacks_keep_their_numbers(layout: Layout, depth: int, st
 
 @st.composite
 def pictures(draw: st.DrawFn) -> Picture:
-    """Any picture that PNG has a mode for, with metadata in an order that it allows."""
+    """Draw any picture that PNG holds, with metadata in an order that it allows."""
     layout, depth = draw(st.sampled_from(MODES))
     body = st.binary(max_size=20)
     middle = draw(st.lists(st.tuples(st.sampled_from(BEFORE_PALETTE + ANYWHERE), body), max_size=4))

@@ -1,4 +1,4 @@
-"""Rows of image files: those that `load` finds, those that `write` would write, and no more memory for more."""
+"""Image files by rows: equal to `load` and `write`, with memory independent of the number of rows."""
 
 import io
 import json
@@ -122,7 +122,7 @@ def test_other_formats_are_left_to_load(data: bytes, tmp_path: Path) -> None:
 
 
 class Pipe(io.BytesIO):
-    """A stream that cannot go back."""
+    """A stream that is not seekable."""
 
     def seekable(self) -> bool:
         return False
@@ -212,7 +212,7 @@ def test_a_frame_has_a_size_and_a_picture_has_a_frame() -> None:
     assert image.lost(x.frame, ".png") == []
 
 
-# A process's peak counts what its parent held when it was forked, so a small one stands in between.
+# A process's peak includes its parent's memory at the fork, so a small process is in between.
 LAUNCHER = """
 import json, resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode

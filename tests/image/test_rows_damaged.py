@@ -1,4 +1,4 @@
-"""Damaged files, read by rows: refused whenever `load` refuses them, be it at the last row."""
+"""Damaged files read by rows: refused whenever `load` refuses them, at the last row at the latest."""
 
 import io
 import zlib
@@ -31,7 +31,7 @@ def test_every_truncation_is_refused_or_loses_no_pixel(suffix: str, tmp_path: Pa
         path = tmp_path / "image"
         path.write_bytes(data[:end])
         if end < 8:
-            continue  # perhaps of another format
+            continue  # may be a file of another format
         assert not check_same(data[:end], tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Rows of TIFF files, however their strips or tiles lie: those that `load` finds."""
+"""TIFF files by rows: equal to `load` for all arrangements of strips and tiles."""
 
 from pathlib import Path
 from typing import Any

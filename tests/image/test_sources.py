@@ -1,4 +1,4 @@
-"""Images of folders, tars and lists: what is taken, in which order, and under which names."""
+"""Images in folders, tars and lists: which files are taken, in which order, and under which names."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.image.sources import any_name, folder_suffixes, is_image_name, members, sources, walk
 from pixzip.train.data import read_images, split_held_out
 
-#: In the order of a walk; "a-b" is before "a/" as a string, and behind it as a part.
+#: Files in the order of a walk; "a-b" precedes "a/" as a string, but follows it as a part.
 SHOWN = ["a/2.PNG", "a/x/1.tif", "a-b/3.png", "c.jpg", "notes.txt"]
 HIDDEN = [".cache/4.png", "a/.5.png"]
 
@@ -27,7 +27,7 @@ def image_bytes(value: int) -> bytes:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The files of `SHOWN` and `HIDDEN`, each of which holds its own name, and links."""
+    """The files of `SHOWN` and `HIDDEN`, each containing its own name, and links."""
     for name in (*SHOWN, *HIDDEN):
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_bytes(name.encode())
@@ -119,7 +119,7 @@ def test_members_are_read_one_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_list_is_files_folders_and_tars_in_its_order(tree: Path, tmp_path: Path) -> None:
     tar = packed(tmp_path / "set.tar", {"d/7.png": b"7", "notes.txt": b""})
     alone = tree / "notes.txt"
-    found = list(sources([alone, tar, tree / "a"], is_image_name))  # a file by itself is taken whatever its name
+    found = list(sources([alone, tar, tree / "a"], is_image_name))  # a single file is taken whatever its name
     assert [source.name for source in found] == ["notes.txt", "d/7.png", "2.PNG", "x/1.tif"]
     assert [source.place for source in found] == [
         str(alone), "set.tar/d/7.png", str(tree / "a" / "2.PNG"), str(tree / "a" / "x" / "1.tif"),
@@ -135,7 +135,7 @@ def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
 def test_training_has_the_places_as_names_and_the_order_of_tars(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which images are held out depends on these names, and the crops that are drawn on this order."""
+    """The choice of held-out images depends on these names, and the crops depend on this order."""
     monkeypatch.chdir(tmp_path)
     packed(Path("photos.tar"), {"set/b.png": image_bytes(1), "set/a.bin": image_bytes(2), "notes.txt": b"none"})
     for name, value in {"b.png": 3, "a-b/x.png": 4, "a/x.png": 5, ".hidden/x.png": 6}.items():

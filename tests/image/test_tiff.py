@@ -1,4 +1,4 @@
-"""TIFF -> pictures, from files that tifffile and Pillow write in every way that they know."""
+"""Pictures from TIFF files of all kinds that tifffile and Pillow write."""
 
 import io
 import logging
@@ -177,5 +177,5 @@ def test_damage_that_tifffile_only_logs_is_an_error(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.CRITICAL, "tifffile"), pytest.raises(UnsupportedImageError, match="TIFF is damaged"):
         image.load(data[:-3])
     tags = [(51234, 4, 1, 1, True), (33723, 7, 4, b"iptc", True)]
-    data = written(np.zeros((4, 4), np.uint8), extratags=tags)  # tifffile takes a short IPTC for an offset
+    data = written(np.zeros((4, 4), np.uint8), extratags=tags)  # tifffile treats a short IPTC value as an offset
     assert image.load(data).dropped == ["51234", "damaged tag 33723"]

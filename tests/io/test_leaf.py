@@ -1,4 +1,4 @@
-"""The folder `io` is a leaf: files, streams and signals, without pictures or models."""
+"""The package `io` is a leaf: files, streams and signals, without pictures or models."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The shipped models, on a real photograph."""
+"""The shipped models on a real photograph."""
 
 import io
 from dataclasses import replace
@@ -79,7 +79,7 @@ def test_a_file_is_the_models_bits_and_a_header(name: str) -> None:
     image = crop(channels)
     (row,) = codec.evaluate([image], codec.Options(partial(library.resolve, name)))
     assert row["file_bits"] <= 1.002 * row["model_bits"] + 8 * MAX_HEADER_BYTES
-    # a model that has learned nothing would need 8 bits a sub-pixel
+    # an untrained model would need 8 bits per sub-pixel
     assert row["bpsp"] < 4
 
 

@@ -1,4 +1,4 @@
-"""The training view: it sees only the past, and it promises the bits that the integer view delivers."""
+"""The training view sees only the past, and its bits match those of the integer view."""
 
 import numpy as np
 import pytest
@@ -16,10 +16,10 @@ PIXELS = [(0, 0), (0, 5), (3, 0), (3, 6), (3, 11), (6, 4), (6, 11)]
 
 
 def gradients(channels: int, quantise: bool, y: int, x: int, channel: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    """|d parameters of one sub-pixel's mixture / d planes|, (C, H, W).
+    """(C, H, W) |d parameters of one sub-pixel's mixture / d planes|.
 
-    The code length itself depends on the value that is coded; what the model says before must not.  So the
-    mixture's parameters are read in its place.
+    The code length itself depends on the coded value, but the model's prediction must not.  So the gradient is
+    that of the mixture's parameters.
     """
 
     def parameters(values: Tensor, logits: Tensor, means: Tensor, log2_scales: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def test_output_sees_every_tap_earlier_channels_and_beyond(
         for dy, dx in MASK_A:
             assert (grad[:, y + dy, x + dx] > 0).all(), (channel, dy, dx)
         assert (grad[:channel, y, x] > 0).all()
-        assert grad[:, y - 4, x + 5].max() > 0  # what two blocks reach beyond mask A
+        assert grad[:, y - 4, x + 5].max() > 0  # two blocks reach this far beyond mask A
         assert grad[:, 0].max() > 0
 
 
@@ -107,7 +107,7 @@ def test_training_view_and_integer_view_agree_within_half_a_percent(channels: in
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     before = after = 0.0
     model.quantise = True
-    for i in range(60):  # bits that nothing was learnt from would agree too easily
+    for i in range(60):  # bits of an untrained model would agree too easily
         loss = model(batch).mean()
         before, after = before or loss.item(), loss.item()
         optimiser.zero_grad()

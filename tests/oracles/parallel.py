@@ -1,7 +1,7 @@
-"""The integer model with every pixel known: a whole image at once.
+"""The integer model of a whole image at once, with all pixels known.
 
-Products are float64, exact far beyond the bounds of `weights.check`.  Memory grows with the image; this is
-for small ones, and for tests: its frequencies equal those of the wavefront, entry by entry.
+Products are float64, exact far beyond the bounds of `weights.check`.  Memory grows with the image, so this is for
+small images in tests: its frequencies equal those of the wavefront, entry by entry.
 """
 
 from typing import NamedTuple
@@ -17,9 +17,9 @@ from pixzip.models.wavefront.weights import ACTIVATION_MAX, OUTPUT_SHIFTS, STREA
 
 
 class Heads(NamedTuple):
-    """What the heads say of N = H W pixels, raster order."""
+    """The outputs of the heads for N = H W pixels in raster order."""
 
-    outputs: list[Tensor]  # one a channel, (N, 3 K + i) float32 integers
+    outputs: list[Tensor]  # one per channel, (N, 3 K + i) float32 integers
     centre: Tensor  # (N, C) MED predictions
     known: Tensor  # (N, C) residuals, clamped
 
@@ -73,7 +73,7 @@ def heads(weights: IntegerWeights, samples: NDArray[np.uint8]) -> Heads:
 
 
 def frequencies(weights: IntegerWeights, samples: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(H, W, C) uint8 -> (H, W, C, 256) frequencies, each row's sum 2^20."""
+    """(H, W, C) uint8 -> (H, W, C, 256) frequencies; each row sums to 2^20."""
     tables = Frequencies(weights, torch.device("cpu"))
     outputs, centre, known = heads(weights, samples)
     channels = []

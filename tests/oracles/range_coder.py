@@ -1,7 +1,6 @@
-"""The range coder of `docs/format.md` in plain Python: no library, so that the format outlives it.
+"""The range coder of `docs/format.md` in plain Python, so that the format outlives the library.
 
-Numbers are Python's own: the encoder keeps every digit written so far in one integer, where a carry
-needs no care.
+Numbers are Python integers: the encoder keeps all digits in one integer, so that carries need no special care.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ MASK = (1 << 64) - 1
 
 
 def boundaries(freqs: Sequence[int]) -> list[int]:
-    """(K,) frequencies -> (K + 1,) left ends of the symbols' intervals, 0 to 2^24."""
+    """(K,) frequencies -> (K + 1,) bounds of the symbols' intervals, 0 to 2^24."""
     total, below, out = sum(int(f) for f in freqs), 0, []
     scale = np.float32((1 << PRECISION) - len(freqs)) / np.float32(total)
     for i, f in enumerate(freqs):
@@ -24,7 +23,7 @@ def boundaries(freqs: Sequence[int]) -> list[int]:
 
 class PlainEncoder:
     def __init__(self) -> None:
-        self.low, self.range, self.words = 0, MASK, 0  # low: all digits; words: how many precede the last two
+        self.low, self.range, self.words = 0, MASK, 0  # low: all digits; words: number of words before the last two
 
     def encode(self, symbol: int, freqs: Sequence[int]) -> None:
         ends = boundaries(freqs)

@@ -1,6 +1,6 @@
-"""The interleaved rANS of `docs/format.md` in plain Python: no library, so that the format outlives it.
+"""The interleaved rANS of `docs/format.md` in plain Python, so that the format outlives any library.
 
-Numbers are Python's own, symbols are coded one at a time, and whoever calls names the lane of each.
+Numbers are Python integers, symbols are coded one at a time, and the caller gives the lane of each.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ LOWEST, HIGHEST = 1 << 31, (1 << 63) - 1
 
 
 def edges(freqs: Sequence[int]) -> list[int]:
-    """(K,) frequencies -> (K + 1,) where the symbols' shares of 2^20 begin, and 2^20."""
+    """(K,) frequencies -> (K + 1,) starts of the symbols' shares of 2^20, and 2^20."""
     total = sum(int(f) for f in freqs)
     return [(sum(int(f) for f in freqs[:i]) << PRECISION) // total for i in range(len(freqs) + 1)]
 
 
 class PlainRansEncoder:
-    """Symbols are given in the order in which they will be decoded; `finish` codes them from the last to the first."""
+    """Takes symbols in decoding order; `finish` codes them from last to first."""
 
     def __init__(self, lanes: int, start: Sequence[int] = ()) -> None:
         """
         Args:
-            start: states that a decoder will end with; what the format wants where nothing is said.
+            start: final states of the decoder; empty for those of the format.
         """
         self.states = list(start) or [LOWEST] * lanes
         self.shares: list[tuple[int, int, int]] = []  # lane, edge, size
@@ -47,7 +47,7 @@ class PlainRansDecoder:
     def __init__(self, payload: bytes) -> None:
         """
         Raises:
-            ValueError: it has too many lanes, is cut, or has a state out of range.
+            ValueError: the payload has too many lanes, is truncated, or has a state out of range.
         """
         if not payload or payload[0] > 8:
             raise ValueError("lanes")
@@ -63,7 +63,7 @@ class PlainRansDecoder:
     def decode(self, lane: int, freqs: Sequence[int]) -> int:
         """
         Raises:
-            IndexError: there is no word left.
+            IndexError: no word is left.
         """
         ends, x = edges(freqs), self.states[lane]
         slot = x % (1 << PRECISION)
@@ -75,5 +75,5 @@ class PlainRansDecoder:
         return symbol
 
     def ended(self) -> bool:
-        """Whether nothing is left of the payload."""
+        """Whether the payload is exhausted."""
         return not self.words and self.states == [LOWEST] * self.lanes

@@ -1,7 +1,8 @@
-"""What each model of the PixelRNN family may see, sub-pixel by sub-pixel, from the definitions of the papers.
+"""The receptive field of each model of the PixelRNN family, by sub-pixel, from the definitions of the papers.
 
-A `Map` relates outputs to what they read: boolean matrices over the sub-pixels of an image in coding order,
-``(y * w + x) * g + c``, composed by products.  Features have a group a channel, so they count as sub-pixels.
+A `Map` relates outputs to inputs: a boolean matrix over the sub-pixels of an image in coding order,
+``(y * w + x) * g + c``; maps are composed by products.  Features have one group per channel, so they count as
+sub-pixels.
 
 [1] van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), figures 2 and 4.
 [2] van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016 (arXiv 1606.05328), figure 2.
@@ -20,7 +21,7 @@ Offsets = Iterable[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Grid:
-    """Sub-pixels of an image of h x w pixels and g channels."""
+    """The sub-pixels of an image of h x w pixels and g channels."""
 
     h: int
     w: int
@@ -31,7 +32,7 @@ class Grid:
         return self.h * self.w * self.g
 
     def pixels(self, offsets: Offsets) -> Map:
-        """(H W, H W) each pixel reads those at the offsets."""
+        """(H W, H W) map in which each pixel reads those at the offsets."""
         out = np.zeros((self.h, self.w, self.h, self.w), np.bool_)
         for dy, dx in offsets:
             for y in range(max(0, -dy), min(self.h, self.h - dy)):
@@ -40,10 +41,10 @@ class Grid:
         return out.reshape(self.h * self.w, -1)
 
     def reads(self, offsets: Offsets = (), centre: str | None = None) -> Map:
-        """Every channel reads all channels at the offsets, and at its own pixel what the mask leaves.
+        """Map in which every channel reads all channels at the offsets, and the unmasked ones at its own pixel.
 
         Args:
-            centre: "A" the channels before it, "B" these and itself, "same" itself, "all" all.
+            centre: "A" for earlier channels, "B" for these and itself, "same" for itself, "all" for all.
         """
         g = self.g
         own: dict[str | None, Map] = {
@@ -61,13 +62,13 @@ def box(rows: Iterable[int], columns: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def before(side: int) -> list[tuple[int, int]]:
-    """The pixels of a side x side window that come before its centre in raster order."""
+    """The offsets of a side x side window that precede its centre in raster order."""
     r = side // 2
     return [(dy, dx) for dy, dx in box(range(-r, r + 1), range(-r, r + 1)) if (dy, dx) < (0, 0)]
 
 
 def recurrent(state: Map, inputs: Map) -> Map:
-    """Hidden states that read inputs, and through other hidden states those of these."""
+    """Map of hidden states that read inputs, directly and through other hidden states."""
     seen = inputs
     while True:
         more = seen | state @ seen
@@ -77,13 +78,13 @@ def recurrent(state: Map, inputs: Map) -> Map:
 
 
 def pixelcnn_layer(grid: Grid, condition: Map | None = None) -> tuple[Map, Map | None]:
-    """[1], figure 5: 1x1, 3x3 and 1x1, all of mask B.  Of its input, and of a conditioning map."""
+    """[1], figure 5: 1x1, 3x3 and 1x1, all of mask B; maps from the input and from a conditioning map."""
     b = grid.reads(centre="B")
     return b @ grid.reads(before(3), "B") @ b, None if condition is None else b @ condition
 
 
 def row_lstm_layer(grid: Grid, condition: Map | None = None, kernel: int = 3) -> tuple[Map, Map | None]:
-    """[1], section 3.1: a masked row of inputs, and the unmasked row above of hidden states."""
+    """[1], section 3.1: reads a masked row of inputs, and the unmasked row of hidden states above."""
     r = kernel // 2
     state = grid.reads(box([-1], range(-r, r + 1)))
     inputs = grid.reads(box([0], range(-r, 0)), "B")
@@ -92,7 +93,7 @@ def row_lstm_layer(grid: Grid, condition: Map | None = None, kernel: int = 3) ->
 
 
 def diagonal_layer(grid: Grid, condition: Map | None = None) -> tuple[Map, Map | None]:
-    """[1], section 3.2: from the left and from the right, the latter a row down."""
+    """[1], section 3.2: one LSTM from the left, and one from the right moved down by a row."""
     from_left, from_right = grid.reads([(0, -1), (-1, 0)]), grid.reads([(0, 1), (-1, 0)])
     down = np.kron(grid.pixels([(-1, 0)]), np.eye(grid.g, dtype=np.bool_))
     b = grid.reads(centre="B")
@@ -125,7 +126,7 @@ def pixelrnn(grid: Grid, core: str, config: Any, condition: Map | None = None) -
 
 
 def gated(grid: Grid, config: Any) -> Map:
-    """[2]: a vertical stack of whole windows above, a horizontal one of the row so far and the vertical one."""
+    """[2]: a vertical stack reads whole windows above, a horizontal one the row so far and the vertical stack."""
     whole, b = grid.reads(centre="all"), grid.reads(centre="B")
     r, k = config.first // 2, config.kernel // 2
     vertical = grid.reads(box(range(-r, 0), range(-r, r + 1)))
@@ -138,7 +139,7 @@ def gated(grid: Grid, config: Any) -> Map:
 
 
 def upsampled(grid: Grid, stride: int) -> Map:
-    """[1], section 3.6: what a map reads of every `stride`-th pixel: 3x3, a deconvolution, 3x3."""
+    """[1], section 3.6: a map reads every `stride`-th pixel through 3x3, a deconvolution and 3x3."""
     h, w = -(-grid.h // stride), -(-grid.w // stride)
     small, large = Grid(h, w, 1), Grid(h * stride, w * stride, 1)
     around = box(range(-1, 2), range(-1, 2))
@@ -156,7 +157,7 @@ def upsampled(grid: Grid, stride: int) -> Map:
 
 
 def seen_by(grid: Grid, name: str, config: Any, stage: int = 0) -> Map | None:
-    """What the parameters of every sub-pixel depend on; None where that is left to the model's own tests."""
+    """The dependencies of every sub-pixel's parameters; None if the model has its own tests."""
     match name:
         case "gated-pixelcnn-1":
             return gated(grid, config)

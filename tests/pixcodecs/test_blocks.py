@@ -1,4 +1,4 @@
-"""Blocks: every kind comes back, the smallest is kept, and damage of every kind is refused."""
+"""Blocks: round trips of every kind, choice of the smallest, and refusal of all damage."""
 
 import tracemalloc
 from typing import Any
@@ -18,13 +18,13 @@ from pixzip.codec.search import Choice, Coded, Search
 from pixzip.engine.batching import drive
 from pixzip.engine.executor import Ask
 
-#: `identity` codes without weights.
+#: Model of `identity`, which needs no weights.
 NONE_HERE: Any = None
 SHAPES = [(1, 1), (1, 9), (8, 1), (5, 7), (33, 18)]
 
 
 def identity(asked: list[Ask]) -> list[bytes]:
-    """A model that codes nothing: its payload is the samples, packed."""
+    """A dummy model whose payload is the packed samples."""
     return [pack_bits(a.samples, a.precision.depth) for a in asked]
 
 
@@ -108,9 +108,7 @@ def test_twelve_bits_in_sixteen_cost_twelve() -> None:
 
 def test_eight_bits_stretched_to_sixteen_cost_eight() -> None:
     stretched = content("noise", (40, 40, 3), 8, 4).astype(np.uint16) * 257
-    assert (
-        len(encode(stretched, 16).block) <= 40 * 40 * 3 + 240
-    )  # noise leaves out some levels: the rest is their table
+    assert len(encode(stretched, 16).block) <= 40 * 40 * 3 + 240  # noise lacks some levels: the rest is their table
 
 
 def raw_bits(n: int, depth: int) -> bytes:
@@ -156,7 +154,7 @@ def test_broken_blocks_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["noise", "few levels", "ramp"])
 def test_a_damaged_block_never_raises_anything_else(kind: str) -> None:
-    """Without checksums, as a forger would have it: an error or other samples, and no other exception."""
+    """Without checksums, as in a forged file: a `BitstreamError` or other samples, but no other exception."""
     rng = np.random.default_rng(6)
     for depth, channels in [(8, 4), (16, 1), (12, 3), (2, 1)]:
         shape = (9, 11, channels)
@@ -198,7 +196,7 @@ def test_a_constant_takes_no_memory_however_it_is_wrapped(name: str) -> None:
 
 
 def test_webp_above_pillows_limit_of_pixels_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow refuses twice as many, and warns of more than these
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow warns above this, and refuses above twice this
     samples = content("few levels", (8, 8, 3), 8, 7)
     assert np.array_equal(decode(b"\x03" + (webp_png.webp(samples) or b""), samples.shape, 8), samples)
 
@@ -216,7 +214,7 @@ def test_slivers_of_16_bits_become_png(shape: tuple[int, int, int]) -> None:
 
 
 def two_models(first_bytes: int, second_bytes: int, asked: list[Any]) -> Any:
-    """What `Search` of two models decides, when they need so many bytes; which were asked is put into `asked`."""
+    """The choice of `Search` between two models of given sizes in bytes; `asked` records the models that are run."""
 
     def solve(questions: list[Ask]) -> list[bytes]:
         asked.extend(q.model for q in questions)
@@ -235,7 +233,7 @@ def test_the_better_of_two_models_codes_a_drawing() -> None:
 
 
 def test_the_second_model_is_not_asked_about_photographs() -> None:
-    photograph = content("noise", (130, 130, 3), 8, 1)  # WebP needs more than all of it
+    photograph = content("noise", (130, 130, 3), 8, 1)  # WebP is larger than the raw samples
     asked: list[Any] = []
     two_models(1000, 900, asked)(photograph)
     assert asked == ["first"]

@@ -1,4 +1,4 @@
-"""The container: what is packed comes back, and whatever is damaged is refused."""
+"""The container: round trips, and refusal of all damage."""
 
 import dataclasses
 import struct
@@ -20,7 +20,7 @@ CRC = st.integers(0, 2**32 - 1)
 
 @st.composite
 def headers(draw: st.DrawFn) -> tuple[Header, bytes]:
-    """A header and the blocks that belong to it."""
+    """Draw a header and its blocks."""
     width, height = draw(SIDES), draw(SIDES)
     across, down = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     tile_width = max(container.MIN_TILE, -(-width // across)) if width > container.MIN_TILE else width
@@ -103,7 +103,7 @@ def test_bytes_are_those_of_the_specification() -> None:
 
 
 def forged(body: bytes) -> bytes:
-    """A file whose header's checksum is right, whatever it says."""
+    """A file with an arbitrary header and its correct checksum."""
     head = b"\x89PX\x02" + body
     return head + struct.pack("<I", crc32(head))
 
@@ -130,7 +130,7 @@ BODIES = {
 
 
 def test_forged_files_are_well_formed() -> None:
-    assert read_header(forged(b"\x00\x04\x04" + TABLE)).width == 4  # else the refusals below would prove nothing
+    assert read_header(forged(b"\x00\x04\x04" + TABLE)).width == 4  # otherwise the refusals below prove nothing
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -183,7 +183,7 @@ def test_extras_that_no_reader_takes_are_not_written() -> None:
 
 
 def test_finding_a_block_does_not_depend_on_how_many_there_are() -> None:
-    """Ten thousand blocks of a 90 kB file once took as long as fifty million additions."""
+    """Ten thousand blocks of a 90 kB file once took fifty million additions."""
     tiles = (Tile(1, crc32(b"x"), 0),) * 10_000
     head = pack_header(Header(1600, 1600, Layout.GREY, 8, (), (), 16, 16, tiles))
     data = head + b"x" * len(tiles)

@@ -1,4 +1,4 @@
-"""Version 1 of the container: what was packed comes back, and whatever is damaged is refused."""
+"""Version 1 of the container: round trips, and refusal of all damage."""
 
 import struct
 import tracemalloc
@@ -19,7 +19,7 @@ SAMPLE = file_v1(width=varint(300), pixels_crc=0xDEADBEEF, payload=PAYLOAD)
 
 
 def unpack(data: bytes, max_pixels: int | None = container.MAX_PIXELS) -> tuple[Header, bytes]:
-    """All that a decoder reads and verifies before it decodes."""
+    """The parts that a decoder reads and verifies before it decodes."""
     header = container.read_header(data, max_pixels)
     container.check_length(data, header)
     return header, container.block(data, header, 0)
@@ -50,7 +50,7 @@ def test_bytes_are_those_of_the_specification() -> None:
 
 
 def test_forged_files_are_well_formed() -> None:
-    assert unpack(file_v1())[0].width == 5  # else the refusals below would prove nothing
+    assert unpack(file_v1())[0].width == 5  # otherwise the refusals below prove nothing
 
 
 def test_every_truncation_is_rejected() -> None:
@@ -150,7 +150,7 @@ def test_pixel_limit_is_inclusive_and_can_be_lifted() -> None:
 
 def test_overhead_is_at_most_32_bytes_below_16384_pixels_a_side() -> None:
     assert len(file_v1(payload=b"")) == 27
-    payload = bytes(2**21)  # four bytes of length
+    payload = bytes(2**21)  # its length takes four bytes
     assert len(file_v1(width=varint(16383), height=varint(16383), payload=payload)) - len(payload) <= 32
 
 

@@ -1,4 +1,4 @@
-"""The range coder: round trips, its overhead, and the formula that `docs/format.md` gives for it."""
+"""The range coder: round trips, overhead, and agreement with the formula in `docs/format.md`."""
 
 import numpy as np
 import pytest
@@ -19,14 +19,14 @@ Symbols = NDArray[np.int32]
 
 
 def random_rows(rng: np.random.Generator, n: int, k: int, total: int) -> Rows:
-    """(n, k) integers >= 1 of sum `total`, from nearly flat to nearly all on one symbol."""
+    """(n, k) integers >= 1 with row sums `total`, from nearly uniform to nearly all on one symbol."""
     concentration = 10.0 ** rng.uniform(-3, 2, n)
     p = np.stack([rng.dirichlet(np.full(k, c)) for c in concentration])
     return (1 + np.stack([rng.multinomial(total - k, row / row.sum() * (1 - 1e-12)) for row in p])).astype(np.float32)
 
 
 def draw(rng: np.random.Generator, rows: Rows) -> Symbols:
-    """Symbols that follow the rows."""
+    """Symbols distributed according to the rows."""
     u = rng.random(len(rows)) * rows.sum(1)
     return (rows.cumsum(1) <= u[:, None]).sum(1).clip(max=rows.shape[1] - 1).astype(np.int32)
 

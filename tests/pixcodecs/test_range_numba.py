@@ -1,4 +1,4 @@
-"""The compiled range coder of shares that are known beforehand writes the bytes of the library's, carries included."""
+"""The compiled range encoder for known shares writes the bytes of the library's, including carries."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,29 +14,29 @@ from pixcodecs.coders.registry import RANGE, RANS
 
 from tests.oracles.range_coder import PRECISION, PlainEncoder, boundaries
 
-#: Height and width: a pixel, lines, steps without a pixel (W = 1), an odd image.
+#: (height, width): a pixel, lines, steps without a pixel (W = 1), an odd image.
 SHAPES = [(1, 1), (1, 2), (2, 1), (9, 1), (1, 30), (7, 5), (4, 9)]
 
-#: (an encoder in plain Python, frequencies) -> the symbol to code next
+#: (encoder in plain Python, frequencies) -> next symbol to code.
 Choose = Callable[[PlainEncoder, list[int]], int]
 
 
 def uneven(rng: np.random.Generator, total: int, least: int) -> list[int]:
-    """16 frequencies, from nearly flat to nearly all on one."""
+    """16 frequencies, from nearly uniform to nearly all on one symbol."""
     p = rng.dirichlet(np.full(16, 10.0 ** rng.uniform(-3, 2)))
     found: list[int] = (least + rng.multinomial(total - 16 * least, p / p.sum() * (1 - 1e-12))).tolist()
     return found
 
 
 def order(height: int, width: int, channels: int) -> Iterator[list[tuple[int, int, int]]]:
-    """The (y, x, channel) that are coded together, first all their bins."""
+    """Yield the (y, x, channel) that are coded together; all their bins come first."""
     for t in range(width + 2 * (height - 1)):
         for channel in range(channels):
             yield [(y, t - 2 * y, channel) for y in range(height) if 0 <= t - 2 * y < width]
 
 
 class Case:
-    """Frequencies and chosen values, coded by the library, in plain Python, and as edges."""
+    """Frequencies and chosen values, coded by the library, by plain Python, and as edges."""
 
     def __init__(self, seed: int, shape: tuple[int, int, int], choose: Choose) -> None:
         rng, plain, library = np.random.default_rng(seed), PlainEncoder(), range_coder.Encoder()
@@ -78,7 +78,7 @@ def rare(seed: int) -> Choose:
 
 
 def straddling(until: int) -> Choose:
-    """Symbols that hold the middle of all numbers, so that words of ones wait for a carry, which comes at last."""
+    """Choose symbols that contain the middle of all numbers, so that words of ones wait for a carry at the end."""
 
     def choose(encoder: PlainEncoder, row: list[int]) -> int:
         ends, scale = boundaries(row), encoder.range >> PRECISION
@@ -108,7 +108,7 @@ def test_both_coders_write_the_bytes_of_coding_symbol_by_symbol(
 @pytest.mark.parametrize(("shape", "until"), [((1, 60, 1), 5), ((5, 12, 3), 12), ((80, 1, 1), 8)])
 def test_carries_pass_through_many_words(seed: int, shape: tuple[int, int, int], until: int) -> None:
     case = Case(seed, shape, straddling(until))
-    assert longest_run(np.frombuffer(case.payload, "<u4"), 0) >= until - 1  # they were all ones before
+    assert longest_run(np.frombuffer(case.payload, "<u4"), 0) >= until - 1  # these were all ones before the carry
     assert RANGE.from_edges(case.edges, case.values) == case.payload
 
 

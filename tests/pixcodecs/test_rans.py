@@ -1,4 +1,4 @@
-"""Interleaved rANS: three forms of one coder, what it costs, and the payloads that no encoder writes."""
+"""Interleaved rANS: three forms of one coder, its overhead, and refusal of payloads that no encoder writes."""
 
 import re
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from pixcodecs.errors import BitstreamError
 from tests.oracles.rans import HIGHEST, LOWEST, PlainRansDecoder, PlainRansEncoder, edges
 from tests.pixcodecs.test_range import draw, random_rows
 
-#: Sums of rows: the least that 16 frequencies can have, the most, and those of bins.
+#: Sums of rows: the smallest possible for 16 frequencies, the largest, and those of bins.
 TOTALS = [16, 17, 1000, 2**20 - 240, 2**20]
-#: Height and width: a pixel, lines, steps without a pixel (W = 1), and more lanes or fewer than a step has pixels.
+#: (height, width): a pixel, lines, steps without a pixel (W = 1), and more or fewer lanes than pixels per step.
 SHAPES = [(1, 1), (1, 9), (9, 1), (2, 1), (7, 5), (5, 8), (12, 20)]
 
 
 class Case:
-    """Symbols of (H, W, C, D) digits, which follow their rows."""
+    """(H, W, C, D) symbols distributed according to their rows."""
 
     def __init__(self, seed: int, shape: tuple[int, int, int, int], total: int) -> None:
         rng = np.random.default_rng(seed)
@@ -33,7 +33,7 @@ class Case:
         self.shares = rans.intervals_of(self.symbols, self.rows).reshape(shape)
 
     def calls(self) -> Iterator[NDArray[np.int64]]:
-        """The numbers of the symbols that are coded at once, in order."""
+        """Yield the indices of the symbols that are coded at once, in order."""
         h, w, channels, digits = self.shape
         number = np.arange(self.symbols.size).reshape(self.shape)
         for t in range(w + 2 * (h - 1)):
@@ -71,7 +71,7 @@ def compiled(shares: NDArray[np.int64], lanes: int | None = None) -> bytes:
 
 
 def call_by_call(case: Case, lanes: int) -> bytes:
-    """What the encoder makes of symbols and rows as an engine gives them: nothing where a step has no pixel."""
+    """The payload when an engine passes symbols and rows step by step, with no call for a step without a pixel."""
     encoder = rans_numba.Encoder(Shape(*case.shape))
     for call in case.calls():
         if len(call):
@@ -81,7 +81,7 @@ def call_by_call(case: Case, lanes: int) -> bytes:
 
 
 def all_bits(shares: NDArray[np.int64]) -> float:
-    """What the shares cost."""
+    """The cost of the shares in bits."""
     return float((20 - np.log2(shares & 2**20 - 1)).sum())
 
 
@@ -134,7 +134,7 @@ def test_a_row_of_total_2_to_the_20_owns_its_frequencies() -> None:
 def test_what_is_decoded_of_any_states_and_words_encodes_to_them(
     seed: int, log2_lanes: int, words: int, total: int
 ) -> None:
-    """So a payload that ends as it should is the only one of its lanes that holds these symbols."""
+    """So a payload that ends correctly is the only one with its lanes that holds these symbols."""
     rng, lanes = np.random.default_rng(seed), 1 << log2_lanes
     states = [int(rng.choice([LOWEST, HIGHEST, int(rng.integers(LOWEST, HIGHEST))])) for _ in range(lanes)]
     payload = rans.pack(np.array(states), rng.integers(0, 2**32, words).astype(np.uint32))

@@ -1,4 +1,4 @@
-"""A stack's header: what is packed comes back, and whatever is damaged, hostile or leads out of a folder is refused."""
+"""A stack's header: round trips, and refusal of damage, hostile values and names that leave their folder."""
 
 import dataclasses
 import lzma

@@ -1,4 +1,4 @@
-"""The report's page in a real browser: headings sort, figures are those of report.json, nothing is fetched."""
+"""The report's page in a real browser: headings sort, figures equal those of report.json, nothing is fetched."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ playwright = pytest.importorskip(
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three images by three codecs, one of which does not hold one of them."""
+    """A report on three images and three codecs, one of which does not hold one image."""
     folder = tmp_path_factory.mktemp("images")
     samples = scene(3, 48, 64, 3)
     noise = np.random.default_rng(5).integers(0, 256, (24, 32, 3), np.uint8)
@@ -62,7 +62,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def page(chromium: Any, report: Path) -> Iterator[Any]:
-    """The page on a phone's screen; fails the test for an error in it, and for whatever it asks for."""
+    """The page on a phone's screen; the test fails on any error or request of the page."""
     context = chromium.new_context(viewport={"width": 390, "height": 844}, offline=True)
     opened = context.new_page()
     problems: list[str] = []
@@ -80,13 +80,13 @@ def page(chromium: Any, report: Path) -> Iterator[Any]:
 
 
 def column(page: Any, table: str, position: int) -> list[str]:
-    """The texts of a column, from the top; of the first line of each cell."""
+    """The first lines of a column's cells, from the top."""
     cells = page.locator(f"#{table} tbody tr > :nth-child({position})").all_inner_texts()
     return [text.splitlines()[0] for text in cells]
 
 
 def click(page: Any, table: str, position: int) -> str:
-    """Click on a heading; how it says that its column is sorted."""
+    """Click on a heading, and return the sort order that it states."""
     head = page.locator(f"#{table} thead th:nth-child({position})")
     head.locator("button").click()
     assert page.locator(f"#{table} [aria-sort]").count() == 1

@@ -65,8 +65,8 @@ def test_the_picture_has_the_image_and_the_map_side_by_side(photo: Path) -> None
     assert (grey > 100).sum() > 1000  # the noise's colours
     yellow = (right[..., 0] > 200) & (right[..., 1] > 140) & (right[..., 2] < 120)
     dark = right.max(2) < 90
-    assert yellow.sum() > 1000  # what takes many bits
-    assert dark.sum() > 1000  # what takes few
+    assert yellow.sum() > 1000  # pixels of many bits
+    assert dark.sum() > 1000  # pixels of few bits
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".pdf"])

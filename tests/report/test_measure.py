@@ -1,4 +1,4 @@
-"""The codecs of `pixzip bench`: each gives its pictures back, one that does not is found out, totals add up."""
+"""The codecs of `pixzip bench`: each restores its pictures, a lossy one is detected, and totals add up."""
 
 import dataclasses
 import io
@@ -125,7 +125,7 @@ def test_opaque_alpha_may_stay_away() -> None:
 
 
 def measured(*chosen: Codec) -> list[dict[str, Any]]:
-    """Rows of an RGB, a grey and a 16-bit image."""
+    """The rows of an RGB, a grey and a 16-bit image."""
     sources = [
         Source(name, lambda given=given: image.write(given))  # type: ignore[misc]
         for name, given in [("rgb", RGB), ("grey", of_layout(Layout.GREY, 8)), ("deep", of_layout(Layout.RGB, 16))]

@@ -1,4 +1,4 @@
-"""`pixzip bench`: its page needs nothing else, names are text on it, and a report is there as a whole or not at all."""
+"""`pixzip bench`: the page is self-contained, names are escaped, and a report is complete or absent."""
 
 import base64
 import io
@@ -20,13 +20,13 @@ from pixzip.image.picture import Layout, Picture
 from pixzip.report import codecs, heat, page, plot
 from tests.helpers.reports import RGB, lossy, of_layout
 
-#: Of a tar's member, for no file system takes them all.
+#: Name of a tar's member, because not every file system supports it.
 HOSTILE = ["a/</script><script>alert('1')</script>.png", 'b/"><img src=x onerror="alert(2)">é.png', "c/{{ 7*7 }}.png"]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two images, one of them below, a file that is none, and one that pretends to be."""
+    """Two images, one in a subfolder, a file that is no image, and a file that pretends to be one."""
     (tmp_path / "set" / "below").mkdir(parents=True)
     (tmp_path / "set" / "rgb.png").write_bytes(image.write(RGB))
     (tmp_path / "set" / "below" / "grey.PNG").write_bytes(image.write(of_layout(Layout.GREY, 8)))
@@ -85,7 +85,7 @@ def test_a_page_needs_nothing_from_elsewhere(tmp_path: Path, folder: Path) -> No
 
 
 class _Reader(HTMLParser):
-    """Which elements a page has, and the names of its images."""
+    """Collects the elements of a page, and the names of its images."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

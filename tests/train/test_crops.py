@@ -1,4 +1,4 @@
-"""Crops: windows of pictures, in proportion to area, soft in chroma as Pillow makes them, the same by seed."""
+"""Crops: windows of pictures, in proportion to area, with soft chroma like Pillow's, and reproducible by seed."""
 
 import itertools
 
@@ -45,14 +45,14 @@ def test_every_crop_is_a_window_of_a_picture_flipped_or_transposed() -> None:
     assert drawn.dtype == torch.float32
     keys = drawn.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy()
     seen = {places[key.tobytes()] for key in keys}
-    assert seen == set(places.values())  # every place, in all eight ways
+    assert seen == set(places.values())  # every place in all eight orientations
 
 
 def test_pictures_are_drawn_in_proportion_to_their_area_up_to_a_limit() -> None:
     sizes = [(10, 10), (20, 30), (256, 256), (512, 300), (4, 400)]
     pictures = [np.full((*size, 1), i, np.uint8) for i, size in enumerate(sizes)]
     drawn = Crops(pictures, (0,), PLAIN).draw(60000, rng())[:, 0, 0, 0].long()
-    area = np.array([100, 600, 1 << 16, 1 << 16, 0])  # the last is less than a crop high
+    area = np.array([100, 600, 1 << 16, 1 << 16, 0])  # the last is lower than a crop
     expected = 60000 * area / area.sum()
     found = drawn.bincount(minlength=5).numpy()
     assert (np.abs(found - expected) <= 5 * np.sqrt(expected)).all()
@@ -68,7 +68,7 @@ def test_a_batch_depends_on_the_seed_and_its_parts_make_it_up() -> None:
 
 
 def by_pillow(crop: NDArray[np.uint8], phase: tuple[int, int], kind: Image.Resampling) -> NDArray[np.float32]:
-    """Soft chroma as Pillow halves and enlarges planes."""
+    """Soft chroma by Pillow, which halves and enlarges planes."""
     luma = crop.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     (h, w), (dy, dx) = luma.shape, phase
 
@@ -93,7 +93,7 @@ def test_soft_chroma_is_that_of_pillow(side: int, nearest: bool) -> None:
         found = soften_chroma(planes, halvings[dy].expand(20, -1, -1), halvings[dx].expand(20, -1, -1)).numpy()
         expected = np.stack([by_pillow(crop, (dy, dx), kind) for crop in crops])
         assert np.abs(found - expected).max() <= 1
-        assert (found != expected).mean() < 1e-3  # sums are rounded in another order
+        assert (found != expected).mean() < 1e-3  # the order of rounding differs
 
 
 def test_the_share_of_soft_chroma_is_as_asked_and_grey_has_none() -> None:
@@ -112,4 +112,4 @@ def test_a_batch_is_the_same_on_a_gpu() -> None:
     wanted = Augmentation(crop=8, soft_chroma=0.5, recolour=0.5)
     here, there = (Crops([picture(40, 30)], (0, 1, 2), wanted, device).draw(50, rng()) for device in ("cpu", "cuda"))
     assert there.is_cuda
-    assert (here - there.cpu()).abs().max() <= 1  # soft chroma may be rounded otherwise
+    assert (here - there.cpu()).abs().max() <= 1  # rounding of soft chroma may differ

@@ -1,4 +1,4 @@
-"""How runs are carried out: compiled or not, and how much of a device they use."""
+"""Execution of runs: compilation, and utilisation of a device."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ from pixzip.train.wavefront import CONFIGS, WavefrontTask
 from tests.helpers.support import ORDERS, noise
 from tests.helpers.training import DATA, wavefront_config, write_data
 
-#: PyTorch's compiler uses what PyTorch deprecates.
+#: PyTorch's compiler uses functions that PyTorch deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -50,7 +50,7 @@ def test_what_is_compiled_has_the_same_loss_and_gradients() -> None:
     model = WavefrontPixelCNN(Config(1, width=8, blocks=1, head_width=8, n_mix=1))
     model.quantise = True
     plain, traced = model_mean(model), model_mean(model)
-    traced.compile(backend="aot_eager")  # traced as for a compiler, which would take a minute
+    traced.compile(backend="aot_eager")  # traced only: compiling takes a minute
     expected, found = step(plain, planes(1, 12)), step(traced, planes(1, 12))
     assert len(expected) == 1 + len(list(model.parameters()))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
@@ -99,7 +99,7 @@ def test_a_failing_compiler_is_named_with_a_way_out(tmp_path: Path, monkeypatch:
 
 def test_flops_are_six_a_multiply_add_and_the_peak_that_of_all_devices() -> None:
     assert model_tflops(160_000, 50.0) == pytest.approx(48.0)
-    assert Execution().peak() is None  # nobody publishes a CPU's
+    assert Execution().peak() is None  # there are no published figures for CPUs
     assert Execution(Processes(0, 4), peak_tflops=100.0).peak() == 400.0
 
 

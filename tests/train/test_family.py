@@ -1,4 +1,4 @@
-"""Training the PixelRNN family: losses and their gradients, runs that learn and survive being stopped."""
+"""Training of the PixelRNN family: losses and gradients, and runs that learn and resume after a stop."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -99,12 +99,12 @@ def test_the_loss_of_training_is_the_mean_code_length(variant: str) -> None:
 
 
 class StoppedError(Exception):
-    """What a kill looks like to the loop."""
+    """Simulates a kill within the loop."""
 
 
 @pytest.fixture(autouse=True)
 def _small_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A known answer that is decoded in no time."""
+    """A known-answer pattern that is fast to decode."""
     monkeypatch.setattr(family_engine, "known_answer_pattern", lambda channels: smooth(channels, 3, 4, 1))
 
 
@@ -183,7 +183,7 @@ def test_a_stopped_run_goes_on_to_exactly_the_same_weights(case: str, tmp_path: 
         trained(tmp_path, config, "parts", stop)
     steps: list[int] = []
     parts = trained(tmp_path, config, "parts", lambda status: steps.append(status.step))
-    assert steps == list(range(10, STEPS + 1))  # it went on from its last checkpoint
+    assert steps == list(range(10, STEPS + 1))  # resumed from its last checkpoint
     assert parts.digest == whole.digest
     with (
         safe_open(tmp_path / "whole/checkpoint.safetensors", "pt") as a,

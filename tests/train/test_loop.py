@@ -1,4 +1,4 @@
-"""Training: a short run learns, survives being stopped, and its export codes images."""
+"""Training: a short run learns and resumes after a stop, and its export codes images."""
 
 import itertools
 import json
@@ -32,12 +32,12 @@ TINY = TrainConfig(
     held_out_one_in=3,
     eval_images=2,
     evals=4,
-    checkpoint_s=1e9,  # at evaluations only: every save waits for the disk
+    checkpoint_s=1e9,  # at evaluations only, because every save waits for the disk
 )
 
 
 class StoppedError(Exception):
-    """What a kill looks like to the loop."""
+    """Simulates a kill within the loop."""
 
 
 def folder(path: Path, channels: int) -> Path:
@@ -83,7 +83,7 @@ def test_a_stopped_run_goes_on_to_exactly_the_same_weights(tmp_path: Path) -> No
             train([data], TINY, tmp_path / "parts", report=stop_at(step))
     steps: list[int] = []
     parts = train([data], TINY, tmp_path / "parts", report=lambda s: steps.append(s.step))
-    assert steps[0] == 31  # it went on from its last checkpoint
+    assert steps[0] == 31  # resumed from its last checkpoint
     assert parts.digest == whole.digest
     for name in ("model.safetensors", "log.jsonl"):
         assert (tmp_path / "whole" / name).exists()

@@ -1,4 +1,4 @@
-"""Training in bfloat16: products alone are rounded, and a run learns what it learns in float32."""
+"""Training in bfloat16: only products are rounded, and a run learns as well as in float32."""
 
 from pathlib import Path
 

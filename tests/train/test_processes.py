@@ -1,4 +1,4 @@
-"""Training by several processes: two real ones over gloo learn what one learns."""
+"""Training by several processes: two real processes over gloo learn the same as one."""
 
 import json
 import os
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="torchrun's agent is 
 
 
 def launched(env: Mapping[str, str], *args: object) -> subprocess.CompletedProcess[str]:
-    """Two processes of a module."""
+    """Run a module as two processes."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     env = {**env, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
@@ -36,7 +36,7 @@ def launched(env: Mapping[str, str], *args: object) -> subprocess.CompletedProce
 
 
 def alone(task: Task[Any], out: Path) -> tuple[list[float], np.ndarray]:
-    """Losses and weights of one process."""
+    """The losses and weights of one process."""
     losses: list[float] = []
     run(task, out, lambda status: losses.append(status.bits_per_dim), Execution(precision="float32"))
     return losses, np.concatenate([p.detach().numpy().ravel() for p in task.model.parameters()])
@@ -63,10 +63,10 @@ def test_two_processes_learn_what_one_learns_and_end_together(
         assert first[name]["weights"] == second[name]["weights"]
         found = np.frombuffer(bytes.fromhex(first[name]["weights"]), np.float32)
         np.testing.assert_allclose(found, weights, atol=1e-4)
-        assert not second[name]["losses"]  # one reports
-    assert (first["saves"]["steps"], second["saves"]["steps"]) == ([6, 12, 6, 12], [])  # and one writes
+        assert not second[name]["losses"]  # only one process reports
+    assert (first["saves"]["steps"], second["saves"]["steps"]) == ([6, 12, 6, 12], [])  # and only one writes
 
-    # then one of them failed alone, after a checkpoint
+    # then one process failed alone, after a checkpoint
     assert result.returncode != 0
     assert "only process 1 meets this" in result.stderr
     losses, weights = alone(WavefrontTask([tmp_path / DATA], wavefront_config()), tmp_path / "broken")
@@ -85,7 +85,7 @@ def test_the_same_command_trains_on_two_processes(tmp_path: Path, child_env: dic
     log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [2, 4]
     for entry in log:
-        assert entry["mfu"] == pytest.approx(entry["tflops"] / (2 * 0.5), rel=1e-3)  # of two devices
+        assert entry["mfu"] == pytest.approx(entry["tflops"] / (2 * 0.5), rel=1e-3)  # two devices
 
 
 def test_parts_of_a_batch_are_equal_and_make_it_up() -> None:

@@ -31,7 +31,7 @@ from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.strided import Down, Up, coarser
 from pixzip.models.family.taps import Taps, row_product, window
 
-#: Taps of the blocks of each stream besides the own pixel.
+#: Taps of each stream's blocks, besides the pixel itself.
 U_TAPS: Taps = (*window((-1,), (-1, 0, 1)), (0, -1), (0, 1))
 UL_TAPS: Taps = (*window((-1,), (-1, 0)), (0, -1))
 

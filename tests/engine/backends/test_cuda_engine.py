@@ -1,4 +1,4 @@
-"""The engine of a GPU on a CPU that stands in for it: each form gives the bytes of the plain engine, or is not used."""
+"""The GPU engine on a CPU: each form gives the bytes of the plain engine, or is not used."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from tests.helpers.support import decoding, encoding, noise, scene, tiny_weights
 
 
 class Both(Steps):
-    """Stands in for a form that decodes both coders: the plain engine does it."""
+    """A form that decodes both coders by calling the plain engine."""
 
     coders = frozenset(CODERS)
 
@@ -49,7 +49,7 @@ FORMS: dict[str, Callable[[WavefrontEngine], Form]] = {"steps": lambda e: Steps(
 
 @pytest.fixture(autouse=True)
 def _short_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pattern that a form must reproduce, cut: whole it takes seconds."""
+    """A part of the pattern that a form must reproduce; the whole pattern takes seconds."""
     monkeypatch.setattr(device_engine, "known_answer_pattern", lambda c: known_answer_pattern(c)[12:18, 5:12])
 
 
@@ -137,7 +137,7 @@ class LostTrack(Steps):
 
 
 class Uncompiled(Exception):  # noqa: N818
-    """No `RuntimeError`, as those of Triton."""
+    """An exception that is no `RuntimeError`, like those of Triton."""
 
 
 def raising(error: Exception) -> Callable[[WavefrontEngine], Form]:

@@ -1,4 +1,4 @@
-"""What a CUDA graph takes: steps that never ask a device for a value, and as many of them as there are."""
+"""Requirements of CUDA graphs: steps never read a value from the device, and the number of steps is right."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import noise, shares, tiny_weights
 
-#: A device of tensors that have shapes and no values: whoever asks for a value gets an error.
+#: A device whose tensors have shapes but no values: reading a value raises an error.
 META = torch.device("meta")
 IMAGES = [noise(3, 9, 5, 1), noise(3, 1, 1, 2), noise(3, 2, 8, 3)]
 
 
 class OnDevice(TorchDispatchMode):
-    """Lets no operation pass that a graph being captured would not: on the host's tensors, or of unknown shape."""
+    """Refuses operations that cannot be captured: on tensors of the host, or with unknown shapes."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **kwargs or {})
@@ -50,7 +50,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> OnDevice:
 
 
 def made(backend: str, coder: EntropyCoder | None, kind: type[MaskedStep] = MaskedStep) -> MaskedStep:
-    """A step without values, of images that are known, or of payloads of several lanes and rounds."""
+    """A step without values, for known images, or for payloads of several lanes and rounds."""
     weights = tiny_weights(3)
     slots = Slots([samples.shape[:2] for samples in IMAGES], META)
     symbols: Symbols = FromImages(slots, IMAGES, META)
@@ -75,7 +75,7 @@ def test_a_step_never_asks_its_device_for_a_value(
 
 
 class Bad(MaskedStep):
-    """Does what no graph takes."""
+    """A step that cannot be captured."""
 
     def item(self) -> None:
         self.t.item()

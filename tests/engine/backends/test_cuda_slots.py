@@ -1,4 +1,4 @@
-"""Slots of fixed number: at every step they hold the pixels that the schedule gives, and idle ones touch no image."""
+"""A fixed number of slots holds the schedule's pixels at every step, and idle slots touch no image."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_taps_read_the_pixels_beside_and_above_and_none_outside_the_image(slots:
 
 
 def test_rings_are_read_where_the_neighbours_features_are(slots: Slots) -> None:
-    """Every write notes whose features a row holds; what a tap reads must be those of its neighbour, or zeros."""
+    """Every write records the pixel whose features a row holds; a tap must read those of its neighbour, or zeros."""
     holds: list[tuple[int, int, int] | None] = [None] * slots.ring_rows
     zero = slots.ring_rows - 1
     for t in range(slots.schedule.steps):

@@ -1,4 +1,4 @@
-"""Steps of tensor operations alone write and read the bytes of the plain engine, and never ask for a value."""
+"""Steps in tensor operations write and read the bytes of the plain engine, and never read a value from the device."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ SIZES = [(7, 11), (1, 1), (1, 9), (6, 1), (2, 14), (5, 4), (3, 3)]
 
 
 def images(channels: int, n: int) -> list[Samples]:
-    """Photographs in little and noise, of sizes that take turns."""
+    """Small photographs and noise, of alternating sizes."""
     made: list[Callable[..., Samples]] = [scene, noise]
     return [made[i % 2](channels, *SIZES[i % len(SIZES)], i) for i in range(n)]
 
@@ -69,7 +69,7 @@ def test_an_image_is_the_same_alone_and_between_noise_of_other_widths(
 
 
 def test_lanes_and_rounds_of_all_numbers_are_decoded_together() -> None:
-    """More lanes than an image has rows, as many, and fewer, so that a step takes several rounds."""
+    """Lanes are more, as many, and fewer than the rows of an image; with fewer, a step takes several rounds."""
     engine = WavefrontEngine(tiny_weights(3, seed=22), backend="float32")
     batch = [scene(3, 18, 9, i) for i in range(5)] + [noise(3, 1, 12, 5), noise(3, 9, 1, 6)]
     coded = [rans.encode(shares(engine, p), lanes) for p, lanes in zip(batch, (1, 2, 4, 8, 64, 4, 2), strict=True)]

@@ -1,4 +1,4 @@
-"""Threads are used where they pay, by a clock of the test's own."""
+"""Threads are used if they pay, according to a simulated clock."""
 
 from collections.abc import Callable
 from itertools import count
@@ -11,14 +11,14 @@ ROWS = 4 * ROWS_PER_THREAD
 
 
 class Machine:
-    """Where a step's time depends on its threads."""
+    """A simulated machine, on which the time of a step depends on its threads."""
 
     def __init__(self, step_s: Callable[[int], float], threads: int = 2) -> None:
         self.now, self.step_s = 0.0, step_s
         self.pace = Pace(threads, lambda: self.now)
 
     def run(self, steps: int, rows: int = ROWS) -> list[int]:
-        """The threads that each step got."""
+        """The number of threads of each step."""
         chosen = []
         for _ in range(steps):
             chosen.append(self.pace.choose(rows))
@@ -34,7 +34,7 @@ def test_all_threads_are_used_where_they_are_faster() -> None:
 def test_one_thread_is_used_where_others_only_wait() -> None:
     machine = Machine(lambda threads: 1.0 if threads == 1 else 50.0)
     chosen = machine.run(5000)
-    assert machine.now < 1.1 * len(chosen)  # all with one thread would take one second a step
+    assert machine.now < 1.1 * len(chosen)  # with one thread, a step takes one second
     assert 0 < chosen.count(2) < 10
 
 
@@ -80,7 +80,7 @@ def test_steps_of_unequal_size_are_compared_by_the_row() -> None:
     machine = Machine(lambda threads: 0.0)
     pace, chosen = Pace(2, lambda: machine.now), []
     for _ in range(2 * STEPS_BETWEEN):
-        rows = ROWS * (1 + next(ticks))  # steps that grow, as they do in the corner of an image
+        rows = ROWS * (1 + next(ticks))  # steps grow, as in the corner of an image
         chosen.append(pace.choose(rows))
         machine.now += rows / chosen[-1]
     assert chosen[-STEPS_BETWEEN // 2 :] == [2] * (STEPS_BETWEEN // 2)

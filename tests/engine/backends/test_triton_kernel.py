@@ -1,7 +1,7 @@
-"""The Triton kernel, without a GPU: in Triton's interpreter, and compiled for GPUs that are not there.
+"""The Triton kernel without a GPU: run in Triton's interpreter, and compiled for absent GPUs.
 
-PIXZIP_COMPILE=all compiles every mode of every shipped model, which takes minutes; otherwise it is one mode of a small
-one.
+PIXZIP_COMPILE=all compiles every mode of every shipped model, which takes minutes; the default is one mode of a small
+model.
 """
 
 import json
@@ -24,7 +24,7 @@ from pixzip.engine.backends.triton.form import Kernel
 from pixzip.models import library
 from tests.helpers.support import noise, tiny_weights
 
-#: Threads of a block can share so many bytes: of an A100 and of an H100.
+#: Bytes of shared memory per block on an A100 and on an H100.
 SHARED_BYTES = {80: 163 << 10, 90: 227 << 10}
 _ALL = os.environ.get("PIXZIP_COMPILE") == "all"
 #: Model, mode, lanes, compute capability.
@@ -55,7 +55,7 @@ def _found() -> dict[str, Any]:
 
 @pytest.mark.parametrize("model", ["RGB", "grey"])
 def test_interpreted_kernel_is_the_other_forms(model: str, found: dict[str, Any]) -> None:
-    """Its edges are those of tensor operations, and it reads what the plain engine writes, by either coder."""
+    """Edges equal those of tensor operations, and payloads of the plain engine are decoded with either coder."""
     assert len(found[model]) == 3
     assert all(found[model].values()), found[model]
 

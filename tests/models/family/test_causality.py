@@ -1,4 +1,4 @@
-"""What models of the PixelRNN family see, by gradient: nothing of the future, and of the past what the papers say."""
+"""Receptive fields of the PixelRNN family, by gradient: nothing of the future, and the past as in the papers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,13 +18,13 @@ from tests.oracles import reach
 from tests.oracles.reach import Grid
 
 Map = NDArray[np.bool_]
-#: A path can be dead by chance: what any of so many models sees is seen.
+#: Seeds of models whose receptive fields are united, because a path can be dead by chance.
 SEEDS = range(2)
 GRID = (5, 9)
 
 
 def open_up(model: nn.Module) -> None:
-    """Make it unlikely that a ReLU shuts."""
+    """Make zeros of ReLUs unlikely."""
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CausalConv):
@@ -34,14 +34,14 @@ def open_up(model: nn.Module) -> None:
 
 
 def jacobian(function: Callable[[Tensor], Tensor], x: Tensor, outputs: list[int]) -> Map:
-    """Which parts of an input some outputs depend on.
+    """The parts of an input on which some outputs depend.
 
     Args:
-        function: of (M, ...) inputs to (M, S, P) outputs; the input is repeated M times.
-        x: (1, ...).
-        outputs: M of the S.
+        function: (M, ...) inputs -> (M, S, P) outputs; the input is repeated M times.
+        x: (1, ...) input.
+        outputs: indices of M of the S outputs.
     Returns:
-        (M, ...) whether each of them has a gradient there.
+        (M, ...) bool: whether each of the outputs has a gradient there.
     """
     copies = x.expand(len(outputs), *x.shape[1:]).clone().requires_grad_()
     chosen = function(copies)[range(len(outputs)), outputs]
@@ -52,7 +52,7 @@ def jacobian(function: Callable[[Tensor], Tensor], x: Tensor, outputs: list[int]
 def seen(
     name: str, changes: dict[str, Any], h: int, w: int, scale: int = 0, pixel: tuple[int, int] | None = None
 ) -> tuple[Grid, Any, Map]:
-    """(M, H W G) what the sub-pixels of an image that a scale codes depend on: all of them, or those of one pixel."""
+    """(M, H W G) dependencies of the sub-pixels that a scale codes: of all, or of those of one pixel."""
     maps = []
     for seed in SEEDS:
         model = tiny(name, seed, **changes)
@@ -79,7 +79,7 @@ def test_parameters_depend_on_exactly_the_past_that_the_paper_says(variant: str)
         h, w = GRID if scale or len(scales(name)) == 1 else (2 * GRID[0], 2 * GRID[1])
         grid, config, found = seen(name, changes, h, w, scale)
         past = np.tri(grid.size, grid.size, -1, np.bool_)
-        if scale:  # the small image is known beforehand
+        if scale:  # the small image is known in advance
             y, x = np.divmod(np.arange(grid.size) // grid.g, grid.w)
             past |= (y % config.stride == 0) & (x % config.stride == 0)
         assert not (found & ~past).any()
@@ -106,7 +106,7 @@ GREY: dict[str, Any] = {"head": "softmax", "levels": 2, "channels": 1}
 
 
 def around(name: str, changes: dict[str, Any], h: int, w: int, y: int, x: int) -> set[tuple[int, int]]:
-    """Offsets of the pixels that a pixel's first channel sees."""
+    """The offsets of the pixels that a pixel's first channel sees."""
     grid, _, found = seen(name, changes, h, w, pixel=(y, x))
     rows, columns = np.nonzero(found[0].reshape(h, w, grid.g).any(-1))
     return set(zip((rows - y).tolist(), (columns - x).tolist(), strict=True))
@@ -151,7 +151,7 @@ def test_diagonal_bilstm_sees_all_before_a_pixel_but_for_one() -> None:
 
 
 def feature_map(layer: nn.Module, grid: Grid, n_in: int, n_out: int, seed: int) -> Map:
-    """(S, S) what a layer sees, from groups of features to groups of features."""
+    """(S, S) dependencies of a layer's output groups on its input groups."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for p in layer.parameters():

@@ -1,4 +1,4 @@
-"""Named runs of the PixelRNN family: sizes that models can have, and the published ones as they were published."""
+"""Named runs of the PixelRNN family: sizes are valid, and published sizes match the papers."""
 
 import math
 from typing import Any
@@ -33,7 +33,7 @@ def test_there_is_a_config_for_every_model_and_data() -> None:
     assert set(NAMES.values()) == set(FAMILY)
 
 
-#: Sizes as the papers state them (arXiv 1601.06759, 1606.05328 and 1701.05517).
+#: Sizes stated in the papers (arXiv 1601.06759, 1606.05328 and 1701.05517).
 PUBLISHED: dict[str, dict[str, Any]] = {
     "pixelcnn-cifar10": {"layers": 15, "hidden": 128, "features": 1024, "first": 7, "head": "softmax"},
     "row-lstm-cifar10": {"layers": 12, "hidden": 128, "features": 1024, "first": 7, "kernel": 3, "residual": True},

@@ -1,4 +1,4 @@
-"""Frequencies of the PixelRNN family: those of a slow reference in whole numbers, whatever the parameters say."""
+"""Frequencies of the PixelRNN family equal those of a slow integer reference for any parameters."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -22,7 +22,7 @@ from tests.helpers.family import tiny
 TABLES = {name: [int(v) for v in table] for name, table in arithmetic.tables(arithmetic.SHAPES).items()}
 TENSORS = arithmetic.as_tensors(arithmetic.tables(arithmetic.SHAPES))
 TOTAL = 1 << 20
-#: Ends of the range, of the clamps (raw scales from -4 to 4, factors within 4, means from -63.5 to 318.5), and steps.
+#: Ends of the range and of the clamps (raw scales -4 to 4, factors within 4, means -63.5 to 318.5), and single steps.
 EXTREMES = [-1024, 1024, 0, -4, 4, 2.0**-12, -(2.0**-12), 191 / 128, -191 / 128, 3, -0.5, 16]
 mixtures = pytest.mark.parametrize("coupled", [False, True])
 
@@ -32,27 +32,27 @@ def bounded(value: Fraction, low: int, high: int) -> Fraction:
 
 
 def exponentials(logits: list[Fraction]) -> list[int]:
-    """exp(logit - largest), looked up at the nearest entry, 512 a unit; half rounds up."""
+    """exp(logit - largest), looked up at the nearest of 512 entries per unit; halves round up."""
     top = max(logits)
     return [TABLES["exp"][min(floor((top - x) * 512 + Fraction(1, 2)), 16 * 512)] for x in logits]
 
 
 def softmax(logits: list[Fraction]) -> list[int]:
-    """Frequencies: one each, and a share of the rest."""
+    """Frequencies: one for each level, plus a share of the rest."""
     e = exponentials(logits)
     below = [sum(e[:k]) * (TOTAL - len(e)) // sum(e) + k for k in range(len(e) + 1)]
     return [b - a for a, b in pairwise(below)]
 
 
 def normalised(weights: list[int]) -> list[int]:
-    """To a sum of 2^16: quotients of doubles, as IEEE 754 rounds them, and the rest to the first of the largest."""
+    """Normalise to a sum of 2^16: IEEE 754 quotients of doubles, with the remainder added to the first largest."""
     out = [floor(w * (1 << 16) / sum(weights)) for w in weights]
     out[weights.index(max(weights))] += (1 << 16) - sum(out)
     return out
 
 
 def distribution(level: int, mean: Fraction, log_scale: Fraction) -> int:
-    """The logistic distribution function half a level below, in units of 2^-24, between entries by a straight line."""
+    """The logistic distribution function half a level below, in units of 2^-24, with linear interpolation."""
     scale = Fraction(TABLES["scale"][floor((6 - log_scale) * 512 + Fraction(1, 2))], 1 << 24)
     z = bounded((level - Fraction(1, 2) - mean) * scale, -16, 16)
     entry, part = divmod(floor((z + 16) * 64 * 1024), 1024)
@@ -61,7 +61,7 @@ def distribution(level: int, mean: Fraction, log_scale: Fraction) -> int:
 
 
 def mixture(params: list[list[Fraction]], known: list[int], n_mix: int, coupled: bool) -> list[int]:
-    """Frequencies of channel `len(known)` under the parameters of a pixel."""
+    """Frequencies of channel `len(known)` under a pixel's parameters."""
 
     def component(c: int, j: int) -> tuple[Fraction, Fraction]:
         own = params[c]
@@ -87,7 +87,7 @@ def mixture(params: list[list[Fraction]], known: list[int], n_mix: int, coupled:
 
 
 def drawn(rng: np.random.Generator, shape: tuple[int, ...], spread: float) -> Tensor:
-    """Parameters in fixed point: some of a normal distribution, some of the extremes."""
+    """Draw fixed-point parameters: some from a normal distribution, some from the extremes."""
     normal = np.floor(rng.normal(0, spread, shape) * 4096) / 4096
     extreme = np.array(EXTREMES)[rng.integers(len(EXTREMES), size=shape)]
     return torch.from_numpy(np.where(rng.random(shape) < 0.3, extreme, normal))
@@ -173,13 +173,13 @@ def test_frequencies_are_the_probabilities_of_training(kind: str, coupled: bool)
     params = torch.from_numpy(np.round(rng.normal(0, 0.7, (200, 3, head.n_params)) * 4096) / 4096)
     known = torch.zeros(200, 0, dtype=torch.float64)
     with torch.no_grad():
-        for c in range(2):  # values that could have been: far out, nothing says which component they are of
+        for c in range(2):  # plausible values: far out, the component is undetermined
             cdf = head.pmf(params[:, : c + 1], known).cumsum(1)
             drawn_at = torch.from_numpy(rng.random((200, 1))) * cdf[:, -1:]
             known = torch.cat([known, torch.searchsorted(cdf, drawn_at).clamp(max=255).double()], 1)
         pmf = head.pmf(params, known)
         found = torch.from_numpy(frequencies(head, params, known)) / TOTAL
-    # one of 2^20 for every level is an uncertainty of its own; the rest is that of table look-ups
+    # 2^-20 for every level is one error; the rest is that of table look-ups
     assert float((found - pmf).abs().sum(1).max()) < 0.02
     assert float((pmf * (pmf / found).clamp(min=1e-300).log2()).sum(1).mean()) < 1e-3
 

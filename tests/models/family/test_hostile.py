@@ -1,4 +1,4 @@
-"""Hostile weights of the PixelRNN family: refused before they are computed with, and before memory is taken."""
+"""Hostile weights of the PixelRNN family are refused before computation and before allocation."""
 
 import dataclasses
 import json
@@ -109,7 +109,7 @@ def test_weights_whose_sums_could_be_inexact_are_refused() -> None:
 
 
 def test_a_layer_wide_enough_to_leave_doubles_is_refused() -> None:
-    """120 taps of 274 features at the end of int16 are above 2^52 in units of their last bit."""
+    """120 taps of 274 features at the end of int16 exceed 2^52 in units of the last bit."""
     config = GatedPixelCNNConfig(channels=1, levels=2, hidden=274, layers=2, kernel=15, first=3, features=4)
     with torch.device("meta"):
         shapes = {n: tuple(p.shape) for n, p in GatedPixelCNN(config).named_parameters()}

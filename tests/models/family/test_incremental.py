@@ -1,4 +1,4 @@
-"""A front of pixels at a time gives what all at once gives: to rounding in floats, exactly in fixed point."""
+"""Computation by fronts equals that of whole images: up to rounding in floats, exactly in fixed point."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""PixelCNN++: pixel by pixel as all at once, no look at the future, no blind spot, exact in fixed point."""
+"""PixelCNN++: pixel by pixel equals all at once, no dependence on the future, no blind spot, exact in fixed point."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ SIZES = [(7, 6), (4, 8), (3, 9), (1, 1), (1, 7), (9, 1)]
 
 
 def small(seed: int = 0, **sizes: object) -> PixelCNNpp:
-    """An untrained model whose gates and last layer do say something."""
+    """An untrained model whose gates and last layer have an effect."""
     torch.manual_seed(seed)
     sizes = {"hidden": 5, "blocks": 1, "n_mix": 2} | sizes
     if sizes.get("levels") == 2:
@@ -31,7 +31,7 @@ def images(model: Density, h: int, w: int, n: int = 2) -> Tensor:
 
 
 def pixel_by_pixel(model: Density, x: Tensor) -> Tensor:
-    """(N, H, W, C, P) parameters, each computed before its pixel is told."""
+    """(N, H, W, C, P) parameters, each computed before its pixel is stored."""
     n, c, h, w = x.shape
     front, found = model.front(n, h, w), []
     for _ in range(front.steps):

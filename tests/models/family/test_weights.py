@@ -1,4 +1,4 @@
-"""Weights files of the PixelRNN family: what is written is read, and what exact arithmetic cannot take is refused."""
+"""Weights files of the PixelRNN family: round trips, and refusal of weights that break exact arithmetic."""
 
 import dataclasses
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_name_is_that_of_its_model() -> None:
 
 @pytest.fixture
 def small_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pattern that is decoded in no time."""
+    """A pattern that is fast to decode."""
     monkeypatch.setattr(family_engine, "known_answer_pattern", lambda channels: smooth(channels, 5, 6, 1))
 
 
@@ -81,7 +81,7 @@ def test_tampered_weights_do_not_give_the_known_answer(name: str) -> None:
         dataclasses.replace(weights, known_answer="0" * 64),
     ]
     for model in tampered:
-        check(model)  # nothing is wrong with it but that it is another
+        check(model)  # a valid model, but another one
         with pytest.raises(ModelMismatchError, match="other frequencies"):
             FamilyEngine(model)
 
