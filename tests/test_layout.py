@@ -135,6 +135,14 @@ def test_every_folder_is_in_the_picture_and_the_tree(imports: list[Import]) -> N
         assert any((place / name).exists() for place in places), f"{name} is not there"
 
 
+def test_every_interface_and_registry_that_the_page_names_is_defined() -> None:
+    source = "\n".join(file.read_text("utf-8") for file in modules_of(ROOT).values())
+    named = set(re.findall(r"`([A-Z]\w+)`", PICTURE))
+    assert named >= {"Format", "Density", "Model", "Engine", "Stage", "EntropyCoder", "Executor", "CODERS", "VERBS"}
+    missing = {name for name in named if not re.search(rf"^(class )?{name}\b", source, re.MULTILINE)}
+    assert not missing
+
+
 def test_every_folder_of_modules_is_a_package() -> None:
     folders = {file.parent for file in modules_of(ROOT).values()}
     assert not [folder for folder in folders if not (folder / "__init__.py").exists()]

@@ -58,7 +58,6 @@ def train(
     """
     from pixzip.cli.work import train as work
 
-    work.train(
-        data, name, out, init=init, sizes=sizes, megapixels=megapixels, batch=batch, seed=seed, device=device,
-        threads=threads, compiled=compiled, precision=precision, peak_tflops=peak_tflops,
-    )  # fmt: skip
+    changes = {"megapixels": megapixels, "batch": batch, "seed": seed}
+    machine = work.Machine(device, threads, compiled, precision, peak_tflops)
+    work.train(data, name, out, init=init, sizes=sizes, changes=changes, machine=machine)

@@ -1,9 +1,9 @@
 """The work of `pixzip train`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import click
 import torch
@@ -20,6 +20,24 @@ from pixzip.train.loop import run
 from pixzip.train.parallel import processes
 
 
+class Machine(NamedTuple):
+    """How a run uses the machine.
+
+    Attributes:
+        device: "auto", "cpu" or "cuda".
+        threads: number of CPU threads; None for PyTorch's choice.
+        compiled: whether to compile; None for the device's default.
+        precision: of products.
+        peak_tflops: dense bf16 TFLOP/s of the device; None if it is a known GPU, or does not matter.
+    """
+
+    device: str
+    threads: int | None
+    compiled: bool | None
+    precision: Precision
+    peak_tflops: float | None
+
+
 def train(
     data: Sequence[Path],
     name: str,
@@ -27,20 +45,14 @@ def train(
     *,
     init: str | None,
     sizes: Sequence[str],
-    megapixels: float | None,
-    batch: int | None,
-    seed: int | None,
-    device: str,
-    threads: int | None,
-    compiled: bool | None,
-    precision: Precision,
-    peak_tflops: float | None,
+    changes: Mapping[str, Any],
+    machine: Machine,
 ) -> None:
     """Train the model of a config and export it.
 
     Args:
-        sizes: changes of the config as KEY=VALUE.
-        compiled: whether to compile; None for the device's default.
+        sizes: changes of the config or its model as KEY=VALUE.
+        changes: fields of the config; those that are None stay as they are.
     Raises:
         PixzipError: there is no such config or device, the data is unsuitable, or the run failed.
     """
@@ -49,18 +61,16 @@ def train(
         families = ", ".join(sorted({n.removesuffix("-small") for n in CONFIGS}))
         names = ", ".join(wavefront.CONFIGS)
         raise PixzipError(f"config is {name!r}, expected one of {names}; or, with -small or without, {families}")
-    given = {"megapixels": megapixels, "batch": batch, "seed": seed}
-    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    config = _changed(dataclasses.replace(known[name], **changes), sizes)
-    where = resolve_device(device)
-    if threads:
-        torch.set_num_threads(threads)
-    if compiled is None:
-        compiled = where == "cuda"
+    given = {key: value for key, value in changes.items() if value is not None}
+    config = _changed(dataclasses.replace(known[name], **given), sizes)
+    where = resolve_device(machine.device)
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    compiled = where == "cuda" if machine.compiled is None else machine.compiled
     try:
         with processes(where) as these, Display(config.megapixels, these.first) as display:
             these.part(config.batch)
-            execution = Execution(these, compiled, peak_tflops, precision)
+            execution = Execution(these, compiled, machine.peak_tflops, machine.precision)
             if isinstance(config, family.FamilyConfig):
                 if init:
                     raise PixzipError("a model of the PixelRNN family starts from random weights: leave out --init")

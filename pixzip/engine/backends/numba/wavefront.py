@@ -20,10 +20,11 @@ from torch import Tensor
 from pixzip.engine.backends.base import BINS, Wavefront, joined
 from pixzip.engine.backends.numba import heads, trunk
 from pixzip.engine.backends.numba.pace import Pace
+from pixzip.engine.backends.numba.schedule import CompiledSchedule
 from pixzip.engine.backends.torch.gemm import Float32
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.batch import Samples, Segment
-from pixzip.engine.schedule import BACK, RING, Schedule, Step
+from pixzip.engine.batch import Samples
+from pixzip.engine.schedule import Schedule, Step
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, NORTH, NORTH_WEST, WEST
 
 #: Runs of adjacent taps of mask A: number of the first tap, and length.
@@ -41,26 +42,6 @@ _ALONE = threading.Lock()
 def _libraries() -> ThreadpoolController:
     """The thread pools of this process, cached: finding them takes longer than coding a small image."""
     return ThreadpoolController()
-
-
-class _CompiledSchedule(Schedule):
-    def __init__(self, sizes: list[tuple[int, int]]) -> None:
-        super().__init__(sizes)
-        self._back, self._rise = np.array(BACK, np.int64), np.array([dy for dy, _ in MASK_B], np.int64)
-        self._first, self._count = np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64)
-        self._image, self._address = np.zeros(self.most, np.int64), np.zeros(self.most, np.int64)
-        self._taps = np.zeros((self.most, len(MASK_B)), np.int64)
-
-    def step(self, t: int) -> Step:
-        m = trunk.diagonal(
-            t, self.height, self.width, self.base, self.pitch, self.first_row, self._places, self.most,
-            self._back, self._rise, self._first, self._count, self._image, self._address, self._taps,
-        )  # fmt: skip
-        if len(self.sizes) == 1:
-            segments = [Segment(0, slice(0, m))] if m else []
-        else:
-            segments = self._segments(self._count, np.cumsum(self._count) - self._count)
-        return Step(t, segments, self._image[:m], self._address[:m], t % RING * self.most, self._taps[:m])
 
 
 class _Heads(NamedTuple):
@@ -102,7 +83,7 @@ class CompiledWavefront(Wavefront):
         self._parts = 1
 
     def make_schedule(self, sizes: list[tuple[int, int]]) -> Schedule:
-        return _CompiledSchedule(sizes)
+        return CompiledSchedule(sizes)
 
     @contextlib.contextmanager
     def coding(self) -> Iterator[None]:
