@@ -52,7 +52,9 @@ def with_engine(channels: int, images: list[Samples]) -> dict[str, Any]:
         made.decode(decoding(payloads, sizes(images), coders=coders)), images
     )
     lanes = [rans.encode(shares(plain, p), n) for p, n in zip(images, (2, 4, 1), strict=False)]
-    found["pixels of lanes that take turns"] = same(made.form.decode(lanes, sizes(images), "rans"), images)
+    found["pixels of lanes that take turns"] = same(
+        made.form.decode(decoding(lanes, sizes(images), coders=[RANS] * len(lanes))), images
+    )
     return found
 
 
@@ -79,7 +81,7 @@ def with_damage() -> list[tuple[str, str]]:
     return [
         (
             outcome(lambda data=data: plain.decode(decoding([data], [(1, 2)]))),
-            outcome(lambda data=data: form.decode([data], [(1, 2)], "range")),
+            outcome(lambda data=data: form.decode(decoding([data], [(1, 2)]))),
         )
         for data in damages(payload)
     ]

@@ -16,7 +16,7 @@ from pixzip.engine.backends.cuda import memory
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
 from pixzip.engine.backends.cuda.memory import TooLargeError, halved
-from pixzip.engine.base import Progress
+from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.wavefront import WavefrontEngine
@@ -33,15 +33,9 @@ class Both(Steps):
         self.plain = WavefrontEngine(engine.model, backend="float32")
         self.decoded: list[tuple[str, int]] = []
 
-    def decode(
-        self,
-        payloads: Sequence[bytes],
-        sizes: list[tuple[int, int]],
-        coder: str,
-        progress: Progress | None = None,
-    ) -> list[Samples]:
-        self.decoded.append((coder, len(payloads)))
-        return self.plain.decode(decoding(payloads, sizes, coders=[CODERS[coder]] * len(payloads)))
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        self.decoded.append((jobs[0].coder.name, len(jobs)))
+        return self.plain.decode(jobs)
 
 
 FORMS: dict[str, Callable[[WavefrontEngine], Form]] = {"steps": lambda e: Steps(e.layers), "both": Both}

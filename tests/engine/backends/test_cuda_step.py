@@ -11,9 +11,10 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.engine.backends.cuda import graph
 from pixzip.engine.backends.cuda.batch import Steps
+from pixzip.engine.base import Job
 from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
-from tests.helpers.support import encoding, noise, scene, shares, tiny_weights
+from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny_weights
 
 SIZES = [(7, 11), (1, 1), (1, 9), (6, 1), (2, 14), (5, 4), (3, 3)]
 
@@ -26,6 +27,10 @@ def images(channels: int, n: int) -> list[Samples]:
 
 def sizes(batch: Sequence[Samples]) -> list[tuple[int, int]]:
     return [samples.shape[:2] for samples in batch]
+
+
+def rans_jobs(coded: Sequence[bytes], sides: Sequence[tuple[int, int]]) -> list[Job]:
+    return decoding(coded, sides, coders=[RANS] * len(coded))
 
 
 def payloads(form: Steps, batch: Sequence[Samples], coder: EntropyCoder) -> list[bytes]:
@@ -51,7 +56,7 @@ def test_batches_give_the_bytes_of_the_plain_engine_and_are_decoded(engine: Wave
     batch, form = images(engine.model.channels, n), Steps(engine.layers)
     for coder in CODERS.values():
         assert payloads(form, batch, coder) == engine.encode(encoding(batch, coder=coder))
-    assert same(form.decode(payloads(form, batch, RANS), sizes(batch), "rans"), batch)
+    assert same(form.decode(rans_jobs(payloads(form, batch, RANS), sizes(batch))), batch)
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (1, 9), (9, 1), (2, 2), (6, 7)])
@@ -64,8 +69,8 @@ def test_an_image_is_the_same_alone_and_between_noise_of_other_widths(
     batch = [noise(channels, 5, 14, 1), samples, noise(channels, 12, 2, 2)]
     assert np.array_equal(form.edges(batch)[1], alone)
     both = payloads(form, batch, RANS)
-    assert same(form.decode(both, sizes(batch), "rans"), batch)
-    assert same(form.decode(both[1:2], [sides], "rans"), [samples])
+    assert same(form.decode(rans_jobs(both, sizes(batch))), batch)
+    assert same(form.decode(rans_jobs(both[1:2], [sides])), [samples])
 
 
 def test_lanes_and_rounds_of_all_numbers_are_decoded_together() -> None:
@@ -73,7 +78,7 @@ def test_lanes_and_rounds_of_all_numbers_are_decoded_together() -> None:
     engine = WavefrontEngine(tiny_weights(3, seed=22), backend="float32")
     batch = [scene(3, 18, 9, i) for i in range(5)] + [noise(3, 1, 12, 5), noise(3, 9, 1, 6)]
     coded = [rans.encode(shares(engine, p), lanes) for p, lanes in zip(batch, (1, 2, 4, 8, 64, 4, 2), strict=True)]
-    assert same(Steps(engine.layers).decode(coded, sizes(batch), "rans"), batch)
+    assert same(Steps(engine.layers).decode(rans_jobs(coded, sizes(batch))), batch)
 
 
 @pytest.fixture(scope="module", name="small")
@@ -93,21 +98,21 @@ def test_every_truncation_and_every_flipped_byte_is_an_error(small: tuple[Steps,
     ]
     for data in bad:
         with pytest.raises(BitstreamError):
-            form.decode([data], sizes([samples]), "rans")
+            form.decode(rans_jobs([data], sizes([samples])))
 
 
 def test_a_damaged_payload_among_good_ones_is_an_error(small: tuple[Steps, Samples, bytes]) -> None:
     form, samples, payload = small
-    assert same(form.decode([payload] * 3, sizes([samples] * 3), "rans"), [samples] * 3)
+    assert same(form.decode(rans_jobs([payload] * 3, sizes([samples] * 3))), [samples] * 3)
     for data, message in ((payload[:-4], "ends before"), (payload + bytes(4), "goes on"), (b"\x09", "2\\^9 lanes")):
         with pytest.raises(BitstreamError, match=message):
-            form.decode([payload, data, payload], sizes([samples] * 3), "rans")
+            form.decode(rans_jobs([payload, data, payload], sizes([samples] * 3)))
 
 
 def test_payloads_of_the_range_coder_are_a_callers_mistake(small: tuple[Steps, Samples, bytes]) -> None:
     form, samples, payload = small
     with pytest.raises(ValueError, match="coder range, expected rans"):
-        form.decode([payload], sizes([samples]), "range")
+        form.decode(decoding([payload], sizes([samples])))
 
 
 def test_progress_ends_with_all_steps(monkeypatch: pytest.MonkeyPatch, small: tuple[Steps, Samples, bytes]) -> None:

@@ -13,7 +13,7 @@ from pixzip.engine.backends.cuda.lanes import Lanes
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.cuda.step import FromImages, FromPayloads, MaskedStep
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.base import Progress
+from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 
 
@@ -31,14 +31,8 @@ class Form(ABC):
         """(H, W, C) uint8 images in coding order -> (H, W, C, 2) edges for an entropy coder, see `FromImages`."""
 
     @abstractmethod
-    def decode(
-        self,
-        payloads: Sequence[bytes],
-        sizes: list[tuple[int, int]],
-        coder: str,
-        progress: Progress | None = None,
-    ) -> list[Samples]:
-        """Payloads of one coder and the (height, width) of each -> (H, W, C) images in coding order.
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        """Jobs with payloads of one of its coders -> (H, W, C) images in coding order.
 
         Raises:
             BitstreamError: a payload does not end with its image.
@@ -60,18 +54,13 @@ class Steps(Form):
         found = known.edges.cpu().numpy()
         return [np.ascontiguousarray(slots.schedule.view(found, i)) for i in range(len(images))]
 
-    def decode(
-        self,
-        payloads: Sequence[bytes],
-        sizes: list[tuple[int, int]],
-        coder: str,
-        progress: Progress | None = None,
-    ) -> list[Samples]:
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        (coder,) = {job.coder.name for job in jobs}
         if coder not in self.coders:
             raise ValueError(f"payloads are of the coder {coder}, expected rans")
-        slots = Slots(sizes, self.device)
-        lanes = Lanes(payloads, slots, self.device)
+        slots = Slots([job.size for job in jobs], self.device)
+        lanes = Lanes([job.coded for job in jobs], slots, self.device)
         step = MaskedStep(self.layers, slots, FromPayloads(lanes))
         graph.run(step, progress)
         lanes.check_exhausted()
-        return [step.samples(i) for i in range(len(sizes))]
+        return [step.samples(i) for i in range(len(jobs))]

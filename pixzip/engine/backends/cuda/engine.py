@@ -81,7 +81,7 @@ class DeviceEngine(WavefrontEngine):
                     *(coder.variants(edges, pattern) if coder.variants else ()),
                 ):  # one at a time: a batch may compile to another program
                     try:
-                        (back,) = form.decode([one], [pattern.shape[:2]], coder.name)
+                        (back,) = form.decode([Job.decoding(one, *pattern.shape[:2], coder=coder)])
                     except BitstreamError:
                         return False
                     if not np.array_equal(back, pattern):
@@ -121,7 +121,7 @@ class DeviceEngine(WavefrontEngine):
             def decoded(part: list[int], coder: str = coder) -> list[Samples]:
                 some = [jobs[i] for i in part]
                 if coder in form.coders:
-                    return form.decode([job.coded for job in some], [job.size for job in some], coder, progress)
+                    return form.decode(some, progress)
                 return super(DeviceEngine, self).decode(some, progress)
 
             answers |= zip(chosen, halved(decoded, chosen), strict=True)

@@ -21,7 +21,7 @@ from pixzip.engine.backends.cuda.memory import TooLargeError
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.triton import kernel
 from pixzip.engine.backends.triton.operands import ROWS, operands, power_of_two
-from pixzip.engine.base import Progress
+from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING
 from pixzip.models.wavefront.weights import IntegerWeights
@@ -173,16 +173,11 @@ class Kernel(Form):
         found = batch.edges.cpu().numpy()
         return [np.ascontiguousarray(schedule.view(found, i)) for i in range(len(images))]
 
-    def decode(
-        self,
-        payloads: Sequence[bytes],
-        sizes: list[tuple[int, int]],
-        coder: str,
-        progress: Progress | None = None,
-    ) -> list[Samples]:
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        payloads, (coder,) = [job.coded for job in jobs], {job.coder.name for job in jobs}
         rans_coded = coder == RANS.name
         sources = _of_rans(payloads) if rans_coded else _of_range(payloads)
-        batch = _Batch(self.weights, sizes, sources, self.device)
+        batch = _Batch(self.weights, [job.size for job in jobs], sources, self.device)
         self._run(batch, kernel.RANS if rans_coded else kernel.RANGE, progress)
         states, at, damaged = (x.cpu().numpy() for x in (batch.states, batch.at, batch.damaged))
         read = at - (sources.ends - sources.lengths)
@@ -195,7 +190,7 @@ class Kernel(Form):
             elif read[i] < length or not _may_end(*own.view(np.uint64).tolist()):
                 raise BitstreamError("payload goes on after its last pixel")
         found = batch.buffer.cpu().numpy()
-        return [batch.slots.schedule.view(found, i) for i in range(len(sizes))]
+        return [batch.slots.schedule.view(found, i) for i in range(len(jobs))]
 
     def constants(self, batch: _Batch, mode: int) -> dict[str, int]:
         """The compile-time constants of the kernel."""
