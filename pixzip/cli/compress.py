@@ -56,7 +56,7 @@ def compress(
     if stack:
         refused = {"--rm": manner.remove, "--dry-run": manner.dry_run, "--json": manner.json_lines}
         refuse_with("--stack", refused, "all inputs become one file")
-        refuse_with("--stack", {"--coder rans": coder == "rans"}, "a stack is one stream of the range coder")
+        refuse_with("--stack", {f"--coder {coder}": coder != "range"}, "a stack is one stream of the range coder")
         from pixzip.cli.work import stack as stacks
 
         stacks.compress(

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pixcodecs.container import stack
-from pixcodecs.container.blocks import Kind
+from pixcodecs.container import blocks, stack
 from pixcodecs.container.image import Buffer, Extra
 from pixcodecs.container.limits import STACK_VERSION
 
@@ -71,8 +70,8 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
 def _kind(opening: Opening, tile: int) -> str:
     block = opening.block(tile)
     if opening.header.version == 1:
-        return Kind.MODEL.name
-    return Kind(block[0]).name if block and block[0] in Kind.__members__.values() else "unknown"
+        return blocks.Kind.MODEL.name
+    return blocks.name_of(block[0]) if block else "unknown"
 
 
 def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

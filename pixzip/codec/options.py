@@ -59,10 +59,8 @@ class Options:
             device: see `coding_device`.
             choices: values of other fields.
         """
-        return cls(
-            partial(library.resolve, model), library.with_model(model), library.graphics_beside(model), Local(device),
-            **choices,
-        )  # fmt: skip
+        own = partial(library.resolve, model), library.with_model(model), library.graphics_beside(model)
+        return cls(*own, **{"executor": Local(device), **choices})
 
     @classmethod
     def only(cls, model: Model, **choices: Any) -> Options:
@@ -76,7 +74,7 @@ class Options:
         Args:
             extra: weights files to search besides shipped and local models.
         """
-        return cls(model_by_id=partial(library.by_id, extra=extra), executor=Local(device), **choices)
+        return cls(model_by_id=partial(library.by_id, extra=extra), **{"executor": Local(device), **choices})
 
 
 #: Options with the default model on the CPU.

@@ -105,7 +105,7 @@ class Search:
     def whole(self, samples: Samples, depth: int, tiles: Sequence[Coded]) -> Coded | None:
         """One block for an image of several tiles, if smaller: WebP and PNG refer back to the whole image."""
         total = sum(tile.size_bytes + 10 for tile in tiles)
-        if self.models_only or not {Kind(tile.block[0]) for tile in tiles} & _OF_DRAWINGS:
+        if self.models_only or not {tile.block[0] for tile in tiles} & _OF_DRAWINGS:
             return None
         candidates = _webp(samples, total) if depth <= 8 else _png(samples, depth)
         return next((c for c in candidates if c.size_bytes < total), None)

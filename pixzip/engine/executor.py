@@ -27,6 +27,8 @@ Item = TypeVar("Item")
 #: value at least 1 of 2^20, so one value has at most 2^20 - 255: at least 0.00035 bits.  The range coder's rounding
 #: only lowers the likeliest value, except for one part in 2^24 per row; rANS changes bits by at most 1/2000.
 MIN_SUBPIXEL_BITS = 0.0003
+#: The same of a digit whose frequencies a stage refined: 16 values have at least 1 of at most 2^20 each.
+MIN_DIGIT_BITS = 2e-5
 
 
 class Ask(NamedTuple):
@@ -54,7 +56,8 @@ class Payload(NamedTuple):
         Raises:
             BitstreamError: too short for the shape, whatever the model, or the model is for other channels.
         """
-        least = math.prod(self.shape) * MIN_SUBPIXEL_BITS - 64
+        bits = MIN_SUBPIXEL_BITS if self.stage is IDENTITY else self.precision.digits * MIN_DIGIT_BITS
+        least = math.prod(self.shape) * bits - 64
         if 8 * len(self.payload) < least:
             found, size = len(self.payload), f"{self.shape[1]}x{self.shape[0]}"
             raise BitstreamError(f"payload has {found} bytes, {size} pixels take at least {math.ceil(least / 8)}")

@@ -10,7 +10,9 @@ from pixcodecs.errors import BitstreamError
 
 from pixzip import codec
 from pixzip.cli.compress import compress
-from tests.helpers.support import photo, tiny_weights
+from pixzip.codec import describe, tiles
+from pixzip.codec.search import Coded, Search
+from tests.helpers.support import noise, photo, tiny_weights
 
 KIND, HIGH_DEPTH_KIND = 200, 201
 MODEL = tiny_weights(3)
@@ -73,6 +75,17 @@ def test_a_coder_that_is_added_codes_files_and_reads_them(bits: int) -> None:
         assert len(block) > image.size * bits // 4
     mixed = codec.decompress([*codec.compress(images[:1], with_model(registry.RANGE)), *files[1:]], with_model(TOY))
     assert all(np.array_equal(codec.as_array(a), b) for a, b in zip(mixed, images, strict=True))
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_coder_that_is_added_is_searched_with_and_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "WHOLE_PIXELS", 0)
+    monkeypatch.setattr(tiles, "TILE_SIDE", 16)
+    image = noise(3, 20, 40, 1)
+    (file,) = codec.compress([image], with_model(TOY))
+    assert describe.facts(file)["blocks"] == {"TOY_MODEL": len(codec.Opening(file).header.tiles)}
+    blocks = [Coded(codec.Opening(file).block(i)) for i in range(6)]
+    assert Search({}, coder=TOY).whole(image, 8, blocks) is None  # only drawings are tried as a whole
 
 
 def test_a_coder_that_is_not_added_is_an_unknown_kind() -> None:

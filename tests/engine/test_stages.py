@@ -1,5 +1,7 @@
 """A stage is one class: an added stage refines the models' frequencies, equally in encoder and decoder."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from pixcodecs.coders.base import TOTAL, Rows, Symbols
 from pixcodecs.coders.registry import RANGE, RANS
+from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.base import Engine
 from pixzip.engine.batch import Batch, Samples, Segment, Step
@@ -101,6 +104,40 @@ def test_jobs_with_and_without_a_stage_are_coded_side_by_side(make) -> None:  # 
     assert engine.nll_bits(jobs) == pytest.approx([engine.nll_bits([job])[0] for job in jobs])
     decoded = engine.decode([replace(job, samples=None, payload=p) for job, p in zip(jobs, payloads, strict=True)])
     assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """A stage that is all but certain of the lowest digit: the least that a payload can take."""
+
+    name: str = "oracle"
+
+    def start(self, batch: Batch) -> Oracle:
+        return self
+
+    def begin(self, step: Step) -> None: ...
+
+    def refine(self, channel: int, before: Sequence[Symbols], freqs: Rows) -> Rows:
+        certain = np.ones_like(freqs)
+        certain[:, 0] = TOTAL - 15
+        return certain
+
+    def learn(self, channel: int, digits: Sequence[Symbols]) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def test_a_payload_of_a_certain_stage_is_not_taken_for_damaged() -> None:
+    """Files may be refused before they are decoded when they are too short for any model, but not for any stage."""
+    model, samples = tiny_weights(3, seed=5, spread=1.0), np.zeros((300, 400, 3), np.uint8)
+    (payload,) = Local().encode([Ask(samples, model, stage=Oracle())])
+    assert len(payload) < 40
+    (back,) = Local().decode([Payload(model, payload, samples.shape, stage=Oracle())])
+    assert np.array_equal(back, samples)
+    with pytest.raises(BitstreamError, match="pixels take at least"):
+        Local().decode([Payload(model, payload, samples.shape)])
+    with pytest.raises(BitstreamError, match="pixels take at least"):
+        Local().decode([Payload(model, payload, (3000, 4000, 3), stage=Oracle())])
 
 
 @pytest.mark.parametrize("coder", [RANGE, RANS])

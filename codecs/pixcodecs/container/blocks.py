@@ -43,6 +43,14 @@ class Kind(IntEnum):
     DEEP_RANS_MODEL = 12
 
 
+def name_of(number: int) -> str:
+    """The name of a kind of block, e.g. "WEBP"; "unknown" where this version knows none of this number."""
+    if number in Kind.__members__.values():
+        return Kind(number).name
+    coder = coder_of_kind(number)
+    return "unknown" if coder is None else f"{coder.name.upper()}_MODEL"
+
+
 class Precision(NamedTuple):
     """Samples of `depth` bits for a model whose grey level is 2^unit samples wide."""
 
