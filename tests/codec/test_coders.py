@@ -80,8 +80,8 @@ def test_a_coder_that_is_added_codes_files_and_reads_them(bits: int) -> None:
 @pytest.mark.usefixtures("toy")
 def test_a_coder_that_is_added_is_searched_with_and_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 0)
-    monkeypatch.setattr(tiles, "TILE_SIDE", 16)
-    image = noise(3, 20, 40, 1)
+    monkeypatch.setattr(tiles, "TILE_SIDE", 20)
+    image = noise(3, 40, 60, 1)
     (file,) = codec.compress([image], with_model(TOY))
     assert describe.facts(file)["blocks"] == {"TOY_MODEL": len(codec.Opening(file).header.tiles)}
     blocks = [Coded(codec.Opening(file).block(i)) for i in range(6)]
