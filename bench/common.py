@@ -14,7 +14,7 @@ from pixzip import codec as pxz
 from pixzip.image.picture import Picture as AnyPicture
 from pixzip.report import measure
 from pixzip.report import provenance as origins
-from pixzip.report.codecs import Codec, jpeg_xl, pixzip, png, webp
+from pixzip.report.codecs import MeasuredCodec, jpeg_xl, pixzip, png, webp
 from pixzip.train.data import read_images
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
@@ -27,12 +27,12 @@ JXL = "JPEG XL e9"
 pixzip_codec, timed, warm_up = pixzip, measure.timed, measure.warm_up
 
 
-def peers(threads: int) -> list[Codec]:
+def peers(threads: int) -> list[MeasuredCodec]:
     """PNG, WebP and JPEG XL, each at its densest common lossless setting; only libjxl uses `threads`."""
     return [png(), webp(), jpeg_xl(9, threads)]
 
 
-def round_trip(codec: Codec, picture: Picture | AnyPicture) -> tuple[int, float, float]:
+def round_trip(codec: MeasuredCodec, picture: Picture | AnyPicture) -> tuple[int, float, float]:
     """(file bytes, encoding seconds, decoding seconds).
 
     Raises:

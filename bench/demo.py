@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from common import Codec, load, peers, pixzip_codec, timed, warm_up
+from common import MeasuredCodec, load, peers, pixzip_codec, timed, warm_up
 from PIL import Image
 
 from pixzip.codec import as_picture
@@ -42,7 +42,7 @@ def main(image: Path, models: str, threads: int, out: Path) -> None:
     click.echo(f"Every pixel of every file came back as it was. Files are in {out}/")
 
 
-def write(folder: Path, stem: str, codec: Codec, data: bytes, decoded: np.ndarray) -> None:
+def write(folder: Path, stem: str, codec: MeasuredCodec, data: bytes, decoded: np.ndarray) -> None:
     """Write the compressed file, and its decoded image as PNG."""
     base = f"{stem}-{codec.name.split()[-1]}"
     (folder / f"{base}.pxz").write_bytes(data)

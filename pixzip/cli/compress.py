@@ -17,7 +17,7 @@ from pixzip.cli.options import (
 )  # fmt: skip
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
-KIND = inputs.Kind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}))
+KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}))
 
 
 @click.command(

@@ -21,7 +21,7 @@ from pixzip.cli.options import (
 from pixzip.io import streams
 from pixzip.io.names import SUFFIX, folder_name, image_name
 
-KIND = inputs.Kind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
+KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):

@@ -26,7 +26,7 @@ def image_suffixes() -> frozenset[str]:
     return sources.folder_suffixes()
 
 
-class Kind(NamedTuple):
+class InputKind(NamedTuple):
     """The inputs and outputs of a command.
 
     Attributes:
@@ -42,7 +42,7 @@ class Kind(NamedTuple):
     not_folders: Callable[[], frozenset[str]] = frozenset
 
 
-def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -> None:
+def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKind) -> None:
     """Enter the files in the ledger; those to work on are planned.
 
     Args:
@@ -77,7 +77,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: Kind) -
                 ledger.fail(name, e)
 
 
-def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
+def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
     """Yield a file as given, or the files in a folder and its subfolders, see `sources.walk`."""
     path = Path(given)
     if given == streams.STANDARD or not path.is_dir():
@@ -95,7 +95,7 @@ def _found(ledger: Ledger, given: str, kind: Kind) -> Iterator[Found]:
         yield Found(str(path / inner), inner)
 
 
-def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) -> Path | None:
+def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKind) -> Path | None:
     """The existing or new folder that `-o` names; None if it names no folder."""
     if out is None or kind.renamed is None:
         return None
@@ -112,7 +112,7 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: Kind) ->
     return path
 
 
-def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: Kind) -> str | None:
+def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: InputKind) -> str | None:
     if kind.renamed is None:
         return None
     if folder is not None:

@@ -15,7 +15,7 @@ from pixzip.cli.options import (
 )  # fmt: skip
 from pixzip.io.names import SUFFIX
 
-KIND = inputs.Kind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}))
+KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}))
 
 
 @click.command()

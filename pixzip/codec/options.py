@@ -59,7 +59,7 @@ class Options:
             device: see `coding_device`.
             choices: values of other fields.
         """
-        own = partial(library.resolve, model), library.with_model(model), library.graphics_beside(model)
+        own = partial(library.resolve, model), library.with_model(model), library.drawings_beside(model)
         return cls(*own, **{"executor": Local(device), **choices})
 
     @classmethod

@@ -79,7 +79,9 @@ class Schedule:
     def __iter__(self) -> Iterator[Step]:
         self._places.fill(self.zero_row)
         for t in range(self.steps):
-            yield self.step(t)
+            step = self.step(t)
+            if step.segments:  # every other step of images one pixel wide has no pixels
+                yield step
 
     def step(self, t: int) -> Step:
         """The pixels of step `t`; steps must be requested in order."""

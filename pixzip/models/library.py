@@ -166,7 +166,7 @@ def find(name_or_path: str) -> base.Model:
     return load(path)
 
 
-def graphics_beside(name_or_path: str) -> Callable[[int], base.Model] | None:
+def drawings_beside(name_or_path: str) -> Callable[[int], base.Model] | None:
     """Number of channels -> the model for drawings that is tried beside a shipped model; None for other models."""
     shipped = shipped_paths()
     drawings = {GRAPHICS, f"{GRAPHICS}-grey"}

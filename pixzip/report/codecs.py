@@ -36,7 +36,7 @@ def _holds_all(picture: Picture) -> str:
 
 
 @dataclass(frozen=True)
-class Codec:
+class MeasuredCodec:
     """Converts one picture to one file and back.
 
     Attributes:
@@ -74,7 +74,7 @@ def _more_than_8_bits(picture: Picture) -> str:
     return "has no more than 8 bits a sample" if picture.depth > 8 else ""
 
 
-def png() -> Codec:
+def png() -> MeasuredCodec:
     """PNG with libpng's filters and the slowest deflate."""
 
     def encode(picture: Picture) -> bytes:
@@ -82,10 +82,12 @@ def png() -> Codec:
             return bytes(imagecodecs.png_encode(pxz.as_array(picture), level=9))
         return _save(picture, "PNG", optimize=True)
 
-    return Codec("png", "PNG", "Pillow, optimised; imagecodecs, level 9, of 16 bits", encode, imagecodecs.png_decode)
+    return MeasuredCodec(
+        "png", "PNG", "Pillow, optimised; imagecodecs, level 9, of 16 bits", encode, imagecodecs.png_decode
+    )
 
 
-def webp() -> Codec:
+def webp() -> MeasuredCodec:
     """WebP with libwebp's slowest setting; grey becomes equal R, G and B, at no cost."""
 
     def lacks(picture: Picture) -> str:
@@ -94,10 +96,10 @@ def webp() -> Codec:
         return _more_than_8_bits(picture)
 
     encode = partial(_save, form="WEBP", lossless=True, exact=True, method=6, quality=100)
-    return Codec("webp", "WebP", "lossless, method 6, quality 100", encode, _open, lacks)
+    return MeasuredCodec("webp", "WebP", "lossless, method 6, quality 100", encode, _open, lacks)
 
 
-def jpeg_xl(effort: int, threads: int) -> Codec:
+def jpeg_xl(effort: int, threads: int) -> MeasuredCodec:
     """JPEG XL by libjxl, which uses at least 9 bits for two-byte samples."""
 
     def encode(picture: Picture) -> bytes:
@@ -109,10 +111,10 @@ def jpeg_xl(effort: int, threads: int) -> Codec:
         found: Samples = imagecodecs.jpegxl_decode(data, numthreads=threads)
         return found
 
-    return Codec(f"jxl-e{effort}", f"JPEG XL e{effort}", f"lossless, effort {effort}", encode, decode)
+    return MeasuredCodec(f"jxl-e{effort}", f"JPEG XL e{effort}", f"lossless, effort {effort}", encode, decode)
 
 
-def jpeg_ls() -> Codec:
+def jpeg_ls() -> MeasuredCodec:
     """JPEG-LS by CharLS."""
 
     def lacks(picture: Picture) -> str:
@@ -121,10 +123,10 @@ def jpeg_ls() -> Codec:
     def encode(picture: Picture) -> bytes:
         return bytes(imagecodecs.jpegls_encode(pxz.as_array(picture)))
 
-    return Codec("jpegls", "JPEG-LS", "lossless", encode, imagecodecs.jpegls_decode, lacks)
+    return MeasuredCodec("jpegls", "JPEG-LS", "lossless", encode, imagecodecs.jpegls_decode, lacks)
 
 
-def jpeg_2000(threads: int) -> Codec:
+def jpeg_2000(threads: int) -> MeasuredCodec:
     """JPEG 2000 by OpenJPEG, with the reversible wavelet and colour transform."""
 
     def encode(picture: Picture) -> bytes:
@@ -136,10 +138,10 @@ def jpeg_2000(threads: int) -> Codec:
         found: Samples = imagecodecs.jpeg2k_decode(data, numthreads=threads)
         return found
 
-    return Codec("jpeg2000", "JPEG 2000", "reversible", encode, decode)
+    return MeasuredCodec("jpeg2000", "JPEG 2000", "reversible", encode, decode)
 
 
-def avif(threads: int) -> Codec:
+def avif(threads: int) -> MeasuredCodec:
     """AVIF by libavif, 4:4:4 without a colour transform."""
 
     def lacks(picture: Picture) -> str:
@@ -153,10 +155,10 @@ def avif(threads: int) -> Codec:
         found: Samples = imagecodecs.avif_decode(data, numthreads=threads)
         return found
 
-    return Codec("avif", "AVIF", "lossless, speed 6", encode, decode, lacks)
+    return MeasuredCodec("avif", "AVIF", "lossless, speed 6", encode, decode, lacks)
 
 
-def qoi() -> Codec:
+def qoi() -> MeasuredCodec:
     """QOI by the reference encoder, or by Pillow."""
 
     def lacks(picture: Picture) -> str:
@@ -166,11 +168,11 @@ def qoi() -> Codec:
         return bytes(imagecodecs.qoi_encode(picture.samples))
 
     if imagecodecs.QOI.available:
-        return Codec("qoi", "QOI", "imagecodecs", encode, imagecodecs.qoi_decode, lacks)
-    return Codec("qoi", "QOI", "Pillow", partial(_save, form="QOI"), _open, lacks)
+        return MeasuredCodec("qoi", "QOI", "imagecodecs", encode, imagecodecs.qoi_decode, lacks)
+    return MeasuredCodec("qoi", "QOI", "Pillow", partial(_save, form="QOI"), _open, lacks)
 
 
-def pixzip(model: str, device: str = "cpu") -> Codec:
+def pixzip(model: str, device: str = "cpu") -> MeasuredCodec:
     """One of pixzip's own models, called with one picture at a time.
 
     Args:
@@ -181,13 +183,13 @@ def pixzip(model: str, device: str = "cpu") -> Codec:
     found = api.Codec(model, device, max_pixels=None)
     codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
     settings = f"model {library.find(model).model_id.hex()}, {found.device}"
-    return Codec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode)
+    return MeasuredCodec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode)
 
 
 class _Known(NamedTuple):
     """The constructor of a codec, and whether the installed libraries support it."""
 
-    make: Callable[[int, str], Codec]  # threads, device
+    make: Callable[[int, str], MeasuredCodec]  # threads, device
     installed: Callable[[], bool] = lambda: True
 
 
@@ -219,7 +221,7 @@ def model_of(codec_id: str) -> str:
     return ""
 
 
-def make(codec_id: str, threads: int, device: str = "cpu") -> Codec:
+def make(codec_id: str, threads: int, device: str = "cpu") -> MeasuredCodec:
     """
     Args:
         threads: number of threads for libjxl, OpenJPEG and libavif.
@@ -237,7 +239,7 @@ def make(codec_id: str, threads: int, device: str = "cpu") -> Codec:
     return _KNOWN[codec_id].make(threads, device)
 
 
-def select(names: Sequence[str], threads: int, device: str = "cpu") -> list[Codec]:
+def select(names: Sequence[str], threads: int, device: str = "cpu") -> list[MeasuredCodec]:
     """The codecs of these names, without duplicates; `all` selects every installed codec.
 
     Raises:

@@ -13,7 +13,7 @@ from pixzip import codec as pxz
 from pixzip.image.picture import Picture, Samples
 from pixzip.image.sources import Source
 from pixzip.report import images as report_images
-from pixzip.report.codecs import REFERENCE, Codec
+from pixzip.report.codecs import REFERENCE, MeasuredCodec
 
 LOSSLESS, LOSSY, UNSUPPORTED, FAILED = "lossless", "not lossless", "unsupported", "failed"
 #: Result of a codec on an image: {"status": ...}, with "reason" for the last two statuses, figures for the others.
@@ -56,7 +56,7 @@ def same(found: Samples, picture: Picture) -> bool:
     return np.array_equal(found, expected)
 
 
-def round_trip(codec: Codec, picture: Picture, repeats: int = 1) -> Outcome:
+def round_trip(codec: MeasuredCodec, picture: Picture, repeats: int = 1) -> Outcome:
     """Encode and decode a picture: seconds are medians, "bpsp" is bits per sub-pixel, headers included."""
     if lacks := codec.lacks(picture):
         return {"status": UNSUPPORTED, "reason": f"{codec.name} {lacks}"}
@@ -84,7 +84,7 @@ def round_trip(codec: Codec, picture: Picture, repeats: int = 1) -> Outcome:
     }
 
 
-def warm_up(codecs: Sequence[Codec], channels: int = 3) -> None:
+def warm_up(codecs: Sequence[MeasuredCodec], channels: int = 3) -> None:
     """Load models, compile kernels and start threads."""
     ramp = np.add.outer(np.arange(48), np.arange(64))[..., None] * np.arange(1, channels + 1)
     for codec in codecs:
@@ -93,7 +93,7 @@ def warm_up(codecs: Sequence[Codec], channels: int = 3) -> None:
 
 def measure(
     sources: Iterable[Source],
-    codecs: Sequence[Codec],
+    codecs: Sequence[MeasuredCodec],
     *,
     limit: int | None = None,
     repeats: int = 1,
@@ -144,7 +144,7 @@ def measure(
     return rows, skipped
 
 
-def totals(images: Sequence[dict[str, Any]], codecs: Sequence[Codec]) -> tuple[str, list[dict[str, Any]]]:
+def totals(images: Sequence[dict[str, Any]], codecs: Sequence[MeasuredCodec]) -> tuple[str, list[dict[str, Any]]]:
     """The reference codec for ratios, and sums over the images that each codec restored exactly.
 
     Args:
@@ -162,7 +162,7 @@ def _held(images: Sequence[dict[str, Any]], *codec_ids: str) -> list[dict[str, A
     return [i for i in images if all(i["results"][c]["status"] == LOSSLESS for c in codec_ids)]
 
 
-def _reference(images: Sequence[dict[str, Any]], codecs: Sequence[Codec]) -> str:
+def _reference(images: Sequence[dict[str, Any]], codecs: Sequence[MeasuredCodec]) -> str:
     """JPEG XL's slowest effort; else, among the peers that hold the most images, the one with the smallest files."""
     found = {c.codec_id: _held(images, c.codec_id) for c in codecs}
     if found.get(REFERENCE):

@@ -5,7 +5,7 @@ import io
 import numpy as np
 
 from pixzip.image.picture import Layout, Picture, Samples
-from pixzip.report.codecs import Codec
+from pixzip.report.codecs import MeasuredCodec
 from tests.helpers.support import scene
 
 LAYOUTS = [Layout.GREY, Layout.GREY_ALPHA, Layout.RGB, Layout.RGBA]
@@ -20,7 +20,7 @@ def of_layout(layout: Layout, depth: int) -> Picture:
     return Picture(np.ascontiguousarray(samples, np.uint8 if depth == 8 else np.uint16), layout, depth)
 
 
-def lossy(codec_id: str = "lossy") -> Codec:
+def lossy(codec_id: str = "lossy") -> MeasuredCodec:
     """A codec that changes one sample of the last row."""
 
     def decode(data: bytes) -> Samples:
@@ -33,4 +33,4 @@ def lossy(codec_id: str = "lossy") -> Codec:
         np.save(out, given.samples)
         return out.getvalue()
 
-    return Codec(codec_id, "Lossy", "", encode, decode)
+    return MeasuredCodec(codec_id, "Lossy", "", encode, decode)

@@ -15,19 +15,21 @@ from pixzip.image.picture import Layout, Picture, Samples
 from pixzip.image.sources import Source
 from pixzip.models import library
 from pixzip.report import codecs, images, measure
-from pixzip.report.codecs import Codec
+from pixzip.report.codecs import MeasuredCodec
 from tests.helpers.pictures import picture
 from tests.helpers.reports import LAYOUTS, RGB, lossy, of_layout
 
 
 @pytest.fixture(scope="module")
-def everything() -> dict[str, Codec]:
+def everything() -> dict[str, MeasuredCodec]:
     return {codec.codec_id: codec for codec in codecs.select(["all"], 1)}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("codec_id", codecs.known())
-def test_a_codec_gives_back_what_it_says_it_holds(everything: dict[str, Codec], codec_id: str, layout: Layout) -> None:
+def test_a_codec_gives_back_what_it_says_it_holds(
+    everything: dict[str, MeasuredCodec], codec_id: str, layout: Layout
+) -> None:
     if codec_id not in everything:
         pytest.skip(f"{codec_id} is not installed")
     for depth in (8, 10, 12, 16):
@@ -41,7 +43,7 @@ def test_a_codec_gives_back_what_it_says_it_holds(everything: dict[str, Codec], 
             assert min(found["encode_s"], found["decode_s"]) > 0
 
 
-def test_codecs_say_what_they_lack(everything: dict[str, Codec]) -> None:
+def test_codecs_say_what_they_lack(everything: dict[str, MeasuredCodec]) -> None:
     lacking = {
         (codec_id, layout.name, depth)
         for codec_id, codec in everything.items()
@@ -86,11 +88,11 @@ def test_names_of_models_mean_the_same_with_both_separators_and_paths_are_taken(
         codecs.select(["gif"], 1)
 
 
-def failing() -> Codec:
+def failing() -> MeasuredCodec:
     def encode(given: Picture) -> bytes:
         raise RuntimeError("no\nmemory")
 
-    return Codec("failing", "Failing", "", encode, lambda data: RGB.samples)
+    return MeasuredCodec("failing", "Failing", "", encode, lambda data: RGB.samples)
 
 
 def test_one_changed_sample_is_not_lossless() -> None:
@@ -124,7 +126,7 @@ def test_opaque_alpha_may_stay_away() -> None:
     assert not measure.same(RGB.samples, Picture(samples, Layout.RGBA, 8))
 
 
-def measured(*chosen: Codec) -> list[dict[str, Any]]:
+def measured(*chosen: MeasuredCodec) -> list[dict[str, Any]]:
     """The rows of an RGB, a grey and a 16-bit image."""
     sources = [
         Source(name, lambda given=given: image.write(given))  # type: ignore[misc]
@@ -157,7 +159,7 @@ def test_totals_are_sums_over_what_a_codec_holds_and_ratios_over_what_both_do() 
 
 
 def test_ratios_are_to_jpeg_xl_at_effort_9_or_to_the_smallest_peer() -> None:
-    def codec(codec_id: str) -> Codec:
+    def codec(codec_id: str) -> MeasuredCodec:
         return dataclasses.replace(codecs.png(), codec_id=codec_id)
 
     sizes = {"png": 9, "qoi": 12, "pixzip-fast": 5, "jxl-e9": 10}

@@ -114,7 +114,7 @@ def _print(totals: Sequence[dict[str, Any]], images: int, reference: str) -> Non
         )
 
 
-def _exit(chosen: Sequence[codecs.Codec], totals: Sequence[dict[str, Any]], skipped: Sequence[Any]) -> None:
+def _exit(chosen: Sequence[codecs.MeasuredCodec], totals: Sequence[dict[str, Any]], skipped: Sequence[Any]) -> None:
     """Print the errors, and exit with the right code."""
     own_fault = False
     for c, t in zip(chosen, totals, strict=True):
