@@ -51,7 +51,7 @@ def pixel_bits(
         solved = batching.drive(watched, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
         for i, samples in zip(batch, solved, strict=True):
             check_samples(header, i, samples)
-        asks = [Ask(samples, p.model, p.precision) for of in seen for p, samples in of]
+        asks = [Ask(samples, p.model, p.precision, p.coder, p.stage) for of in seen for p, samples in of]
         maps = iter(where.nll_maps(asks, share.part(sum(opening.tile(i).pixels for i in batch))))
         for i, of in zip(batch, seen, strict=True):
             tile = opening.tile(i)

@@ -136,7 +136,7 @@ class Engine(ABC):
 
     @abstractmethod
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
-        """Append 8-bit images to a stream, in an order that depends only on their sizes."""
+        """Append 8-bit images to a stream, in an order that depends only on their sizes, without stages."""
 
     @abstractmethod
     def decode_from(

@@ -98,7 +98,7 @@ class FamilyEngine(Engine):
         """Decode images of one size as one batch."""
         self._check(jobs, BitstreamError)
         found: dict[int, Samples] = {}
-        for chosen in alike(jobs, lambda job: (job.size, job.stage.name)):
+        for chosen in alike(jobs, lambda job: (job.size, job.stage)):
             some = [jobs[i] for i in chosen]
             decoding = Decoding(some, self.model.channels)
             batch = FrontBatch(self.network, len(some), *some[0].size)

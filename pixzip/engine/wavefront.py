@@ -50,7 +50,7 @@ def at_once(jobs: Sequence[Job]) -> list[list[int]]:
     """Positions of the jobs that are encoded together: jobs of one stage, as few as their coder allows."""
     limit = min((job.coder.most_pixels for job in jobs if job.coder.most_pixels), default=None)
     parts: list[list[int]] = []
-    for chosen in alike(jobs, lambda job: job.stage.name):
+    for chosen in alike(jobs, lambda job: job.stage):
         pixels = sum(jobs[i].pixels for i in chosen)
         parts += batches(chosen, lambda i: jobs[i].pixels, pixels if limit is None else limit)
     return parts
@@ -127,7 +127,7 @@ class WavefrontEngine(Engine):
 
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
         found: dict[int, Samples] = {}
-        for chosen in alike(jobs, lambda job: job.stage.name):
+        for chosen in alike(jobs, lambda job: job.stage):
             found |= zip(chosen, self._decode([jobs[i] for i in chosen], progress), strict=True)
         return [found[i] for i in range(len(jobs))]
 
@@ -145,7 +145,7 @@ class WavefrontEngine(Engine):
 
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
         maps: dict[int, NDArray[np.float64]] = {}
-        for chosen in alike(jobs, lambda job: job.stage.name):
+        for chosen in alike(jobs, lambda job: job.stage):
             some = [jobs[i] for i in chosen]
             batch = self._batch_of(some)
             coder = Measure(batch, [job.known for job in some])

@@ -25,7 +25,8 @@ from tests.helpers.support import encoding, tiny_weights
 class CountingLearner:
     """Adds, by channel, the counts of an image's digits in all earlier steps to its frequencies."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, share: int) -> None:
+        self.share = share
         self.digits = batch.digits
         self.counts: dict[tuple[int, int, int], np.ndarray] = {}
         self.news: list[tuple[tuple[int, int, int], np.ndarray]] = []
@@ -39,7 +40,7 @@ class CountingLearner:
         for image, part in self.segments:
             counts = self.counts.get((image, channel, len(before)))
             if counts is not None:
-                refined[part] += counts * (TOTAL // 4) // counts.sum()
+                refined[part] += counts * (TOTAL // self.share) // counts.sum()
         return refined
 
     def learn(self, channel: int, digits: Sequence[Symbols]) -> None:
@@ -58,9 +59,10 @@ class Counting:
     """The stage that creates `CountingLearner`s."""
 
     name: str = "counting"
+    share: int = 4
 
     def start(self, batch: Batch) -> CountingLearner:
-        return CountingLearner(batch)
+        return CountingLearner(batch, self.share)
 
 
 def wavefront() -> Engine:
@@ -97,7 +99,8 @@ def test_a_stage_that_is_added_teaches_encoder_decoder_and_measure_the_same(make
 @pytest.mark.parametrize("make", [wavefront, family])
 def test_jobs_with_and_without_a_stage_are_coded_side_by_side(make) -> None:  # type: ignore[no-untyped-def]
     engine, images = make(), drawings()
-    jobs = [replace(job, stage=(Counting(), IDENTITY)[i % 2]) for i, job in enumerate(encoding(images))]
+    stages = Counting(), IDENTITY, Counting(share=16)  # two of one name, with other settings
+    jobs = [replace(job, stage=stages[i]) for i, job in enumerate(encoding(images))]
     payloads = engine.encode(jobs)
     assert payloads == [engine.encode([job])[0] for job in jobs]
     assert payloads[1] == engine.encode(encoding(images))[1]

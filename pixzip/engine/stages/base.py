@@ -37,6 +37,8 @@ class Learner(Protocol):
 class Stage(Protocol):
     """Creates learners.
 
+    A stage is hashable: jobs with equal stages are coded as one batch.
+
     Attributes:
         name: name on the command line and in Python.
     """

@@ -19,7 +19,6 @@ SCALE_STEPS = 8
 SCALE_ZERO = 36
 N_SCALES = 80
 #: Learned factors of the residuals of known channels are in 1/64.
-FACTOR_STEPS = 64
 FACTOR_LIMIT = 255
 #: Maximum of a component's CDF, so that 256 values of frequency >= 1 fill 2^20 exactly.
 CDF_TOTAL = (1 << 14) - 4
