@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs import threads as own_threads
 
 from pixzip import codec as pxz
 from pixzip.image.picture import Picture as AnyPicture
@@ -56,6 +57,7 @@ def load(path: Path, limit: int | None = None) -> list[tuple[str, Picture]]:
 
 def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
+    own_threads.set_threads(threads)
 
 
 def provenance(data: Sequence[Path], models: Sequence[str], threads: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pixzip.models.base import Model
 from pixzip.models.family import weights as family_weights
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights
-from pixzip.models.wavefront import network
+from pixzip.models.wavefront import config
 from pixzip.models.wavefront import weights as wavefront_weights
 from pixzip.models.wavefront.weights import IntegerWeights
 
@@ -41,7 +41,7 @@ _WAVEFRONT = Architecture(
 _FAMILY = Architecture(family_weights.parse, dict.fromkeys(("cpu", "cuda"), "pixzip.engine.family:FamilyEngine"))
 
 ARCHITECTURES: dict[str, Architecture] = {
-    **dict.fromkeys(network.ARCHITECTURES, _WAVEFRONT),
+    **dict.fromkeys(config.ARCHITECTURES, _WAVEFRONT),
     **dict.fromkeys(FAMILY, _FAMILY),
 }
 
@@ -73,7 +73,7 @@ def load_wavefront(path: Path) -> IntegerWeights:
     Raises:
         ModelMismatchError: the file cannot be read, or holds another kind of model.
     """
-    return cast(IntegerWeights, _load_of(path, list(network.ARCHITECTURES)))
+    return cast(IntegerWeights, _load_of(path, list(config.ARCHITECTURES)))
 
 
 def _load_of(path: Path, names: list[str]) -> Model:

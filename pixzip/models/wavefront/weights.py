@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.models.wavefront import tables
-from pixzip.models.wavefront.network import Config
+from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.weights import Weights
 
