@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pixcodecs.coders.base import EntropyCoder
 from pixcodecs.coders.rans_numba import Encoder as RansEncoder
 from pixcodecs.coders.registry import RANGE
-from pixcodecs.errors import ModelMismatchError
 from pixcodecs.container.blocks import Precision
+from pixcodecs.errors import ModelMismatchError
 
 from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.base import Job
