@@ -89,13 +89,16 @@ def get_threads() -> int:
 
 
 def parallel(calls: Sequence[Callable[[], Any]]) -> bool:
-    """Run calls at the same time and return when all have ended; an interrupt waits for them, too.
+    """Run calls at the same time, a single one in this thread; return when all have ended, after an interrupt too.
 
     Returns:
         False, and nothing has run, if other calls are running: the machine's cores are busy.
     Raises:
         BaseException: the first error of a call.
     """
+    if len(calls) == 1:
+        calls[0]()
+        return True
     state = _state
     if not state.busy.acquire(blocking=False):
         return False
