@@ -13,17 +13,21 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from pixzip.models.family.density import LAYERS, SIDES
 from pixzip.models.family.fronts import Front, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.pixelrnn import PixelRNN, PixelRNNConfig
 from pixzip.models.family.taps import context
+from pixzip.models.sizes import size
 
 
 @dataclass(frozen=True)
 class PixelCNNConfig(PixelRNNConfig):
     """The published setting for CIFAR-10: 15 layers of h = 128."""
 
-    layers: int = 15
+    layers: int = size(15, LAYERS)
+    #: A layer sees the upper right pixel, so it needs the slope of a first convolution of side 3.
+    first: int = size(7, SIDES[1:])
 
 
 class Block(nn.Module):
