@@ -27,6 +27,8 @@ from pixzip.models.sizes import Sizes, size
 HEADS = ("softmax", "mixture")
 #: Values of sizes that several models have; a convolution has an odd side.
 HIDDEN, LAYERS, FEATURES, SIDES = range(1, 1025), range(1, 65), range(1, 4097), range(1, 16, 2)
+#: Sides of a first convolution, which does not see its centre, and so with side 1 would see no pixel.
+FIRST_SIDES = SIDES[1:]
 
 
 @dataclass(frozen=True)

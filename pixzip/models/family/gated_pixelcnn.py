@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from pixzip.models.family.arithmetic import FLOAT, Arithmetic
-from pixzip.models.family.density import FEATURES, HIDDEN, LAYERS, SIDES, Density, DensityConfig
+from pixzip.models.family.density import FEATURES, FIRST_SIDES, HIDDEN, LAYERS, SIDES, Density, DensityConfig
 from pixzip.models.family.fronts import Rows, Runner, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.taps import window
@@ -36,8 +36,7 @@ class GatedPixelCNNConfig(DensityConfig):
     hidden: int = size(384, HIDDEN)
     layers: int = size(20, LAYERS)
     kernel: int = size(5, SIDES)
-    #: At side 1 the vertical stack would see no pixel.
-    first: int = size(7, SIDES[1:])
+    first: int = size(7, FIRST_SIDES)
     features: int = size(1024, FEATURES)
 
 

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixzip.models.family.density import FEATURES, HIDDEN, LAYERS, SIDES, Density, DensityConfig, Scale
+from pixzip.models.family.density import FEATURES, FIRST_SIDES, HIDDEN, LAYERS, SIDES, Density, DensityConfig, Scale
 from pixzip.models.family.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pixzip.models.family.fronts import Front, Rows, Runner, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.pixelcnn import PixelCNN, PixelCNNConfig
-from pixzip.models.family.pixelrnn import PixelRNN, PixelRNNConfig
+from pixzip.models.family.pixelrnn import PixelRNN
 from pixzip.models.family.row_lstm import RowLSTM, RowLSTMConfig
 from pixzip.models.family.taps import window
 from pixzip.models.sizes import size
@@ -48,34 +48,23 @@ class MultiScaleConfig(DensityConfig):
     layers: int = size(12, LAYERS)
     features: int = size(1024, FEATURES)
     residual: bool = size(True, (False, True))
-    first: int = size(7, SIDES)
+    first: int = size(7, FIRST_SIDES)
     kernel: int = size(3, SIDES)
     condition: int = size(64, range(1, 1025))
 
-    def check_together(self) -> None:
-        super().check_together()
-        self.model_config(self.condition).check()
-
-    def model_config(self, condition: int) -> PixelRNNConfig:
-        """The config of a core model."""
+    def model(self, condition: int) -> PixelRNN:
+        """A core model of these sizes."""
         shared = {
             name: getattr(self, name)
             for name in ("channels", "levels", "head", "n_mix", "hidden", "layers", "features", "residual", "first")
         }
         match self.core:
             case "row-lstm":
-                return RowLSTMConfig(**shared, condition=condition, kernel=self.kernel)
+                return RowLSTM(RowLSTMConfig(**shared, condition=condition, kernel=self.kernel))
             case "diagonal-bilstm":
-                return DiagonalBiLSTMConfig(**shared, condition=condition)
+                return DiagonalBiLSTM(DiagonalBiLSTMConfig(**shared, condition=condition))
             case "pixelcnn":
-                return PixelCNNConfig(**shared, condition=condition)
-
-    def model(self, condition: int) -> PixelRNN:
-        """A core model of these sizes."""
-        cores: dict[str, type[PixelRNN]] = {
-            "row-lstm": RowLSTM, "diagonal-bilstm": DiagonalBiLSTM, "pixelcnn": PixelCNN
-        }  # fmt: skip
-        return cores[self.core](self.model_config(condition))
+                return PixelCNN(PixelCNNConfig(**shared, condition=condition))
 
 
 class Upsampling(nn.Module):

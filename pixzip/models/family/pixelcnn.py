@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from pixzip.models.family.density import LAYERS, SIDES
+from pixzip.models.family.density import LAYERS
 from pixzip.models.family.fronts import Front, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.pixelrnn import PixelRNN, PixelRNNConfig
@@ -26,8 +26,6 @@ class PixelCNNConfig(PixelRNNConfig):
     """The published setting for CIFAR-10: 15 layers of h = 128."""
 
     layers: int = size(15, LAYERS)
-    #: A layer sees the upper right pixel, so it needs the slope of a first convolution of side 3.
-    first: int = size(7, SIDES[1:])
 
 
 class Block(nn.Module):

@@ -37,7 +37,7 @@ U_TAPS: Taps = (*window((-1,), (-1, 0, 1)), (0, -1), (0, 1))
 UL_TAPS: Taps = (*window((-1,), (-1, 0)), (0, -1))
 
 #: Most blocks of a stream on its way down.
-MOST_BLOCKS = 128
+MOST_BLOCKS = 64
 
 
 @dataclass(frozen=True)

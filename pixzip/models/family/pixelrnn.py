@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from pixzip.models.family.density import FEATURES, HIDDEN, LAYERS, SIDES, Density, DensityConfig
+from pixzip.models.family.density import FEATURES, FIRST_SIDES, HIDDEN, LAYERS, Density, DensityConfig
 from pixzip.models.family.fronts import Runner
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.taps import context
@@ -37,7 +37,7 @@ class PixelRNNConfig(DensityConfig):
     features: int = size(1024, FEATURES)
     residual: bool = size(True, (False, True))
     skip: bool = size(False, (False, True))
-    first: int = size(7, SIDES)
+    first: int = size(7, FIRST_SIDES)
     condition: int = size(0, range(1025))
 
 
