@@ -23,6 +23,7 @@ from pixzip.models.wavefront.network import Config
 from pixzip.models.wavefront.weights import IntegerWeights, check, expected_tensors
 from tests.helpers import weights_mutations as mutations
 from tests.helpers.family import tiny
+from tests.helpers.fuzzing import forget_peak, peak_bytes
 from tests.helpers.support import tiny_weights
 from tests.helpers.weights_mutations import attempt, joined, parts, seeds, with_config
 
@@ -71,7 +72,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(seeds())), value=JSON, data=st.data())
 def test_a_config_of_other_values_is_refused_or_works(
     name: str, value: Any, data: st.DataObject, tmp_path: Path
@@ -88,7 +89,7 @@ def test_a_config_of_other_values_is_refused_or_works(
     [
         ("wavefront-pixelcnn-2", {"blocks": 1024, "mixing": 64, "width": 4096, "n_mix": 4096, "head_width": 4096}),
         ("wavefront-pixelcnn-2", {"blocks": 4096, "mixing": 4096}),
-        ("pixelcnn-pp-1", {"hidden": 1024, "blocks": 64, "scales": 2}),
+        ("pixelcnn-pp-1", {"hidden": 1024, "blocks": 64, "scales": 1}),
         ("pixelcnn-pp-1", {"hidden": 1024, "blocks": 64, "scales": 6}),
         ("gated-pixelcnn-1", {"hidden": 1024, "layers": 64, "kernel": 15, "first": 15, "features": 4096}),
         ("multi-scale-1", {"hidden": 1024, "layers": 64, "condition": 1024, "features": 4096, "stride": 8}),
@@ -96,22 +97,19 @@ def test_a_config_of_other_values_is_refused_or_works(
 )
 def test_sizes_that_a_file_only_declares_cost_little(name: str, sizes: dict[str, int], tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(with_config(seeds()[name], lambda config: config.update(sizes)))
-    tracemalloc.start()
-    began = time.process_time()
-    try:
-        with pytest.raises(ModelMismatchError):
-            load(tmp_path / "m")
-        assert tracemalloc.get_traced_memory()[1] < 100 << 20
-        assert time.process_time() - began < 20
-    finally:
-        tracemalloc.stop()
+    forget_peak()
+    before, began = peak_bytes(), time.process_time()
+    with pytest.raises(ModelMismatchError):
+        load(tmp_path / "m")
+    assert peak_bytes() - before < 500 << 20
+    assert time.process_time() - began < 20
 
 
 # Files.
 
 
 def test_mutations_are_refused_in_one_line_or_work(tmp_path: Path) -> None:
-    found = [mutations.mutate(Random(n)) for n in range(150)]
+    found = [mutations.mutate(Random(n)) for n in range(50)]
     outcomes = {(m.how, attempt(m.data, tmp_path / "m")) for m in found}
     assert {how for how, _ in outcomes} == {kind.__name__.strip("_") for kind in mutations.KINDS}
     assert {outcome for _, outcome in outcomes} == {"refused", "works"}  # otherwise the test proves little
