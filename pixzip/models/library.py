@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixcodecs.errors import ModelMismatchError
 
@@ -42,6 +42,14 @@ class NamedModel:
     model: base.Model
 
 
+class Unread(NamedTuple):
+    """A file in a folder of local models that is no model, and why."""
+
+    name: str
+    path: Path
+    error: ModelMismatchError
+
+
 @lru_cache(maxsize=16)
 def _load(path: Path, *state: int) -> base.Model:
     from pixzip.models import registry
@@ -61,6 +69,15 @@ def load(path: Path) -> base.Model:
         raise ModelMismatchError(f"no model file at {path}: {getattr(e, 'strerror', None) or e}") from None
     state = (found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else ()
     return _load(path.absolute(), found.st_dev, found.st_ino, *state)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is a file; never true of a name that no file can have."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def shipped_paths() -> dict[str, Path]:
@@ -96,15 +113,15 @@ def list_models() -> list[NamedModel]:
     return [NamedModel(name, path, load(path)) for name, path in shipped_paths().items()]
 
 
-def local_models() -> tuple[list[NamedModel], list[ModelMismatchError]]:
-    """All local models, and the errors of files that are no models."""
-    models, errors = [], []
+def local_models() -> tuple[list[NamedModel], list[Unread]]:
+    """All local models, and the files that are no models."""
+    models, unread = [], []
     for name, path in local_paths().items():
         try:
             models.append(NamedModel(name, path, load(path)))
         except ModelMismatchError as e:
-            errors.append(e)
-    return models, errors
+            unread.append(Unread(name, path, e))
+    return models, unread
 
 
 def _retired_models() -> list[NamedModel]:
@@ -144,7 +161,7 @@ def resolve(name_or_path: str, channels: int) -> base.Model:
         if name not in known:
             raise ModelMismatchError(f"model {name_or_path} has no weights for {kind} images: pass --model PATH")
         model = load(known[name])
-    elif not os.path.exists(name_or_path):
+    elif not _exists(Path(name_or_path)):
         names = ", ".join(known) or "none"
         raise ModelMismatchError(f"no model {name_or_path!r}: here are {names}; or give a weights file's path")
     else:
@@ -162,7 +179,7 @@ def find(name_or_path: str) -> base.Model:
         ModelMismatchError: there is no such model.
     """
     path = path_of(name_or_path)
-    if not os.path.exists(path):  # unlike the method, it takes a name that is too long for one that is not there
+    if not _exists(path):
         names = ", ".join(known_paths()) or "none"
         raise ModelMismatchError(f"no model {name_or_path!r}: here are {names}; or give a weights file's path")
     return load(path)
@@ -197,7 +214,7 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> base.Model:
     raise ModelMismatchError(
         f"file needs model {model_id.hex()}, which is not here"
         + (f" (--model gives {given})" if given else "")
-        + "".join(f" ({FOLDERS}: {e})" for e in unread[:1])
+        + "".join(f" ({FOLDERS}: {found.error})" for found in unread[:1])
         + (f" ({len(unread) - 1} more files there are no models)" if len(unread) > 1 else "")
         + ": update pixzip or pass --model PATH"
     )
