@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import pixzip
+from pixzip import image as image_files
 from pixzip.adapters.chunks import ChunkCodec
 from pixzip.api import Codec
 from tests.helpers.support import photo
@@ -157,6 +158,17 @@ def test_one_channel_as_an_axis_costs_a_mark_and_changes_no_other_file() -> None
     chunk = ChunkCodec("fast", axes="HWC").encode(flat[..., None])
     assert b"pxAx" not in chunk  # chunks have axes of their own
     assert ChunkCodec("fast", axes="HWC").decode(chunk).shape == (*flat.shape, 1)
+
+
+def test_the_mark_survives_a_png_and_is_no_loss_elsewhere() -> None:
+    (picture,) = Codec("fast").decode_pictures([pixzip.encode(PHOTO[..., :1], "fast")])
+    again, dropped = image_files.load(image_files.write(picture, ".png"), None)
+    assert (again, dropped) == (picture, [])
+    assert pixzip.decode(pixzip.encode(again, "fast")).shape == (20, 24, 1)
+    for suffix in (".tif", ".pgm"):
+        assert image_files.lost(picture, suffix) == []
+    with pixzip.open(io.BytesIO(pixzip.encode(picture, "fast"))) as shown:
+        assert (np.asarray(shown) == PHOTO[..., 0]).all()
 
 
 # Regions and stacks.
