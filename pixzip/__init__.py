@@ -10,11 +10,25 @@ from pixzip.adapters import pillow as _pillow_plugin
 if TYPE_CHECKING:
     from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
-    from pixzip.api import Codec, bits_map, decode, decode_batch, encode, encode_batch, info, open, save  # noqa: A004
+    from pixzip.api import (
+        Codec,
+        bits_map,
+        decode,
+        decode_batch,
+        decode_stack,
+        encode,
+        encode_batch,
+        encode_stack,
+        info,
+        open,  # noqa: A004
+        save,
+        verify,
+    )
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "decode", "decode_batch", "encode", "encode_batch", "info", "open", "save",
+    "bits_map", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack", "info", "open",
+    "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

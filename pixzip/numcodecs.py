@@ -38,7 +38,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs is untyped
     codec_id = "pixzip"
 
     def __init__(self, model: str = "base", model_id: str | None = None, axes: str | None = None) -> None:
-        self._chunks = ChunkCodec(str(model), model_id or "", axes)
+        self._chunks = ChunkCodec(model, model_id or "", axes)
 
     def encode(self, buf: Any) -> bytes:
         """The bytes of a chunk.

@@ -51,7 +51,8 @@ class PixzipCodec(ArrayBytesCodec):
     _chunks: ChunkCodec = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_chunks", ChunkCodec(str(self.model), self.model_id or "", self.axes))
+        object.__setattr__(self, "_chunks", ChunkCodec(self.model, self.model_id or "", self.axes))
+        object.__setattr__(self, "model", self._chunks.model)
         object.__setattr__(self, "model_id", self._chunks.model_id)
 
     @classmethod

@@ -14,12 +14,13 @@ from pixcodecs.container.image import Layout
 
 import pixzip
 from pixzip import api
+from pixzip.api import codec as api_codec
 from pixzip.codec import stack
 from pixzip.models import library
 from tests.helpers.pictures import picture
 from tests.helpers.support import photo
 
-EXAMPLES = [test for test in doctest.DocTestFinder().find(api) if test.examples]
+EXAMPLES = [test for module in (api, api_codec) for test in doctest.DocTestFinder().find(module) if test.examples]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
@@ -30,7 +31,7 @@ def test_examples_are_true(example: doctest.DocTest, request: pytest.FixtureRequ
 
 def test_every_public_function_has_an_example() -> None:
     functions = {name for name in pixzip.__all__ if not name.endswith("Error")}
-    assert {example.name.removeprefix("pixzip.api.") for example in EXAMPLES} >= functions
+    assert {example.name.rpartition(".")[2] for example in EXAMPLES} >= functions
 
 
 # Importing.
@@ -66,7 +67,8 @@ def test_arrays_of_every_shape_and_dtype_come_back(dtype: str) -> None:
     for shape, array, again in zip(SHAPES, arrays, found, strict=True):
         assert again.dtype == array.dtype
         assert again.dtype.isnative
-        np.testing.assert_array_equal(again, array[..., 0] if shape == (5, 7, 1) else array)
+        assert again.shape == shape
+        np.testing.assert_array_equal(again, array)
 
 
 def test_views_that_are_not_contiguous_are_encoded_as_they_look() -> None:

@@ -5,6 +5,7 @@ import PyTorch, so that an array's metadata can be read without it.
 """
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,8 @@ from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.container.limits import MAX_SIDE
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 from pixcodecs.primitives import Reader, crc32, varint
+
+from pixzip.io import arguments
 
 if TYPE_CHECKING:
     from pixzip.api import Codec
@@ -62,6 +65,7 @@ class ChunkCodec:
         model_id: expected id of the model; "" for any.
         axes: one of `AXES`; None for the default of `axes_of`.
     Raises:
+        TypeError: the model or its id is no text.
         ValueError: the axes are not in `AXES`.
         ModelMismatchError: there is no such model; with an id, only encoding raises this.
     """
@@ -71,6 +75,8 @@ class ChunkCodec:
     axes: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "model", arguments.text(self.model, "model"))
+        object.__setattr__(self, "model_id", arguments.text(self.model_id, "model_id"))
         if self.axes is not None and self.axes not in AXES:
             raise ValueError(f"axes are {self.axes!r}, expected one of {', '.join(AXES)}")
         if not self.model_id:
@@ -127,18 +133,24 @@ class ChunkCodec:
                 f"chunk has {images[..., 0].size} pixels, more than {MAX_PIXELS}: make the array's chunks smaller"
             )
         repeated = len(images) > 1 and bool((images == images[0]).all())
-        files = self._encoder.encode_batch(list(images[:1])) if repeated else self._files(images)
+        files = self._pictures(images[:1]) if repeated else self._files(images)
         head = AXES.index(axes) | (_BIG_ENDIAN if big else 0) | (_REPEATED if repeated else 0)
         if chunk.flags.f_contiguous and not chunk.flags.c_contiguous:
             head |= _FORTRAN
         start = bytes([head]) + varint(len(images)) + varint(len(files)) + b"".join(varint(len(f)) for f in files)
         return start + crc32(start).to_bytes(4, "little") + b"".join(files)
 
+    def _pictures(self, images: Iterable[Array]) -> list[bytes]:
+        """A file of each (H, W, C) image."""
+        from pixzip.codec import compress
+
+        return compress(list(images), self._encoder.options)
+
     def _files(self, images: Array) -> list[bytes]:
         """The files that hold the rows of (N, H, W, C) images, from first to last."""
         n, h, w, c = images.shape
         if n == 1 or h * w >= SMALL_PIXELS or c in (2, 4) or images.dtype != np.uint8:
-            return self._encoder.encode_batch(list(images))
+            return self._pictures(images)
         from pixzip.codec.stack import compress_stack
         from pixzip.models import library
 
@@ -147,7 +159,7 @@ class ChunkCodec:
             return [stacked]
         # a stack codes with its model only: if that is so easily beaten, try the images as drawings
         high = max(1, min(_COLUMN_PIXELS // (h * w), MAX_SIDE // h))
-        columns = self._encoder.encode_batch([images[i : i + high].reshape(-1, w, c) for i in range(0, n, high)])
+        columns = self._pictures([images[i : i + high].reshape(-1, w, c) for i in range(0, n, high)])
         return min([stacked], columns, key=lambda files: sum(map(len, files)))
 
     def decode(self, data: bytes) -> NDArray[Any]:

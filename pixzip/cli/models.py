@@ -18,19 +18,25 @@ def models(as_json: bool) -> None:
     """List the models: shipped ones, and those in the folders that PIXZIP_MODELS lists, as PATH does.
 
     Columns are multiply-adds per pixel, training data (megapixels seen), and bpsp: bits per sub-pixel of the files of
-    the validation photographs. A dash stands for unknown values.
+    the validation photographs. A dash stands for unknown values. A file that is no model is named in a warning.
     """
     card = library.WEIGHTS / library.CARD
     known = json.loads(card.read_text()) if card.exists() else {}
-    local, errors = library.local_models()
-    for e in errors:
-        click.echo(f"pixzip: warning: {e}", err=True)
+    local, unread = library.local_models()
+    for found in unread:
+        click.echo(f"pixzip: warning: {found.error}", err=True)
     rows = [_row(m, known.get(m.model.model_id.hex(), {}), "shipped") for m in library.list_models()]
     rows += [_row(m, {}, str(m.path)) for m in local]
     if as_json:
-        click.echo(json.dumps(rows))
+        errors = [dict.fromkeys(rows[0] if rows else ()) | _unread(found) for found in unread]
+        click.echo(json.dumps([row | {"error": None} for row in rows] + errors))
         return
     _print([_cells(row) for row in rows])
+
+
+def _unread(found: library.Unread) -> dict[str, Any]:
+    """What is known about a file that is no model."""
+    return {"name": found.name, "where": str(found.path), "error": str(found.error)}
 
 
 def _row(named: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from pixzip.codec.encoder import as_array, as_picture, compress
 from pixzip.codec.evaluation import evaluate
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
+from pixzip.codec.verification import verify
 from pixzip.engine.device import coding_device, resolve_device
 from pixzip.engine.executor import Local
 
 __all__ = [
     "Decoded", "Local", "Opening", "Options", "as_array", "as_picture", "check_rows", "coding_device", "compress",
     "compress_rows", "decompress", "decompress_rows", "evaluate", "recover", "resolve_device",
+    "verify",
 ]  # fmt: skip

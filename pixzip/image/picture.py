@@ -38,6 +38,9 @@ class Chunk(NamedTuple):
 
 #: Ancillary chunks that are not metadata: transparency, which has its own field, and frames of an animation.
 NOT_METADATA = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
+#: A mark in the metadata of a picture made from an (H, W, 1) array, so that it comes back as one: a private chunk that
+#: PNG files keep and readers ignore.
+CHANNEL_AXIS = Chunk(b"pxAx", b"")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ NumPy is imported only when a model is loaded, because shells complete the names
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixcodecs.errors import ModelMismatchError
 
@@ -41,24 +42,42 @@ class NamedModel:
     model: base.Model
 
 
+class Unread(NamedTuple):
+    """A file in a folder of local models that is no model, and why."""
+
+    name: str
+    path: Path
+    error: ModelMismatchError
+
+
 @lru_cache(maxsize=16)
-def _load(path: Path, modified_ns: int, size_bytes: int) -> base.Model:
+def _load(path: Path, *state: int) -> base.Model:
     from pixzip.models import registry
 
     return registry.load(path)
 
 
 def load(path: Path) -> base.Model:
-    """The weights in a file, cached until the file changes.
+    """The weights in a file, cached until the file changes; a pipe is read once.
 
     Raises:
         ModelMismatchError: there is no such file, or it is not a weights file.
     """
     try:
-        stat = path.stat()
-    except OSError as e:
-        raise ModelMismatchError(f"no model file at {path}: {e.strerror}") from None
-    return _load(path.resolve(), stat.st_mtime_ns, stat.st_size)
+        found = path.stat()
+    except (OSError, ValueError) as e:
+        raise ModelMismatchError(f"no model file at {path}: {getattr(e, 'strerror', None) or e}") from None
+    state = (found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else ()
+    return _load(path.absolute(), found.st_dev, found.st_ino, *state)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is a file; never true of a name that no file can have."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def shipped_paths() -> dict[str, Path]:
@@ -94,15 +113,15 @@ def list_models() -> list[NamedModel]:
     return [NamedModel(name, path, load(path)) for name, path in shipped_paths().items()]
 
 
-def local_models() -> tuple[list[NamedModel], list[ModelMismatchError]]:
-    """All local models, and the errors of files that are no models."""
-    models, errors = [], []
+def local_models() -> tuple[list[NamedModel], list[Unread]]:
+    """All local models, and the files that are no models."""
+    models, unread = [], []
     for name, path in local_paths().items():
         try:
             models.append(NamedModel(name, path, load(path)))
         except ModelMismatchError as e:
-            errors.append(e)
-    return models, errors
+            unread.append(Unread(name, path, e))
+    return models, unread
 
 
 def _retired_models() -> list[NamedModel]:
@@ -142,7 +161,7 @@ def resolve(name_or_path: str, channels: int) -> base.Model:
         if name not in known:
             raise ModelMismatchError(f"model {name_or_path} has no weights for {kind} images: pass --model PATH")
         model = load(known[name])
-    elif not Path(name_or_path).exists():
+    elif not _exists(Path(name_or_path)):
         names = ", ".join(known) or "none"
         raise ModelMismatchError(f"no model {name_or_path!r}: here are {names}; or give a weights file's path")
     else:
@@ -160,7 +179,7 @@ def find(name_or_path: str) -> base.Model:
         ModelMismatchError: there is no such model.
     """
     path = path_of(name_or_path)
-    if not path.exists():
+    if not _exists(path):
         names = ", ".join(known_paths()) or "none"
         raise ModelMismatchError(f"no model {name_or_path!r}: here are {names}; or give a weights file's path")
     return load(path)
@@ -187,13 +206,16 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> base.Model:
         model = load(path)
         if model.model_id == model_id:
             return model
-    for named in local_models()[0]:  # ignores files there that are no models
+    local, unread = local_models()
+    for named in local:
         if named.model.model_id == model_id:
             return named.model
     given = ", ".join(load(path).model_id.hex() for path in extra)
     raise ModelMismatchError(
         f"file needs model {model_id.hex()}, which is not here"
         + (f" (--model gives {given})" if given else "")
+        + "".join(f" ({FOLDERS}: {found.error})" for found in unread[:1])
+        + (f" ({len(unread) - 1} more files there are no models)" if len(unread) > 1 else "")
         + ": update pixzip or pass --model PATH"
     )
 

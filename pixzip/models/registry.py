@@ -6,28 +6,28 @@ from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
-from safetensors import SafetensorError, safe_open
 
+from pixzip.models import files
 from pixzip.models.base import Model
 from pixzip.models.family import weights as family_weights
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights
+from pixzip.models.sizes import said
 from pixzip.models.wavefront import config
 from pixzip.models.wavefront import weights as wavefront_weights
 from pixzip.models.wavefront.weights import IntegerWeights
-
-MAX_FILE_BYTES = 64 << 20
 
 
 class Architecture(NamedTuple):
     """The meaning of a wire name.
 
     Attributes:
-        parse: (path, wire name, metadata, tensors) of a weights file -> a checked model; raises ModelMismatchError.
+        parse: (wire name, metadata, tensors) of a weights file -> a checked model; raises ModelMismatchError, or
+            ValueError for damaged metadata.
         engines: device -> "module:class" of the `Engine` for its models, imported at first use: models know no engines.
     """
 
-    parse: Callable[[Path, str, Mapping[str, str], dict[str, NDArray[Any]]], Model]
+    parse: Callable[[str, Mapping[str, str], dict[str, NDArray[Any]]], Model]
     engines: Mapping[str, str]
 
 
@@ -52,10 +52,16 @@ def load(path: Path) -> Model:
     Raises:
         ModelMismatchError: the file cannot be read, or its architecture refuses it.
     """
-    name, meta, tensors = _read(path)
-    if name not in ARCHITECTURES:
-        raise ModelMismatchError(f"{path} has architecture {name!r}, expected one of {sorted(ARCHITECTURES)}")
-    return ARCHITECTURES[name].parse(path, name, meta, tensors)
+    meta, tensors = files.read(path)
+    name = meta.get("architecture", "")
+    try:
+        if name not in ARCHITECTURES:
+            raise ValueError(f"architecture is {said(name)}, expected one of {', '.join(sorted(ARCHITECTURES))}")
+        return ARCHITECTURES[name].parse(name, meta, tensors)
+    except ValueError as e:
+        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
+    except ModelMismatchError as e:
+        raise ModelMismatchError(f"{path}: {e}") from None
 
 
 def load_family(path: Path) -> FixedWeights:
@@ -81,17 +87,3 @@ def _load_of(path: Path, names: list[str]) -> Model:
     if found.architecture not in names:
         raise ModelMismatchError(f"{path} is {found.architecture}, expected one of {sorted(names)}")
     return found
-
-
-def _read(path: Path) -> tuple[str, dict[str, str], dict[str, NDArray[Any]]]:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelMismatchError(f"{path} has {path.stat().st_size} bytes, more than {MAX_FILE_BYTES}")
-        with safe_open(path, "numpy") as f:
-            meta = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise ModelMismatchError(f"no model file at {path}") from None
-    except (SafetensorError, OSError, TypeError, ValueError, KeyError) as e:
-        raise ModelMismatchError(f"{path} is not a weights file: {e}") from None
-    return meta.get("architecture", ""), meta, tensors

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
+from pixcodecs.errors import ModelMismatchError
 from torch import Tensor, nn
 
 from pixzip.train import checkpoint
@@ -131,6 +132,20 @@ class Task(ABC, Generic[W]):
         return max(1e-3, warm * (0.5 + 0.5 * math.cos(math.pi * done)))
 
 
+def _check_meta(path: Path, meta: Any) -> None:
+    """
+    Raises:
+        ModelMismatchError: the metadata of a checkpoint is not what `run` writes.
+    """
+    kinds = {"config": dict, "step": int, "best": float, "log": list}
+    good = isinstance(meta, dict) and all(type(meta.get(name)) is kind for name, kind in kinds.items())
+    if good:
+        times = [entry.get("elapsed_s") if isinstance(entry, dict) else None for entry in meta["log"]]
+        good = 0 <= meta["step"] < 1 << 48 and all(type(seconds) in (int, float) for seconds in times)
+    if not good:
+        raise ModelMismatchError(f"{path} has damaged metadata; without this file the run starts anew")
+
+
 def run(
     task: Task[W],
     out: Path,
@@ -148,6 +163,7 @@ def run(
         ValueError: `out` holds a run of another config or differs between processes, the batch cannot be divided
             among them, or the model does not support the precision.
         FloatingPointError: the loss is not finite.
+        ModelMismatchError: the checkpoint in `out` is damaged.
         PixzipError: the first process could not measure or write.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -161,6 +177,7 @@ def run(
     description = json.loads(json.dumps(asdict(config)))
     if path.exists():
         meta = checkpoint.restore(path, model, ema, optimisers)
+        _check_meta(path, meta)
         if {**meta["config"], "megapixels": config.megapixels} != description:  # the length of a run may change
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]

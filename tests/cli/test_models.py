@@ -2,17 +2,20 @@
 
 import json
 import os
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pixcodecs.errors import ModelMismatchError
 
 from pixzip import codec
 from pixzip.models import library
 from tests.conftest import ROOT
 from tests.helpers.shell import RGB, bad, good, read
 from tests.helpers.support import tiny_weights
+from tests.helpers.weights_mutations import joined, seeds, with_config
 
 
 @pytest.fixture
@@ -90,6 +93,60 @@ def test_a_shipped_name_stays_what_it_is(own: Path) -> None:
     (own / "shipped").mkdir()
     (own / "shipped" / "mine.safetensors").write_bytes(tiny_weights(3, seed=7).to_bytes())
     assert library.find("mine").model_id == tiny_weights(3, seed=7).model_id
+
+
+def test_every_kind_of_bad_file_is_listed_with_its_error(own: Path) -> None:
+    bad_files = {
+        "first": with_config(seeds()["gated-pixelcnn-1"], lambda config: config.update(first=1)),
+        "float8": joined({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}, b"\0"),
+        "empty": b"",
+        "escape": joined({"__metadata__": {"architecture": "\x1b]0;x\x07" * 999}}, b""),
+    }
+    for name, data in bad_files.items():
+        (own / "one" / f"{name}.safetensors").write_bytes(data)
+    (own / "one" / "folder.safetensors").mkdir()
+    result = good("models", "--json")
+    found = {row["name"]: row for row in json.loads(result.stdout)}
+    assert {name for name, row in found.items() if row["error"]} == {*bad_files, "folder"}
+    assert found["first"]["error"].endswith("first is 1, expected 3 to 15 in steps of 2")
+    assert found["mine"]["error"] is None
+    assert len(result.stderr.splitlines()) == 5
+    assert "\x1b" not in result.stderr
+    assert max(map(len, result.stderr.splitlines())) < 600
+    good("compress", "rgb.png", "--model", "mine", "--models-only")
+    good("verify", "rgb.png.pxz")
+    for name in found:
+        if found[name]["error"]:
+            bad("compress", "grey.png", "--model", name, words=f"one/{name}.safetensors")
+
+
+def test_a_file_whose_model_is_not_there_names_the_files_that_are_none(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good("compress", "rgb.png", "--model", "mine", "--models-only")
+    monkeypatch.setenv("PIXZIP_MODELS", "three")
+    (own / "three").mkdir()
+    for name in ("broken", "broken2"):
+        (own / "three" / f"{name}.safetensors").write_bytes(b"no weights")
+    bad("verify", "rgb.png.pxz", words="three/broken.safetensors is not a weights file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_model_may_come_through_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    weights = tiny_weights(3)
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(weights.to_bytes(),))
+    writer.start()
+    found = [library.load(tmp_path / "pipe") for _ in range(3)]
+    writer.join(60)
+    assert {model.model_id for model in found} == {weights.model_id}
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "\ud800", "", "nowhere/x"])
+def test_a_name_that_no_file_can_have_is_no_model(name: str) -> None:
+    for find in (library.find, partial(library.resolve, channels=3), lambda name: library.load(Path(name))):
+        with pytest.raises(ModelMismatchError):
+            find(name)
 
 
 def test_a_file_that_is_no_model_is_named_and_stands_in_nobodys_way(own: Path) -> None:

@@ -278,6 +278,6 @@ def test_missing_file_folder_and_oversized_file_are_refused(tmp_path: Path, monk
     with pytest.raises(ModelMismatchError):
         load_wavefront(tmp_path)
     (tmp_path / "m").write_bytes(tiny_weights(1).to_bytes())
-    monkeypatch.setattr("pixzip.models.registry.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("pixzip.models.files.MAX_FILE_BYTES", 1000)
     with pytest.raises(ModelMismatchError, match="more than 1000"):
         load_wavefront(tmp_path / "m")

@@ -166,7 +166,7 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Reset `peak_bytes`, if the system can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
@@ -199,7 +199,7 @@ def run(
         decompress(s.data)  # warm-up: loads and compiles
     report = Report()
     report.by_seed = {s.name: Counter() for s in among}
-    _forget_peak()
+    forget_peak()
     start, started = peak_bytes(), time.monotonic()
 
     def give_up(*_: object) -> None:

@@ -34,7 +34,7 @@ class Verification:
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.options.max_pixels).pixels
-            stack.decompress_stack(data, self.options, self.ledger.part([name]))
+            codec.verify(data, self.options, self.ledger.part([name]))
         else:
             opening = codec.Opening(data, self.options.max_pixels)
             opening.check_blocks()
@@ -42,9 +42,7 @@ class Verification:
             if entry.pixels <= by_rows.LARGE_PIXELS:
                 entry.seconds = time.perf_counter() - began
                 return name, opening
-            opening.check_frame()
-            for _ in by_rows.decompress_rows(opening, self.options, self.ledger.part([name])):
-                pass
+            codec.verify(opening, self.options, self.ledger.part([name]))
         self._good(name, None, None, time.perf_counter() - began)
         return None
 

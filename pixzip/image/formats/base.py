@@ -11,7 +11,7 @@ from pixcodecs.container.image import check_shape
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.metadata import from_chunks
-from pixzip.image.picture import MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
+from pixzip.image.picture import CHANNEL_AXIS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 for _name in ("imagecodecs", "tifffile"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # otherwise their messages go to standard error
@@ -165,8 +165,8 @@ class Format(ABC):
         return None
 
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
-        """The types of the metadata chunks that a file does not keep, sorted."""
-        return sorted(set(from_chunks(chunks, self.metadata)[1]))
+        """The types of the metadata chunks that a file does not keep, sorted; the mark of an array is no loss."""
+        return sorted(set(from_chunks((c for c in chunks if c != CHANNEL_AXIS), self.metadata)[1]))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ Channels are coded in the order of the image, R, G, B [1].
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,36 +21,32 @@ from pixzip.models.family.arithmetic import FLOAT, Arithmetic
 from pixzip.models.family.fronts import Front, Runner, Whole
 from pixzip.models.family.heads import Head, LogisticMixture, Softmax, softmax_of_product
 from pixzip.models.family.layers import CausalConv
+from pixzip.models.sizes import Sizes, size
+
+#: Kinds of heads.
+HEADS = ("softmax", "mixture")
+#: Values of sizes that several models have; a convolution has an odd side.
+HIDDEN, LAYERS, FEATURES, SIDES = range(1, 1025), range(1, 65), range(1, 4097), range(1, 16, 2)
+#: Sides of a first convolution, which does not see its centre, and so with side 1 would see no pixel.
+FIRST_SIDES = SIDES[1:]
 
 
 @dataclass(frozen=True)
-class DensityConfig:
+class DensityConfig(Sizes):
     """Options of every model of the family."""
 
-    channels: int = 3
+    channels: int = size(3, (1, 3))
     #: Number of values of a sub-pixel: 256, or 2 for binarised images.
-    levels: int = 256
-    head: Literal["softmax", "mixture"] = "softmax"
-    #: Number of components of a mixture.
-    n_mix: int = 10
+    levels: int = size(256, (2, 256))
+    head: Literal["softmax", "mixture"] = size("softmax", HEADS)
+    #: Number of components of a mixture; a softmax ignores it.
+    n_mix: int = size(10, range(4097))
 
-    def check(self) -> None:
-        """Refuse sizes that no model has; a hostile file could contain them.
-
-        Raises:
-            ValueError: a field is outside its limits.
-        """
-        if self.channels not in (1, 3) or self.levels not in (2, 256) or self.head not in ("softmax", "mixture"):
-            raise ValueError(f"{self.channels} channels of {self.levels} levels, head {self.head!r}")
+    def check_together(self) -> None:
         if self.head == "mixture" and not (self.levels == 256 and 1 <= self.n_mix <= 32):
-            raise ValueError(f"a mixture of {self.n_mix} logistics over {self.levels} levels")
-        limits = {"hidden": 1024, "layers": 64, "features": 4096, "kernel": 15, "first": 15, "condition": 1024}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name in limits and not (f.name != "condition") <= value <= limits[f.name]:
-                raise ValueError(f"{f.name} is {value}")
-        if any(getattr(self, name, 1) % 2 == 0 for name in ("kernel", "first")):
-            raise ValueError("a convolution has an even side")
+            raise ValueError(
+                f"a mixture of {self.n_mix} logistics over {self.levels} levels, expected 1 to 32 over 256 levels"
+            )
 
 
 class Scale(NamedTuple):

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from pixzip.models.family.arithmetic import FLOAT, Arithmetic
-from pixzip.models.family.density import Density, DensityConfig
+from pixzip.models.family.density import FEATURES, FIRST_SIDES, HIDDEN, LAYERS, SIDES, Density, DensityConfig
 from pixzip.models.family.fronts import Rows, Runner, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.taps import window
+from pixzip.models.sizes import size
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class GatedPixelCNNConfig(DensityConfig):
         features: features of the two final 1x1 convolutions, as in the earlier PixelCNN; not stated in [1].
     """
 
-    hidden: int = 384
-    layers: int = 20
-    kernel: int = 5
-    first: int = 7
-    features: int = 1024
+    hidden: int = size(384, HIDDEN)
+    layers: int = size(20, LAYERS)
+    kernel: int = size(5, SIDES)
+    first: int = size(7, FIRST_SIDES)
+    features: int = size(1024, FEATURES)
 
 
 class Layer(nn.Module):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixzip.models.family.density import Density, DensityConfig, Scale
+from pixzip.models.family.density import FEATURES, FIRST_SIDES, HIDDEN, LAYERS, SIDES, Density, DensityConfig, Scale
 from pixzip.models.family.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pixzip.models.family.fronts import Front, Rows, Runner, Whole
 from pixzip.models.family.layers import CausalConv
@@ -26,6 +26,9 @@ from pixzip.models.family.pixelcnn import PixelCNN, PixelCNNConfig
 from pixzip.models.family.pixelrnn import PixelRNN
 from pixzip.models.family.row_lstm import RowLSTM, RowLSTMConfig
 from pixzip.models.family.taps import window
+from pixzip.models.sizes import size
+
+CORES = ("row-lstm", "diagonal-bilstm", "pixelcnn")
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,15 @@ class MultiScaleConfig(DensityConfig):
         condition: number of features of the upsampling network's map.
     """
 
-    core: Literal["row-lstm", "diagonal-bilstm", "pixelcnn"] = "row-lstm"
-    stride: int = 2
-    hidden: int = 128
-    layers: int = 12
-    features: int = 1024
-    residual: bool = True
-    first: int = 7
-    kernel: int = 3
-    condition: int = 64
-
-    def check(self) -> None:
-        super().check()
-        if self.core not in ("row-lstm", "diagonal-bilstm", "pixelcnn") or not 2 <= self.stride <= 8:
-            raise ValueError(f"core {self.core!r} with every {self.stride}th pixel")
-        if self.condition < 1:
-            raise ValueError("the large model is not conditioned")
+    core: Literal["row-lstm", "diagonal-bilstm", "pixelcnn"] = size("row-lstm", CORES)
+    stride: int = size(2, range(2, 9))
+    hidden: int = size(128, HIDDEN)
+    layers: int = size(12, LAYERS)
+    features: int = size(1024, FEATURES)
+    residual: bool = size(True, (False, True))
+    first: int = size(7, FIRST_SIDES)
+    kernel: int = size(3, SIDES)
+    condition: int = size(64, range(1, 1025))
 
     def model(self, condition: int) -> PixelRNN:
         """A core model of these sizes."""

@@ -13,17 +13,19 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from pixzip.models.family.density import LAYERS
 from pixzip.models.family.fronts import Front, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.pixelrnn import PixelRNN, PixelRNNConfig
 from pixzip.models.family.taps import context
+from pixzip.models.sizes import size
 
 
 @dataclass(frozen=True)
 class PixelCNNConfig(PixelRNNConfig):
     """The published setting for CIFAR-10: 15 layers of h = 128."""
 
-    layers: int = 15
+    layers: int = size(15, LAYERS)
 
 
 class Block(nn.Module):

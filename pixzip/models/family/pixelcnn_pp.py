@@ -25,15 +25,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixzip.models.family.arithmetic import FLOAT, Arithmetic
-from pixzip.models.family.density import Density, DensityConfig
+from pixzip.models.family.density import HEADS, HIDDEN, Density, DensityConfig
 from pixzip.models.family.fronts import Front, Rows, Runner, Whole
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.strided import Down, Up, coarser
 from pixzip.models.family.taps import Taps, row_product, window
+from pixzip.models.sizes import Interval, size
 
 #: Taps of each stream's blocks, besides the pixel itself.
 U_TAPS: Taps = (*window((-1,), (-1, 0, 1)), (0, -1), (0, 1))
 UL_TAPS: Taps = (*window((-1,), (-1, 0)), (0, -1))
+
+#: Most blocks of a stream on its way down.
+MOST_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,17 @@ class PixelCNNppConfig(DensityConfig):
         dropout: probability inside every block, in training.
     """
 
-    head: Literal["softmax", "mixture"] = "mixture"
-    hidden: int = 160
-    blocks: int = 5
-    scales: int = 3
-    short_cuts: bool = True
-    dropout: float = 0.5
+    head: Literal["softmax", "mixture"] = size("mixture", HEADS)
+    hidden: int = size(160, HIDDEN)
+    blocks: int = size(5, range(1, 65))
+    scales: int = size(3, range(1, 7))
+    short_cuts: bool = size(True, (False, True))
+    dropout: float = size(0.5, Interval(0.0, 1.0))
 
-    def check(self) -> None:
-        super().check()
-        if not (1 <= self.blocks <= 64 and 1 <= self.scales <= 6 and 0 <= self.dropout < 1):
-            raise ValueError(f"{self.blocks} blocks at {self.scales} scales, dropout {self.dropout}")
+    def check_together(self) -> None:
+        super().check_together()
+        if self.blocks * self.scales > MOST_BLOCKS:
+            raise ValueError(f"{self.blocks} blocks at {self.scales} scales, expected at most {MOST_BLOCKS} in all")
 
 
 class FirstConv(CausalConv):
@@ -129,7 +133,7 @@ def concat_elu(x: Tensor, arithmetic: Arithmetic) -> Tensor:
 def _dropout(x: Tensor, probability: float) -> Tensor:
     """PyTorch's dropout with the probability in 1/256; masks are drawn eight at a time, in a tenth of the CPU time."""
     words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(1 << 63), None)
-    dropped = round(256 * probability)
+    dropped = min(255, round(256 * probability))
     kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
     return x * (kept * (256 / (256 - dropped)))
 

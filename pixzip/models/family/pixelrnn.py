@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from pixzip.models.family.density import Density, DensityConfig
+from pixzip.models.family.density import FEATURES, FIRST_SIDES, HIDDEN, LAYERS, Density, DensityConfig
 from pixzip.models.family.fronts import Runner
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.taps import context
+from pixzip.models.sizes import size
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class PixelRNNConfig(DensityConfig):
         condition: number of features of a map that conditions every layer (Multi-Scale); 0 for none.
     """
 
-    hidden: int = 128
-    layers: int = 12
-    features: int = 1024
-    residual: bool = True
-    skip: bool = False
-    first: int = 7
-    condition: int = 0
+    hidden: int = size(128, HIDDEN)
+    layers: int = size(12, LAYERS)
+    features: int = size(1024, FEATURES)
+    residual: bool = size(True, (False, True))
+    skip: bool = size(False, (False, True))
+    first: int = size(7, FIRST_SIDES)
+    condition: int = size(0, range(1025))
 
 
 class PixelRNN(Density):

@@ -14,18 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixzip.models.family.density import SIDES
 from pixzip.models.family.fronts import Front, Ring
 from pixzip.models.family.layers import CausalConv
 from pixzip.models.family.lstm import Cell
 from pixzip.models.family.pixelrnn import PixelRNN, PixelRNNConfig
 from pixzip.models.family.taps import window
+from pixzip.models.sizes import size
 
 
 @dataclass(frozen=True)
 class RowLSTMConfig(PixelRNNConfig):
     """The published setting for CIFAR-10: 12 layers of h = 128, kernels of 3."""
 
-    kernel: int = 3
+    kernel: int = size(3, SIDES)
 
 
 class Layer(nn.Module):

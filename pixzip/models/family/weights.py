@@ -7,10 +7,8 @@ network runs on the weights.
 """
 
 import copy
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,12 +21,11 @@ from pixzip.models.family import arithmetic as A
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.arithmetic import FixedPoint
 from pixzip.models.family.density import Density, DensityConfig, each_module
+from pixzip.models.sizes import checked, parse_json, said
 from pixzip.models.weights import Weights
 
 #: Most fractional bits of a weight.
 MOST_BITS = 20
-#: Largest size in a config.
-_LARGEST_SIZE = 4096
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,8 @@ def check(weights: FixedWeights) -> None:
             expected[f"{name}.exponent"] = ("int8", (1,))
     expected |= {f"table.{name}": (A.SHAPES[name][0], (A.SHAPES[name][1],)) for name in model.tables}
     if set(t) != set(expected):
-        raise ModelMismatchError(f"weights have tensors {sorted(set(t) ^ set(expected))[:4]} missing or unknown")
+        wrong = said(sorted(set(t) ^ set(expected))[:4])
+        raise ModelMismatchError(f"tensors are missing or unknown: {wrong}")
     for name, (dtype, shape) in expected.items():
         if t[name].dtype.name != dtype or t[name].shape != shape:
             raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
@@ -147,10 +145,12 @@ def check(weights: FixedWeights) -> None:
             raise ModelMismatchError(f"{name} leaves +-{A.LIMIT}")
     for name in expected:
         if name.endswith("weight"):
-            w = np.abs(t[name].astype(np.int64))
+            w = np.abs(t[name].astype(np.int32))
             inputs = tuple(range(w.ndim - 1)) if w.ndim == 3 else (0,)
             # inputs below LIMIT in units of 2^-ACTIVATION_FRACTION, and the bias in the product's units
-            bound = (int(w.sum(inputs).max(initial=0)) + (1 << MOST_BITS)) * (A.LIMIT << A.ACTIVATION_FRACTION)
+            bound = (int(w.sum(inputs, np.int64).max(initial=0)) + (1 << MOST_BITS)) * (
+                A.LIMIT << A.ACTIVATION_FRACTION
+            )
             if bound >= A.EXACT_FLOAT64:
                 raise ModelMismatchError(f"{name} can reach {bound}, expected less than {A.EXACT_FLOAT64}")
     A.check_tables({name: t[f"table.{name}"] for name in model.tables})
@@ -160,25 +160,14 @@ def _largest(values: NDArray[Any]) -> int:
     return int(np.abs(values.astype(np.int64)).max(initial=0))
 
 
-def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> FixedWeights:
-    """Checked weights from the parts of a file.
+def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> FixedWeights:
+    """Checked weights from the parts of a file; `pixzip.models.registry` reads files.
 
     Raises:
-        ModelMismatchError: the metadata is damaged, or `check` refuses the weights.
+        ValueError: the metadata is damaged.
+        ModelMismatchError: `check` refuses the weights.
     """
-    try:
-        sizes = json.loads(meta["config"])
-        kind = FAMILY[architecture].config_class
-        kinds = {f.name: type(getattr(kind(), f.name)) for f in fields(kind)}
-        if set(sizes) != set(kinds):
-            raise ValueError(f"sizes {sorted(sizes)}")
-        for name, value in sizes.items():
-            if type(value) is not kinds[name] or (kinds[name] is int and not 0 <= value <= _LARGEST_SIZE):
-                raise ValueError(f"{name} is {value!r}")
-        config = kind(**sizes)
-        config.check()
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
-        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
+    config = checked(FAMILY[architecture].config_class, parse_json("config", meta.get("config", "")))
     weights = FixedWeights(architecture, config, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
     check(weights)
     return weights

@@ -2,25 +2,30 @@
 
 from dataclasses import asdict, dataclass
 
+from pixzip.models.sizes import Sizes, size
 from pixzip.models.wavefront.taps import CENTRE, MASK_B
 
 #: Wire names, permanent; the first has no 1x1 layers.
 ARCHITECTURES = ("wavefront-pixelcnn-1", "wavefront-pixelcnn-2")
 
 
+#: Fields of a config that are absent in weights files where they are zero.
+OPTIONAL = frozenset({"mixing", "finer"})
+
+
 @dataclass(frozen=True)
-class Config:
+class Config(Sizes):
     """Sizes of a wavefront PixelCNN; the defaults are those of `base`."""
 
-    channels: int = 3
-    width: int = 64
-    blocks: int = 8
-    head_width: int = 32
-    n_mix: int = 4
+    channels: int = size(3, (1, 3))
+    width: int = size(64, range(1, 4097))
+    blocks: int = size(8, range(1, 1025))
+    head_width: int = size(32, range(1, 4097))
+    n_mix: int = size(4, range(1, 4097))
     #: Number of 1x1 layers after each masked convolution.
-    mixing: int = 0
+    mixing: int = size(0, range(65))
     #: Extra fractional bits of the input of the trunk's first layer, to resolve single grey levels.
-    finer: int = 0
+    finer: int = size(0, range(5))
 
     @property
     def architecture(self) -> str:
@@ -30,7 +35,7 @@ class Config:
     @property
     def sizes(self) -> dict[str, int]:
         """The architecture's fields, as stored and hashed in weights files."""
-        return {name: size for name, size in asdict(self).items() if size or name not in ("mixing", "finer")}
+        return {name: value for name, value in asdict(self).items() if value or name not in OPTIONAL}
 
     @property
     def layers(self) -> list[tuple[str, tuple[tuple[int, int], ...]]]:

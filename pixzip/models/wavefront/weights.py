@@ -6,18 +6,17 @@ and the tables.  The real weight is ``int8 * 2^-exponent``; biases and the resid
 are checked before anything is computed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
 
+from pixzip.models.sizes import checked, parse_json, said
 from pixzip.models.wavefront import tables
-from pixzip.models.wavefront.config import Config
+from pixzip.models.wavefront.config import OPTIONAL, Config
 from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.weights import Weights
 
@@ -33,8 +32,6 @@ OUTPUT_SHIFTS = {
     "scales": STREAM_FRACTION + 2,
     "factors": STREAM_FRACTION - 1,
 }
-#: Most extra fractional bits of the activations that a trunk's first layer reads.
-MOST_FINER = 4
 
 
 @dataclass(frozen=True)
@@ -100,14 +97,19 @@ def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def scaled(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
     """(K, N) int64 weights in units of 2^-STREAM_FRACTION."""
-    exponent = weights.tensors[f"{name}.exponent"].astype(np.int64)
-    values: NDArray[np.int64] = weights.tensors[f"{name}.weight"].astype(np.int64) << (STREAM_FRACTION - exponent)
+    values: NDArray[np.int64] = weights.tensors[f"{name}.weight"].astype(np.int64) << _shift(weights, name)
     return values
+
+
+def _shift(weights: IntegerWeights, name: str) -> NDArray[np.int64]:
+    """(N,) binary places by which the columns of a matrix are shifted to the left, 0 to STREAM_FRACTION."""
+    return STREAM_FRACTION - weights.tensors[f"{name}.exponent"].astype(np.int64)
 
 
 def _magnitude(weights: IntegerWeights, name: str, top: int) -> NDArray[np.int64]:
     """(N,) bound on each column's product with inputs of at most `top`."""
-    bound: NDArray[np.int64] = top * np.abs(scaled(weights, name)).sum(0)
+    values = np.abs(weights.tensors[f"{name}.weight"])  # of at most 127: int8 holds them
+    bound: NDArray[np.int64] = top * values.sum(0, np.int64) << _shift(weights, name)
     return bound
 
 
@@ -121,9 +123,10 @@ def stream_bounds(weights: IntegerWeights) -> dict[str, int]:
     residual = _magnitude(weights, "input", 128) + _biased(weights, "input")
     bounds = {"input": int(residual.max())}
     for name, _ in weights.config.layers:
-        w = scaled(weights, name)
+        w = weights.tensors[f"{name}.weight"]
         # activations are never negative: one sign of the weights bounds each end
-        residual = residual + ACTIVATION_MAX * np.maximum(w.clip(0).sum(0), (-w).clip(0).sum(0))
+        largest = np.maximum(w.clip(min=0).sum(0, np.int64), -w.clip(max=0).sum(0, np.int64))
+        residual = residual + (ACTIVATION_MAX * largest << _shift(weights, name))
         bounds[name] = int(residual.max())
     return bounds
 
@@ -140,12 +143,13 @@ def check(weights: IntegerWeights) -> None:
     config, t = weights.config, weights.tensors
     expected = expected_tensors(config)
     if set(t) != set(expected):
-        raise ModelMismatchError(f"weights have tensors {sorted(set(t) ^ set(expected))[:4]} missing or unknown")
+        wrong = said(sorted(set(t) ^ set(expected))[:4])
+        raise ModelMismatchError(f"tensors are missing or unknown: {wrong}")
     for name, (dtype, shape) in expected.items():
         if t[name].dtype.name != dtype or t[name].shape != shape:
             raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
     if sorted(weights.order) != list(range(config.channels)):
-        raise ModelMismatchError(f"channel order is {weights.order}, expected a permutation of {config.channels}")
+        raise ModelMismatchError(f"channel order is {said(weights.order)}, expected a permutation of {config.channels}")
     for name in expected:
         if name.endswith(".exponent") and not ((t[name] >= 0) & (t[name] <= STREAM_FRACTION)).all():
             raise ModelMismatchError(f"{name} leaves 0..{STREAM_FRACTION}")
@@ -173,26 +177,22 @@ def check(weights: IntegerWeights) -> None:
         raise ModelMismatchError("table.reciprocal leaves 1..2^18 - 1")
 
 
-def parse(path: Path, architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> IntegerWeights:
+def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> IntegerWeights:
     """Checked weights from the parts of a file; `pixzip.models.registry` reads files.
 
     Raises:
-        ModelMismatchError: the metadata is damaged, or `check` refuses the weights.
+        ValueError: the metadata is damaged.
+        ModelMismatchError: `check` refuses the weights.
     """
-    try:
-        sizes = json.loads(meta["config"])
-        if not isinstance(sizes, dict) or not all(isinstance(v, int) and 1 <= v <= 4096 for v in sizes.values()):
-            raise ValueError(f"sizes {sizes}")
-        config = Config(**sizes)
-        if config.finer > MOST_FINER:
-            raise ValueError(f"first layer is finer by {config.finer} bits, expected at most {MOST_FINER}")
-        if config.architecture != architecture:
-            raise ValueError(f"sizes are those of {config.architecture}")
-        order = tuple(int(i) for i in json.loads(meta["order"]))
-        if config.channels not in (1, 3):
-            raise ValueError(f"{config.channels} channels")
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
-        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
-    weights = IntegerWeights(config, order, tensors, meta.get("known_answer", ""), meta.get("notes", ""))
+    sizes = parse_json("config", meta.get("config", ""))
+    config = checked(Config, sizes, OPTIONAL)
+    if config.sizes != sizes:
+        raise ValueError(f"config is {said(sizes)}, expected no {' or '.join(sorted(OPTIONAL))} of 0")
+    if config.architecture != architecture:
+        raise ValueError(f"sizes are those of {config.architecture}, not of {architecture}")
+    order = parse_json("order", meta.get("order", ""))
+    if not isinstance(order, list) or any(type(channel) is not int for channel in order):
+        raise ValueError(f"order is {said(order)}, expected a list of channels")
+    weights = IntegerWeights(config, tuple(order), tensors, meta.get("known_answer", ""), meta.get("notes", ""))
     check(weights)
     return weights

@@ -8,97 +8,21 @@ True
 """
 
 from collections.abc import Sequence
-from functools import cached_property
-from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from pixcodecs.coders.registry import CODERS
-from pixcodecs.container.image import MAX_PIXELS, Buffer
+from pixcodecs.container.image import MAX_PIXELS
 
-from pixzip import codec
+from pixzip.api.codec import Codec as Codec
+from pixzip.api.codec import Image, Name, Region
 from pixzip.codec import describe
-from pixzip.codec.bits_map import pixel_bits
-from pixzip.codec.options import Options
-from pixzip.image.picture import Picture
-from pixzip.image.pillow_images import from_pillow
-from pixzip.io import files
+from pixzip.codec.stack import Stack
+from pixzip.io import arguments, files
+from pixzip.io.arguments import FileBytes
 from pixzip.models import library
-
-#: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
-#: image of any mode that a `.pxz` file can hold; or a `Picture`.
-Image = NDArray[Any] | PillowImage.Image | Picture
-#: Name of a shipped model, or path of a weights file.
-Name = str | PathLike[str]
-
-
-class Codec:
-    """A model on a device, for many calls; safe to share between threads.
-
-    Args:
-        model: name of a shipped model, or path of a weights file.
-        device: "auto" (CUDA if there is a device), "cpu" or "cuda".
-        max_pixels: refuse to decode larger images; None lifts the limit.
-        coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
-    Raises:
-        ModelMismatchError: there is no such model.
-        PixzipError: there is no such device.
-        ValueError: there is no such coder.
-
-    >>> codec = Codec("fast")
-    >>> files = codec.encode_batch([np.zeros((8, 8), np.uint8), np.zeros((4, 6, 3), np.uint16)])
-    >>> [array.shape for array in codec.decode_batch(files)]
-    [(8, 8), (4, 6, 3)]
-    """
-
-    def __init__(
-        self,
-        model: Name = library.DEFAULT,
-        device: str = "auto",
-        *,
-        max_pixels: int | None = MAX_PIXELS,
-        coder: str = "range",
-    ):
-        if coder not in CODERS:
-            raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
-        self.coder = CODERS[coder]
-        self.model = str(model)
-        self.device = codec.coding_device(device)
-        self.max_pixels = max_pixels
-        library.find(self.model)
-
-    @cached_property
-    def options(self) -> Options:
-        """The options for `pixzip.codec`."""
-        return Options.of(self.model, self.device, coder=self.coder, max_pixels=self.max_pixels)
-
-    def encode(self, image: Image) -> bytes:
-        """See `pixzip.encode`."""
-        return self.encode_batch([image])[0]
-
-    def decode(self, data: bytes) -> NDArray[Any]:
-        """See `pixzip.decode`."""
-        return self.decode_batch([data])[0]
-
-    def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
-        """See `pixzip.encode_batch`."""
-        return codec.compress([_as_picture(image) for image in images], self.options)
-
-    def decode_batch(self, data: Sequence[bytes]) -> list[NDArray[Any]]:
-        """See `pixzip.decode_batch`."""
-        return [codec.as_array(picture) for picture in self.decode_pictures(data)]
-
-    def decode_pictures(self, data: Sequence[Buffer]) -> list[Picture]:
-        """Like `decode_batch`, with the full content of files: layout, depth, palette, transparency, metadata."""
-        return codec.decompress(data, self.options)
-
-    def bits_map(self, image: Image | bytes) -> NDArray[np.float32]:
-        """See `pixzip.bits_map`."""
-        data = image if isinstance(image, bytes) else self.encode(image)
-        return pixel_bits(data, self.options)
 
 
 def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") -> bytes:
@@ -109,6 +33,7 @@ def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") ->
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
     Raises:
+        TypeError: the image is no array, Pillow image or picture, but a path or text, for example.
         ValueError: the array has another shape or dtype.
         UnsupportedImageError: the format does not hold the image's mode, size or metadata.
         ModelMismatchError: there is no such model, or it does not run exactly here.
@@ -120,17 +45,23 @@ def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") ->
     return Codec(model, device).encode(image)
 
 
-def decode(data: bytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> NDArray[Any]:
+def decode(
+    data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS, region: Region | None = None
+) -> NDArray[Any]:
     """The samples of a `.pxz` file: the inverse of `encode`.
 
     Args:
         data: the file, written with a shipped model; use `Codec(path).decode` for other weights.
         max_pixels: refuse larger images; None lifts the limit.
+        region: (x, y, width, height) of a part to decode, from only the tiles that it needs; None for all.
     Returns:
         (H, W) or (H, W, C), uint8 for up to 8 bits per sample, else uint16; indices if the image has a palette.
+        An array that `encode` took has the same shape again.
     Raises:
+        TypeError: `data` is not the bytes of a file but its path, for example.
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
+        PixzipError: the region is not inside the image.
 
     >>> import numpy as np, pixzip
     >>> pixzip.decode(pixzip.encode(np.eye(3, dtype=np.uint16)))
@@ -138,7 +69,7 @@ def decode(data: bytes, *, device: str = "auto", max_pixels: int | None = MAX_PI
            [0, 1, 0],
            [0, 0, 1]], dtype=uint16)
     """
-    return Codec(device=device, max_pixels=max_pixels).decode(data)
+    return Codec(device=device, max_pixels=max_pixels).decode(data, region)
 
 
 def encode_batch(images: Sequence[Image], model: Name = library.DEFAULT, device: str = "auto") -> list[bytes]:
@@ -155,7 +86,7 @@ def encode_batch(images: Sequence[Image], model: Name = library.DEFAULT, device:
 
 
 def decode_batch(
-    data: Sequence[bytes], *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
+    data: Sequence[FileBytes], *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
 ) -> list[NDArray[Any]]:
     """The samples of each `.pxz` file, decoded together; see `decode`.
 
@@ -167,10 +98,13 @@ def decode_batch(
     return Codec(device=device, max_pixels=max_pixels).decode_batch(data)
 
 
-def open(path: Name) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
+def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
     """A `.pxz` file as a Pillow image, whose pixels are decoded at first access.
 
+    Args:
+        path: the file's path, or a readable binary file that can seek.
     Raises:
+        TypeError: the path is something else, such as the bytes of a file.
         OSError: the file cannot be read, or is no `.pxz` file; at first access, pixels cannot be decoded.
 
     >>> import numpy as np, pixzip
@@ -180,7 +114,7 @@ def open(path: Name) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
     ...     image.size
     (9, 6)
     """
-    return PillowImage.open(path, formats=["PXZ"])
+    return PillowImage.open(path if hasattr(path, "read") else arguments.text(path, "path"), formats=["PXZ"])
 
 
 def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = "auto") -> None:
@@ -196,10 +130,73 @@ def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = 
     >>> int(pixzip.decode(path.read_bytes()).sum())
     112
     """
-    files.write(str(Path(path).absolute()), encode(image, model, device), force=True)
+    target = Path(arguments.text(path, "path")).absolute()
+    files.write(str(target), encode(image, model, device), force=True)
 
 
-def info(data: bytes) -> dict[str, Any]:
+def encode_stack(
+    images: Sequence[NDArray[Any]] | NDArray[Any],
+    model: Name = library.DEFAULT,
+    device: str = "auto",
+    *,
+    names: Sequence[str] = (),
+) -> bytes:
+    """One `.pxz` file of many small images, which share a header and a stream.
+
+    Args:
+        images: one or more, all (H, W) or all (H, W, 3) uint8, of any sizes: similar sizes should be adjacent.
+            For a model of two levels, values are 0 or 1.
+        names: one per image, relative paths without "..", or none at all.
+    Raises:
+        ValueError: the images have other shapes or dtypes.
+        UnsupportedImageError: a name or a side does not fit the format.
+        ModelMismatchError: there is no such model, or it does not run exactly here.
+
+    >>> import numpy as np, pixzip
+    >>> digits = np.zeros((50, 28, 28), np.uint8)
+    >>> len(pixzip.encode_stack(digits, "fast")) < 200
+    True
+    """
+    return Codec(model, device).encode_stack(images, names)
+
+
+def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> Stack:
+    """The images of a stack: the inverse of `encode_stack`.
+
+    Args:
+        max_pixels: refuse stacks of more pixels in all; None lifts the limit.
+    Returns:
+        A named tuple: `images`, a list of (H, W) or (H, W, 3) uint8; `names`, a tuple; `depth`, bits per sample.
+    Raises:
+        BitstreamError: the file is damaged, truncated, no stack or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+
+    >>> import numpy as np, pixzip
+    >>> data = pixzip.encode_stack([np.zeros((5, 7), np.uint8), np.ones((2, 3), np.uint8)], names=["a.png", "b.png"])
+    >>> stack = pixzip.decode_stack(data)
+    >>> [image.shape for image in stack.images], stack.names
+    ([(5, 7), (2, 3)], ('a.png', 'b.png'))
+    """
+    return Codec(device=device, max_pixels=max_pixels).decode_stack(data)
+
+
+def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> None:
+    """Decode a `.pxz` file, of one image or a stack, and check all its checksums; returns if the file is whole.
+
+    Args:
+        data: the file, written with a shipped model; use `Codec(path).verify` for other weights.
+        max_pixels: refuse larger images; None lifts the limit.
+    Raises:
+        BitstreamError: the file is damaged, truncated, foreign or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+
+    >>> import numpy as np, pixzip
+    >>> pixzip.verify(pixzip.encode(np.zeros((6, 9, 3), np.uint8)))
+    """
+    Codec(device=device, max_pixels=max_pixels).verify(data)
+
+
+def info(data: FileBytes) -> dict[str, Any]:
     """The facts in a `.pxz` file, without decoding it: width, height, mode, depth, models, bytes, ...
 
     Raises:
@@ -210,10 +207,10 @@ def info(data: bytes) -> dict[str, Any]:
     >>> facts["width"], facts["height"], facts["mode"], facts["depth"]
     (9, 6, 'RGB', 8)
     """
-    return describe.facts(data)
+    return describe.facts(arguments.file_bytes(data))
 
 
-def bits_map(image: Image | bytes, model: Name = library.DEFAULT, device: str = "auto") -> NDArray[np.float32]:
+def bits_map(image: Image | FileBytes, model: Name = library.DEFAULT, device: str = "auto") -> NDArray[np.float32]:
     """The bits that each pixel takes in the file.
 
     Bits without a place (ends of streams, blocks that no model coded) are spread evenly over their tile.
@@ -231,12 +228,3 @@ def bits_map(image: Image | bytes, model: Name = library.DEFAULT, device: str = 
     ((40, 30), True)
     """
     return Codec(model, device).bits_map(image)
-
-
-def _as_picture(image: Image) -> Picture:
-    if isinstance(image, PillowImage.Image):
-        return from_pillow(image)
-    if isinstance(image, Picture):
-        return image
-    array = np.asarray(image)
-    return codec.as_picture(array.astype(array.dtype.newbyteorder("="), copy=False))

@@ -1,0 +1,153 @@
+"""`Codec`: a model on a device, which every function of the API makes for one call; and arrays as pictures."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from pixcodecs.coders.registry import CODERS
+from pixcodecs.container.image import MAX_PIXELS
+
+from pixzip import codec
+from pixzip.codec.bits_map import pixel_bits
+from pixzip.codec.options import Options
+from pixzip.codec.stack import Stack, compress_stack, decompress_stack
+from pixzip.codec.tiles import Window
+from pixzip.image.picture import CHANNEL_AXIS, Picture
+from pixzip.image.pillow_images import from_pillow
+from pixzip.io import arguments
+from pixzip.io.arguments import FileBytes
+from pixzip.models import library
+
+#: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
+#: image of any mode that a `.pxz` file can hold; or a `Picture`.
+Image = NDArray[Any] | PillowImage.Image | Picture
+#: Name of a shipped model, or path of a weights file.
+Name = str | PathLike[str]
+#: Left, top, width and height of a part of an image, in pixels.
+Region = tuple[int, int, int, int]
+
+
+class Codec:
+    """A model on a device, for many calls; safe to share between threads.
+
+    Args:
+        model: name of a shipped model, or path of a weights file.
+        device: "auto" (CUDA if there is a device), "cpu" or "cuda".
+        max_pixels: refuse to decode larger images; None lifts the limit.
+        coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
+    Raises:
+        ModelMismatchError: there is no such model.
+        PixzipError: there is no such device.
+        TypeError, ValueError: an argument is of another type; there is no such coder.
+
+    >>> codec = Codec("fast")
+    >>> files = codec.encode_batch([np.zeros((8, 8), np.uint8), np.zeros((4, 6, 3), np.uint16)])
+    >>> [array.shape for array in codec.decode_batch(files)]
+    [(8, 8), (4, 6, 3)]
+    """
+
+    def __init__(
+        self,
+        model: Name = library.DEFAULT,
+        device: str = "auto",
+        *,
+        max_pixels: int | None = MAX_PIXELS,
+        coder: str = "range",
+    ):
+        if arguments.text(coder, "coder") not in CODERS:
+            raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
+        self.coder = CODERS[coder]
+        self.model = arguments.text(model, "model")
+        self.device = codec.coding_device(arguments.text(device, "device"))
+        self.max_pixels = arguments.pixel_limit(max_pixels)
+        library.find(self.model)
+
+    @cached_property
+    def options(self) -> Options:
+        """The options for `pixzip.codec`."""
+        return Options.of(self.model, self.device, coder=self.coder, max_pixels=self.max_pixels)
+
+    def encode(self, image: Image) -> bytes:
+        """See `pixzip.encode`."""
+        return self.encode_batch([image])[0]
+
+    def decode(self, data: FileBytes, region: Region | None = None) -> NDArray[Any]:
+        """See `pixzip.decode`."""
+        window = None if region is None else Window(*arguments.region(region))
+        if window is None:
+            return self.decode_batch([data])[0]
+        return _as_array(codec.recover(arguments.file_bytes(data), self.options, region=window).picture)
+
+    def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
+        """See `pixzip.encode_batch`."""
+        return codec.compress([_as_picture(image) for image in images], self.options)
+
+    def decode_batch(self, data: Sequence[FileBytes]) -> list[NDArray[Any]]:
+        """See `pixzip.decode_batch`."""
+        return [_as_array(picture) for picture in self.decode_pictures(data)]
+
+    def decode_pictures(self, data: Sequence[FileBytes]) -> list[Picture]:
+        """Like `decode_batch`, with the full content of files: layout, depth, palette, transparency, metadata."""
+        return codec.decompress([arguments.file_bytes(file) for file in data], self.options)
+
+    def encode_stack(self, images: Sequence[NDArray[Any]] | NDArray[Any], names: Sequence[str] = ()) -> bytes:
+        """See `pixzip.encode_stack`."""
+        arrays = [_array_of(image) for image in images]
+        axes = {array.shape[2:] for array in arrays}
+        if axes not in ({()}, {(3,)}):
+            shapes = ", ".join(map(str, list(dict.fromkeys(array.shape for array in arrays))[:3])) or "none"
+            raise ValueError(f"images are of shapes {shapes}, expected (H, W) for all of them or (H, W, 3) for all")
+        model = library.resolve(self.model, 3 if (3,) in axes else 1)
+        named = [arguments.text(name, "a name") for name in names]
+        depth = 1 if model.levels == 2 else 8
+        return compress_stack(arrays, model, self.options.executor, depth=depth, names=named)
+
+    def decode_stack(self, data: FileBytes) -> Stack:
+        """See `pixzip.decode_stack`."""
+        found = decompress_stack(arguments.file_bytes(data), self.options)
+        return found._replace(images=[x[..., 0] if x.shape[2] == 1 else x for x in found.images])
+
+    def verify(self, data: FileBytes) -> None:
+        """See `pixzip.verify`."""
+        codec.verify(arguments.file_bytes(data), self.options)
+
+    def bits_map(self, image: Image | FileBytes) -> NDArray[np.float32]:
+        """See `pixzip.bits_map`."""
+        data = arguments.file_bytes(image) if arguments.is_file_bytes(image) else self.encode(image)  # type: ignore
+        return pixel_bits(data, self.options)
+
+
+def _as_picture(image: Image) -> Picture:
+    if isinstance(image, PillowImage.Image):
+        return from_pillow(image)
+    if isinstance(image, Picture):
+        return image
+    array = _array_of(image)
+    picture = codec.as_picture(array)
+    return replace(picture, metadata=(CHANNEL_AXIS,)) if array.ndim == 3 and array.shape[2] == 1 else picture
+
+
+def _as_array(picture: Picture) -> NDArray[Any]:
+    """The inverse of `_as_picture` for arrays."""
+    return picture.samples if CHANNEL_AXIS in picture.metadata else codec.as_array(picture)
+
+
+def _array_of(image: Any) -> NDArray[Any]:
+    """An array, or what NumPy takes for one, in native byte order.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    try:
+        array = np.asarray(image)
+    except RuntimeError as e:  # a tensor of PyTorch that needs a gradient
+        raise TypeError(f"image is {type(image).__name__}: {e}") from None
+    if array.dtype.kind not in "biufc":
+        found = f"{type(image).__name__}, which NumPy takes for {array.dtype} {array.shape}"
+        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image or a Picture")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

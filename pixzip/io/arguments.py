@@ -1,0 +1,89 @@
+"""Arguments of public functions: what is not accepted raises a `TypeError` that says what to pass instead."""
+
+import mmap
+import os
+from collections.abc import Sequence
+from typing import Any
+
+#: Bytes of a `.pxz` file in memory.
+FileBytes = bytes | bytearray | memoryview | mmap.mmap
+_MOST_SAID = 60
+
+
+def _said(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 3] + '...'}"
+
+
+def text(value: Any, what: str) -> str:
+    """A name or path as text.
+
+    Args:
+        value: str, or a path-like object of text.
+        what: the argument, for the error.
+    Raises:
+        TypeError: it is something else.
+    """
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, str):
+        raise TypeError(f"{what} is {_said(value)}, expected a str or a path")
+    return found
+
+
+def file_bytes(data: Any) -> bytes:
+    """The bytes of a `.pxz` file, copied unless they are `bytes`: they cannot change while they are decoded.
+
+    Args:
+        data: bytes, bytearray, mmap, or anything else with a one-dimensional buffer of bytes, such as a uint8 array.
+    Raises:
+        TypeError: it is something else, such as a path or an open file.
+    """
+    if type(data) is bytes:
+        return data
+    if isinstance(data, str | os.PathLike):
+        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file: pass Path(...).read_bytes()")
+    if hasattr(data, "read") and not isinstance(data, mmap.mmap):
+        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file: pass what its read() returns")
+    try:
+        view = memoryview(data)
+    except (TypeError, BufferError):
+        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file") from None
+    if view.ndim != 1 or view.format not in ("B", "b", "c"):
+        found = f"{type(data).__name__} of shape {view.shape} and format {view.format!r}"
+        raise TypeError(f"data is {found}, expected the bytes of a .pxz file")
+    return view.tobytes()
+
+
+def is_file_bytes(value: Any) -> bool:
+    """Whether a value that may also be an image stands for the bytes of a file."""
+    return isinstance(value, FileBytes)
+
+
+def pixel_limit(value: Any) -> int | None:
+    """A limit of pixels; None for no limit.
+
+    Raises:
+        TypeError: it is neither None nor an integer.
+    """
+    return None if value is None else _integer(value, "max_pixels")
+
+
+def region(value: Any) -> tuple[int, int, int, int]:
+    """A region as x, y, width, height.
+
+    Raises:
+        TypeError: it is no sequence of integers.
+        ValueError: it has another length than four.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise TypeError(f"region is {_said(value)}, expected (x, y, width, height)")
+    if len(value) != 4:
+        raise ValueError(f"region is {_said(value)}, expected (x, y, width, height)")
+    x, y, width, height = (_integer(side, "a number of the region") for side in value)
+    return x, y, width, height
+
+
+def _integer(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{what} is {_said(value)}, expected an integer")
+    return int(value)
