@@ -1,13 +1,15 @@
 """Devices, and the cached engines on them."""
 
+import ctypes
+import sys
+from contextlib import suppress
 from functools import lru_cache
-from importlib import import_module
 
 from pixcodecs.errors import PixzipError
 
 from pixzip.engine.base import Engine
 from pixzip.models.base import Model
-from pixzip.models.registry import ARCHITECTURES
+from pixzip.models.registry import ARCHITECTURES, named
 
 
 def resolve_device(name: str = "auto") -> str:
@@ -16,17 +18,37 @@ def resolve_device(name: str = "auto") -> str:
     Raises:
         PixzipError: CUDA is requested but not available.
     """
-    import torch
-
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device is {name!r}, expected auto, cpu or cuda")
     if name == "cpu":
         return name
-    if torch.cuda.is_available():
+    missing = _why_no_cuda()
+    if not missing:
         return "cuda"
     if name == "cuda":
-        raise PixzipError("device cuda asked for, but there is no CUDA device here: use --device cpu")
+        raise PixzipError(f"device cuda asked for, but {missing}: use --device cpu")
     return "cpu"
+
+
+@lru_cache(maxsize=1)
+def _why_no_cuda() -> str:
+    """The reason why CUDA cannot be used here; "" if it can.  PyTorch is imported only where there is a driver."""
+    if "torch" not in sys.modules and not _has_driver():
+        return "there is no CUDA device here"
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return "PyTorch is not installed (pip install 'pixzip[gpu]')"
+    return "" if torch.cuda.is_available() else "there is no CUDA device here"
+
+
+def _has_driver() -> bool:
+    """Whether the library of a CUDA driver is installed."""
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        with suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
 
 
 def coding_device(name: str = "auto") -> str:
@@ -54,8 +76,8 @@ class _ByDigest:
 
 def engine_class(model: Model, device: str) -> type[Engine]:
     """The class of the engine that runs a model on "cpu" or "cuda"."""
-    module, _, name = ARCHITECTURES[model.architecture].engines[device].partition(":")
-    found: type[Engine] = getattr(import_module(module), name)
+    architecture = ARCHITECTURES[model.architecture]
+    found: type[Engine] = named(architecture.engines[device], "torch" if device == "cuda" else architecture.needs)
     return found
 
 
