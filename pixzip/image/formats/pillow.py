@@ -194,11 +194,8 @@ def save(image: Image.Image, form: str, **options: Any) -> bytes:
     """The file that Pillow writes for an image.
 
     Raises:
-        UnsupportedImageError: the format cannot hold the image.
+        Exception: any error of Pillow.
     """
     out = io.BytesIO()
-    try:
-        image.save(out, form, **options)
-    except (OSError, ValueError) as e:
-        raise UnsupportedImageError(f"image cannot be written as {form}: {e}") from None
+    image.save(out, form, **options)
     return out.getvalue()
