@@ -98,7 +98,7 @@ class Format(ABC):
 
     @abstractmethod
     def read(self, data: bytes, max_pixels: int | None) -> Loaded:
-        """The picture in a file that the format accepts.
+        """The picture in a file that the format accepts.  Files that `open_rows` reads are left to it.
 
         Raises:
             Unrecognised: the file is of another format.
