@@ -184,11 +184,12 @@ def one_error(done: str = "decoded", *passed: type[Exception]) -> Iterator[None]
         done: what cannot be done with the image, for the error's text.
         passed: errors that are raised as they are, besides `UnsupportedImageError` and `MemoryError`.
     """
+    unchanged: tuple[type[Exception], ...] = (UnsupportedImageError, MemoryError, *passed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata, which is kept unchanged
             yield
-    except (UnsupportedImageError, MemoryError, *passed):
+    except unchanged:
         raise
     except Exception as e:  # noqa: BLE001 (libraries raise errors of any type)
         detail = " ".join(str(e).split()) or type(e).__name__
