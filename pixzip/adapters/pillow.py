@@ -3,6 +3,8 @@
 An open image has its mode, size and `info` at once; its pixels are decoded at first access.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from PIL import Image, ImageFile
@@ -18,6 +20,21 @@ _CHOICES = ("model", "device")
 _METADATA = ("icc_profile", "exif", "xmp", "dpi")
 
 
+@contextmanager
+def _only_oserror(what: str) -> Iterator[None]:
+    """Turns all other errors into OSError, as Pillow documents: those of pixzip, and those of Pillow about metadata.
+
+    Args:
+        what: begin of the error's text.
+    """
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as e:
+        raise OSError(f"{what}: {' '.join(str(e).split()) or type(e).__name__}") from e
+
+
 class PxzImageFile(ImageFile.ImageFile):
     """One `.pxz` file."""
 
@@ -27,17 +44,13 @@ class PxzImageFile(ImageFile.ImageFile):
     _pending = False
 
     def _open(self) -> None:
-        from pixcodecs.errors import PixzipError
-
         from pixzip.image import pillow_images
         from pixzip.image.picture import frame_of
 
         assert self.fp is not None  # typed as optional for closed images
-        try:
+        with _only_oserror(f"not a {SUFFIX} file that can be shown"):
             self._frame = frame_of(_read_header(self.fp))
             shown = pillow_images.head(self._frame)
-        except PixzipError as e:
-            raise OSError(f"not a {SUFFIX} file that can be shown: {e}") from e
         self._mode, self._size, self.info, self.palette = shown.mode, shown.size, shown.info, shown.palette
         self._pending = True
 
@@ -55,16 +68,14 @@ class PxzImageFile(ImageFile.ImageFile):
             OSError: the file is damaged.
         """
         from pixcodecs.container import image as container
-        from pixcodecs.errors import PixzipError
 
         file = self._file()
         try:
-            header = container.read_header(file, None)
-            container.check_length(file, header)
-            for tile in range(len(header.tiles)):
-                container.block(file, header, tile)
-        except PixzipError as e:
-            raise OSError(f"{SUFFIX} file damaged: {e}") from e
+            with _only_oserror(f"{SUFFIX} file damaged"):
+                header = container.read_header(file, None)
+                container.check_length(file, header)
+                for tile in range(len(header.tiles)):
+                    container.block(file, header, tile)
         finally:
             super().verify()
 
@@ -83,15 +94,12 @@ class PxzImageFile(ImageFile.ImageFile):
         return super().load()
 
     def _decoded(self) -> Image.Image:
-        from pixcodecs.errors import PixzipError
-
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
-        try:
-            (picture,) = Codec(max_pixels=None).decode_pictures([self._file()])
-        except PixzipError as e:
-            raise OSError(f"cannot decode the {SUFFIX} file: {e}") from e
+        file = self._file()
+        with _only_oserror(f"cannot decode the {SUFFIX} file"):
+            (picture,) = Codec(max_pixels=None).decode_pictures([file])
         if picture.frame != self._frame:
             raise OSError(f"the {SUFFIX} file has changed since it was opened")
         pixels, rawmode = pillow_images.raw(picture)
@@ -125,17 +133,13 @@ def _accept(prefix: bytes) -> bool:
 
 def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     """`image.save(path, model="base", device="auto", icc_profile=..., exif=..., xmp=..., dpi=...)`"""
-    from pixcodecs.errors import PixzipError
-
     from pixzip.api import encode
     from pixzip.image.pillow_images import from_pillow
 
     options = image.encoderinfo
     choices, instead = ({name: options[name] for name in names if name in options} for names in (_CHOICES, _METADATA))
-    try:
+    with _only_oserror(f"cannot write image as {FORMAT}"):
         data = encode(from_pillow(image, **instead), **choices)
-    except PixzipError as e:
-        raise OSError(f"cannot write image as {FORMAT}: {e}") from e
     stream.write(data)
 
 

@@ -16,7 +16,9 @@ from pixcodecs.container import blocks
 from pixcodecs.container.blocks import ForeignDecoder, Kind, Samples, Shape
 from pixcodecs.errors import BitstreamError
 
-WEBP_MAX_SIDE = 16383
+from pixzip.image.formats import libpng
+from pixzip.image.formats.webp import WEBP_MAX_SIDE
+
 _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -117,17 +119,7 @@ def from_webp_body(body: bytes, shape: Shape, depth: int) -> Samples:
 
 def png(samples: Samples) -> bytes:
     """The zlib stream of a PNG file of (H, W, C) uint8 or uint16 samples."""
-    squeezed = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    filtered = samples.nbytes + len(samples)
-    room = filtered + filtered // 64 + 4096  # the default of imagecodecs does not count the filter bytes of tall images
-    data = bytes(imagecodecs.png_encode(squeezed, level=9, out=room))
-    at, body = len(_PNG_SIGNATURE), b""
-    while at < len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        if name == b"IDAT":
-            body += data[at + 8 : at + 8 + length]
-        at += 12 + length
-    return body
+    return b"".join(libpng.idat(libpng.encode(samples, level=9)))
 
 
 def from_png(body: bytes, shape: Shape, depth: int) -> Samples:

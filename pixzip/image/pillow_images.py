@@ -5,12 +5,14 @@ Pillow's image of a PNG file with this picture, because both are read from the s
 """
 
 import io
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats.base import one_error
 from pixzip.image.formats.metadata import Embedded, resolution, to_chunks
 from pixzip.image.formats.pillow import LAYOUTS, TECHNICAL, check_mode, palette_of
 from pixzip.image.formats.png_chunks import before_samples, join
@@ -30,8 +32,14 @@ def from_pillow(image: Image.Image, **instead: Any) -> Picture:
         image: image of mode 1, L, LA, RGB, RGBA, P or I;16; the current frame if there are several.
         instead: values that replace entries of `info`: `icc_profile`, `exif`, `xmp`, `dpi`.
     Raises:
-        UnsupportedImageError: another mode, or transparency that a picture cannot hold.
+        UnsupportedImageError: another mode, or transparency, a palette or metadata that a picture cannot hold.
+        OSError: the file of the image cannot be read.
     """
+    with one_error("stored", OSError):
+        return _picture(image, image.info | instead)
+
+
+def _picture(image: Image.Image, info: dict[Any, Any]) -> Picture:
     deep = image.mode in _DEEP_GREY
     if not deep:
         check_mode(image.mode)
@@ -43,7 +51,7 @@ def from_pillow(image: Image.Image, **instead: Any) -> Picture:
     palette, transparency = b"", _transparent_colour(image, layout)
     if layout is Layout.PALETTE:
         palette, transparency, depth = palette_of(image, samples)
-    return Picture(samples, layout, depth, palette, transparency, _metadata(image.info | instead))
+    return Picture(samples, layout, depth, palette, transparency, _metadata(info))
 
 
 def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
@@ -51,8 +59,9 @@ def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
     key = image.info.get("transparency")
     if key is None or layout is Layout.PALETTE:
         return b""
-    values = [key] if isinstance(key, int) else key
-    if layout not in (Layout.GREY, Layout.RGB) or isinstance(key, bytes) or len(values) != layout.channels:
+    values = key if isinstance(key, tuple | list) else [key]
+    of_integers = len(values) == layout.channels and all(isinstance(value, Integral) for value in values)
+    if layout not in (Layout.GREY, Layout.RGB) or not of_integers:
         raise UnsupportedImageError(f"image mode {image.mode} with transparency {key!r} is not supported")
     if image.mode == "1":  # 255 is white, stored as 1 in the file
         values = [bool(value) for value in values]
@@ -64,13 +73,9 @@ def _transparent_colour(image: Image.Image, layout: Layout) -> bytes:
 
 def _metadata(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     """Chunks for the entries of an image's `info`."""
-    icc, exif, xmp = (info.get(name) or b"" for name in ("icc_profile", "exif", "xmp"))
-    if isinstance(exif, Image.Exif):
-        exif = exif.tobytes()
-    if isinstance(xmp, str):
-        xmp = xmp.encode()
-    x, y = info.get("dpi") or (0, 0)
-    density = resolution(float(x) * _INCHES_PER_METRE, float(y) * _INCHES_PER_METRE)
+    icc, exif, xmp = (_content(info, name) for name in ("icc_profile", "exif", "xmp"))
+    x, y = _resolution(info)
+    density = resolution(x * _INCHES_PER_METRE, y * _INCHES_PER_METRE)
     chunks, _ = to_chunks(Embedded(icc, exif, xmp, density))
     texts = PngImagePlugin.PngInfo()
     for name, value in info.items():
@@ -80,6 +85,28 @@ def _metadata(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     if isinstance(comment, bytes) and b"\0" not in comment:  # of JPEG and GIF, under PNG's keyword
         texts.add_text("Comment", comment)
     return (*chunks, *(Chunk(kind, body) for kind, body, *_ in texts.chunks))
+
+
+def _content(info: dict[Any, Any], name: str) -> bytes:
+    """The bytes of an entry; empty if absent."""
+    value = info.get(name) or b""
+    if isinstance(value, Image.Exif):
+        value = value.tobytes()
+    if isinstance(value, str) and name == "xmp":
+        value = value.encode()
+    if not isinstance(value, bytes | bytearray):
+        raise UnsupportedImageError(f"{name} of the image is of type {type(value).__name__}, expected bytes")
+    return bytes(value)
+
+
+def _resolution(info: dict[Any, Any]) -> tuple[float, float]:
+    """The x and y of `dpi`; 0 if absent."""
+    given = info.get("dpi") or (0, 0)
+    try:
+        x, y = map(float, given)
+    except (TypeError, ValueError):
+        raise UnsupportedImageError(f"dpi of the image is {given!r}, expected two numbers") from None
+    return x, y
 
 
 def _is_keyword(name: Any) -> bool:
@@ -97,6 +124,7 @@ def head(frame: Frame) -> Image.Image:
 
     Raises:
         UnsupportedImageError: Pillow has no mode for it.
+        Exception: any error of Pillow about damaged metadata.
     """
     if frame.depth > 8 and frame.layout is not Layout.GREY:
         raise UnsupportedImageError(

@@ -1,5 +1,6 @@
 """Read an image file to a picture, at once or by rows: tries the formats in turn."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import formats
 from pixzip.image.formats.base import HEAD_BYTES, Format, Loaded, Unrecognised, one_error
+from pixzip.image.picture import Picture
 from pixzip.image.rows import RowReader
 
 
@@ -24,6 +26,9 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
     data = source if isinstance(source, bytes) else source.read_bytes()
     with one_error():
         for form in _accepting(data[:HEAD_BYTES]):
+            file = io.BytesIO(data)
+            if opened := form.open_rows(file, max_pixels):
+                return _whole(RowReader(file, opened))
             try:
                 return form.read(data, max_pixels)
             except Unrecognised:
@@ -71,6 +76,15 @@ def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> 
         reader.close()
         return None
     return reader
+
+
+def _whole(reader: RowReader) -> Loaded:
+    """All rows, so that `load` reads and refuses the same files as `open_rows`."""
+    with reader:
+        frame = reader.frame
+        samples = reader.read(frame.height)
+    fields = frame.layout, frame.depth, frame.palette, frame.transparency, frame.metadata
+    return Loaded(Picture(samples, *fields), reader.dropped)
 
 
 def lossy_kind(path: Path) -> str:

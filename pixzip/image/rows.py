@@ -82,8 +82,12 @@ class RowReader:
 class RowWriter:
     """Writes an image file; a context manager that finishes the file but does not close it."""
 
-    def __init__(self, frame: Frame, sink: Sink) -> None:
-        self._frame, self._sink = frame, sink
+    def __init__(self, frame: Frame, sink: Sink, done: str) -> None:
+        """
+        Args:
+            done: what the sink does with the image, for the text of its errors, see `one_error`.
+        """
+        self._frame, self._sink, self._done = frame, sink, done
         self._left = frame.height
 
     def write(self, samples: Samples) -> None:
@@ -93,11 +97,14 @@ class RowWriter:
             samples: (N, W, C), any number of rows, like the samples of a `Picture`.
         Raises:
             ValueError: they cannot be rows of the frame, or are too many.
+            UnsupportedImageError: the format's library fails.
+            OSError: the stream cannot be written.
         """
         self._frame.check_rows(samples)
         if len(samples) > self._left:
             raise ValueError(f"{len(samples)} rows are written, expected at most {self._left} more")
-        self._sink.write(samples)
+        with one_error(self._done, OSError):
+            self._sink.write(samples)
         self._left -= len(samples)
 
     def __enter__(self) -> Self:
@@ -107,8 +114,10 @@ class RowWriter:
         """
         Raises:
             ValueError: rows are missing.
+            UnsupportedImageError, OSError: see `write`.
         """
         if kind is None:
             if self._left:
                 raise ValueError(f"{self._left} rows are missing")
-            self._sink.finish()
+            with one_error(self._done, OSError):
+                self._sink.finish()

@@ -5,7 +5,7 @@ from typing import BinaryIO
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import formats
-from pixzip.image.formats.base import Format
+from pixzip.image.formats.base import Format, one_error
 from pixzip.image.picture import Frame, Layout, Picture
 from pixzip.image.rows import RowWriter
 
@@ -18,9 +18,11 @@ def write(picture: Picture, suffix: str = ".png") -> bytes:
     Args:
         suffix: suffix of the format.
     Raises:
-        UnsupportedImageError: the format is lossy or unknown, or cannot hold this picture.
+        UnsupportedImageError: the format is lossy or unknown, cannot hold this picture, or its library fails.
     """
-    return _holding(picture, suffix).write(picture)
+    form = check_frame(picture.frame, suffix)
+    with one_error(_written(form)):
+        return form.write(picture)
 
 
 def create_rows(stream: BinaryIO, frame: Frame, suffix: str = ".png") -> RowWriter | None:
@@ -33,10 +35,26 @@ def create_rows(stream: BinaryIO, frame: Frame, suffix: str = ".png") -> RowWrit
     Returns:
         None for formats that must be written at once, and for TIFF if the stream is not seekable.
     Raises:
-        UnsupportedImageError: the format is lossy or unknown, or cannot hold this picture.
+        UnsupportedImageError: the format is lossy or unknown, cannot hold this picture, or its library fails.
+        OSError: the stream cannot be written.
     """
-    sink = _holding(frame, suffix).create_rows(stream, frame)
-    return None if sink is None else RowWriter(frame, sink)
+    form = check_frame(frame, suffix)
+    with one_error(_written(form), OSError):
+        sink = form.create_rows(stream, frame)
+    return None if sink is None else RowWriter(frame, sink, _written(form))
+
+
+def check_frame(frame: Frame, suffix: str) -> Format:
+    """The format of a suffix, after a check that it holds a picture with this frame.
+
+    Raises:
+        UnsupportedImageError: `write` would refuse every such picture.
+    """
+    check_suffix(suffix, frame.layout, frame.depth, bool(frame.transparency))
+    form = _named(suffix)
+    if why := form.too_large(frame):
+        raise UnsupportedImageError(f"image cannot be {_written(form)}: {why}")
+    return form
 
 
 def check_suffix(suffix: str, layout: Layout, depth: int, transparency: bool = False) -> None:
@@ -56,13 +74,13 @@ def lost(picture: Picture | Frame, suffix: str) -> list[str]:
     Raises:
         UnsupportedImageError: `write` would refuse the picture.
     """
-    return _holding(picture, suffix).lost(picture.metadata)
+    frame = picture.frame if isinstance(picture, Picture) else picture
+    return check_frame(frame, suffix).lost(frame.metadata)
 
 
-def _holding(picture: Picture | Frame, suffix: str) -> Format:
-    """The format of a suffix, after a check that it holds the picture."""
-    check_suffix(suffix, picture.layout, picture.depth, bool(picture.transparency))
-    return _named(suffix)
+def _written(form: Format) -> str:
+    """The words of an error of the format's library, after "cannot be"."""
+    return f"written as {form.name}"
 
 
 def _named(suffix: str) -> Format:

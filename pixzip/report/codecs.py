@@ -20,7 +20,8 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import api
 from pixzip import codec as pxz
-from pixzip.codec.webp_png import WEBP_MAX_SIDE
+from pixzip.image.formats import libpng
+from pixzip.image.formats.webp import WEBP_MAX_SIDE
 from pixzip.image.picture import Picture, Samples
 from pixzip.models import library
 
@@ -79,7 +80,7 @@ def png() -> MeasuredCodec:
 
     def encode(picture: Picture) -> bytes:
         if picture.depth > 8:  # Pillow has no 16-bit colours
-            return bytes(imagecodecs.png_encode(pxz.as_array(picture), level=9))
+            return libpng.encode(picture.samples, level=9)
         return _save(picture, "PNG", optimize=True)
 
     return MeasuredCodec(
@@ -121,7 +122,9 @@ def jpeg_ls() -> MeasuredCodec:
         return "has no grey with alpha" if picture.layout.channels == 2 else ""
 
     def encode(picture: Picture) -> bytes:
-        return bytes(imagecodecs.jpegls_encode(pxz.as_array(picture)))
+        array = pxz.as_array(picture)
+        room = 4 * array.nbytes + 4096  # a sample of 8 or 16 bits takes at most 32 or 64
+        return bytes(imagecodecs.jpegls_encode(array, out=room))
 
     return MeasuredCodec("jpegls", "JPEG-LS", "lossless", encode, imagecodecs.jpegls_decode, lacks)
 

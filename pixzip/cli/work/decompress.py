@@ -1,6 +1,7 @@
 """The work of `pixzip decompress`."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,10 @@ class Decompression:
         if self.whole:
             opening.check_blocks()
         frame = opening.frame
-        image.check_suffix(suffix, frame.layout, frame.depth, bool(frame.transparency))
+        if self.window:
+            opening.tiles_in(self.window)  # raises an error for a region that is not inside
+            frame = replace(frame, width=self.window.width, height=self.window.height)
+        image.check_frame(frame, suffix)
         entry.pixels = self.window.pixels if self.window else opening.pixels
         if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat):
             entry.seconds = time.perf_counter() - began

@@ -54,7 +54,7 @@ class Opened(NamedTuple):
 
 
 class Sink(Protocol):
-    """A file being written: takes rows one after another, then the end of the file."""
+    """A file being written: takes rows one after another, then the end of the file.  May raise any error."""
 
     def write(self, samples: Samples) -> None: ...
 
@@ -98,7 +98,7 @@ class Format(ABC):
 
     @abstractmethod
     def read(self, data: bytes, max_pixels: int | None) -> Loaded:
-        """The picture in a file that the format accepts.
+        """The picture in a file that the format accepts.  Files that `open_rows` reads are left to it.
 
         Raises:
             Unrecognised: the file is of another format.
@@ -146,11 +146,16 @@ class Format(ABC):
             return f"does not hold transparent colours of {kind} images, .png does"
         return ""
 
+    def too_large(self, frame: Frame) -> str:
+        """The reason why a file cannot hold a picture of this size, in words that follow the suffix; "" if it can."""
+        return ""
+
     def write(self, picture: Picture) -> bytes:
         """The file of a picture that the format does not refuse.
 
         Raises:
-            UnsupportedImageError: the format cannot hold the picture's samples or size.
+            UnsupportedImageError: the format cannot hold the picture's samples.
+            Exception: any error of a library.
         """
         raise UnsupportedImageError(f"{self.name} is not written")
 
@@ -161,6 +166,8 @@ class Format(ABC):
             stream: receives the file; positioned at its start.
         Returns:
             None for files that must be written at once.
+        Raises:
+            Exception: any error of a library.
         """
         return None
 
@@ -170,17 +177,23 @@ class Format(ABC):
 
 
 @contextmanager
-def one_error() -> Iterator[None]:
-    """Turns all errors of libraries into `UnsupportedImageError`, and silences their warnings."""
+def one_error(done: str = "decoded", *passed: type[Exception]) -> Iterator[None]:
+    """Turns all errors of libraries into `UnsupportedImageError`, and silences their warnings.
+
+    Args:
+        done: what cannot be done with the image, for the error's text.
+        passed: errors that are raised as they are, besides `UnsupportedImageError` and `MemoryError`.
+    """
+    unchanged: tuple[type[Exception], ...] = (UnsupportedImageError, MemoryError, *passed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata, which is kept unchanged
             yield
-    except (UnsupportedImageError, MemoryError):
+    except unchanged:
         raise
     except Exception as e:  # noqa: BLE001 (libraries raise errors of any type)
         detail = " ".join(str(e).split()) or type(e).__name__
-        raise UnsupportedImageError(f"image cannot be decoded: {detail}") from None
+        raise UnsupportedImageError(f"image cannot be {done}: {detail}") from None
 
 
 def check_size(width: int, height: int, max_pixels: int | None) -> None:

@@ -151,18 +151,22 @@ def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]
     """R, G, B of every entry; alphas, if the image has any; and the bits of an index.
 
     Raises:
-        UnsupportedImageError: the transparent entry does not exist.
+        UnsupportedImageError: there is no palette, or no such transparent entry.
     """
-    colours = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+    colours = np.array(image.getpalette("RGBA") or [], np.uint8).reshape(-1, 4)
+    if not len(colours):
+        raise UnsupportedImageError(f"image mode {image.mode} has no palette: putpalette gives one")
     alphas = colours[:, 3].tobytes() if (colours[:, 3] != 255).any() else b""
     depth = next(d for d in (1, 2, 4, 8) if 2**d >= len(colours) and 2**d > samples.max())
     key = image.info.get("transparency")
     if isinstance(key, int):
-        if key >= len(colours):
+        if not 0 <= key < len(colours):
             raise UnsupportedImageError(f"transparent colour {key} is not in the palette")
         alphas = b"\xff" * key + b"\0"
     elif isinstance(key, bytes):  # as for a PNG opened by Pillow
         alphas = key[: len(colours)]
+    elif key is not None:
+        raise UnsupportedImageError(f"image mode {image.mode} with transparency {key!r} is not supported")
     return colours[:, :3].tobytes(), alphas, depth
 
 
@@ -194,11 +198,8 @@ def save(image: Image.Image, form: str, **options: Any) -> bytes:
     """The file that Pillow writes for an image.
 
     Raises:
-        UnsupportedImageError: the format cannot hold the image.
+        Exception: any error of Pillow.
     """
     out = io.BytesIO()
-    try:
-        image.save(out, form, **options)
-    except (OSError, ValueError) as e:
-        raise UnsupportedImageError(f"image cannot be written as {form}: {e}") from None
+    image.save(out, form, **options)
     return out.getvalue()

@@ -13,7 +13,7 @@ import imagecodecs
 import png
 from PIL import Image
 
-from pixzip.image.formats import png_rows
+from pixzip.image.formats import libpng, png_rows
 from pixzip.image.formats.base import ALL_DEPTHS, Format, Loaded, Opened, Sink
 from pixzip.image.formats.png_chunks import (
     COLOURS,
@@ -86,11 +86,11 @@ def _idat(samples: Samples, depth: int) -> list[Chunk]:
     """The IDAT chunks of (H, W, C) samples."""
     if depth >= 8:
         x = samples.astype(sample_dtype(depth), copy=False)
-        coded = imagecodecs.png_encode(x[..., 0] if x.shape[2] == 1 else x)
+        coded = libpng.encode(x)
     else:
         out = io.BytesIO()
         image = Image.fromarray(samples[..., 0])
         image.putpalette(bytes(3 * 2**depth))  # turns samples into indices, which Pillow writes with few bits
         image.save(out, "PNG", bits=depth)
         coded = out.getvalue()
-    return [Chunk(bytes(kind), bytes(body)) for kind, body in png.Reader(bytes=coded).chunks() if kind == b"IDAT"]
+    return [Chunk(b"IDAT", body) for body in libpng.idat(coded)]

@@ -16,6 +16,7 @@ import png
 from numpy.typing import NDArray
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats import libpng
 from pixzip.image.formats.base import Opened
 from pixzip.image.formats.png_chunks import (
     COLOURS,
@@ -145,9 +146,7 @@ class _Filters:
             return np.pad(rows, ((0, 0), (1, 0))).tobytes()
         x = samples.astype(sample_dtype(self._depth), copy=False)
         band = x if self._above is None else np.concatenate([self._above, x])
-        coded = imagecodecs.png_encode(band[..., 0] if self._channels == 1 else band, level=0)
-        stored = [body for kind, body in png.Reader(bytes=coded).chunks() if kind == b"IDAT"]
-        filtered = zlib.decompress(b"".join(stored))
+        filtered = zlib.decompress(b"".join(libpng.idat(libpng.encode(band, level=0))))
         skipped = 0 if self._above is None else self.row_bytes
         self._above = x[-1:].copy()
         return filtered[skipped:]

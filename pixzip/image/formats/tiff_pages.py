@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.errors import UnsupportedImageError
 
@@ -149,11 +149,13 @@ def _check_segments(page: Any, source: BinaryIO, max_pixels: int | None) -> None
         raise UnsupportedImageError(f"TIFF with compression {name} is not supported")
     for start, n in spans if page.compression == JPEG else ():
         source.seek(start)
-        with Image.open(io.BytesIO(source.read(n)), formats=("JPEG",)) as part:
-            if part.width > width or part.height > height:
-                raise UnsupportedImageError(
-                    f"TIFF is damaged: a JPEG of {part.width}x{part.height} in {width}x{height}"
-                )
+        try:
+            with Image.open(io.BytesIO(source.read(n)), formats=("JPEG",)) as part:
+                found = part.size
+        except UnidentifiedImageError:
+            raise UnsupportedImageError("TIFF is damaged: a strip or tile is not the JPEG that it should be") from None
+        if found[0] > width or found[1] > height:
+            raise UnsupportedImageError(f"TIFF is damaged: a JPEG of {found[0]}x{found[1]} in {width}x{height}")
 
 
 def _palette(page: Any) -> bytes:

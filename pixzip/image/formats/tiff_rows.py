@@ -22,7 +22,7 @@ from pixzip.image.picture import Frame, Samples
 _BAND_BYTES = 1 << 20
 _STRIP_BYTES = 1 << 18
 _NOT_COMPRESSED = 1
-#: Largest image, in bytes, for a file with 32-bit offsets.
+#: Largest image and metadata, in bytes, for a file with 32-bit offsets.
 _CLASSIC_BYTES = 2**32 - 2**25
 
 
@@ -147,7 +147,7 @@ class TiffRowWriter:
             shape=(frame.height, frame.width) if channels == 1 else (frame.height, frame.width, channels),
             dtype=frame.dtype,
             rowsperstrip=self._rows,
-            bigtiff=frame.height * row_bytes > _CLASSIC_BYTES,
+            bigtiff=frame.height * row_bytes + sum(len(chunk.data) for chunk in frame.metadata) > _CLASSIC_BYTES,
             **self._options,
         )
         self._head.seek(0)

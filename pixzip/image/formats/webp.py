@@ -8,7 +8,10 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.formats.pillow import PillowFormat, save
-from pixzip.image.picture import Layout, Picture
+from pixzip.image.picture import Frame, Layout, Picture
+
+#: Most pixels of a side that libwebp writes.
+WEBP_MAX_SIDE = 16383
 
 
 class Webp(PillowFormat):
@@ -28,6 +31,11 @@ class Webp(PillowFormat):
             size = int.from_bytes(head[4:], "little")
             file.seek(size + size % 2, os.SEEK_CUR)
         return ""
+
+    def too_large(self, frame: Frame) -> str:
+        if max(frame.width, frame.height) <= WEBP_MAX_SIDE:
+            return ""
+        return f"it is {frame.width}x{frame.height} pixels, sides are at most {WEBP_MAX_SIDE}: .png holds it"
 
     def write(self, picture: Picture) -> bytes:
         """A lossless WebP file, including the colours of transparent pixels."""
