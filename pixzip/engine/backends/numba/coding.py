@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numba import config as numba_config
 from numpy.typing import NDArray
 from pixcodecs import threads
 from pixcodecs.coders import range_numba, rans, rans_numba
@@ -172,7 +173,7 @@ def coded(
     Raises:
         BitstreamError: a payload is damaged.
     """
-    available = threads.get_threads()
+    available = 1 if numba_config.DISABLE_JIT else threads.get_threads()
     if len(jobs) < available or available == 1:
         whole = Part(config, operands, jobs, mode, available)
         _together(whole, available, progress)

@@ -6,11 +6,12 @@ the CPU has VNNI, and widening multiplications on ARM.  Unlike products of int8 
 saturates, so the sums are exact on every machine.
 """
 
+import ctypes
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -122,3 +123,24 @@ def _add_products(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
     for row in range(ROWS):
         b.store(after[row], b.inttoptr(b.add(sums, offset(row)), _SUMS.as_pointer())).align = 4
     return context.get_dummy_value()
+
+
+def _at(address: int, count: int, kind: Any) -> NDArray[Any]:
+    """The integers at an address."""
+    return np.ctypeslib.as_array((kind * count).from_address(address))
+
+
+if config.DISABLE_JIT:  # the same functions for the interpreter, which cannot call intrinsics
+
+    def add_products(a: int, b: int, c: int, d: int, weights: int, pairs: int, sums: int) -> None:
+        matrix = _at(weights, 2 * COLUMNS * pairs, ctypes.c_int16).reshape(pairs, COLUMNS, 2).astype(np.int32)
+        rows = np.stack([_at(int(row), 2 * pairs, ctypes.c_int16).reshape(pairs, 2) for row in (a, b, c, d)])
+        _at(sums, ROWS * COLUMNS, ctypes.c_int32)[:] += np.einsum("rki,kci->rc", rows, matrix).ravel()
+
+    def finish_row(
+        sums: int, stream: int, shift: int, bias: int, fresh: bool, target: int, right: int, surplus: int
+    ) -> None:
+        added, left, start, running = (_at(int(at), COLUMNS, ctypes.c_int32) for at in (sums, shift, bias, stream))
+        running[:] = (start if fresh else running) + (added << left)
+        if target:
+            _at(int(target), COLUMNS, ctypes.c_int16)[:] = ((running - surplus) >> right).clip(0, 127)
