@@ -6,6 +6,9 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from pixzip.io.text import escaped
 
 #: Columns that a bar leaves free for the terminal's ^C, so that the line can still be cleared.
 _FOR_AN_INTERRUPT = 3
@@ -26,7 +29,7 @@ def table(
         wraps = name == folded
         shown.add_column(name, justify=justify, overflow="fold" if wraps else "ellipsis", no_wrap=not wraps)
     for row in rows:
-        shown.add_row(*row.values())
+        shown.add_row(*(Text(escaped(cell)) for cell in row.values()))
     Console(stderr=stderr).print(shown)
 
 
