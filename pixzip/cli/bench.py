@@ -61,7 +61,7 @@ def bench(
     Every file is decoded and compared with the original.
     """
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
-        raise PixzipError(f"bench needs {', '.join(missing)}: pip install 'pixzip[report]'")
+        raise PixzipError(f"bench needs {', '.join(missing)}: pip install {' '.join(missing)}")
     folders.check_folder(out, ("report.json", "index.html"), manner.force)
     from pixzip.cli.work import bench as work
 

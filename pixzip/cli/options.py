@@ -15,8 +15,8 @@ from pixzip.models import library
 
 #: The way to a model that draws images.
 NO_FAMILY_MODEL = (
-    "no model of the PixelRNN family is shipped, `pixzip train --data FOLDER --config gated-pixelcnn-photos-small -o DIR`"
-    " makes one: --model DIR/model.safetensors"
+    "no model of the PixelRNN family is shipped:"
+    " `pixzip train --data FOLDER --config gated-pixelcnn-photos-small -o DIR` makes DIR/model.safetensors"
 )
 #: Pixels of the longest side of an image that is sampled or completed.
 MOST_SIDE = 1024

@@ -61,8 +61,8 @@ class Compression:
         if self.lost and not self.manner.quiet:
             images = "the image" if self.coded == 1 else f"{self.lost} of {self.coded} images"
             say(
-                f"pixzip: warning: model {self.own} is not used in {images}, where WebP or another form takes fewer bytes:"
-                " `pixzip eval` compares, --models-only takes the model anyway"
+                f"pixzip: warning: model {self.own} is not used in {images}, where WebP or another form takes fewer"
+                " bytes: `pixzip eval` compares, --models-only takes the model anyway"
             )
 
     def _count(self, file: Any) -> None:
