@@ -50,7 +50,7 @@ class Display:
             say(figures, self._bar and self._bar.console)
 
     def _text(self, status: Any, bits: float) -> str:
-        """The state of the run, in less than 80 columns.
+        """The state of the run, in less than 80 columns; a narrow terminal shows its first part.
 
         Args:
             bits: bits per sub-pixel of training images.
@@ -58,9 +58,14 @@ class Display:
         left_s = max(0.0, self._total - status.megapixels) / max(status.megapixels_per_s, 1e-9)
         held_out = "" if math.isnan(status.held_out) else f" ({status.held_out:.4f} held out)"
         return (
-            f"{status.megapixels:.4g}/{self._total:g} MP  {bits:.4f} bits/dim{held_out}"
-            f"  {status.megapixels_per_s:.3g} MP/s  {_duration(left_s)} left"
+            f"{_figure(status.megapixels)}/{self._total:g} MP  {_duration(left_s)} left"
+            f"  {bits:.4f} bits/dim{held_out}  {_figure(status.megapixels_per_s)} MP/s"
         )
+
+
+def _figure(number: float) -> str:
+    """Three digits, and all before the point: 0.0421, 5.75, 30.6, 1234."""
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _duration(seconds: float) -> str:
