@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.say import say
+from pixzip.io.streams import STANDARD
 
 EXIT_ERROR = 2
 #: Code that a shell reports for a process ended by SIGPIPE.
@@ -35,11 +36,11 @@ def report(name: str | None, error: BaseException) -> None:
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """End the program at the first error, with a line that names the input."""
+    """End the program at the first error, with a line that names the input unless it is standard input."""
     try:
         yield
     except BrokenPipeError:
         raise
     except FILE_ERRORS as e:
-        report(name, e)
+        report(None if name == STANDARD else name, e)
         sys.exit(EXIT_ERROR)

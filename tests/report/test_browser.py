@@ -22,9 +22,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not BROWSER, reason="no Chromium on the path: apt-get install chromium"),
 ]
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="no playwright: make browser"
-)
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: make browser")
 
 
 @pytest.fixture(scope="module")

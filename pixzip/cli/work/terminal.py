@@ -28,16 +28,16 @@ def table(
     """
     cells = [{name: escaped(cell) for name, cell in row.items()} for row in rows]
     console = Console(stderr=stderr)
-    shown = _across(cells, numbers, folded)
-    console.print(shown if _fits(cells, folded, console.width) else _down(cells))
+    fits = _fits(cells, folded, console.width)
+    console.print(_across(cells, numbers, folded) if fits else _down(cells))
 
 
 def _fits(rows: Sequence[Mapping[str, str]], folded: str, width: int) -> bool:
     """Whether the columns other than the folded one are shown as a whole, and some of the folded one."""
-    needed = (
-        _LEAST_FOLDED if name == folded else max(len(name), *(cell_len(row[name]) for row in rows)) for name in rows[0]
-    )
-    return sum(needed) + 2 * (len(rows[0]) - 1) <= width
+    widths = {name: max(len(name), *(cell_len(row[name]) for row in rows)) for name in rows[0]}
+    if folded:
+        widths[folded] = min(widths[folded], _LEAST_FOLDED)
+    return sum(widths.values()) + 2 * (len(widths) - 1) <= width
 
 
 def _across(rows: Sequence[Mapping[str, str]], numbers: Container[str], folded: str) -> Table:
