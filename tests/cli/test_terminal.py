@@ -83,7 +83,7 @@ def test_nothing_but_one_module_prints() -> None:
         ("cli/say.py", "click.echo"),
         ("cli/say.py", "console.print"),
         ("cli/work/terminal.py", "Console"),
-        ("cli/work/terminal.py", "Console(stderr=stderr).print"),
+        ("cli/work/terminal.py", "console.print"),
         ("__main__.py", "os.write"),
         ("__main__.py", "sys.stderr.write"),
     }
