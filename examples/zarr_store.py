@@ -1,4 +1,4 @@
-"""A Zarr array of images: written chunk by chunk, read in part. Needs `pip install 'pixzip[zarr]'`.
+"""A Zarr array of images: written chunk by chunk, read in part. Needs `pip install 'zarr>=3'`.
 
 python examples/zarr_store.py [FOLDER]
 """

@@ -3,9 +3,12 @@
 import contextlib
 import os
 import signal
-from types import FrameType
+import sys
+import traceback
+from types import FrameType, TracebackType
 
 from pixzip.io import signals
+from pixzip.io.text import escaped
 
 _SHOW_CURSOR = b"\x1b[?25h"
 _CLEAR_LINE = b"\r\x1b[K"
@@ -24,8 +27,16 @@ def _end(number: int, frame: FrameType | None) -> None:
     os.kill(os.getpid(), number)
 
 
+def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of an error in pixzip itself, whose text may quote a file."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    if sys.stderr:
+        sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")))
+
+
 def main() -> None:
     """Run the command line."""
+    sys.excepthook = _fail
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup

@@ -16,7 +16,7 @@ try:
     from numcodecs.abc import Codec
     from numcodecs.compat import ensure_bytes, ensure_ndarray_like, ndarray_copy
 except ImportError as e:
-    raise ImportError("pixzip.numcodecs needs numcodecs: pip install 'pixzip[zarr]'") from e
+    raise ImportError("pixzip.numcodecs needs numcodecs: pip install numcodecs") from e
 
 
 class Pixzip(Codec):  # type: ignore[misc]  # numcodecs is untyped

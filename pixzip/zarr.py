@@ -16,7 +16,7 @@ try:
     from zarr.abc.codec import ArrayBytesCodec
     from zarr.registry import register_codec
 except ImportError as e:
-    raise ImportError("pixzip.zarr needs zarr 3: pip install 'pixzip[zarr]'") from e
+    raise ImportError("pixzip.zarr needs zarr 3: pip install 'zarr>=3'") from e
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec

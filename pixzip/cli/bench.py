@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 from pixcodecs.errors import PixzipError
 
-from pixzip.cli.options import device_option, force_option
+from pixzip.cli.options import Manner, complete_paths, device_option, writing_options
+from pixzip.cli.say import show
+from pixzip.cli.words import complete_codecs
 from pixzip.io import folders
 
 #: Packages that the extra `report` installs.
@@ -19,7 +21,7 @@ def _list(ctx: click.Context, option: click.Parameter, value: bool) -> None:
         from pixzip.report import codecs
 
         for codec_id, installed in codecs.known().items():
-            click.echo(codec_id + ("" if installed else "  (not installed)"))
+            show(codec_id + ("" if installed else "  (not installed)"))
         ctx.exit()
 
 
@@ -28,32 +30,42 @@ def _threads() -> int:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path), shell_complete=complete_paths
+)
 @click.option(
-    "--codecs", "names", default="all", show_default=True, metavar="ID,ID...",
+    "--codecs", "names", default="all", show_default=True, metavar="ID,ID...", shell_complete=complete_codecs,
     help="Codecs to measure; pixzip:PATH is a weights file.",
 )  # fmt: skip
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the codecs.")
-@click.option("-o", "--output", "out", default="report", show_default=True, help="Folder for the report.")
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    default="report",
+    show_default=True,
+    shell_complete=complete_paths,
+    help="Folder for the report.",
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Times are medians of so many.")
-@click.option("--threads", type=click.IntRange(1), default=_threads, show_default="all cores")
 @click.option("--heatmaps", type=click.IntRange(0), default=4, show_default=True, help="Maps of bits for N images.")
 @device_option
-@force_option
+@writing_options
 def bench(
-    paths: tuple[Path, ...], names: str, out: str, limit: int | None, repeats: int, threads: int, heatmaps: int,
-    device: str, force: bool,
+    paths: tuple[Path, ...], names: str, out: str, limit: int | None, repeats: int, heatmaps: int,
+    device: str, manner: Manner,
 ) -> None:  # fmt: skip
     """Measure lossless codecs on images, folders and tars of them: report.json and index.html.
 
     Every file is decoded and compared with the original.
     """
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
-        raise PixzipError(f"bench needs {', '.join(missing)}: pip install 'pixzip[report]'")
-    folders.check_folder(out, ("report.json", "index.html"), force)
+        raise PixzipError(f"bench needs {', '.join(missing)}: pip install {' '.join(missing)}")
+    folders.check_folder(out, ("report.json", "index.html"), manner.force)
     from pixzip.cli.work import bench as work
 
     work.measured(
-        paths, names, out, limit=limit, repeats=repeats, threads=threads, heatmaps=heatmaps, device=device, force=force
-    )
+        paths, names, out, limit=limit, repeats=repeats, threads=manner.threads or _threads(), heatmaps=heatmaps,
+        device=device, manner=manner,
+    )  # fmt: skip

@@ -1,7 +1,13 @@
 """Errors of the command line: one line per error, and exit codes."""
 
-import click
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pixcodecs.errors import PixzipError
+
+from pixzip.cli.say import say
+from pixzip.io.streams import STANDARD
 
 EXIT_ERROR = 2
 #: Code that a shell reports for a process ended by SIGPIPE.
@@ -11,7 +17,9 @@ FILE_ERRORS = (PixzipError, OSError, MemoryError)
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error in one line."""
+    """The text of an error; one of a library is in one line."""
+    if isinstance(error, PixzipError):
+        return str(error)  # may quote a file or name, which stays exact
     if isinstance(error, OSError):
         text = error.strerror or str(error)
     else:
@@ -23,4 +31,16 @@ def report(name: str | None, error: BaseException) -> None:
     """Print an error as a line on standard error."""
     name = name or (error.filename if isinstance(error, OSError) else None)
     where = f"{name}: " if name else ""
-    click.echo(f"pixzip: {where}{text_of(error)}", err=True)
+    say(f"pixzip: {where}{text_of(error)}")
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """End the program at the first error, with a line that names the input unless it is standard input."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except FILE_ERRORS as e:
+        report(None if name == STANDARD else name, e)
+        sys.exit(EXIT_ERROR)

@@ -3,7 +3,15 @@
 import click
 from pixcodecs.container import limits
 
-from pixzip.cli.options import as_json_option, complete_paths, device_option, model_option, no_limit_option
+from pixzip.cli.options import (
+    Manner,
+    as_json_option,
+    complete_paths,
+    computing_options,
+    device_option,
+    model_option,
+    no_limit_option,
+)  # fmt: skip
 
 
 @click.command("eval")
@@ -12,9 +20,12 @@ from pixzip.cli.options import as_json_option, complete_paths, device_option, mo
 @device_option
 @as_json_option
 @no_limit_option
-def evaluate(images: tuple[str, ...], model: str, device: str, as_json: bool, no_pixel_limit: bool) -> None:
+@computing_options
+def evaluate(
+    images: tuple[str, ...], model: str, device: str, as_json: bool, no_pixel_limit: bool, manner: Manner
+) -> None:
     """Compare the model's own bits with a real file's; nothing is written."""
     from pixzip.cli.work import evaluate as work
 
     limit = None if no_pixel_limit else limits.MAX_PIXELS
-    work.evaluate(images, model, device, as_json=as_json, max_pixels=limit)
+    work.evaluate(images, model, device, as_json=as_json, max_pixels=limit, manner=manner)

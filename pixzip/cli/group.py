@@ -4,14 +4,30 @@ Each error is one line on standard error, and the exit code is 2.  A bad file am
 others are coded.  A command is imported when it is invoked, or when its help or completion is requested.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from pixcodecs.container import signature
 
 from pixzip.cli.errors import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, report
+from pixzip.cli.say import show
 from pixzip.cli.verbs import VERBS, Verb
 from pixzip.io import streams
+from pixzip.io.text import escaped, shortened
+
+
+@contextmanager
+def _escaped_usage() -> Iterator[None]:
+    """Escape what click's own messages quote from the command line, because click prints them itself."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:  # a page of help
+        raise
+    except click.ClickException as e:
+        vars(e)["message"] = shortened(escaped(e.message))
+        raise
 
 
 class _Group(click.Group):
@@ -23,9 +39,14 @@ class _Group(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Verb) else command, rest
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _escaped_usage():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _escaped_usage():
+                return super().invoke(ctx)
         except BrokenPipeError:  # the reader, e.g. `head`, has ended: no error
             ctx.exit(EXIT_PIPE)
         except FILE_ERRORS as e:
@@ -43,7 +64,7 @@ def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> 
             version = metadata.version("pixzip")
         except metadata.PackageNotFoundError:
             version = "(not installed)"
-        click.echo(f"pixzip {version}, format version {signature.VERSION}")
+        show(f"pixzip {version}, format version {signature.VERSION}")
         ctx.exit()
 
 

@@ -6,24 +6,32 @@ import click
 from pixcodecs.container import limits
 from pixcodecs.errors import PixzipError
 
-from pixzip.cli.options import device_option, force_option, model_option, no_limit_option
+from pixzip.cli.options import (
+    Manner,
+    complete_paths,
+    device_option,
+    model_option,
+    no_limit_option,
+    writing_options,
+)  # fmt: skip
 from pixzip.io import files, streams
 
 _FORMATS = (".png", ".svg", ".pdf", ".npy")
 
 
 @click.command()
-@click.argument("image", metavar="IMG|FILE.pxz")
+@click.argument("image", metavar="IMG|FILE.pxz", shell_complete=complete_paths)
 @click.option(
-    "-o", "--output", "out", help="A .png, .svg or .pdf; or .npy, the numbers alone (default: IMG.heatmap.png)."
-)
+    "-o", "--output", "out", shell_complete=complete_paths,
+    help="A .png, .svg or .pdf; or .npy, the numbers alone (default: IMG.heatmap.png).",
+)  # fmt: skip
 @model_option
 @device_option
-@force_option
 @click.option("--models-only", is_flag=True, help="Let the model code what it can, even where WebP is smaller.")
 @no_limit_option
+@writing_options
 def heatmap(
-    image: str, out: str | None, model: str, device: str, force: bool, models_only: bool, no_pixel_limit: bool
+    image: str, out: str | None, model: str, device: str, models_only: bool, no_pixel_limit: bool, manner: Manner
 ) -> None:
     """Draw how many bits each pixel takes, beside the image.
 
@@ -37,8 +45,8 @@ def heatmap(
     suffix = Path(out).suffix.lower()
     if suffix not in _FORMATS:
         raise PixzipError(f"output format {suffix or 'without a suffix'!r} is not one of {' '.join(_FORMATS)}")
-    files.check_writable(out, force)
+    files.check_writable(out, manner.force)
     from pixzip.cli.work import heatmap as work
 
     limit = None if no_pixel_limit else limits.MAX_PIXELS
-    work.draw(image, out, suffix, model, device, force=force, models_only=models_only, max_pixels=limit)
+    work.draw(image, out, suffix, model, device, models_only=models_only, max_pixels=limit, manner=manner)

@@ -1,10 +1,10 @@
 """`pixzip info`."""
 
-import json
-
 import click
 
+from pixzip.cli.errors import naming
 from pixzip.cli.options import as_json_option, complete_paths
+from pixzip.cli.say import show, show_json
 from pixzip.io import streams
 
 
@@ -15,9 +15,10 @@ def info(file: str, as_json: bool) -> None:
     """Describe a .pxz file, after checking its header and blocks."""
     from pixzip.codec import describe
 
-    facts = {"file": file, **describe.facts(streams.read_pxz(file))}
+    with naming(file):
+        facts = {"file": file, **describe.facts(streams.read_pxz(file))}
     if as_json:
-        click.echo(json.dumps(facts))
+        show_json(facts)
         return
     for key, text in describe.lines(facts):
-        click.echo(f"{key:<15}{text}")
+        show(f"{key:<15}{text}")

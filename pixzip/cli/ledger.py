@@ -1,6 +1,5 @@
 """The record of a command's files: lines for people, JSON for programs, and totals at the end."""
 
-import json
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ import click
 from pixzip.cli.errors import EXIT_ERROR, text_of
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
+from pixzip.cli.say import show, show_json
 from pixzip.io import files, signals, streams
 from pixzip.io.signals import signals_wait
 
@@ -141,7 +141,7 @@ class Ledger:
         entry = self[name]
         self._close(entry, "would")
         if not self.manner.quiet and not self.manner.json_lines:
-            click.echo(f"{entry.name} -> {entry.output}")
+            show(f"{entry.name} -> {entry.output}")
 
     def skip(self, name: str) -> None:
         """Skip a file whose output is up to date."""
@@ -194,13 +194,13 @@ class Ledger:
         if status in ("done", "failed"):
             self.credit(entry.name, 1.0)
         if self.manner.json_lines:
-            click.echo(json.dumps({**asdict(entry), "seconds": round(entry.seconds, 6)}))
+            show_json({**asdict(entry), "seconds": round(entry.seconds, 6)})
 
     def close(self) -> None:
         """Print the totals, and end the program with the right code."""
         total = self._total()
         if self.manner.json_lines:
-            click.echo(json.dumps({"total": total}))
+            show_json({"total": total})
         terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
             self._table(total)

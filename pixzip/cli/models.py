@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from pixzip.cli.options import as_json_option
+from pixzip.cli.say import say, show, show_json
+from pixzip.io.text import escaped
 from pixzip.models import library
 
 _UNKNOWN = "-"
@@ -24,12 +26,12 @@ def models(as_json: bool) -> None:
     known = json.loads(card.read_text()) if card.exists() else {}
     local, unread = library.local_models()
     for found in unread:
-        click.echo(f"pixzip: warning: {found.error}", err=True)
+        say(f"pixzip: warning: {found.error}")
     rows = [_row(m, known.get(m.model.model_id.hex(), {}), "shipped") for m in library.list_models()]
     rows += [_row(m, {}, str(m.path)) for m in local]
     if as_json:
         errors = [dict.fromkeys(rows[0] if rows else ()) | _unread(found) for found in unread]
-        click.echo(json.dumps([row | {"error": None} for row in rows] + errors))
+        show_json([row | {"error": None} for row in rows] + errors)
         return
     _print([_cells(row) for row in rows])
 
@@ -85,14 +87,15 @@ def on_terminal() -> bool:
 def _print(rows: list[dict[str, str]]) -> None:
     """Print a table on a terminal, and aligned text of any width elsewhere."""
     if not rows:
-        click.echo("no models here")
+        show("no models here")
         return
     heads, numbers = list(rows[0]), {"bytes", "mul-adds/px", "bpsp"}
     if not on_terminal():
+        rows = [{head: escaped(cell) for head, cell in row.items()} for row in rows]  # before their widths are taken
         widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
         for row in [dict(zip(heads, heads, strict=True)), *rows]:
             parts = [f"{row[h]:>{widths[h]}}" if h in numbers else f"{row[h]:<{widths[h]}}" for h in heads]
-            click.echo("  ".join(parts).rstrip())
+            show("  ".join(parts).rstrip())
         return
     from pixzip.cli.work import terminal
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -10,8 +10,14 @@ from click.shell_completion import CompletionItem
 from pixcodecs.container import limits
 
 from pixzip.io import streams
+from pixzip.io.text import escaped
 from pixzip.models import library
 
+#: The way to a model that draws images.
+NO_FAMILY_MODEL = (
+    "no model of the PixelRNN family is shipped:"
+    " `pixzip train --data FOLDER --config gated-pixelcnn-photos-small -o DIR` makes DIR/model.safetensors"
+)
 #: Pixels of the longest side of an image that is sampled or completed.
 MOST_SIDE = 1024
 
@@ -22,13 +28,16 @@ def complete_paths(ctx: click.Context, option: click.Parameter, incomplete: str)
 
 
 def complete_models(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Files and the names of shipped and local models; files first, because bash drops everything before them."""
+    """Files and the names of shipped and local models; files first, because bash drops everything before them.
+
+    Names that a terminal cannot show as they are, which a shell would write to it, are left out.
+    """
     found = [CompletionItem(incomplete, type="file")]
-    return found + [CompletionItem(name) for name in library.known_paths() if name.startswith(incomplete)]
+    names = (name for name in library.known_paths() if name.startswith(incomplete) and name == escaped(name))
+    return found + [CompletionItem(name) for name in names]
 
 
 device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-force_option = click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist.")
 no_limit_option = click.option(
     "--no-pixel-limit",
     is_flag=True,
@@ -65,17 +74,21 @@ class Manner:
             raise click.UsageError("--dry-run does not say which originals --rm would remove: that shows in the work")
 
 
-_READING = (
-    click.option("-r", "--recursive", is_flag=True, help="Take folders, and all in them and below."),
+#: Options of every command that computes.
+_COMPUTING = (
     click.option("-q", "--quiet", is_flag=True, help="Say errors only."),
-    click.option("-v", "--verbose", is_flag=True, help="Say a line for each file."),
-    click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
+    click.option("-v", "--verbose", is_flag=True, help="Say a line for each file, or more in one."),
     click.option(
         "-j", "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with (default: all cores)."
     ),
 )
+_READING = (
+    click.option("-r", "--recursive", is_flag=True, help="Take folders, and all in them and below."),
+    *_COMPUTING,
+    click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
+)
 _WRITING = (
-    force_option,
+    click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
     click.option(
         "--rm/--keep",
         "remove",
@@ -86,21 +99,31 @@ _WRITING = (
 
 
 def manner_options(*, writes: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options of `Manner`, which the command receives as `manner`."""
+    """Add all options of `Manner` for a command on many files, which receives them as `manner`."""
+    return partial(_with_manner, options=(*_READING, *(_WRITING if writes else ())))
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @wraps(command)
-        def called(**given: Any) -> None:
-            names = {field.name for field in fields(Manner)} & given.keys()
-            manner = Manner(**{name: given.pop(name) for name in names})
-            command(manner=manner, **given)
 
-        found: Callable[..., None] = called
-        for option in reversed((*_READING, *(_WRITING if writes else ()))):
-            found = option(found)
-        return found
+def computing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `-q`, `-v` and `-j`, which the command receives as `manner`."""
+    return _with_manner(command, _COMPUTING)
 
-    return decorate
+
+def writing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `-q`, `-v`, `-j` and `-f`, which the command receives as `manner`."""
+    return _with_manner(command, (*_COMPUTING, _WRITING[0]))
+
+
+def _with_manner(command: Callable[..., None], options: Sequence[Callable[..., Any]]) -> Callable[..., None]:
+    @wraps(command)
+    def called(**given: Any) -> None:
+        names = {field.name for field in fields(Manner)} & given.keys()
+        manner = Manner(**{name: given.pop(name) for name in names})
+        command(manner=manner, **given)
+
+    found: Callable[..., None] = called
+    for option in reversed(options):
+        found = option(found)
+    return found
 
 
 def refuse_with(option: str, given: dict[str, bool], why: str) -> None:

@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
-import click
-
+from pixzip.cli.say import say
 from pixzip.io import streams
 
 #: A bar appears after this time.
@@ -55,10 +54,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """Print a line on standard error, above the bar."""
-        if self._progress is None:
-            click.echo(text, err=True)
-        else:
-            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(text, self._progress and self._progress.console)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._compiling.__exit__(kind, error, at)

@@ -4,15 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pixcodecs.container import limits
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.options import (
     MOST_SIDE,
+    NO_FAMILY_MODEL,
+    Manner,
     complete_models,
     complete_paths,
     device_option,
-    force_option,
     no_limit_option,
+    writing_options,
 )  # fmt: skip
 from pixzip.io import files, streams
 
@@ -34,9 +37,16 @@ class _Size(click.ParamType[tuple[int, int]]):
         return width, height
 
 
+class _FamilyModel(click.types.StringParamType):
+    """A model that draws images."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return NO_FAMILY_MODEL[0].upper() + NO_FAMILY_MODEL[1:]
+
+
 _model = click.option(
-    "--model", required=True, metavar="NAME|PATH", help="Model of the PixelRNN family.",
-    shell_complete=complete_models,
+    "--model", type=_FamilyModel(), required=True, metavar="NAME|PATH", shell_complete=complete_models,
+    help="Model of the PixelRNN family, from `pixzip train`: none is shipped.",
 )  # fmt: skip
 _temperature = click.option(
     "--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
@@ -45,7 +55,10 @@ _temperature = click.option(
 _seed = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another one, other images."
 )
-_output = click.option("-o", "--output", "out", required=True, metavar="FILE.png", help="A grid of images, or -.")
+_output = click.option(
+    "-o", "--output", "out", required=True, metavar="FILE.png", shell_complete=complete_paths,
+    help="A grid of images, or -.",
+)  # fmt: skip
 
 
 @click.command()
@@ -56,15 +69,15 @@ _output = click.option("-o", "--output", "out", required=True, metavar="FILE.png
 @_seed
 @device_option
 @_output
-@force_option
+@writing_options
 def sample(
-    model: str, count: int, size: tuple[int, int], temperature: float, seed: int, device: str, out: str, force: bool
+    model: str, count: int, size: tuple[int, int], temperature: float, seed: int, device: str, out: str, manner: Manner
 ) -> None:
     """Draw images from a model."""
-    _check_output(out, force)
+    _check_output(out, manner.force)
     from pixzip.cli.work import sampling as work
 
-    work.sample(model, count, size, temperature, seed, device, out, force)
+    work.sample(model, count, size, temperature, seed, device, out, manner)
 
 
 @click.command()
@@ -76,17 +89,18 @@ def sample(
 @_seed
 @device_option
 @_output
-@force_option
 @no_limit_option
+@writing_options
 def complete(
     images: tuple[str, ...], keep_rows: int, model: str, count: int, temperature: float, seed: int, device: str,
-    out: str, force: bool, no_pixel_limit: bool,
+    out: str, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
     """Keep the first rows of images of one size and draw the rest: a row of the grid each, the original first."""
-    _check_output(out, force)
+    _check_output(out, manner.force)
     from pixzip.cli.work import sampling as work
 
-    work.complete(images, keep_rows, model, count, temperature, seed, device, out, force)
+    limit = None if no_pixel_limit else limits.MAX_PIXELS
+    work.complete(images, keep_rows, model, count, temperature, seed, device, out, max_pixels=limit, manner=manner)
 
 
 def _check_output(out: str, force: bool) -> None:

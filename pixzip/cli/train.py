@@ -5,7 +5,8 @@ from typing import Literal
 
 import click
 
-from pixzip.cli.options import complete_models
+from pixzip.cli.options import Manner, complete_models, computing_options, device_option
+from pixzip.cli.words import complete_configs
 
 
 @click.command()
@@ -13,7 +14,10 @@ from pixzip.cli.options import complete_models
     "--data", "data", multiple=True, required=True, metavar="PATH", type=click.Path(exists=True, path_type=Path),
     help="Tar, folder or image, or a data set (CIFAR-10, MNIST, ImageNet); can be given more than once.",
 )  # fmt: skip
-@click.option("--config", "name", required=True, metavar="NAME", help="base, fast... or row-lstm-cifar10-small...")
+@click.option(
+    "--config", "name", required=True, metavar="NAME", shell_complete=complete_configs,
+    help="base, fast... or row-lstm-cifar10-small...",
+)  # fmt: skip
 @click.option("-o", "--output", "out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--init", "init", metavar="NAME|PATH", shell_complete=complete_models,
@@ -23,8 +27,7 @@ from pixzip.cli.options import complete_models
 @click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")
 @click.option("--batch", type=click.IntRange(min=1), help="Crops or images a step, of all processes together.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights and batches.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: PyTorch's choice).")
+@device_option
 @click.option(
     "--compile/--no-compile", "compiled", default=None,
     help="Fuse operations by torch.compile, which takes a C++ compiler and minutes (default: on a GPU).",
@@ -37,6 +40,7 @@ from pixzip.cli.options import complete_models
     "--peak-tflops", type=click.FloatRange(min=0, min_open=True),
     help="Dense bf16 TFLOP/s of the device, for its utilisation (default: known GPUs').",
 )  # fmt: skip
+@computing_options
 def train(
     data: tuple[Path, ...],
     name: str,
@@ -47,10 +51,10 @@ def train(
     batch: int | None,
     seed: int | None,
     device: str,
-    threads: int | None,
     compiled: bool | None,
     precision: Literal["auto", "float32", "bfloat16"],
     peak_tflops: float | None,
+    manner: Manner,
 ) -> None:
     """Train a model, or go on training it, and export it to DIR/model.safetensors.
 
@@ -59,5 +63,5 @@ def train(
     from pixzip.cli.work import train as work
 
     changes = {"megapixels": megapixels, "batch": batch, "seed": seed}
-    machine = work.Machine(device, threads, compiled, precision, peak_tflops)
-    work.train(data, name, out, init=init, sizes=sizes, changes=changes, machine=machine)
+    machine = work.Machine(device, manner.threads, compiled, precision, peak_tflops)
+    work.train(data, name, out, init=init, sizes=sizes, changes=changes, machine=machine, manner=manner)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pixzip.io.text import escaped
+
 _KEY = "pixzip.io.signals"
 
 
@@ -28,7 +30,7 @@ def line() -> str:
     current = getattr(sys.modules.get("click"), "get_current_context", None)
     context = current(silent=True) if current else None
     text = context.meta.get(_KEY) if context else None
-    return f"pixzip: {text()}\n" if text else ""
+    return f"pixzip: {escaped(text())}\n" if text else ""
 
 
 @contextlib.contextmanager

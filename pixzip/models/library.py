@@ -103,6 +103,11 @@ def _paths(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stem)}
 
 
+def is_own(name_or_path: str) -> bool:
+    """Whether a name or path stands for a model that is not shipped."""
+    return name_or_path != DEFAULT and name_or_path not in shipped_paths()
+
+
 def known_paths() -> dict[str, Path]:
     """Name -> weights file of all named models."""
     return shipped_paths() | local_paths()

@@ -1,6 +1,7 @@
 """A figure of an image and the map of its bits, with a scale."""
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip.image.colours import in_8_bits
 from pixzip.image.picture import Picture
+from pixzip.io.text import escaped
 
 #: Dots per inch, chosen so that text is readable beside images of all sizes.
 _DPI = 100
@@ -45,13 +47,15 @@ def draw(picture: Picture, bits: NDArray[np.float32], title: str, form: str = "p
         axis.set_axis_off()
     total, subpixels = float(bits.sum(dtype=np.float64)), bits.size * picture.layout.channels
     rates = f"{total / bits.size:.3f} bits a pixel, {total / subpixels:.3f} a sub-pixel"
-    figure.suptitle(f"{title}\n{total / 8:,.0f} bytes, {rates}", fontsize=9, parse_math=False)
+    figure.suptitle(f"{escaped(title)}\n{total / 8:,.0f} bytes, {rates}", fontsize=9, parse_math=False)
     extend: Any = "max" if float(bits.max()) > top_of(bits) else "neither"
     figure.colorbar(
         drawn, ax=right, label="bits a pixel", extend=extend, fraction=0.04, aspect=30, pad=0.02, shrink=0.98
     )
     out = io.BytesIO()
-    figure.savefig(out, format=form, dpi=_DPI)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # characters of the title that are missing in the font
+        figure.savefig(out, format=form, dpi=_DPI)
     return out.getvalue()
 
 
@@ -59,5 +63,5 @@ def _figure() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise PixzipError("heat maps need matplotlib: pip install 'pixzip[report]'") from None
+        raise PixzipError("heat maps need matplotlib: pip install matplotlib") from None
     return Figure(layout="constrained")

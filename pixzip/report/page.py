@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from pixzip.io.text import escaped
 from pixzip.report import heat, plot
 from pixzip.report.codecs import OURS
 from pixzip.report.heat import Heat
@@ -22,6 +23,7 @@ def render(result: dict[str, Any], heats: Sequence[Heat]) -> str:
         result: content of `report.json`.
         heats: images with their bits per pixel.
     """
+    result = _escaped(result)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pixzip.report"),
         autoescape=True,
@@ -44,6 +46,15 @@ def render(result: dict[str, Any], heats: Sequence[Heat]) -> str:
         figures=_figures(result),
         maps=_maps(heats),
     )
+
+
+def _escaped(value: Any) -> Any:
+    """A value of JSON whose texts hold no characters that hide, or turn the direction of writing."""
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return escaped(value) if isinstance(value, str) else value
 
 
 def _ranked(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -98,7 +109,7 @@ def _maps(heats: Sequence[Heat]) -> dict[str, Any] | None:
     top = heat.scale_top(heats)
     images = [
         {
-            "name": h.name,
+            "name": escaped(h.name),
             "thumbnail": h.thumbnail,
             "map": heat.map_uri(h.bits, top),
             "width": h.bits.shape[1],

@@ -52,7 +52,7 @@ class Place:
         """The arguments and the path of the output."""
         output = output or self.work / ("out.pxz" if name == "compress" else "out.png")
         source = self.picture if name == "compress" else self.packed
-        return [name, source, "-o", output, "--model", MODEL], output
+        return [name, source, "-o", output, "--model", MODEL, "-q"], output
 
     def check(self, output: Path, *, leftovers: bool = False) -> bool:
         """Whether the output exists, in which case it must be complete."""

@@ -65,6 +65,10 @@ def test_text_is_aligned_and_a_terminals_table_has_at_most_100_columns(monkeypat
     table = good("models").stdout.splitlines()
     assert max(map(len, table)) <= 100
     assert [line.split() for line in table] == [line.split() for line in lines]
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = good("models").stdout
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert all(word.strip(",") in narrow for line in lines for word in line.split())
 
 
 def test_local_models_are_found_by_name_and_by_id(own: Path) -> None:

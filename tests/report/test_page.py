@@ -173,7 +173,7 @@ def test_a_missing_library_is_named_with_the_extra(
     monkeypatch.setattr(bench, "find_spec", lambda name: None if name == "jinja2" else object())
     result = run(tmp_path / "out", folder)
     assert result.exit_code == 2
-    assert result.stderr == "pixzip: bench needs jinja2: pip install 'pixzip[report]'\n"
+    assert result.stderr == "pixzip: bench needs jinja2: pip install jinja2\n"
 
 
 def test_a_map_is_as_bright_as_the_bits_it_stands_for() -> None:

@@ -2,11 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
 from pixcodecs.container import limits
 from pixcodecs.errors import PixzipError
@@ -14,7 +13,9 @@ from pixcodecs.errors import PixzipError
 from pixzip import codec
 from pixzip.api import Codec
 from pixzip.cli.errors import EXIT_ERROR
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
+from pixzip.cli.say import say, show
 from pixzip.image.picture import Picture
 from pixzip.image.sources import is_image_name, sources
 from pixzip.io import folders
@@ -28,12 +29,13 @@ _EXIT_OWN_FAULT = 1
 
 def measured(
     paths: Sequence[Path], names: str, out: str, *, limit: int | None, repeats: int, threads: int, heatmaps: int,
-    device: str, force: bool,
+    device: str, manner: Manner,
 ) -> None:  # fmt: skip
     """Measure codecs and write the report; the program exits if a codec failed or an image was skipped.
 
     Args:
         names: names of the codecs, separated by commas.
+        manner: only `force`, `quiet` and `verbose` are used.
     Raises:
         PixzipError, OSError: nothing can be measured, or the report cannot be written.
     """
@@ -45,8 +47,8 @@ def measured(
         raise PixzipError(f"no image in {', '.join(map(str, paths))}")
     models = [model for c in chosen if (model := codecs.model_of(c.codec_id))]
     origin = provenance(["pixzip", "bench", *sys.argv[2:]], paths, models, threads)
-    heats = _Heats(heatmaps, models[-1] if models else "base", where)
-    with Bar("measuring") as bar:
+    with Bar("measuring", not manner.quiet) as bar:
+        heats = _Heats(heatmaps, models[-1] if models else "base", where, manner, bar.say)
         for channels in (3, 1):
             measure.warm_up(chosen, channels)
         rows, skipped = measure.measure(
@@ -54,7 +56,7 @@ def measured(
             seen=heats.add, progress=lambda done: bar(done, min(total, limit or total) * len(chosen)),
         )  # fmt: skip
     for file in skipped:
-        click.echo(f"pixzip: {file['image']}: {file['reason']}", err=True)
+        say(f"pixzip: {file['image']}: {file['reason']}")
     if not rows:
         raise PixzipError(f"no image in {', '.join(map(str, paths))} can be measured")
     reference, totals = measure.totals(rows, chosen)
@@ -72,26 +74,29 @@ def measured(
     }
     text = json.dumps(result, indent=1) + "\n"
     contents = {"report.json": text.encode(), "index.html": page.render(result, heats.found).encode()}
-    folders.write_folder(out, contents, force)
+    folders.write_folder(out, contents, manner.force)
     _print(totals, len(rows), reference)
-    click.echo(f"{Path(out) / 'index.html'}")
+    show(f"{Path(out) / 'index.html'}")
     _exit(chosen, totals, skipped)
 
 
 class _Heats:
     """The heat maps of the first images that a model codes."""
 
-    def __init__(self, wanted: int, model: str, device: str) -> None:
+    def __init__(self, wanted: int, model: str, device: str, manner: Manner, say: Callable[[str], None]) -> None:
         self.model, self.found = model, list[Any]()
-        self._wanted, self._device = wanted, device
+        self._wanted, self._device, self._manner, self._say = wanted, device, manner, say
 
     def add(self, name: str, picture: Picture) -> None:
+        if self._manner.verbose:
+            self._say(f"{name}: {picture.width}x{picture.height} pixels")
         if len(self.found) == self._wanted:
             return
         try:
             bits = Codec(self.model, self._device, max_pixels=None).bits_map(picture)
         except PixzipError as e:
-            click.echo(f"pixzip: {name}: no map of its bits: {e}", err=True)
+            if not self._manner.quiet:
+                self._say(f"pixzip: {name}: warning: no map of its bits: {e}")
         else:
             self.found.append(heat(name, picture, bits))
 
@@ -100,15 +105,13 @@ class _Heats:
 
 
 def _print(totals: Sequence[dict[str, Any]], images: int, reference: str) -> None:
-    click.echo(
-        f"{'codec':<16}{'images':>8}{'bytes':>15}{'bpsp':>8}{'/ ' + reference:>12}{'enc MP/s':>10}{'dec MP/s':>10}"
-    )
+    show(f"{'codec':<16}{'images':>8}{'bytes':>15}{'bpsp':>8}{'/ ' + reference:>12}{'enc MP/s':>10}{'dec MP/s':>10}")
     for t in sorted(totals, key=lambda t: t.get("ratio", float("inf"))):
         if not t["images"]:
-            click.echo(f"{t['name']:<16}{0:>8}")
+            show(f"{t['name']:<16}{0:>8}")
             continue
         ratio = f"{t['ratio']:.3f}" if "ratio" in t else ""
-        click.echo(
+        show(
             f"{t['name']:<16}{t['images']:>8,}{t['bytes']:>15,}{t['bpsp']:>8.3f}{ratio:>12}"
             f"{t['encode_mps']:>10.3g}{t['decode_mps']:>10.3g}"
         )
@@ -120,7 +123,7 @@ def _exit(chosen: Sequence[codecs.MeasuredCodec], totals: Sequence[dict[str, Any
     for c, t in zip(chosen, totals, strict=True):
         for what in ("not_lossless", "failed"):
             if what in t:
-                click.echo(f"pixzip: {t['name']}: {what.replace('_', ' ')} on {t[what]} image(s)", err=True)
+                say(f"pixzip: {t['name']}: {what.replace('_', ' ')} on {t[what]} image(s)")
                 own_fault |= c.ours
     if own_fault:
         sys.exit(_EXIT_OWN_FAULT)

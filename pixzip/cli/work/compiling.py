@@ -4,13 +4,14 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
-import click
 from numba.core import event
+
+from pixzip.cli.say import say
 
 
 @cache  # once per process
 def _say() -> None:
-    click.echo("pixzip: compiling kernels for this machine, once: some tens of seconds", err=True)
+    say("pixzip: compiling kernels for this machine, once: some tens of seconds")
 
 
 class _Listener(event.Listener):

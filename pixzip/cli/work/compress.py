@@ -5,14 +5,17 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pixcodecs.coders.registry import CODERS
+from pixcodecs.container.image import read_header
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
+from pixzip.cli.say import say
 from pixzip.cli.work import large, originals
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.threads import set_threads
 from pixzip.io import streams
+from pixzip.models import library
 
 
 class _Item(NamedTuple):
@@ -43,12 +46,30 @@ class Compression:
             max_pixels=None,
         )  # fmt: skip
         pixels = self.options.executor.batch_pixels
+        #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
+        self.own, self.coded, self.lost = model if library.is_own(model) else "", 0, 0
         self.queue = Queue(self._code, self._write, ledger.fail, pixels)
         self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
         self.checks.flush()
+        self._say_lost()
+
+    def _say_lost(self) -> None:
+        """Print how often a model of the user's own lost in a whole image."""
+        if self.lost and not self.manner.quiet:
+            images = "the image" if self.coded == 1 else f"{self.lost} of {self.coded} images"
+            say(
+                f"pixzip: warning: model {self.own} is not used in {images}, where WebP or another form takes fewer"
+                " bytes: `pixzip eval` compares, --models-only takes the model anyway"
+            )
+
+    def _count(self, file: Any) -> None:
+        """Count a file in which the user's own model is not used."""
+        if self.own:
+            self.coded += 1
+            self.lost += not read_header(file).models
 
     def _read(self, name: str) -> _Item | None:
         """Read an image; None if it is large and already compressed."""
@@ -83,6 +104,8 @@ class Compression:
             name, rows, target, self.options, strip=self.strip,
             write=lambda data: self.ledger.write(name, data, stat), progress=progress,
         )  # fmt: skip
+        if target != streams.STANDARD:
+            self._count(streams.read_pxz(target))
         if check:
             try:
                 large.compare(name, target, self.options, progress())
@@ -98,6 +121,7 @@ class Compression:
     def _write(self, name: str, item: _Item, data: bytes, seconds: float) -> None:
         began = time.perf_counter()
         self.ledger.write(name, data, item.stat)
+        self._count(data)
         self.ledger[name].seconds += seconds + time.perf_counter() - began
         if self.manner.remove and not item.kept:
             self.ledger.credit(name, 0.5)

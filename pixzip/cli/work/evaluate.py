@@ -1,44 +1,54 @@
 """The work of `pixzip eval`."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import click
-
 from pixzip import codec
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
+from pixzip.cli.say import say, show, show_json
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load_image
+from pixzip.cli.work.threads import set_threads
 
 
-def evaluate(images: Sequence[str], model: str, device: str, *, as_json: bool, max_pixels: int | None) -> None:
+def evaluate(
+    images: Sequence[str], model: str, device: str, *, as_json: bool, max_pixels: int | None, manner: Manner
+) -> None:
     """Print a row for each image, and the totals.
 
+    Args:
+        manner: only `quiet`, `verbose` and `threads` are used.
     Raises:
         PixzipError: there is no such device.
     """
+    set_threads(manner.threads)
     options = codec.Options.of(model, codec.resolve_device(device))
     rows: list[dict[str, Any]] = []
 
     def work(pictures: list[Any]) -> list[dict[str, Any]]:
-        with Bar("evaluating") as bar:
+        with Bar("evaluating", not manner.quiet) as bar:
             return codec.evaluate(pictures, options, bar)
 
-    queue = Queue(work, lambda name, picture, result, seconds: rows.append({"image": name, **result}))
+    def done(name: str, picture: Any, result: dict[str, Any], seconds: float) -> None:
+        rows.append({"image": name, **result})
+        if manner.verbose:
+            say(f"{name}: {picture.width}x{picture.height} pixels, {seconds:.2f} s")
+
+    queue = Queue(work, done)
     for name in images:
-        picture = queue.attempt(name, partial(load_image, name, max_pixels))
+        picture = queue.attempt(name, partial(load_image, name, max_pixels, manner))
         if picture is not None:
             queue.add(name, picture, picture.pixels)
     queue.flush()
     total = _total(rows)
     if as_json:
-        click.echo(json.dumps({"images": rows, "total": total}))
+        show_json({"images": rows, "total": total})
     elif rows:
-        click.echo(f"{'model bits':>14} {'file bits':>12} {'ratio':>8} {'bits/dim':>9} {'bpsp':>9}  image")
+        show(f"{'model bits':>14} {'file bits':>12} {'ratio':>8} {'bits/dim':>9} {'bpsp':>9}  image")
         for row in [*rows, {"image": "total", **total}]:
-            click.echo(
+            show(
                 f"{row['model_bits']:14.1f} {row['file_bits']:12d} {row['ratio']:8.5f}"
                 f" {row['bits_per_dim']:9.5f} {row['bpsp']:9.5f}  {row['image']}"
             )

@@ -1,17 +1,22 @@
 """The work of `pixzip heatmap`."""
 
 import io
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from pixcodecs.container import signature
 
 from pixzip import codec
 from pixzip import image as image_files
+from pixzip.cli.errors import naming
+from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
+from pixzip.cli.say import say
+from pixzip.cli.work.shared import say_written
+from pixzip.cli.work.threads import set_threads
 from pixzip.codec import describe
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.image.picture import Picture
@@ -20,36 +25,39 @@ from pixzip.report import figure
 
 
 def draw(
-    image: str, out: str, suffix: str, model: str, device: str, *, force: bool, models_only: bool,
-    max_pixels: int | None,
+    image: str, out: str, suffix: str, model: str, device: str, *, models_only: bool, max_pixels: int | None,
+    manner: Manner,
 ) -> None:  # fmt: skip
     """Write the map of an image or a `.pxz` file.
 
     Args:
         suffix: suffix of `out`, in lower case.
+        manner: only `force`, `quiet`, `verbose` and `threads` are used.
     Raises:
         PixzipError, OSError: an image or map cannot be read, coded or written.
     """
+    began, bars = time.perf_counter(), not manner.quiet
+    set_threads(manner.threads)
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
-    picture, file = _coded(streams.read(image), options)
-    with Bar("measuring") as bar:
+    with naming(image):
+        picture, file = _coded(streams.read(image), options, bars)
+    with Bar("measuring", bars) as bar:
         bits = pixel_bits(file, replace(options, max_pixels=None), bar)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
-    if even:
-        click.echo(
-            f"pixzip: {image}: warning: spread evenly, for a tile was coded by {even[0]}: --models-only maps all",
-            err=True,
-        )
-    files.write(out, _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix), force)
+    if even and not manner.quiet:
+        say(f"pixzip: {image}: warning: spread evenly, for a tile was coded by {even[0]}: --models-only maps all")
+    data = _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix)
+    files.write(out, data, manner.force)
+    say_written(manner, image, out, data, began)
 
 
-def _coded(data: bytes, options: codec.Options) -> tuple[Picture, bytes]:
+def _coded(data: bytes, options: codec.Options, bars: bool) -> tuple[Picture, bytes]:
     """The picture of an image or `.pxz` file, and its `.pxz` file."""
     if data.startswith(signature.SIGNATURE):
-        with Bar("decompressing") as bar:
+        with Bar("decompressing", bars) as bar:
             return codec.decompress([data], options, bar)[0], data
     picture = image_files.load(data, options.max_pixels).picture
-    with Bar("compressing") as bar:
+    with Bar("compressing", bars) as bar:
         return picture, codec.compress([picture], options, bar)[0]
 
 

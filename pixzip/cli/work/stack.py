@@ -1,10 +1,8 @@
 """Stacks on the command line: convert folders of images and arrays to one file and back."""
 
 import io
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +14,7 @@ from pixcodecs.container.stack import DEPTHS, LAYOUTS, StackHeader
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
+from pixzip.cli.errors import naming
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
@@ -32,16 +30,6 @@ from pixzip.models import library
 
 ARRAY_SUFFIX = ".npy"
 _KINDS = {1: "grey", 3: "RGB"}
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    """Name the input in an error; the first error ends the command, because a stack is all or nothing."""
-    try:
-        yield
-    except FILE_ERRORS as e:
-        report(name, e)
-        sys.exit(EXIT_ERROR)
 
 
 class _Source(NamedTuple):
@@ -166,7 +154,7 @@ def _coded(
     """The file of all sources."""
     with Bar("reading", not quiet) as bar:
         for i, source in enumerate(sources):
-            with _naming(str(source.path)):
+            with naming(str(source.path)):
                 if names and source.name:
                     name_list.check([source.name])
                 collected.add(source)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import click
-import torch
 from pixcodecs.errors import PixzipError
 
+from pixzip.cli.options import Manner
+from pixzip.cli.say import say
+from pixzip.cli.work.threads import set_threads
 from pixzip.cli.work.training_display import Display
 from pixzip.codec import resolve_device
 from pixzip.models import library
@@ -47,12 +48,14 @@ def train(
     sizes: Sequence[str],
     changes: Mapping[str, Any],
     machine: Machine,
+    manner: Manner,
 ) -> None:
     """Train the model of a config and export it.
 
     Args:
         sizes: changes of the config or its model as KEY=VALUE.
         changes: fields of the config; those that are None stay as they are.
+        manner: only `quiet` and `verbose` are used.
     Raises:
         PixzipError: there is no such config or device, the data is unsuitable, or the run failed.
     """
@@ -64,11 +67,10 @@ def train(
     given = {key: value for key, value in changes.items() if value is not None}
     config = _changed(dataclasses.replace(known[name], **given), sizes)
     where = resolve_device(machine.device)
-    if machine.threads:
-        torch.set_num_threads(machine.threads)
+    set_threads(machine.threads)
     compiled = where == "cuda" if machine.compiled is None else machine.compiled
     try:
-        with processes(where) as these, Display(config.megapixels, these.first) as display:
+        with processes(where) as these, Display(config.megapixels, these.first, manner) as display:
             these.part(config.batch)
             execution = Execution(these, compiled, machine.peak_tflops, machine.precision)
             if isinstance(config, family.FamilyConfig):
@@ -88,8 +90,8 @@ def train(
         if not type(e).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
         raise PixzipError(f"torch.compile failed, --no-compile does without it: {str(e).splitlines()[0]}") from e
-    if these.first:
-        click.echo(f"{out / 'model.safetensors'}: model {model_id.hex()}", err=True)
+    if these.first and not manner.quiet:
+        say(f"{out / 'model.safetensors'}: model {model_id.hex()}")
 
 
 def _changed(config: Any, changes: Sequence[str]) -> Any:

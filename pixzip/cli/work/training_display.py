@@ -3,18 +3,24 @@
 import math
 from typing import Any
 
-import click
-
+from pixzip.cli.options import Manner
+from pixzip.cli.say import say
 from pixzip.cli.work import terminal
 from pixzip.io import streams
 
 
 class Display:
-    """A bar on a terminal, or a line per evaluation elsewhere; nothing if display is off."""
+    """A bar on a terminal, or a line for each measurement elsewhere; `log.jsonl` has all figures."""
 
-    def __init__(self, megapixels: float, shown: bool) -> None:
-        self._total, self._shown = megapixels, shown
-        self._evaluations: int | None = None
+    def __init__(self, megapixels: float, shown: bool, manner: Manner) -> None:
+        """
+        Args:
+            megapixels: length of the run.
+            shown: whether this process reports; with `-q` none does.
+            manner: with `-v` every figure of a measurement is printed.
+        """
+        self._total, self._shown, self._verbose = megapixels, shown and not manner.quiet, manner.verbose
+        self._measurements: int | None = None
         self._bar: Any = None
         self._task: Any = None
 
@@ -31,19 +37,35 @@ class Display:
 
     def __call__(self, status: Any) -> None:
         """Show a `pixzip.train.loop.Status`."""
+        measured = self._measurements is not None and len(status.log) > self._measurements
+        self._measurements = len(status.log)
+        if not self._shown:
+            return
         if self._bar is not None:
-            left_s = max(0.0, self._total - status.megapixels) / max(status.megapixels_per_s, 1e-9)
-            text = (
-                f"{status.megapixels:.1f}/{self._total:g} MP  {status.bits_per_dim:.4f} bits/dim"
-                f"  lr {status.learning_rate:.1e}  {status.megapixels_per_s:.3f} MP/s  {_duration(left_s)} left"
-                + (f"  held out {status.held_out:.4f}" if not math.isnan(status.held_out) else "")
-                + (f"  MFU {status.mfu:.1%}" if status.mfu is not None else "")
-                + ("  int8" if status.quantise else "")
-            )
-            self._bar.update(self._task, completed=status.megapixels, text=text)
-        elif self._shown and self._evaluations is not None and len(status.log) > self._evaluations:
-            click.echo(" ".join(f"{key} {value}" for key, value in status.log[-1].items()), err=True)
-        self._evaluations = len(status.log)
+            self._bar.update(self._task, completed=status.megapixels, text=self._text(status, status.bits_per_dim))
+        elif measured:
+            say(self._text(status, status.training))
+        if measured and self._verbose:
+            figures = "  ".join(f"{key} {value}" for key, value in status.log[-1].items())
+            say(figures, self._bar and self._bar.console)
+
+    def _text(self, status: Any, bits: float) -> str:
+        """The state of the run, in less than 80 columns; a narrow terminal shows its first part.
+
+        Args:
+            bits: bits per sub-pixel of training images.
+        """
+        left_s = max(0.0, self._total - status.megapixels) / max(status.megapixels_per_s, 1e-9)
+        held_out = "" if math.isnan(status.held_out) else f" ({status.held_out:.4f} held out)"
+        return (
+            f"{_figure(status.megapixels)}/{self._total:g} MP  {_duration(left_s)} left"
+            f"  {bits:.4f} bits/dim{held_out}  {_figure(status.megapixels_per_s)} MP/s"
+        )
+
+
+def _figure(number: float) -> str:
+    """Three digits, and all before the point: 0.0421, 5.75, 30.6, 1234."""
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _duration(seconds: float) -> str:
