@@ -5,7 +5,7 @@ import os
 import signal
 from types import FrameType
 
-from pixzip.io import signals
+from pixzip.io import outlets, signals
 
 _SHOW_CURSOR = b"\x1b[?25h"
 _CLEAR_LINE = b"\r\x1b[K"
@@ -26,6 +26,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line."""
+    outlets.hold_descriptors()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup

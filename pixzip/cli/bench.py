@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from pixcodecs.errors import PixzipError
 
-from pixzip.cli.options import device_option, force_option
+from pixzip.cli.options import ThreadCount, device_option, force_option
 from pixzip.io import folders
 
 #: Packages that the extra `report` installs.
@@ -37,7 +37,7 @@ def _threads() -> int:
 @click.option("-o", "--output", "out", default="report", show_default=True, help="Folder for the report.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Times are medians of so many.")
-@click.option("--threads", type=click.IntRange(1), default=_threads, show_default="all cores")
+@click.option("--threads", type=ThreadCount(), default=_threads, show_default="all cores")
 @click.option("--heatmaps", type=click.IntRange(0), default=4, show_default=True, help="Maps of bits for N images.")
 @device_option
 @force_option

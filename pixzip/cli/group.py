@@ -4,14 +4,30 @@ Each error is one line on standard error, and the exit code is 2.  A bad file am
 others are coded.  A command is imported when it is invoked, or when its help or completion is requested.
 """
 
+import re
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from pixcodecs.container import signature
+from pixcodecs.errors import PixzipError
 
+from pixzip.cli import environment
 from pixzip.cli.errors import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, report
 from pixzip.cli.verbs import VERBS, Verb
-from pixzip.io import streams
+from pixzip.io import outlets, signals
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    """
+    Raises:
+        PixzipError: an argument is empty, as of a shell's variable that is not set; as a path it would be this folder.
+    """
+    for i, arg in enumerate(args):
+        if not arg or re.fullmatch("--[a-z-]+=", arg):
+            before = args[i - 1] if i and not arg and args[i - 1].startswith("-") else arg.removesuffix("=")
+            raise PixzipError(f"the value of {before} is empty" if before else f"argument {i + 1} is empty")
 
 
 class _Group(click.Group):
@@ -21,18 +37,30 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
+        if not ctx.resilient_parsing:
+            _refuse_empty(rest)
         return name, command.load() if isinstance(command, Verb) else command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
+        environment.settle()
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader, e.g. `head`, has ended: no error
-            ctx.exit(EXIT_PIPE)
         except FILE_ERRORS as e:
             report(None, e)
             ctx.exit(EXIT_ERROR)
-        finally:
-            streams.settle_stdout()
+        except outlets.StandardOutputError as e:
+            e.add_note(signals.text())
+            raise
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with outlets.guarded():
+            try:
+                return super().main(*args, **options)
+            except outlets.StandardOutputError as e:
+                if e.reader_left:
+                    sys.exit(EXIT_PIPE)
+                report(None, PixzipError("; ".join(filter(None, [str(e), *getattr(e, "__notes__", ())]))))
+                sys.exit(EXIT_ERROR)
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 from pixcodecs.container import limits
+from pixcodecs.errors import PixzipError
 
 from pixzip.io import streams
 from pixzip.models import library
 
+#: Most threads that can be asked for.
+MOST_THREADS = 1024
 #: Pixels of the longest side of an image that is sampled or completed.
 MOST_SIDE = 1024
 
@@ -25,6 +28,25 @@ def complete_models(ctx: click.Context, option: click.Parameter, incomplete: str
     """Files and the names of shipped and local models; files first, because bash drops everything before them."""
     found = [CompletionItem(incomplete, type="file")]
     return found + [CompletionItem(name) for name in library.known_paths() if name.startswith(incomplete)]
+
+
+class ThreadCount(click.ParamType[int]):
+    """A number of threads."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """
+        Raises:
+            PixzipError: the value is not a number from 1 to `MOST_THREADS`.
+        """
+        try:
+            threads = int(value)
+        except ValueError:
+            threads = 0
+        if not 1 <= threads <= MOST_THREADS:
+            raise PixzipError(f"{value!r} threads, expected a number from 1 to {MOST_THREADS}")
+        return threads
 
 
 device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -71,7 +93,7 @@ _READING = (
     click.option("-v", "--verbose", is_flag=True, help="Say a line for each file."),
     click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
     click.option(
-        "-j", "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with (default: all cores)."
+        "-j", "--threads", type=ThreadCount(), metavar="N", help="Threads to compute with (default: all cores)."
     ),
 )
 _WRITING = (

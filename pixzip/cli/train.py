@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from pixzip.cli.options import complete_models
+from pixzip.cli.options import ThreadCount, complete_models
 
 
 @click.command()
@@ -24,7 +24,7 @@ from pixzip.cli.options import complete_models
 @click.option("--batch", type=click.IntRange(min=1), help="Crops or images a step, of all processes together.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights and batches.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: PyTorch's choice).")
+@click.option("--threads", type=ThreadCount(), help="CPU threads (default: PyTorch's choice).")
 @click.option(
     "--compile/--no-compile", "compiled", default=None,
     help="Fuse operations by torch.compile, which takes a C++ compiler and minutes (default: on a GPU).",

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from pixcodecs.errors import ModelMismatchError
@@ -48,6 +49,17 @@ def _load(path: Path, modified_ns: int, size_bytes: int) -> base.Model:
     return registry.load(path)
 
 
+@cache
+def _read_once(path: Path, device: int, inode: int) -> base.Model | ModelMismatchError:
+    """The weights in a pipe or device, which can be read only once, or the error that they raised."""
+    from pixzip.models import registry
+
+    try:
+        return registry.load(path)
+    except ModelMismatchError as e:
+        return e
+
+
 def load(path: Path) -> base.Model:
     """The weights in a file, cached until the file changes.
 
@@ -58,6 +70,11 @@ def load(path: Path) -> base.Model:
         stat = path.stat()
     except OSError as e:
         raise ModelMismatchError(f"no model file at {path}: {e.strerror}") from None
+    if not S_ISREG(stat.st_mode):
+        found = _read_once(path, stat.st_dev, stat.st_ino)
+        if isinstance(found, ModelMismatchError):
+            raise found
+        return found
     return _load(path.resolve(), stat.st_mtime_ns, stat.st_size)
 
 
@@ -74,13 +91,21 @@ def retired_paths() -> dict[str, Path]:
 def local_paths() -> dict[str, Path]:
     """Name -> weights file in the folders of `PIXZIP_MODELS`: the first of each name, without shipped names."""
     found: dict[str, Path] = {}
-    for folder in os.environ.get(FOLDERS, "").split(os.pathsep):
-        for name, path in _paths(Path(folder).expanduser()).items() if folder else ():
+    for folder in _local_folders():
+        for name, path in _paths(folder).items():
             found.setdefault(name, path)
     return {name: path for name, path in found.items() if name not in shipped_paths()}
 
 
+def _local_folders() -> list[Path]:
+    """The folders that `PIXZIP_MODELS` lists, whether or not they exist; the home of an unknown user does not."""
+    listed = os.environ.get(FOLDERS, "").split(os.pathsep)
+    return [Path(os.path.expanduser(folder)) for folder in listed if folder]  # noqa: PTH111 (Path's raises)
+
+
 def _paths(folder: Path) -> dict[str, Path]:
+    if not os.path.isdir(folder):  # noqa: PTH112 (Path's raises for names that cannot be)
+        return {}
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stem)}
 
 
@@ -95,8 +120,13 @@ def list_models() -> list[NamedModel]:
 
 
 def local_models() -> tuple[list[NamedModel], list[ModelMismatchError]]:
-    """All local models, and the errors of files that are no models."""
-    models, errors = [], []
+    """All local models, and the errors of files that are no models and of folders that do not exist."""
+    models = []
+    errors = [
+        ModelMismatchError(f"{FOLDERS} lists {folder}, which is not a folder")
+        for folder in _local_folders()
+        if not os.path.isdir(folder)  # noqa: PTH112 (see `_paths`)
+    ]
     for name, path in local_paths().items():
         try:
             models.append(NamedModel(name, path, load(path)))

@@ -1,12 +1,14 @@
 """The known architectures by wire name, and reading of their weights files."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
 
 from pixzip.models.base import Model
 from pixzip.models.family import weights as family_weights
@@ -85,11 +87,12 @@ def _load_of(path: Path, names: list[str]) -> Model:
 
 def _read(path: Path) -> tuple[str, dict[str, str], dict[str, NDArray[Any]]]:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelMismatchError(f"{path} has {path.stat().st_size} bytes, more than {MAX_FILE_BYTES}")
-        with safe_open(path, "numpy") as f:
-            meta = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+        with path.open("rb") as f:
+            data = f.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ModelMismatchError(f"{path} has more than {MAX_FILE_BYTES} bytes")
+        tensors = load_tensors(data)  # checks the header, whose metadata it does not return
+        meta = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
     except FileNotFoundError:
         raise ModelMismatchError(f"no model file at {path}") from None
     except (SafetensorError, OSError, TypeError, ValueError, KeyError) as e:

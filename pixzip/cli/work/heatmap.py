@@ -10,8 +10,8 @@ import numpy as np
 from pixcodecs.container import signature
 
 from pixzip import codec
-from pixzip import image as image_files
 from pixzip.cli.progress import Bar
+from pixzip.cli.work.shared import load
 from pixzip.codec import describe
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.image.picture import Picture
@@ -31,7 +31,8 @@ def draw(
         PixzipError, OSError: an image or map cannot be read, coded or written.
     """
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
-    picture, file = _coded(streams.read(image), options)
+    with streams.Input(image) as source:
+        picture, file = _coded(source, options)
     with Bar("measuring") as bar:
         bits = pixel_bits(file, replace(options, max_pixels=None), bar)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
@@ -43,12 +44,13 @@ def draw(
     files.write(out, _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix), force)
 
 
-def _coded(data: bytes, options: codec.Options) -> tuple[Picture, bytes]:
+def _coded(source: streams.Input, options: codec.Options) -> tuple[Picture, signature.Buffer]:
     """The picture of an image or `.pxz` file, and its `.pxz` file."""
-    if data.startswith(signature.SIGNATURE):
+    if source.head(len(signature.SIGNATURE)) == signature.SIGNATURE:
+        data = source.pxz()
         with Bar("decompressing") as bar:
             return codec.decompress([data], options, bar)[0], data
-    picture = image_files.load(data, options.max_pixels).picture
+    picture = load(source, options.max_pixels).picture
     with Bar("compressing") as bar:
         return picture, codec.compress([picture], options, bar)[0]
 
