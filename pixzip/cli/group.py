@@ -26,8 +26,8 @@ def _refuse_empty(args: Sequence[str]) -> None:
     """
     for i, arg in enumerate(args):
         if not arg or re.fullmatch("--[a-z-]+=", arg):
-            before = args[i - 1] if i and not arg and args[i - 1].startswith("-") else arg.removesuffix("=")
-            raise PixzipError(f"the value of {before} is empty" if before else f"argument {i + 1} is empty")
+            before = arg or " ".join(args[i - 1 : i])
+            raise PixzipError(f"an empty argument{f' follows {before}' * bool(before)}, expected a name or a value")
 
 
 class _Group(click.Group):

@@ -121,7 +121,7 @@ def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: 
     if folder is not None:
         return str(folder / kind.renamed(str(inner)))
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
-        raise PixzipError(f"{name} has no name to be written beside: -o FILE gives one")
+        raise PixzipError("it has no name to be written under: -o FILE gives one")
     return kind.renamed(name) if out is None else out
 
 

@@ -16,7 +16,7 @@ class StandardOutputError(Exception):
     """
 
     def __init__(self, text: str, reader_left: bool = False) -> None:
-        super().__init__(f"standard output: {text}")
+        super().__init__(text)
         self.reader_left = reader_left
 
 
@@ -54,11 +54,11 @@ class _Output(_Outlet):
 
     def _checked(self, action: str, *args: Any) -> Any:
         if self._stream is None:
-            raise StandardOutputError("closed")
+            raise StandardOutputError("standard output is closed")
         try:
             return getattr(self._stream, action)(*args)
         except OSError as e:
-            raise StandardOutputError(e.strerror or str(e), e.errno == errno.EPIPE) from None
+            raise StandardOutputError(f"standard output: {e.strerror}", e.errno == errno.EPIPE) from None
 
 
 class _Errors(_Outlet):

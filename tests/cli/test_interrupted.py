@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ class Place:
         return [name, source, "-o", output, "--model", MODEL], output
 
     def check(self, output: Path) -> bool:
-        """Whether the output exists, in which case it must be complete; there are no other files, even after SIGKILL."""
+        """Whether the output exists, which must be complete then; nothing else is left, even after SIGKILL."""
         for path, data in self.before.items():
             assert path.read_bytes() == data
         assert not set(self.work.iterdir()) - set(self.before) - {output}
@@ -74,9 +75,9 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def run(place: Place, *args: object, **options: int) -> tuple[int | None, list[str]]:
+def run(place: Place, *args: object, **options: Any) -> tuple[int | None, list[str]]:
     """Run a command: its exit code and lines of standard error."""
-    with commands.started(place.path, *args, **options) as (process, errors, _):  # type: ignore[arg-type]
+    with commands.started(place.path, *args, **options) as (process, errors, _):
         pass
     return process.exitcode, errors.read_text().splitlines()
 
@@ -227,6 +228,55 @@ def test_a_full_standard_output_is_one_line(place: Place, child_env: dict[str, s
     done = finished('pixzip info "$FILE" > /dev/full', child_env, FILE=place.packed)
     assert done.returncode == 2
     assert done.stderr == "pixzip: standard output: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_json_on_a_full_standard_output_is_one_line_that_counts_the_written_files(place: Place) -> None:
+    copy = place.work / "copy.png"
+    copy.write_bytes(place.picture.read_bytes())
+    place.before[copy] = copy.read_bytes()
+    args = ["compress", place.picture, copy, "--json", "-f", "-o", place.path / "out", "--model", MODEL]
+    code, lines = run(place, *args, output="/dev/full")
+    found = "pixzip: standard output: No space left on device; interrupted: 1 of 2 files were written"
+    assert (code, lines) == (2, [found])
+    assert [path.name for path in (place.path / "out").iterdir()] == ["in.png.pxz"]
+    for option in ("--help", "--version"):
+        assert run(place, option, output="/dev/full") == (2, ["pixzip: standard output: No space left on device"])
+    said = run(place, "compress", place.picture, "-o", "-", "--model", MODEL, output="/dev/full")
+    assert said == (2, ["pixzip: standard output: No space left on device; interrupted: 0 of 1 file was written"])
+
+
+def test_output_on_closed_standard_streams_is_one_line(place: Place) -> None:
+    for args in (["info", place.packed], ["compress", place.picture, "--dry-run", "--json"], ["--help"]):
+        assert run(place, *args, closed=True) == (2, ["pixzip: standard output is closed"]), args
+    args, output = place.job("compress")
+    assert run(place, *args, closed=True) == (0, [])
+    assert place.check(output)
+    args = ["compress", "-", "-o", place.work / "x", "--model", MODEL]
+    assert run(place, *args, closed=True) == (2, ["pixzip: -: standard input is closed"])
+
+
+@pytest.mark.parametrize("what", ["image", "model"])
+def test_a_pipe_that_gives_nothing_can_be_interrupted(place: Place, what: str) -> None:
+    fifo = place.path / "fifo"
+    os.mkfifo(fifo)
+    names = {"image": place.picture, "model": MODEL} | {what: fifo}
+    args = ["compress", names["image"], "-o", place.work / "out", "--model", names["model"]]
+    with commands.started(place.path, *args) as (process, errors, _):
+        writing = None
+        while writing is None:
+            assert process.is_alive()
+            time.sleep(0.02)
+            try:  # fails until the command opens the pipe
+                writing = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                continue
+        time.sleep(0.1)
+        os.kill(process.pid or 0, signal.SIGINT)
+    os.close(writing)
+    assert process.exitcode == -signal.SIGINT
+    assert errors.read_text() == "pixzip: interrupted: 0 of 1 file was written\n"
+    assert not place.check(place.work / "out")
 
 
 def test_closed_standard_streams_are_one_line(place: Place, child_env: dict[str, str]) -> None:
