@@ -78,12 +78,12 @@ class Opening:
         return [row * -(-h.width // h.tile_width) + column for row in rows for column in columns]
 
     def block(self, i: int) -> bytes:
-        """The block of a tile; its checksum is verified at the first call.
+        """The block of a tile; its checksum is verified at the first call, and again where the file may have changed.
 
         Raises:
             BitstreamError: the block is truncated or damaged.
         """
-        if i in self._checked:
+        if i in self._checked and isinstance(self.file, bytes):
             return self.file[self.header.starts[i] : self.header.starts[i + 1]]
         found = container.block(self.file, self.header, i)
         self._checked.add(i)

@@ -1,8 +1,8 @@
 """The `.pxz` container: `docs/format.md` specifies it byte by byte.
 
 A file is a header, which ends with the table of its tiles, and a block for each tile.  Version 2 is written;
-version 1, with one tile and one model, is still read.  A file is any buffer: bytes, or an `mmap`, of which only
-the needed parts are read.  Memory is never allocated from a declared size alone.
+version 1, with one tile and one model, is still read.  A file is any `Buffer`, of which only the needed parts
+are read.  Memory is never allocated from a declared size alone.
 """
 
 import struct

@@ -10,12 +10,11 @@ import numpy as np
 from pixcodecs.container import signature
 
 from pixzip import codec
-from pixzip import image as image_files
 from pixzip.cli.errors import naming
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
 from pixzip.cli.say import say
-from pixzip.cli.work.shared import say_written
+from pixzip.cli.work.shared import load, say_written
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import describe
 from pixzip.codec.bits_map import pixel_bits
@@ -39,8 +38,8 @@ def draw(
     began, bars = time.perf_counter(), not manner.quiet
     set_threads(manner.threads)
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
-    with naming(image):
-        picture, file = _coded(streams.read(image), options, bars)
+    with naming(image), streams.Input(image) as source:
+        picture, file = _coded(source, options, bars)
     with Bar("measuring", bars) as bar:
         bits = pixel_bits(file, replace(options, max_pixels=None), bar)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
@@ -51,12 +50,13 @@ def draw(
     say_written(manner, image, out, data, began)
 
 
-def _coded(data: bytes, options: codec.Options, bars: bool) -> tuple[Picture, bytes]:
+def _coded(source: streams.Input, options: codec.Options, bars: bool) -> tuple[Picture, signature.Buffer]:
     """The picture of an image or `.pxz` file, and its `.pxz` file."""
-    if data.startswith(signature.SIGNATURE):
+    if source.head(len(signature.SIGNATURE)) == signature.SIGNATURE:
+        data = source.pxz()
         with Bar("decompressing", bars) as bar:
             return codec.decompress([data], options, bar)[0], data
-    picture = image_files.load(data, options.max_pixels).picture
+    picture = load(source, options.max_pixels).picture
     with Bar("compressing", bars) as bar:
         return picture, codec.compress([picture], options, bar)[0]
 
