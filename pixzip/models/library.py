@@ -120,11 +120,16 @@ def _local_folders() -> list[Path]:
     return [Path(os.path.expanduser(folder)) for folder in listed if folder]  # noqa: PTH111 (Path's raises)
 
 
+def missing_folders() -> list[Path]:
+    """The folders that `PIXZIP_MODELS` lists but that do not exist."""
+    return [folder for folder in _local_folders() if not os.path.isdir(folder)]  # noqa: PTH112 (see `_paths`)
+
+
 def _paths(folder: Path) -> dict[str, Path]:
     if not os.path.isdir(folder):  # noqa: PTH112 (Path's raises for names that cannot be)
         return {}
     found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stem)
-    return {path.stem: path for path in found if path.is_file() or not path.exists()}  # a pipe would have to be read
+    return {path.stem: path for path in found if not path.is_fifo()}  # a pipe would wait for its writer
 
 
 def is_own(name_or_path: str) -> bool:
@@ -143,12 +148,8 @@ def list_models() -> list[NamedModel]:
 
 
 def local_models() -> tuple[list[NamedModel], list[Unread]]:
-    """All local models, and the files that are no models and folders that do not exist."""
+    """All local models, and the files that are no models."""
     models, unread = [], []
-    for folder in _local_folders():
-        if not os.path.isdir(folder):  # noqa: PTH112 (see `_paths`)
-            error = ModelMismatchError(f"{FOLDERS} lists {folder}, which is not a folder")
-            unread.append(Unread(folder.name, folder, error))
     for name, path in local_paths().items():
         try:
             models.append(NamedModel(name, path, load(path)))
