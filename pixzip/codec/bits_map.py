@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.container.image import Buffer
 
-from pixzip.codec.decoder import Decoding, check_samples, find_models, tile_decoding
+from pixzip.codec.costs import Decoding
+from pixzip.codec.decoder import check_costs, check_samples, find_models, tile_decoding
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
@@ -39,6 +40,7 @@ def pixel_bits(
     opening.check_blocks()
     header, where = opening.header, options.executor
     models = find_models([header], options.model_by_id)
+    check_costs(opening, models, options, passes=2)
     share = Share(progress, 2 * opening.pixels)
     out = np.zeros((header.height, header.width), np.float32)
     for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):

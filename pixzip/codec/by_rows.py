@@ -1,7 +1,8 @@
 """Code pictures larger than memory, one band of tiles at a time.
 
-A band is a row of tiles, at most 1024 pixels high, so memory grows with the width of a picture and not with its
-height.  The files equal those of `compress`, except that a picture of this size is never one WebP block.
+A band is a row of tiles, at most 1024 pixels high in files written here, or several rows of small tiles; so memory
+grows with the width of a picture and not with its height.  The files equal those of `compress`, except that a picture
+of this size is never one WebP block.
 """
 
 import mmap
@@ -15,7 +16,8 @@ import numpy as np
 from pixcodecs.container.image import Buffer, Tile, crc32
 from pixcodecs.errors import PixzipError
 
-from pixzip.codec.decoder import decode_region, samples_crc
+from pixzip.codec import tiles
+from pixzip.codec.decoder import check_costs, decode_region, find_models, samples_crc
 from pixzip.codec.encoder import Tiling, code_tiles, models_for
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -29,6 +31,8 @@ from pixzip.image.picture import Frame
 
 #: Pictures with more pixels are coded by rows.
 LARGE_PIXELS = BATCH_PIXELS
+#: Most pixels of the rows that are handed on at once, unless a row has more.
+PART_PIXELS = 1 << 22
 
 
 class RowSource(Protocol):
@@ -77,16 +81,23 @@ def compress_rows(
 
 
 def decompress_rows(opening: Opening, options: Options, progress: Progress | None = None) -> Iterator[Samples]:
-    """Yield the rows of a picture, (n, W, C), one band of tiles at a time.
+    """Yield the rows of a picture, (n, W, C), in parts of bands of tiles.
 
     Raises:
         BitstreamError, ModelMismatchError: see `decompress`; damage may be found after some rows were yielded.
     """
     header, share = opening.header, Share(progress, opening.pixels)
+    models = find_models([header], options.model_by_id)
+    check_costs(opening, models, options)
     release(opening.file)
-    for y in range(0, header.height, header.tile_height):
-        band = Window(0, y, header.width, min(header.tile_height, header.height - y))
-        yield decode_region(opening, band, options, share)
+    rows_of_tiles = max(1, tiles.WHOLE_PIXELS // (header.width * header.tile_height))
+    band_rows, part_rows = rows_of_tiles * header.tile_height, max(1, PART_PIXELS // header.width)
+    for y in range(0, header.height, band_rows):
+        band = Window(0, y, header.width, min(band_rows, header.height - y))
+        samples = decode_region(opening, band, models, options, share)
+        for top in range(0, band.height, part_rows):  # a tile may be as large as the image, and writers copy rows
+            yield samples[top : top + part_rows]
+        del samples
         release(opening.file)
 
 
