@@ -71,6 +71,8 @@ class PxzImageFile(ImageFile.ImageFile):
     def load(self) -> Any:
         """Decode the pixels, once.
 
+        `Image.MAX_IMAGE_PIXELS` limits their number, and None lifts the limits of pixzip too.
+
         Raises:
             OSError: the pixels cannot be decoded.
         """
@@ -85,17 +87,24 @@ class PxzImageFile(ImageFile.ImageFile):
     def _decoded(self) -> Image.Image:
         from pixcodecs.errors import PixzipError
 
+        from pixzip import codec
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
+        image, top = Image.new(self.mode, self.size), 0
+        options = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options
         try:
-            (picture,) = Codec(max_pixels=None).decode_pictures([self._file()])
+            opening = codec.Opening(self._file(), options.max_pixels)
+            opening.check_blocks()
+            if opening.frame != self._frame:
+                raise OSError(f"the {SUFFIX} file has changed since it was opened")
+            for rows in codec.decompress_parts(opening, options):
+                pixels, rawmode = pillow_images.raw(rows, opening.frame)
+                image.paste(Image.frombytes(self.mode, (image.width, len(rows)), pixels, "raw", rawmode), (0, top))
+                top += len(rows)
         except PixzipError as e:
             raise OSError(f"cannot decode the {SUFFIX} file: {e}") from e
-        if picture.frame != self._frame:
-            raise OSError(f"the {SUFFIX} file has changed since it was opened")
-        pixels, rawmode = pillow_images.raw(picture)
-        return Image.frombytes(self.mode, self.size, pixels, "raw", rawmode)
+        return image
 
 
 def _read_header(stream: IO[bytes]) -> Any:

@@ -17,7 +17,7 @@ from pixcodecs.container.image import Buffer, Tile, crc32
 from pixcodecs.errors import PixzipError
 
 from pixzip.codec import tiles
-from pixzip.codec.decoder import check_costs, decode_region, find_models, samples_crc
+from pixzip.codec.decoder import check_costs, decode_region, decompress, find_models, samples_crc
 from pixzip.codec.encoder import Tiling, code_tiles, models_for
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -99,6 +99,18 @@ def decompress_rows(opening: Opening, options: Options, progress: Progress | Non
             yield samples[top : top + part_rows]
         del samples
         release(opening.file)
+
+
+def decompress_parts(opening: Opening, options: Options) -> Iterator[Samples]:
+    """Yield the rows of a picture, (n, W, C), for a copy in another form: all at once, or by bands if it is large.
+
+    Raises:
+        BitstreamError, ModelMismatchError: see `decompress_rows`.
+    """
+    if opening.pixels > LARGE_PIXELS:
+        yield from decompress_rows(opening, options)
+    else:
+        yield decompress([opening], options)[0].samples
 
 
 def check_rows(opening: Opening, source: RowSource, options: Options, progress: Progress | None = None) -> None:

@@ -269,9 +269,7 @@ def _read_v2(reader: Reader, max_pixels: int | None) -> Header:
 
 def _check_pixels(width: int, height: int, max_pixels: int | None) -> None:
     if max_pixels is not None and width * height > max_pixels:
-        raise BitstreamError(
-            f"image has {width * height} pixels, more than the limit of {max_pixels}: {LIFT}"
-        )
+        raise BitstreamError(f"image has {width * height} pixels, more than the limit of {max_pixels}: {LIFT}")
 
 
 def _read_model(reader: Reader) -> bytes:

@@ -13,7 +13,7 @@ from pixzip import codec
 from pixzip import image as image_files
 from pixzip.cli.progress import Bar
 from pixzip.codec import describe
-from pixzip.codec.bits_map import pixel_bits
+from pixzip.codec.bits_map import picture_and_bits, pixel_bits
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
 from pixzip.report import figure
@@ -31,9 +31,7 @@ def draw(
         PixzipError, OSError: an image or map cannot be read, coded or written.
     """
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
-    picture, file = _coded(streams.read(image), options)
-    with Bar("measuring") as bar:
-        bits = pixel_bits(file, replace(options, max_pixels=None), bar)
+    picture, bits, file = _measured(streams.read(image), options)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
     if even:
         click.echo(
@@ -43,14 +41,16 @@ def draw(
     files.write(out, _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix), force)
 
 
-def _coded(data: bytes, options: codec.Options) -> tuple[Picture, bytes]:
-    """The picture of an image or `.pxz` file, and its `.pxz` file."""
+def _measured(data: bytes, options: codec.Options) -> tuple[Picture, Any, bytes]:
+    """The picture of an image or `.pxz` file, the bits of its pixels, and its `.pxz` file."""
     if data.startswith(signature.SIGNATURE):
-        with Bar("decompressing") as bar:
-            return codec.decompress([data], options, bar)[0], data
+        with Bar("measuring") as bar:
+            return *picture_and_bits(data, options, bar), data
     picture = image_files.load(data, options.max_pixels).picture
     with Bar("compressing") as bar:
-        return picture, codec.compress([picture], options, bar)[0]
+        (file,) = codec.compress([picture], options, bar)
+    with Bar("measuring") as bar:
+        return picture, pixel_bits(file, replace(options, max_pixels=None), bar), file
 
 
 def _numbers(bits: Any) -> bytes:
