@@ -32,7 +32,8 @@ force_option = click.option("-f", "--force", is_flag=True, help="Overwrite outpu
 no_limit_option = click.option(
     "--no-pixel-limit",
     is_flag=True,
-    help=f"Take images of more than {limits.MAX_PIXELS} pixels: trusted files only.",
+    help=f"Take images of more than {limits.MAX_PIXELS} pixels, and files that cost much for their size: "
+    "trusted files only.",
 )
 model_option = click.option(
     "--model", default="base", show_default=True, metavar="NAME|PATH", shell_complete=complete_models,

@@ -9,6 +9,7 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -75,8 +76,12 @@ def compress_rows(
                     table.append(Tile(len(coded.block), crc32(coded.block), samples_crc(part)))
                     used |= coded.models
                 report(1, 1)
-        out.write(tiling.header(table, used))
+        header, size = tiling.header(table, used), spool.tell()
         spool.seek(0)
+        if tiling.maybe_heavy(len(header) + size):  # so it is small
+            out.write(tiling.within_limits(header + spool.read()))
+            return
+        out.write(header)
         shutil.copyfileobj(spool, out)
 
 
@@ -114,13 +119,14 @@ def decompress_parts(opening: Opening, options: Options) -> Iterator[Samples]:
 
 
 def check_rows(opening: Opening, source: RowSource, options: Options, progress: Progress | None = None) -> None:
-    """Decode a file and compare it with its source.
+    """Decode a file, one's own and so without limits, and compare it with its source.
 
     Raises:
         PixzipError: the samples differ, or the file cannot be decoded.
     """
     same = opening.frame == source.frame
-    for rows in decompress_rows(opening, options, progress) if same else ():
+    own = replace(options, max_pixels=None)
+    for rows in decompress_rows(opening, own, progress) if same else ():
         same = same and np.array_equal(rows, source.read(len(rows)))
     if not same:
         raise PixzipError("verification failed: the file decodes to another picture; nothing was written")

@@ -109,14 +109,15 @@ def check_costs(
     """
     if options.max_pixels is None:
         return
-    spent, wanted = 0, range(len(opening.header.tiles)) if tiles is None else tiles
+    budget, wanted = costs.Budget(len(opening.file)), range(len(opening.header.tiles)) if tiles is None else tiles
     for i in wanted if opening.header.models else ():
         try:
-            spent += passes * tile_ns(opening, i, models) if opening.is_whole(i) else 0
+            spent = passes * tile_ns(opening, i, models) if opening.is_whole(i) else 0
         except BitstreamError:
             if not salvage:
                 raise
-    costs.check(spent, len(opening.file))
+            continue
+        budget.spend(spent)
     check_tile(opening.header)
 
 

@@ -185,7 +185,7 @@ def decompress_stack(
         text = "{} channels of {} levels"
         raise BitstreamError(f"file has {text.format(*found)}, its model {text.format(*expected)}: one is wrong")
     if options.max_pixels is not None:
-        costs.check(costs.stack_ns(header, model), len(file))
+        costs.check_stack(header, model, len(file))
     payload = stack.payload(file, header)
     images = _decode(payload, header, model, options.executor, Share(progress, header.pixels))
     if _samples_crc(images) != header.samples_crc:
