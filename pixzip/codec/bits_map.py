@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.container import blocks
+from pixcodecs.container import image as container
 from pixcodecs.container.image import Buffer
 
 from pixzip.codec.costs import Decoding
@@ -51,6 +52,8 @@ def picture_and_bits(
     header, where = opening.header, options.executor
     models = find_models([header], options.model_by_id)
     check_costs(opening, models, options, passes=2)
+    if options.max_pixels is not None:
+        container.check_memory(opening.file, header, np.dtype(np.float32).itemsize)
     share = Share(progress, 2 * opening.pixels)
     picture = np.empty((header.height, header.width, header.layout.channels), blocks.dtype(header.depth))
     out = np.zeros((header.height, header.width), np.float32)
@@ -69,8 +72,11 @@ def picture_and_bits(
         maps = iter(where.nll_maps(asks, share.part(sum(opening.tile(i).pixels for i in batch))))
         for i, of in zip(batch, seen, strict=True):
             tile = opening.tile(i)
-            own = sum((next(maps) for _ in of), np.zeros((tile.height, tile.width)))
-            out[tile.slices] = _filled(own, 8 * len(opening.block(i)))
+            total = 8 * len(opening.block(i))
+            if of:
+                out[tile.slices] = _filled(np.sum([next(maps) for _ in of], 0), total)
+            else:  # no model coded it, so it may be large
+                out[tile.slices] = total / tile.pixels
     return framed(header, partial(Picture, picture)), out
 
 

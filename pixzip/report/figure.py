@@ -16,7 +16,7 @@ _DPI = 100
 #: Largest long side and smallest short side of an image in the figure, in inches.
 _LONGEST, _SHORTEST = 9.0, 3.0
 #: Most pixels of a side for all pixels to be drawn.
-_MOST_SIDE = 4096
+_MOST_SIDE = 2048
 #: Percentile of pixels at which the scale ends, so that a few expensive pixels do not darken the rest.
 _PERCENTILE = 99.5
 

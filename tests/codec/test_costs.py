@@ -300,3 +300,10 @@ def test_a_picture_of_the_row_reader_is_the_same_in_pillow(monkeypatch: pytest.M
         with Image.open(io.BytesIO(data)) as found, Image.open(io.BytesIO(image.write(picture))) as expected:
             assert found.mode == expected.mode
             assert found.tobytes() == expected.tobytes()
+
+
+def test_memory_to_write_webp_is_in_proportion_to_the_source() -> None:
+    image.check_memory(".webp", 24 << 20, 10 << 20)
+    image.check_memory(".png", 89 << 20, 100)
+    with pytest.raises(UnsupportedImageError, match="--no-pixel-limit lifts the limit"):
+        image.check_memory(".webp", 24 << 20, 1 << 20)

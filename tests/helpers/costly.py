@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pixcodecs.coders.registry import RANGE
 from pixcodecs.container import blocks
+from pixcodecs.container import image as container
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Extra, Layout
 from pixcodecs.container.stack import BATCH_PIXELS
@@ -76,6 +77,16 @@ def tiled(size: int, block: Callable[[int, int], Block], layout: Layout, models:
 
 def _constant(width: int, height: int) -> Block:
     return Block(bytes([Kind.CONSTANT, 7]), zlib.crc32(bytes([7]) * (width * height)))
+
+
+def _equal_pixels(width: int, height: int) -> bytes:
+    """An image of 4 channels in tiles that are as large as a reader takes, of one pixel value."""
+    side = min(4096, width - 1)
+    tiles = [
+        Block(bytes([Kind.CONSTANT, 0, 0, 0, 0]), zlib.crc32(bytes(4 * w * h)))
+        for _, _, w, h in container.windows(width, height, side, side)
+    ]
+    return image(width, height, tiles, layout=Layout.RGBA, side=(side, side))
 
 
 def _nested(width: int, height: int) -> bytes:
@@ -183,6 +194,7 @@ def cases(size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
     scale = size / (1 << 20)
     width, height = (max(64, int(n * scale**0.5)) for n in LARGEST)
     pixels = BATCH_PIXELS * scale
+    yield "samples of 358 MB", lambda: _equal_pixels(width, height)
     yield "tiles of one pixel value", lambda: tiled(size, _constant, Layout.GREY)
     yield (
         "tiles of a model, 16 x 16",
@@ -209,7 +221,12 @@ def cases(size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield (
         "nested blocks, 4 x 16 bits",
         lambda: image(
-            16 * deep, 16 * deep, [Block(_nested(deep, deep))] * 256, layout=Layout.RGBA, depth=16, side=(deep, deep)
+            16 * deep,
+            16 * deep,
+            [Block(_nested(deep, deep), zlib.crc32(bytes(8 * deep * deep)))] * 256,
+            layout=Layout.RGBA,
+            depth=16,
+            side=(deep, deep),
         ),
     )
     for megabytes in (1, 16):

@@ -302,15 +302,18 @@ def check_length(data: Buffer, header: Header) -> None:
         raise BitstreamError(f"file is {kind}: it has {len(data)} bytes, expected {header.file_bytes}")
 
 
-def check_memory(data: Buffer, header: Header) -> None:
+def check_memory(data: Buffer, header: Header, pixel_bytes: int = 0) -> None:
     """Refuse files whose samples take memory out of proportion.
 
+    Args:
+        pixel_bytes: further bytes for each pixel that are kept beside the samples.
     Raises:
         BitstreamError: the samples are more than a reader takes by default.
     """
     most = MAX_SAMPLE_BYTES + SAMPLE_BYTES_A_BYTE * len(data)
-    if header.sample_bytes > most:
-        found = f"{header.sample_bytes} bytes of samples in {len(data)} bytes"
+    needed = header.sample_bytes + header.width * header.height * pixel_bytes
+    if needed > most:
+        found = f"{needed} bytes of samples in {len(data)} bytes"
         raise BitstreamError(f"image has {found}, more than the limit of {most}: {LIFT}")
 
 

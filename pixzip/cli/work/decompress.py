@@ -72,6 +72,8 @@ class Decompression:
         frame = opening.frame
         image.check_suffix(suffix, frame.layout, frame.depth, bool(frame.transparency))
         entry.pixels = self.window.pixels if self.window else opening.pixels
+        if self.options.max_pixels is not None:
+            image.check_memory(suffix, entry.pixels, len(data))
         if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)

@@ -31,7 +31,7 @@ def draw(
         PixzipError, OSError: an image or map cannot be read, coded or written.
     """
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
-    picture, bits, file = _measured(streams.read(image), options)
+    picture, bits, file = _coded(streams.read(image), options)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
     if even:
         click.echo(
@@ -41,7 +41,7 @@ def draw(
     files.write(out, _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix), force)
 
 
-def _measured(data: bytes, options: codec.Options) -> tuple[Picture, Any, bytes]:
+def _coded(data: bytes, options: codec.Options) -> tuple[Picture, Any, bytes]:
     """The picture of an image or `.pxz` file, the bits of its pixels, and its `.pxz` file."""
     if data.startswith(signature.SIGNATURE):
         with Bar("measuring") as bar:
