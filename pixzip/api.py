@@ -8,6 +8,7 @@ True
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -97,8 +98,9 @@ class Codec:
 
     def bits_map(self, image: Image | bytes) -> NDArray[np.float32]:
         """See `pixzip.bits_map`."""
-        data = image if isinstance(image, bytes) else self.encode(image)
-        return pixel_bits(data, self.options)
+        if isinstance(image, bytes):
+            return pixel_bits(image, self.options)
+        return pixel_bits(self.encode(image), replace(self.options, max_pixels=None))  # one's own needs no limits
 
 
 def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") -> bytes:

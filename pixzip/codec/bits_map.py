@@ -10,8 +10,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.container import blocks
-from pixcodecs.container import image as container
+from pixcodecs.container import blocks, memory
 from pixcodecs.container.image import Buffer
 
 from pixzip.codec.costs import Decoding
@@ -53,7 +52,7 @@ def picture_and_bits(
     models = find_models([header], options.model_by_id)
     check_costs(opening, models, options, passes=2)
     if options.max_pixels is not None:
-        container.check_memory(opening.file, header, np.dtype(np.float32).itemsize)
+        memory.check_memory(opening.file, header, np.dtype(np.float32).itemsize)
     share = Share(progress, 2 * opening.pixels)
     picture = np.empty((header.height, header.width, header.layout.channels), blocks.dtype(header.depth))
     out = np.zeros((header.height, header.width), np.float32)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from pixcodecs.container import blocks
 from pixcodecs.container.blocks import ForeignDecoder, Kind
-from pixcodecs.container.image import Buffer, Header, check_tile
+from pixcodecs.container.image import Buffer, Header
+from pixcodecs.container.memory import check_tile
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.codec import costs, webp_png
@@ -53,9 +54,8 @@ def decompress(
     models = find_models((opening.header for opening in openings), options.model_by_id)
     for opening in openings:
         check_costs(opening, models, options)
-    targets = [_Target(opening) for opening in openings]
-    _decode(targets, models, options, Share(progress, sum(opening.pixels for opening in openings)))
-    return [target.picture() for target in targets]
+    targets, share = [_Target(o) for o in openings], Share(progress, sum(opening.pixels for opening in openings))
+    return [found.picture for found in decode_files(targets, models, options, share)]
 
 
 def recover(
@@ -79,8 +79,8 @@ def recover(
     target = _Target(opening, region, salvage)
     models = find_models([opening.header], options.model_by_id)
     check_costs(opening, models, options, target.wanted, passes=1 + salvage, salvage=salvage)
-    _decode([target], models, options, Share(progress, target.region.pixels))
-    return Decoded(target.picture(), target.places())
+    (found,) = decode_files([target], models, options, Share(progress, target.region.pixels))
+    return found
 
 
 def decode_region(opening: Opening, region: Window, models: Models, options: Options, share: Share) -> Samples:
@@ -202,6 +202,14 @@ class _Target:
 
 
 _Wanted = tuple[_Target, int]
+
+
+def decode_files(
+    targets: Sequence[_Target], models: Models, options: Options, share: Share
+) -> list[Decoded]:  # fmt: skip
+    """The common part of `decompress` and `recover`."""
+    _decode(targets, models, options, share)
+    return [Decoded(target.picture(), target.places()) for target in targets]
 
 
 def _decode(targets: Sequence[_Target], models: Models, options: Options, share: Share) -> None:

@@ -38,15 +38,15 @@ def lightened(data: bytes, models: Iterable[Model], options: Options) -> bytes:
     header, known = opening.header, Options(model_by_id=by_id.__getitem__, executor=options.executor, max_pixels=None)
     spent = [decoder.tile_ns(opening, i, by_id) if header.models else 0 for i in range(len(header.tiles))]
     found = [opening.block(i) for i in range(len(header.tiles))]
-    size = len(data)
+    size, changed = len(data), False
     for i in sorted(range(len(found)), key=lambda i: spent[i] / (len(found[i]) + 1), reverse=True):
         if sum(spent) <= costs.limit_ns(size):
             break
         samples = decoder.recover(opening, known, region=opening.tile(i)).picture.samples
         light = _without_models(np.ascontiguousarray(samples), header.depth)
         size += len(light) - len(found[i])
-        found[i], spent[i] = light, 0
-    if size == len(data):
+        found[i], spent[i], changed = light, 0, True
+    if not changed:
         return data
     tiles = [Tile(len(block), crc32(block), tile.samples_crc) for block, tile in zip(found, header.tiles, strict=True)]
     return container.pack_header(replace(header, tiles=tuple(tiles))) + b"".join(found)

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from pixcodecs.container import image as container
+from pixcodecs.container import memory
 from pixcodecs.container.image import Buffer
 from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import BitstreamError, PixzipError
@@ -31,7 +32,7 @@ class Opening:
         if whole:
             container.check_length(file, self.header)
         if max_pixels is not None:
-            container.check_memory(file, self.header)
+            memory.check_memory(file, self.header)
         self._checked: set[int] = set()
 
     @property

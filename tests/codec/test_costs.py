@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import io
 import time
-import tracemalloc
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from PIL import Image
-from pixcodecs.container import blocks, names, stack
+from pixcodecs.container import blocks, stack
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Layout
 from pixcodecs.container.limits import LIFT, MAX_PIXELS
@@ -233,7 +232,8 @@ def test_rows_of_small_tiles_are_decoded_together(monkeypatch: pytest.MonkeyPatc
     decoded = by_rows.decode_region
     monkeypatch.setattr(by_rows, "decode_region", lambda *given: calls.append(1) or decoded(*given))
     assert sum(map(len, by_rows.decompress_rows(opening, Options()))) == opening.header.height
-    assert len(calls) == 1 < opening.header.tile_rows
+    assert len(calls) == 1
+    assert opening.header.height > 2 * opening.header.tile_height
 
 
 def test_a_map_of_bits_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,31 +244,6 @@ def test_a_map_of_bits_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     codec.decompress([data], OPTIONS)
     with pytest.raises(BitstreamError, match="decoding would take"):
         pixel_bits(data, OPTIONS)
-
-
-def test_names_take_memory_in_proportion_to_their_text() -> None:
-    given = [f"{i:x}" + 31 * "/a" for i in range(5000)]
-    tracemalloc.start()
-    names.check(given)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 4 * sum(map(len, given))  # the prefixes would be forty times the text
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_conflicts_of_names_are_those_of_every_pair(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    given = ["/".join(rng.choice(["a", "A", "b", "a!", "a-"], rng.integers(1, 4))) for _ in range(rng.integers(1, 9))]
-    keys = [name.lower() for name in given]
-    expected = any(
-        a == b or b.startswith(a + "/") or a.startswith(b + "/") for i, a in enumerate(keys) for b in keys[:i]
-    )
-    try:
-        names.check(given)
-        found = False
-    except UnsupportedImageError:
-        found = True
-    assert found == expected, given
 
 
 def test_one_profile_is_inflated_and_only_where_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

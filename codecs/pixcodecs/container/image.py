@@ -14,17 +14,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs.container import image_v1
-from pixcodecs.container.limits import (
-    LIFT,
-    MAX_PIXELS,
-    MAX_SAMPLE_BYTES,
-    MAX_SIDE,
-    MAX_TILE_PIXELS,
-    MODEL_ID_BYTES,
-    SAMPLE_BYTES_A_BYTE,
-    STACK_VERSION,
-    check_shape,
-)  # fmt: skip
+from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
 from pixcodecs.container.signature import SIGNATURE, VERSION, Buffer
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.primitives import Reader, crc32, deflate, inflate, varint
@@ -117,19 +107,9 @@ class Header:
         return -(-self.width // self.tile_width)
 
     @property
-    def tile_rows(self) -> int:
-        """The number of tiles above each other."""
-        return -(-self.height // self.tile_height)
-
-    @property
     def windows(self) -> list[tuple[int, int, int, int]]:
         """(x, y, width, height) of each tile, in raster order."""
         return list(windows(self.width, self.height, self.tile_width, self.tile_height))
-
-    @property
-    def sample_bytes(self) -> int:
-        """The size of the decoded samples."""
-        return self.subpixels * (1 if self.depth <= 8 else 2)
 
 
 def windows(width: int, height: int, tile_width: int, tile_height: int) -> Iterator[tuple[int, int, int, int]]:
@@ -191,7 +171,7 @@ def _check_fields(header: Header) -> None:
         raise ValueError(f"depth is {header.depth}, expected 1 to {MAX_DEPTH}")
     if len(header.models) > MAX_MODELS or any(len(m) != MODEL_ID_BYTES for m in header.models):
         raise ValueError(f"models are {header.models}, expected at most {MAX_MODELS} ids of {MODEL_ID_BYTES} bytes")
-    count = header.tile_columns * header.tile_rows
+    count = header.tile_columns * -(-header.height // header.tile_height)
     if len(header.tiles) != count:
         raise ValueError(f"table has {len(header.tiles)} tiles, expected {count}")
     if count > 1 and min(header.tile_width, header.tile_height) < MIN_TILE:
@@ -300,31 +280,6 @@ def check_length(data: Buffer, header: Header) -> None:
     if len(data) != header.file_bytes:
         kind = "truncated" if len(data) < header.file_bytes else "too long"
         raise BitstreamError(f"file is {kind}: it has {len(data)} bytes, expected {header.file_bytes}")
-
-
-def check_memory(data: Buffer, header: Header, pixel_bytes: int = 0) -> None:
-    """Refuse files whose samples take memory out of proportion.
-
-    Args:
-        pixel_bytes: further bytes for each pixel that are kept beside the samples.
-    Raises:
-        BitstreamError: the samples are more than a reader takes by default.
-    """
-    most = MAX_SAMPLE_BYTES + SAMPLE_BYTES_A_BYTE * len(data)
-    needed = header.sample_bytes + header.width * header.height * pixel_bytes
-    if needed > most:
-        found = f"{needed} bytes of samples in {len(data)} bytes"
-        raise BitstreamError(f"image has {found}, more than the limit of {most}: {LIFT}")
-
-
-def check_tile(header: Header) -> None:
-    """
-    Raises:
-        BitstreamError: tiles are larger than a reader takes by default.
-    """
-    tile = min(header.tile_width, header.width) * min(header.tile_height, header.height)
-    if tile > MAX_TILE_PIXELS:
-        raise BitstreamError(f"image has a tile of {tile} pixels, more than the limit of {MAX_TILE_PIXELS}: {LIFT}")
 
 
 def block(data: Buffer, header: Header, tile: int) -> bytes:
