@@ -91,13 +91,13 @@ class PxzImageFile(ImageFile.ImageFile):
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
-        image, top = Image.new(self.mode, self.size), 0
         options = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options
         try:
             opening = codec.Opening(self._file(), options.max_pixels)
             opening.check_blocks()
             if opening.frame != self._frame:
                 raise OSError(f"the {SUFFIX} file has changed since it was opened")
+            image, top = Image.new(self.mode, self.size), 0
             for rows in codec.decompress_parts(opening, options):
                 pixels, rawmode = pillow_images.raw(rows, opening.frame)
                 image.paste(Image.frombytes(self.mode, (image.width, len(rows)), pixels, "raw", rawmode), (0, top))

@@ -27,8 +27,8 @@ Decoding = Generator[Payload, Samples, Samples]
 SMALL_NS = 50_000_000_000
 SMALL_BYTES = 1 << 20
 BYTE_NS = 200_000
-#: Beginning of the architectures whose models are timed.
-_TIMED = "wavefront-"
+#: Levels and beginning of the architecture of models that are timed.
+_LEVELS, _TIMED = 256, "wavefront-"
 #: Processor time of a pixel, of a channel of a pixel, and of a multiplication.
 _PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 20
 #: Processor time of a step, and of each digit of each channel of a step.
@@ -44,7 +44,7 @@ def limit_ns(file_bytes: int) -> int:
 
 def payload_ns(model: Model, height: int, width: int, images: int = 1, digits: int = 2) -> int:
     """Nanoseconds to decode images of one size that are coded together; 0 for models of another kind."""
-    if not model.architecture.startswith(_TIMED):
+    if model.levels != _LEVELS or not model.architecture.startswith(_TIMED):
         return 0
     pixel = _PIXEL_NS + model.channels * _CHANNEL_NS * digits // 2 + model.multiply_adds // _MULTIPLY_ADDS_A_NS
     step = _STEP_NS + model.channels * digits * _DIGIT_NS

@@ -116,7 +116,7 @@ def test_photographs_are_far_from_the_limit_of_time() -> None:
 
 def test_models_without_a_clock_are_not_timed() -> None:
     class Other:
-        architecture = "row-lstm-1"
+        architecture, levels = "row-lstm-1", 256
 
     assert costs.payload_ns(Other(), 256, 256) == 0  # type: ignore[arg-type]
 
