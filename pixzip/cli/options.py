@@ -63,7 +63,8 @@ device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda
 no_limit_option = click.option(
     "--no-pixel-limit",
     is_flag=True,
-    help=f"Take images of more than {limits.MAX_PIXELS} pixels: trusted files only.",
+    help=f"Take images of more than {limits.MAX_PIXELS} pixels, and files that cost much for their size: "
+    "trusted files only.",
 )
 model_option = click.option(
     "--model", default="base", show_default=True, metavar="NAME|PATH", shell_complete=complete_models,

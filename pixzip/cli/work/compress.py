@@ -44,7 +44,7 @@ class Compression:
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.options = codec.Options.of(
             model, codec.coding_device(device), verify=verify, models_only=models_only, coder=CODERS[coder],
-            max_pixels=None,
+            max_pixels=most,
         )  # fmt: skip
         pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
@@ -143,7 +143,7 @@ class Compression:
         """The pictures of the written files."""
         progress = self.ledger.part([item.name for item in items], 0.5)
         data = [streams.read(self.ledger.target(item.name)) for item in items]
-        return codec.decompress(data, self.options, progress)
+        return codec.decompress(data, replace(self.options, max_pixels=None), progress)
 
     def _compare(self, name: str, item: _Item, picture: Any, seconds: float) -> None:
         if picture != item.picture:

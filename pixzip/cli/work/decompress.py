@@ -79,6 +79,8 @@ class Decompression:
             frame = replace(frame, width=self.window.width, height=self.window.height)
         image.check_frame(frame, suffix)
         entry.pixels = self.window.pixels if self.window else opening.pixels
+        if self.options.max_pixels is not None:
+            image.check_memory(suffix, entry.pixels, len(data))
         if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat, kept):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)

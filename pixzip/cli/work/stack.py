@@ -21,7 +21,7 @@ from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
 from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import stack
+from pixzip.codec import costs, stack
 from pixzip.codec.stack import Image, Stack
 from pixzip.image.picture import Picture
 from pixzip.image.sources import walk
@@ -174,10 +174,13 @@ def _coded(
     if depth == 1 and max(int(x.max()) for x in collected.images) > 1:
         raise UnsupportedImageError(f"samples are not all 0 or 1, as those of {model} have to be")
     with Bar("compressing", not quiet) as bar:
-        return stack.compress_stack(
+        data = stack.compress_stack(
             collected.images, found, codec.Local(device), depth=depth, names=collected.names if names else (),
             verify=verify, progress=bar,
         )  # fmt: skip
+    if collected.max_pixels is not None:
+        costs.check_stack(stack.parse(data), found, len(data))  # readers would refuse it
+    return data
 
 
 def decompress(
