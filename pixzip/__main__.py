@@ -7,7 +7,7 @@ import sys
 import traceback
 from types import FrameType, TracebackType
 
-from pixzip.io import signals
+from pixzip.io import outlets, signals
 from pixzip.io.text import escaped
 
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -37,6 +37,7 @@ def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType 
 def main() -> None:
     """Run the command line."""
     sys.excepthook = _fail
+    outlets.hold_descriptors()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup

@@ -3,6 +3,9 @@
 import importlib.metadata
 import os
 import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +101,31 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_rows, "LARGE_PIXELS", 20)
     monkeypatch.setattr(tiles, "WHOLE_PIXELS", 50)
     monkeypatch.setattr(tiles, "TILE_SIDE", 32)
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """An alarm that ends a test that would wait for a pipe for ever."""
+
+    def late(number: int, frame: object) -> None:
+        raise AssertionError("waits for ever")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path, in_time: None) -> Callable[[bytes], str]:
+    """A function that makes a named pipe, into which a thread writes once, and returns the pipe's name."""
+    (tmp_path / "pipes").mkdir()
+
+    def made(data: bytes) -> str:
+        name = tmp_path / "pipes" / str(len(list((tmp_path / "pipes").iterdir())))
+        os.mkfifo(name)
+        threading.Thread(target=name.write_bytes, args=(data,), daemon=True).start()
+        return str(name)
+
+    return made

@@ -219,7 +219,7 @@ def test_damage_is_found_by_verify(data: bytes, stacked: bytes) -> None:
 
 
 def test_verify_checks_a_picture_that_is_coded_by_rows(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixzip.codec.verification.LARGE_PIXELS", 10)
+    monkeypatch.setattr("pixzip.codec.by_rows.LARGE_PIXELS", 10)
     pixzip.verify(data)
     with pytest.raises(pixzip.BitstreamError):
         pixzip.verify(data[:-1] + bytes([data[-1] ^ 1]))

@@ -1,6 +1,5 @@
 """Primitives of byte formats: variable-length integers, checksums, deflate, packed bits."""
 
-import mmap
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixcodecs.buffer import Buffer
 from pixcodecs.errors import BitstreamError
 
 #: Longer data is deflated in one way only: trying the others takes long and saves little.
@@ -17,7 +17,7 @@ _MANY_WAYS_BYTES = 1 << 14
 class Reader:
     """Reads a buffer from front to back."""
 
-    def __init__(self, data: bytes | mmap.mmap, at: int = 0) -> None:
+    def __init__(self, data: Buffer, at: int = 0) -> None:
         self.data, self.at = data, at
 
     def take(self, n: int, name: str) -> bytes:

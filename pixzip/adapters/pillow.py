@@ -82,6 +82,8 @@ class PxzImageFile(ImageFile.ImageFile):
     def load(self) -> Any:
         """Decode the pixels, once.
 
+        `Image.MAX_IMAGE_PIXELS` limits their number, and None lifts the limits of pixzip too.
+
         Raises:
             OSError: the pixels cannot be decoded.
         """
@@ -94,16 +96,22 @@ class PxzImageFile(ImageFile.ImageFile):
         return super().load()
 
     def _decoded(self) -> Image.Image:
+        from pixzip import codec
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
-        file = self._file()
+        options, file = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options, self._file()
         with _only_oserror(f"cannot decode the {SUFFIX} file"):
-            (picture,) = Codec(max_pixels=None).decode_pictures([file])
-        if picture.frame != self._frame:
-            raise OSError(f"the {SUFFIX} file has changed since it was opened")
-        pixels, rawmode = pillow_images.raw(picture)
-        return Image.frombytes(self.mode, self.size, pixels, "raw", rawmode)
+            opening = codec.Opening(file, options.max_pixels)
+            opening.check_blocks()
+            if opening.frame != self._frame:
+                raise OSError(f"the {SUFFIX} file has changed since it was opened")
+            image, top = Image.new(self.mode, self.size), 0
+            for rows in codec.decompress_parts(opening, options):
+                pixels, rawmode = pillow_images.raw(rows, opening.frame)
+                image.paste(Image.frombytes(self.mode, (image.width, len(rows)), pixels, "raw", rawmode), (0, top))
+                top += len(rows)
+        return image
 
 
 def _read_header(stream: IO[bytes]) -> Any:

@@ -118,8 +118,10 @@ class Codec:
 
     def bits_map(self, image: Image | FileBytes) -> NDArray[np.float32]:
         """See `pixzip.bits_map`."""
-        data = arguments.file_bytes(image) if arguments.is_file_bytes(image) else self.encode(image)  # type: ignore
-        return pixel_bits(data, self.options)
+        if arguments.is_file_bytes(image):
+            return pixel_bits(arguments.file_bytes(image), self.options)
+        own = self.encode(image)  # type: ignore[arg-type]
+        return pixel_bits(own, replace(self.options, max_pixels=None))  # a file of one's own needs no limits
 
 
 def _as_picture(image: Image) -> Picture:

@@ -4,17 +4,21 @@ Each error is one line on standard error, and the exit code is 2.  A bad file am
 others are coded.  A command is imported when it is invoked, or when its help or completion is requested.
 """
 
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 from pixcodecs.container import signature
+from pixcodecs.errors import PixzipError
 
+from pixzip.cli import environment
 from pixzip.cli.errors import EXIT_ERROR, EXIT_PIPE, FILE_ERRORS, report
 from pixzip.cli.say import show
 from pixzip.cli.verbs import VERBS, Verb
-from pixzip.io import streams
+from pixzip.io import outlets, signals
 from pixzip.io.text import escaped, shortened
 
 
@@ -30,6 +34,17 @@ def _escaped_usage() -> Iterator[None]:
         raise
 
 
+def _refuse_empty(args: Sequence[str]) -> None:
+    """
+    Raises:
+        PixzipError: an argument is empty, as of a shell's variable that is not set; as a path it would be this folder.
+    """
+    for i, arg in enumerate(args):
+        if not arg or re.fullmatch("--[a-z-]+=", arg):
+            before = arg or " ".join(args[i - 1 : i])
+            raise PixzipError(f"an empty argument{f' follows {before}' * bool(before)}, expected a name or a value")
+
+
 class _Group(click.Group):
     """The group of verbs; turns errors into one line and an exit code."""
 
@@ -37,6 +52,8 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
+        if not ctx.resilient_parsing:
+            _refuse_empty(rest)
         return name, command.load() if isinstance(command, Verb) else command, rest
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
@@ -44,16 +61,26 @@ class _Group(click.Group):
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
+        environment.settle()
         try:
             with _escaped_usage():
                 return super().invoke(ctx)
-        except BrokenPipeError:  # the reader, e.g. `head`, has ended: no error
-            ctx.exit(EXIT_PIPE)
         except FILE_ERRORS as e:
             report(None, e)
             ctx.exit(EXIT_ERROR)
-        finally:
-            streams.settle_stdout()
+        except outlets.StandardOutputError as e:
+            e.add_note(signals.text())
+            raise
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with outlets.guarded():
+            try:
+                return super().main(*args, **options)
+            except outlets.StandardOutputError as e:
+                if e.reader_left:
+                    sys.exit(EXIT_PIPE)
+                report(None, PixzipError("; ".join(filter(None, [str(e), *getattr(e, "__notes__", ())]))))
+                sys.exit(EXIT_ERROR)
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:

@@ -11,6 +11,9 @@ from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
 from pixzip.io import files, streams
 
+#: Folders of the system that hold pipes and devices, such as /dev/stdin, or /dev/fd/63 for `<(...)` in a shell.
+_WITHOUT_NAMES = (("dev",), ("proc",))
+
 
 class Found(NamedTuple):
     """A file: its path as the user would write it, and its path below the folder that the user named, if any."""
@@ -69,9 +72,9 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
             if name != streams.STANDARD and Path(name).absolute() in sources:
                 continue
             sources.add(Path(name).absolute())
-            target = _target(name, inner, out, folder, kind)
-            ledger.plan(name, target)
+            ledger.plan(name)
             try:
+                ledger[name].output = target = _target(name, inner, out, folder, kind)
                 _check(ledger, name, target, taken, many=many, make=folder is not None)
             except FILE_ERRORS as e:
                 ledger.fail(name, e)
@@ -117,6 +120,8 @@ def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: 
         return None
     if folder is not None:
         return str(folder / kind.renamed(str(inner)))
+    if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
+        raise PixzipError("it has no name to be written under: -o FILE gives one")
     return kind.renamed(name) if out is None else out
 
 
@@ -126,7 +131,7 @@ def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, m
     Raises:
         PixzipError, OSError: the file cannot be worked on.
     """
-    source = Path(name).stat() if name != streams.STANDARD else None
+    source = streams.status_of(name)
     ledger[name].bytes_before = source.st_size if source else None
     if target is None:
         return

@@ -25,6 +25,8 @@ def models(as_json: bool) -> None:
     card = library.WEIGHTS / library.CARD
     known = json.loads(card.read_text()) if card.exists() else {}
     local, unread = library.local_models()
+    for folder in library.missing_folders():
+        say(f"pixzip: warning: {library.FOLDERS} lists {folder}, which is not a folder")
     for found in unread:
         say(f"pixzip: warning: {found.error}")
     rows = [_row(m, known.get(m.model.model_id.hex(), {}), "shipped") for m in library.list_models()]

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 from pixcodecs.container import limits
+from pixcodecs.errors import PixzipError
 
 from pixzip.io import streams
 from pixzip.io.text import escaped
@@ -18,6 +19,8 @@ NO_FAMILY_MODEL = (
     "no model of the PixelRNN family is shipped:"
     " `pixzip train --data FOLDER --config gated-pixelcnn-photos-small -o DIR` makes DIR/model.safetensors"
 )
+#: Most threads that can be asked for.
+MOST_THREADS = 1024
 #: Pixels of the longest side of an image that is sampled or completed.
 MOST_SIDE = 1024
 
@@ -37,11 +40,31 @@ def complete_models(ctx: click.Context, option: click.Parameter, incomplete: str
     return found + [CompletionItem(name) for name in names]
 
 
+class ThreadCount(click.ParamType[int]):
+    """A number of threads."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """
+        Raises:
+            PixzipError: the value is not a number from 1 to `MOST_THREADS`.
+        """
+        try:
+            threads = int(value)
+        except ValueError:
+            threads = 0
+        if not 1 <= threads <= MOST_THREADS:
+            raise PixzipError(f"{value!r} threads, expected a number from 1 to {MOST_THREADS}")
+        return threads
+
+
 device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 no_limit_option = click.option(
     "--no-pixel-limit",
     is_flag=True,
-    help=f"Take images of more than {limits.MAX_PIXELS} pixels: trusted files only.",
+    help=f"Take images of more than {limits.MAX_PIXELS} pixels, and files that cost much for their size: "
+    "trusted files only.",
 )
 model_option = click.option(
     "--model", default="base", show_default=True, metavar="NAME|PATH", shell_complete=complete_models,
@@ -79,7 +102,7 @@ _COMPUTING = (
     click.option("-q", "--quiet", is_flag=True, help="Say errors only."),
     click.option("-v", "--verbose", is_flag=True, help="Say a line for each file, or more in one."),
     click.option(
-        "-j", "--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with (default: all cores)."
+        "-j", "--threads", type=ThreadCount(), metavar="N", help="Threads to compute with (default: all cores)."
     ),
 )
 _READING = (

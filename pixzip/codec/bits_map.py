@@ -6,12 +6,15 @@ so that a map adds up to the size of the file's blocks.
 """
 
 from collections.abc import Generator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from pixcodecs.container import blocks, memory
 from pixcodecs.container.image import Buffer
 
-from pixzip.codec.decoder import Decoding, check_samples, find_models, tile_decoding
+from pixzip.codec.costs import Decoding
+from pixzip.codec.decoder import check_costs, check_samples, find_models, tile_decoding
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
@@ -19,6 +22,7 @@ from pixzip.engine import batching, executor
 from pixzip.engine.base import Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Ask, Payload
+from pixzip.image.picture import Picture, framed
 
 _Seen = list[tuple[Payload, Samples]]
 
@@ -26,7 +30,14 @@ _Seen = list[tuple[Payload, Samples]]
 def pixel_bits(
     file: Buffer | Opening, options: Options = DEFAULTS, progress: Progress | None = None
 ) -> NDArray[np.float32]:  # fmt: skip
-    """(H, W) bits of each pixel; their sum is the size of the file without its header.
+    """(H, W) bits of each pixel; their sum is the size of the file without its header.  See `picture_and_bits`."""
+    return picture_and_bits(file, options, progress)[1]
+
+
+def picture_and_bits(
+    file: Buffer | Opening, options: Options = DEFAULTS, progress: Progress | None = None
+) -> tuple[Picture, NDArray[np.float32]]:
+    """The picture of a file, and the (H, W) bits of each pixel, whose sum is the size of the file without its header.
 
     Decodes the file and measures the parts that models coded, which takes twice as long as `decompress`.
 
@@ -39,7 +50,11 @@ def pixel_bits(
     opening.check_blocks()
     header, where = opening.header, options.executor
     models = find_models([header], options.model_by_id)
+    check_costs(opening, models, options, passes=2)
+    if options.max_pixels is not None:
+        memory.check_memory(opening.file, header, np.dtype(np.float32).itemsize)
     share = Share(progress, 2 * opening.pixels)
+    picture = np.empty((header.height, header.width, header.layout.channels), blocks.dtype(header.depth))
     out = np.zeros((header.height, header.width), np.float32)
     for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):
         seen: list[_Seen] = [[] for _ in batch]
@@ -51,13 +66,17 @@ def pixel_bits(
         solved = batching.drive(watched, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
         for i, samples in zip(batch, solved, strict=True):
             check_samples(header, i, samples)
+            picture[opening.tile(i).slices] = samples
         asks = [Ask(samples, p.model, p.precision, p.coder, p.stage) for of in seen for p, samples in of]
         maps = iter(where.nll_maps(asks, share.part(sum(opening.tile(i).pixels for i in batch))))
         for i, of in zip(batch, seen, strict=True):
             tile = opening.tile(i)
-            own = sum((next(maps) for _ in of), np.zeros((tile.height, tile.width)))
-            out[tile.slices] = _filled(own, 8 * len(opening.block(i)))
-    return out
+            total = 8 * len(opening.block(i))
+            if of:
+                out[tile.slices] = _filled(np.sum([next(maps) for _ in of], 0), total)
+            else:  # no model coded it, so it may be large
+                out[tile.slices] = total / tile.pixels
+    return framed(header, partial(Picture, picture)), out
 
 
 def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples]:

@@ -1,13 +1,15 @@
 """Code pictures larger than memory, one band of tiles at a time.
 
-A band is a row of tiles, at most 1024 pixels high, so memory grows with the width of a picture and not with its
-height.  The files equal those of `compress`, except that a picture of this size is never one WebP block.
+A band is a row of tiles, at most 1024 pixels high in files written here, or several rows of small tiles; so memory
+grows with the width of a picture and not with its height.  The files equal those of `compress`, except that a picture
+of this size is never one WebP block.
 """
 
 import mmap
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -15,7 +17,8 @@ import numpy as np
 from pixcodecs.container.image import Buffer, Tile, crc32
 from pixcodecs.errors import PixzipError
 
-from pixzip.codec.decoder import decode_region, samples_crc
+from pixzip.codec import tiles
+from pixzip.codec.decoder import check_costs, decode_region, decompress, find_models, samples_crc
 from pixzip.codec.encoder import Tiling, code_tiles, models_for
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -29,6 +32,8 @@ from pixzip.image.picture import Frame
 
 #: Pictures with more pixels are coded by rows.
 LARGE_PIXELS = BATCH_PIXELS
+#: Most pixels of the rows that are handed on at once, unless a row has more.
+PART_PIXELS = 1 << 22
 
 
 class RowSource(Protocol):
@@ -71,33 +76,57 @@ def compress_rows(
                     table.append(Tile(len(coded.block), crc32(coded.block), samples_crc(part)))
                     used |= coded.models
                 report(1, 1)
-        out.write(tiling.header(table, used))
+        header, size = tiling.header(table, used), spool.tell()
         spool.seek(0)
+        if tiling.maybe_heavy(len(header) + size):  # so it is small
+            out.write(tiling.within_limits(header + spool.read()))
+            return
+        out.write(header)
         shutil.copyfileobj(spool, out)
 
 
 def decompress_rows(opening: Opening, options: Options, progress: Progress | None = None) -> Iterator[Samples]:
-    """Yield the rows of a picture, (n, W, C), one band of tiles at a time.
+    """Yield the rows of a picture, (n, W, C), in parts of bands of tiles.
 
     Raises:
         BitstreamError, ModelMismatchError: see `decompress`; damage may be found after some rows were yielded.
     """
     header, share = opening.header, Share(progress, opening.pixels)
+    models = find_models([header], options.model_by_id)
+    check_costs(opening, models, options)
     release(opening.file)
-    for y in range(0, header.height, header.tile_height):
-        band = Window(0, y, header.width, min(header.tile_height, header.height - y))
-        yield decode_region(opening, band, options, share)
+    rows_of_tiles = max(1, tiles.WHOLE_PIXELS // (header.width * header.tile_height))
+    band_rows, part_rows = rows_of_tiles * header.tile_height, max(1, PART_PIXELS // header.width)
+    for y in range(0, header.height, band_rows):
+        band = Window(0, y, header.width, min(band_rows, header.height - y))
+        samples = decode_region(opening, band, models, options, share)
+        for top in range(0, band.height, part_rows):  # a tile may be as large as the image, and writers copy rows
+            yield samples[top : top + part_rows]
+        del samples
         release(opening.file)
 
 
+def decompress_parts(opening: Opening, options: Options) -> Iterator[Samples]:
+    """Yield the rows of a picture, (n, W, C), for a copy in another form: all at once, or by bands if it is large.
+
+    Raises:
+        BitstreamError, ModelMismatchError: see `decompress_rows`.
+    """
+    if opening.pixels > LARGE_PIXELS:
+        yield from decompress_rows(opening, options)
+    else:
+        yield decompress([opening], options)[0].samples
+
+
 def check_rows(opening: Opening, source: RowSource, options: Options, progress: Progress | None = None) -> None:
-    """Decode a file and compare it with its source.
+    """Decode a file, one's own and so without limits, and compare it with its source.
 
     Raises:
         PixzipError: the samples differ, or the file cannot be decoded.
     """
     same = opening.frame == source.frame
-    for rows in decompress_rows(opening, options, progress) if same else ():
+    own = replace(options, max_pixels=None)
+    for rows in decompress_rows(opening, own, progress) if same else ():
         same = same and np.array_equal(rows, source.read(len(rows)))
     if not same:
         raise PixzipError("verification failed: the file decodes to another picture; nothing was written")

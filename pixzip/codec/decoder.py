@@ -1,16 +1,19 @@
 """Decode files to pictures, whole or in part."""
 
 import zlib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from pixcodecs.container import blocks
+from pixcodecs.container.blocks import ForeignDecoder, Kind
 from pixcodecs.container.image import Buffer, Header
+from pixcodecs.container.memory import check_tile
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
-from pixzip.codec import webp_png
+from pixzip.codec import costs, webp_png
+from pixzip.codec.costs import Decoding
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, ModelById, Options
 from pixzip.codec.progress import Share
@@ -22,8 +25,6 @@ from pixzip.engine.executor import Payload
 from pixzip.image.picture import Picture, framed
 from pixzip.models.base import Model
 
-#: Yields payloads for models to decode, is sent their samples, returns the tile's samples.
-Decoding = Generator[Payload, Samples, Samples]
 #: Models by their ids.
 Models = dict[bytes, Model]
 
@@ -50,8 +51,11 @@ def decompress(
     openings = [file if isinstance(file, Opening) else Opening(file, options.max_pixels) for file in files]
     for opening in openings:
         opening.check_blocks()
-    share = Share(progress, sum(opening.pixels for opening in openings))
-    return [found.picture for found in decode_files([_Target(opening) for opening in openings], options, share)]
+    models = find_models((opening.header for opening in openings), options.model_by_id)
+    for opening in openings:
+        check_costs(opening, models, options)
+    targets, share = [_Target(o) for o in openings], Share(progress, sum(opening.pixels for opening in openings))
+    return [found.picture for found in decode_files(targets, models, options, share)]
 
 
 def recover(
@@ -73,14 +77,58 @@ def recover(
     """
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels, whole=not salvage)
     target = _Target(opening, region, salvage)
-    (found,) = decode_files([target], options, Share(progress, target.region.pixels))
+    models = find_models([opening.header], options.model_by_id)
+    check_costs(opening, models, options, target.wanted, passes=1 + salvage, salvage=salvage)
+    (found,) = decode_files([target], models, options, Share(progress, target.region.pixels))
     return found
 
 
-def decode_region(opening: Opening, region: Window, options: Options, share: Share) -> Samples:
-    """(H, W, C) samples of a part of a file; see `recover`."""
-    (found,) = decode_files([_Target(opening, region)], options, share)
-    return found.picture.samples
+def decode_region(opening: Opening, region: Window, models: Models, options: Options, share: Share) -> Samples:
+    """(H, W, C) samples of a part of a file, after `check_costs`; see `recover`.
+
+    Args:
+        models: all models of the file.
+    """
+    target = _Target(opening, region)
+    _decode([target], models, options, share)
+    return target.samples()
+
+
+def check_costs(
+    opening: Opening, models: Models, options: Options, tiles: Sequence[int] | None = None, *,
+    passes: int = 1, salvage: bool = False,
+) -> None:  # fmt: skip
+    """Refuse a file that takes processor time or memory out of proportion, see `costs`.
+
+    Args:
+        tiles: tiles to decode; None for all.
+        passes: number of times that models will code each tile.
+        salvage: errors in blocks are no reason to refuse the file.
+    Raises:
+        BitstreamError: it would take too much; a block contradicts itself.
+    """
+    if options.max_pixels is None:
+        return
+    budget, wanted = costs.Budget(len(opening.file)), range(len(opening.header.tiles)) if tiles is None else tiles
+    for i in wanted if opening.header.models else ():
+        try:
+            spent = passes * tile_ns(opening, i, models) if opening.is_whole(i) else 0
+        except BitstreamError:
+            if not salvage:
+                raise
+            continue
+        budget.spend(spent)
+    check_tile(opening.header)
+
+
+def tile_ns(opening: Opening, i: int, models: Models) -> int:
+    """Nanoseconds of processor time to decode a tile.
+
+    Raises:
+        BitstreamError: the block contradicts itself.
+    """
+    tile = tile_decoding(opening.header, opening.block(i), opening.tile(i), models, costs.BLANK_DECODERS)
+    return costs.tile_ns(tile)
 
 
 def samples_crc(samples: Samples) -> int:
@@ -140,25 +188,37 @@ class _Target:
         target = part._replace(x=part.x - self.region.x, y=part.y - self.region.y)
         self._samples[target.slices] = samples[source.slices]
 
-    def result(self) -> Decoded:
+    def samples(self) -> Samples:
         if self._samples is None:
             raise BitstreamError("no tile of the file decodes: nothing can be recovered")
-        picture = framed(self.opening.header, partial(Picture, self._samples))
-        return Decoded(picture, tuple(sorted(self.damaged, key=lambda w: (w.y, w.x))))
+        return self._samples
+
+    def picture(self) -> Picture:
+        return framed(self.opening.header, partial(Picture, self.samples()))
+
+    def places(self) -> tuple[Window, ...]:
+        """The tiles that were not recovered, from top to bottom."""
+        return tuple(sorted(self.damaged, key=lambda w: (w.y, w.x)))
 
 
 _Wanted = tuple[_Target, int]
 
 
-def decode_files(targets: Sequence[_Target], options: Options, share: Share) -> list[Decoded]:
+def decode_files(
+    targets: Sequence[_Target], models: Models, options: Options, share: Share
+) -> list[Decoded]:  # fmt: skip
     """The common part of `decompress` and `recover`."""
-    models = find_models((target.opening.header for target in targets), options.model_by_id)
+    _decode(targets, models, options, share)
+    return [Decoded(target.picture(), target.places()) for target in targets]
+
+
+def _decode(targets: Sequence[_Target], models: Models, options: Options, share: Share) -> None:
+    """Decode the wanted tiles of all targets."""
     jobs = [(target, i) for target in targets for i in target.wanted]
     for batch in executor.batches(jobs, lambda job: job[0].opening.tile(job[1]).pixels, options.executor):
         report = share.part(sum(target.opening.tile(i).pixels for target, i in batch))
         _decode_tiles(batch, models, options, report)
         report(1, 1)
-    return [target.result() for target in targets]
 
 
 def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
@@ -177,26 +237,32 @@ def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
 def _decode_tiles(batch: Sequence[_Wanted], models: Models, options: Options, report: Progress) -> None:
     """Decode tiles; skip damaged tiles of files that are salvaged."""
 
-    def decoded(jobs: list[_Wanted]) -> list[None]:
+    def decoded(jobs: Sequence[_Wanted]) -> None:
         codings = [tile_decoding(t.opening.header, t.opening.block(i), t.opening.tile(i), models) for t, i in jobs]
         solved = batching.drive(codings, lambda asked: options.executor.decode(asked, report))
         for (target, i), samples in zip(jobs, solved, strict=True):
             target.store(i, samples)
-        return [None] * len(jobs)
 
-    def alone(job: _Wanted, error: BaseException) -> None:
-        target, i = job
-        target.damaged.append(target.opening.tile(i))
+    try:
+        decoded(batch)
+    except BitstreamError:
+        if not all(target.salvage for target, _ in batch):
+            raise
+        for target, i in batch:  # one by one rather than by halves, so that no tile is decoded more than twice
+            try:
+                decoded([(target, i)])
+            except BitstreamError:
+                target.damaged.append(target.opening.tile(i))
 
-    if any(target.salvage for target, _ in batch):
-        batching.halving(decoded, batch, BitstreamError, alone)
-    else:
-        decoded(list(batch))
 
-
-def tile_decoding(header: Header, block: bytes, window: Window, models: Models) -> Decoding:
+def tile_decoding(
+    header: Header, block: bytes, window: Window, models: Models,
+    decoders: Mapping[Kind, ForeignDecoder] = webp_png.DECODERS,
+) -> Decoding:  # fmt: skip
     """Decode a tile from its block: a generator that yields payloads for models and is sent their samples.
 
+    Args:
+        decoders: decoders of WebP and PNG.
     Returns:
         (H, W, C) samples, in StopIteration.
     Raises:
@@ -214,4 +280,4 @@ def tile_decoding(header: Header, block: bytes, window: Window, models: Models) 
         payload.check()
         return payload
 
-    return batching.relay(blocks.decode(block, shape, header.depth, webp_png.DECODERS), payload_of)
+    return batching.relay(blocks.decode(block, shape, header.depth, decoders), payload_of)

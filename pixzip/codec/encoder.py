@@ -10,7 +10,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container.image import Extra, Header, Layout, Tile, crc32
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
-from pixzip.codec import decoder
+from pixzip.codec import decoder, light
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.search import Choice, Coded, Search
@@ -153,7 +153,8 @@ class Tiling:
         # a file names at most three models, the likeliest first; alpha gets one, that for drawings
         alpha = [(1, models[1][-1])] if frame.layout is Layout.RGBA and 1 in models else []
         listed = [*colours[:1], *alpha, *colours[1:]]
-        self._ids = [model.model_id for _, model in listed]
+        self._models, self._options = [model for _, model in listed], options
+        self._ids = [model.model_id for model in self._models]
         choices = [(channels, Choice(i, model, model.max_depth)) for i, (channels, model) in enumerate(listed)]
         by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
         self.search = Search(by_channels, models_only=options.models_only, coder=options.coder)
@@ -172,6 +173,17 @@ class Tiling:
         sides = sides or self.sides
         fields = Header(f.width, f.height, f.layout, f.depth, ids, _extras(f), *sides, tuple(tiles))
         return container.pack_header(fields)
+
+    def within_limits(self, data: bytes) -> bytes:
+        """The whole file, or a larger one that readers accept by default; see `light`."""
+        heavy = self.maybe_heavy(len(data))
+        return light.lightened(data, self._models, self._options) if heavy else data
+
+    def maybe_heavy(self, file_bytes: int) -> bool:
+        """Whether a file of this size may need `within_limits`."""
+        if self._options.max_pixels is None or self._options.models_only:
+            return False
+        return light.may_be_heavy(self.frame.width, self.frame.height, self.sides, self._models, file_bytes)
 
 
 class _Plan:
@@ -198,7 +210,7 @@ class _Plan:
             crcs = [decoder.samples_crc(self.picture.samples)]
         tiles = [Tile(len(c.block), crc32(c.block), crc) for c, crc in zip(coded, crcs, strict=True)]
         used = frozenset[int]().union(*(c.models for c in coded))
-        return self.tiling.header(tiles, used, sides) + b"".join(c.block for c in coded)
+        return self.tiling.within_limits(self.tiling.header(tiles, used, sides) + b"".join(c.block for c in coded))
 
 
 def _extras(frame: Frame) -> tuple[tuple[Extra, bytes], ...]:

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from pixcodecs.container import image as container
+from pixcodecs.container import memory
 from pixcodecs.container.image import Buffer
 from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import BitstreamError, PixzipError
@@ -22,7 +23,7 @@ class Opening:
     def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True) -> None:
         """
         Args:
-            max_pixels: refuse larger images; None lifts the limit.
+            max_pixels: refuse larger images, and samples out of proportion to the file; None lifts the limits.
             whole: refuse a file whose length differs from that in its header.
         Raises:
             BitstreamError: the file is damaged, truncated or too large.
@@ -30,6 +31,8 @@ class Opening:
         self.file, self.header = file, container.read_header(file, max_pixels)
         if whole:
             container.check_length(file, self.header)
+        if max_pixels is not None:
+            memory.check_memory(file, self.header)
         self._checked: set[int] = set()
 
     @property
@@ -60,7 +63,7 @@ class Opening:
     def tile(self, i: int) -> Window:
         """The position of a tile; tiles are numbered in raster order."""
         h = self.header
-        row, column = divmod(i, -(-h.width // h.tile_width))
+        row, column = divmod(i, h.tile_columns)
         x, y = column * h.tile_width, row * h.tile_height
         return Window(x, y, min(h.tile_width, h.width - x), min(h.tile_height, h.height - y))
 
@@ -75,15 +78,15 @@ class Opening:
             raise PixzipError(f"region {x},{y},{width},{height} is not inside the image of {h.width}x{h.height} pixels")
         columns = range(x // h.tile_width, (x + width - 1) // h.tile_width + 1)
         rows = range(y // h.tile_height, (y + height - 1) // h.tile_height + 1)
-        return [row * -(-h.width // h.tile_width) + column for row in rows for column in columns]
+        return [row * h.tile_columns + column for row in rows for column in columns]
 
     def block(self, i: int) -> bytes:
-        """The block of a tile; its checksum is verified at the first call.
+        """The block of a tile; its checksum is verified at the first call, and again where the file may have changed.
 
         Raises:
             BitstreamError: the block is truncated or damaged.
         """
-        if i in self._checked:
+        if i in self._checked and isinstance(self.file, bytes):
             return self.file[self.header.starts[i] : self.header.starts[i + 1]]
         found = container.block(self.file, self.header, i)
         self._checked.add(i)

@@ -38,7 +38,8 @@ class Options:
         coder: entropy coder of the models; RANS for files to decode on a GPU.
         models_only: use a model wherever possible, even if another block is smaller; for measuring models.
         verify: decode files and compare them before they are returned.
-        max_pixels: refuse to decode larger images; None lifts the limit.
+        max_pixels: refuse to decode larger images, and files that cost out of proportion to their size; None lifts
+            all limits.  Encoders, too, keep to what readers accept by default unless it is None.
     """
 
     model_for: ModelFor = _default_for

@@ -17,6 +17,7 @@ from pixcodecs.container.stack import DEFAULT_BATCH, StackHeader
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32
 
+from pixzip.codec import costs
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.engine.base import Job, Progress
@@ -183,6 +184,8 @@ def decompress_stack(
     if found != expected:
         text = "{} channels of {} levels"
         raise BitstreamError(f"file has {text.format(*found)}, its model {text.format(*expected)}: one is wrong")
+    if options.max_pixels is not None:
+        costs.check_stack(header, model, len(file))
     payload = stack.payload(file, header)
     images = _decode(payload, header, model, options.executor, Share(progress, header.pixels))
     if _samples_crc(images) != header.samples_crc:

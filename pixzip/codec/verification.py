@@ -3,7 +3,7 @@
 from pixcodecs.container import signature
 from pixcodecs.container.image import Buffer
 
-from pixzip.codec.by_rows import LARGE_PIXELS, decompress_rows
+from pixzip.codec import by_rows
 from pixzip.codec.decoder import decompress
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -24,10 +24,10 @@ def verify(file: Buffer | Opening, options: Options, progress: Progress | None =
         decompress_stack(file, options, progress)
         return
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels)
-    if opening.pixels <= LARGE_PIXELS:
+    if opening.pixels <= by_rows.LARGE_PIXELS:
         decompress([opening], options, progress)
         return
     opening.check_blocks()
     opening.check_frame()
-    for _ in decompress_rows(opening, options, progress):
+    for _ in by_rows.decompress_rows(opening, options, progress):
         pass

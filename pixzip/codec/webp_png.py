@@ -20,6 +20,7 @@ from pixzip.image.formats import libpng
 from pixzip.image.formats.webp import WEBP_MAX_SIDE
 
 _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_PIECE_BYTES = 1 << 20
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -76,11 +77,13 @@ def from_webp(body: bytes, shape: Shape, depth: int) -> Samples:
         raise BitstreamError(f"WebP block damaged: {e}") from None
     if pixels.shape[:2] != (h, w):
         raise BitstreamError(f"WebP block has {pixels.shape[1]}x{pixels.shape[0]} pixels, expected {w}x{h}")
-    found: Samples = np.empty(shape, np.uint8)
-    if c in (2, 4):  # encoders omit an alpha channel that is fully opaque
-        found[..., -1] = pixels[..., 3] if pixels.shape[2] == 4 else 255
-    for i in range(1 if c <= 2 else 3):
-        found[..., i] = pixels[..., i]
+    found: Samples = pixels
+    if pixels.shape != shape:  # a copy otherwise doubles the memory of a large block
+        found = np.empty(shape, np.uint8)
+        if c in (2, 4):  # encoders omit an alpha channel that is fully opaque
+            found[..., -1] = pixels[..., 3] if pixels.shape[2] == 4 else 255
+        for i in range(1 if c <= 2 else 3):
+            found[..., i] = pixels[..., i]
     if depth < 8 and found.max() >> depth:
         raise BitstreamError(f"WebP block has samples above {depth} bits")
     return found
@@ -138,14 +141,28 @@ def from_png(body: bytes, shape: Shape, depth: int) -> Samples:
     head = struct.pack(">IIBBBBB", w, h, depth, _PNG_COLOUR_TYPES[c], 0, 0, 0)
     expected = h * (1 + w * c * depth // 8)
     try:
-        inflater = zlib.decompressobj()
-        if len(inflater.decompress(body, expected + 1)) != expected or not inflater.eof:
+        if _inflated_size(body, expected) != expected:
             raise BitstreamError("PNG block damaged: it holds another number of samples")
         data = _PNG_SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
         found: Samples = np.asarray(imagecodecs.png_decode(data)).reshape(shape)
     except (zlib.error, ValueError, imagecodecs.PngError) as e:
         raise BitstreamError(f"PNG block damaged: {e}") from None
     return found
+
+
+def _inflated_size(body: bytes, most: int) -> int:
+    """The size of a zlib stream's content, in pieces, so that none of it is kept; -1 if it is cut or above `most`.
+
+    Raises:
+        zlib.error: the stream is damaged.
+    """
+    inflater, size, rest = zlib.decompressobj(), 0, body
+    while not inflater.eof:
+        piece = inflater.decompress(rest, _PIECE_BYTES)
+        size, rest = size + len(piece), inflater.unconsumed_tail
+        if size > most or not (piece or rest):
+            return -1
+    return size
 
 
 DECODERS: dict[Kind, ForeignDecoder] = {Kind.WEBP: from_webp, Kind.WEBP_BODY: from_webp_body, Kind.PNG: from_png}

@@ -233,12 +233,13 @@ def array(path: Path, key: str | None = None) -> NDArray[np.uint8]:
         with _npz(path, key) as (stream, _):
             return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
     try:
-        found = np.lib.format.open_memmap(path, mode="r")  # compares the shape with the file's size
+        declared = np.lib.format.open_memmap(path, mode="r")  # compares the shape with the file's size
+        found = np.load(path, allow_pickle=False) if declared.dtype == np.uint8 else declared  # a map may lose its file
     except (ArithmeticError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError) as error:
         raise PixzipError(f"{path} is no npy that can be read: {error}") from error
     if found.dtype != np.uint8:
         raise PixzipError(f"{path} has {found.dtype} of shape {found.shape}, expected uint8")
-    return np.array(found)
+    return np.asarray(found)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from pixzip.engine.device import engine, engine_class
 from pixzip.engine.order import from_coding_order, to_coding_order
 from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.models.base import Model
+from pixzip.models.wavefront.taps import SLOPE
 
 Item = TypeVar("Item")
 
@@ -29,6 +30,8 @@ Item = TypeVar("Item")
 MIN_SUBPIXEL_BITS = 0.0003
 #: The same of a digit whose frequencies a stage refined: 16 values have at least 1 of at most 2^20 each.
 MIN_DIGIT_BITS = 2e-5
+#: A pixel of a step takes kilobytes for features and layers, as many as this number of pixels of an image.
+STEP_PIXELS = 512
 
 
 class Ask(NamedTuple):
@@ -115,7 +118,7 @@ class Local:
         answers: dict[int, bytes] = {}
         for chosen in batching.alike(asked, lambda a: (a.model.model_id, a.precision.digits, a.coder.name)):
             model = asked[chosen[0]].model
-            for batch in batching.batches(chosen, lambda i: math.prod(asked[i].samples.shape[:2]), self.batch_pixels):
+            for batch in batching.batches(chosen, lambda i: _weight(asked[i].samples.shape), self.batch_pixels):
                 jobs = [_job_of(asked[i]) for i in batch]
                 with self._engine(model, jobs) as ready:
                     answers |= zip(batch, ready.encode(jobs, report), strict=True)
@@ -125,22 +128,24 @@ class Local:
         answers: dict[int, Samples] = {}
         for chosen in batching.alike(asked, lambda a: (a.model.model_id, a.precision.digits)):
             model = asked[chosen[0]].model
-            jobs = []
-            for i in chosen:
-                asked[i].check()
-                _, payload, (height, width, _), precision, coder, stage = asked[i]
-                jobs.append(Job.decoding(payload, height, width, precision=precision, coder=coder, stage=stage))
-            with self._engine(model, jobs) as ready:
-                found = ready.decode(jobs, report)
-            answers |= {i: from_coding_order(samples, model.order) for i, samples in zip(chosen, found, strict=True)}
+            for batch in batching.batches(chosen, lambda i: _weight(asked[i].shape), self.batch_pixels):
+                jobs = []
+                for i in batch:
+                    asked[i].check()
+                    _, payload, (height, width, _), precision, coder, stage = asked[i]
+                    jobs.append(Job.decoding(payload, height, width, precision=precision, coder=coder, stage=stage))
+                with self._engine(model, jobs) as ready:
+                    found = ready.decode(jobs, report)
+                answers |= {i: from_coding_order(x, model.order) for i, x in zip(batch, found, strict=True)}
         return [answers[i] for i in range(len(asked))]
 
     def nll_maps(self, asked: Sequence[Ask], report: Progress | None = None) -> list[NDArray[np.float64]]:
         answers: dict[int, NDArray[np.float64]] = {}
         for chosen in batching.alike(asked, lambda a: (a.model.model_id, a.precision.digits)):
             ready = engine(asked[chosen[0]].model, self.device)
-            maps = ready.nll_maps([_job_of(asked[i]) for i in chosen], report)
-            answers |= zip(chosen, maps, strict=True)
+            for batch in batching.batches(chosen, lambda i: _weight(asked[i].samples.shape), self.batch_pixels):
+                maps = ready.nll_maps([_job_of(asked[i]) for i in batch], report)
+                answers |= zip(batch, maps, strict=True)
         return [answers[i] for i in range(len(asked))]
 
     def stream_engine(self, model: Model) -> Engine:
@@ -155,6 +160,12 @@ class Local:
             return
         with engine_class(model, "cpu").placed(jobs) as device:
             yield engine(model, device)
+
+
+def _weight(shape: Sequence[int]) -> int:
+    """The pixels of an image, or more for small ones: a batch also takes memory for each pixel of its largest step."""
+    height, width = shape[:2]
+    return max(height * width, STEP_PIXELS * min(height, -(-width // SLOPE)))
 
 
 def _job_of(asked: Ask) -> Job:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pixzip.engine.batch import Indices, Segment
 from pixzip.models.wavefront.taps import MASK_A, MASK_B, SLOPE
 
+_TAP_ROWS, _TAP_COLUMNS = np.array(MASK_A, np.int64).T
 _TOP = max(-dy for dy, _ in MASK_A)
 _LEFT = max(-dx for _, dx in MASK_A)
 _RIGHT = max(dx for _, dx in MASK_A)
@@ -55,7 +56,7 @@ class Schedule:
         #: Size of the padded buffer in pixels; the last ones are for taps to the right of the last pixel.
         self.buffer_pixels = int(area.sum()) + _LEFT
         #: (N, len(MASK_A)) address offsets of the taps.
-        self.offsets = np.stack([dy * self.pitch + dx for dy, dx in MASK_A], 1)
+        self.offsets = self.pitch[:, None] * _TAP_ROWS + _TAP_COLUMNS
         self.first_row = np.cumsum(self.height + 1) - self.height  # an empty row above each image
         #: Largest number of pixels in a step.
         self.most = int(np.minimum(self.height, -(-self.width // SLOPE)).sum())

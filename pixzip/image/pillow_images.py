@@ -23,6 +23,10 @@ _DEEP_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 #: Keyword of the PNG text that `info` also has under another name.
 _XMP_TEXT = "XML:com.adobe.xmp"
 _LONGEST_KEYWORD = 79
+#: Most bytes that a byte of deflate gives.
+_DEFLATE_RATIO = 1032
+#: Most bytes to which the compressed chunks of an image may inflate in Pillow.
+_MOST_INFLATED = 1 << 28
 
 
 def from_pillow(image: Image.Image, **instead: Any) -> Picture:
@@ -130,13 +134,31 @@ def head(frame: Frame) -> Image.Image:
         raise UnsupportedImageError(
             f"Pillow has no mode for {frame.layout.name} of {frame.depth} bits a sample: pixzip.decode gives an array"
         )
+    _check_inflated(frame)
     chunks = [*before_samples(frame), Chunk(b"IDAT", b""), Chunk(b"IEND", b"")]
     return PngImagePlugin.PngImageFile(io.BytesIO(join(chunks)))
 
 
-def raw(picture: Picture) -> tuple[bytes, str]:
-    """The pixels in a form of Pillow's raw decoder, and the decoder's name of this form."""
-    x, frame = picture.samples, picture.frame
+def _check_inflated(frame: Frame) -> None:
+    """
+    Raises:
+        UnsupportedImageError: Pillow, which inflates all compressed chunks, could be kept busy by them.
+    """
+    compressed = [
+        len(chunk.data)
+        for chunk in frame.metadata
+        if chunk.type in (b"iCCP", b"zTXt") or (chunk.type == b"iTXt" and chunk.data.partition(b"\0")[2][:1] == b"\1")
+    ]
+    total = sum(min(_DEFLATE_RATIO * size, PngImagePlugin.MAX_TEXT_CHUNK) for size in compressed)
+    if total > _MOST_INFLATED:
+        raise UnsupportedImageError(
+            f"image has {len(compressed)} compressed chunks that may inflate to {total} bytes, "
+            f"more than the limit of {_MOST_INFLATED}: pixzip.decode gives the samples"
+        )
+
+
+def raw(x: Samples, frame: Frame) -> tuple[bytes, str]:
+    """(n, W, C) rows in a form of Pillow's raw decoder, and the decoder's name of this form."""
     if frame.layout is Layout.PALETTE:
         return x.tobytes(), "P"
     if frame.layout is Layout.GREY and frame.depth == 1:

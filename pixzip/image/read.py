@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.errors import UnsupportedImageError
@@ -33,20 +34,42 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
                 return form.read(data, max_pixels)
             except Unrecognised:
                 continue
+    raise _unknown()
+
+
+def check_head(head: bytes) -> None:
+    """Refuse a file by its first bytes, before the others are read.
+
+    Args:
+        head: `HEAD_BYTES` bytes, fewer for shorter files.
+    Raises:
+        UnsupportedImageError: no format starts like this.
+    """
+    if not any(True for _ in _accepting(head)):
+        raise _unknown()
+
+
+def _unknown() -> UnsupportedImageError:
     known = ", ".join(form.name for form in formats.FORMATS)
-    raise UnsupportedImageError(f"not an image of a format read here ({known})")
+    return UnsupportedImageError(f"not an image of a format read here ({known})")
 
 
-def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
+def _opened(source: Path | BinaryIO) -> BinaryIO:
+    return source.open("rb") if isinstance(source, Path) else source
+
+
+def open_rows(source: Path | BinaryIO, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
     """Like `load`, but a few rows at a time; only these are in memory.
 
+    Args:
+        source: path of the file, or an open file at its start, which can be sought; it is closed in the end.
     Returns:
         None for formats that must be read at once.
     Raises:
         UnsupportedImageError: see `load`; errors in the samples may be raised only by `RowReader.read`.
         OSError: the file cannot be read.
     """
-    file = path.open("rb")
+    file = _opened(source)
     try:
         head = file.read(HEAD_BYTES)
         with one_error():
@@ -61,17 +84,19 @@ def open_rows(path: Path, max_pixels: int | None = MAX_PIXELS) -> RowReader | No
     return None
 
 
-def open_large(path: Path, pixels: int, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
+def open_large(source: Path | BinaryIO, pixels: int, max_pixels: int | None = MAX_PIXELS) -> RowReader | None:
     """`open_rows` of an image with more than `pixels` pixels; None also for smaller images.
 
     Raises:
         UnsupportedImageError, OSError: see `open_rows`.
     """
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    file = _opened(source)
+    head = file.read(HEAD_BYTES)
     if any(form.pixels(head) in range(pixels + 1) for form in _accepting(head)):
+        file.close()
         return None  # checked first, because `open_rows` checks the whole file
-    reader = open_rows(path, max_pixels)
+    file.seek(0)
+    reader = open_rows(file, max_pixels)
     if reader and reader.frame.width * reader.frame.height <= pixels:
         reader.close()
         return None
@@ -87,17 +112,17 @@ def _whole(reader: RowReader) -> Loaded:
     return Loaded(Picture(samples, *fields), reader.dropped)
 
 
-def lossy_kind(path: Path) -> str:
+def lossy_kind(source: Path | BinaryIO) -> str:
     """The kind of an image file whose samples were coded with loss, e.g. "a JPEG"; "" if coded without loss.
 
     A picture keeps the decoded samples of such a file, not the file's own bytes.
 
     Args:
-        path: path of a file that `load` can read.
+        source: path of a file that `load` can read, or the open file, which is closed.
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with _opened(source) as file:
         head = file.read(HEAD_BYTES)
         for form in _accepting(head):
             file.seek(0)

@@ -118,6 +118,8 @@ def sources(
                 yield Source(inner.as_posix(), (path / inner).read_bytes, str(path / inner))
         elif not path.exists():
             raise PixzipError(f"{path} does not exist")
+        elif not path.is_file():
+            raise PixzipError(f"{path} is a pipe or device, expected a file, which can be read more than once")
         elif tarfile.is_tarfile(path):
             yield from members(path, wanted, hidden=hidden, by_name=by_name)
         else:

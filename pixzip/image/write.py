@@ -9,6 +9,9 @@ from pixzip.image.formats.base import Format, one_error
 from pixzip.image.picture import Frame, Layout, Picture
 from pixzip.image.rows import RowWriter
 
+#: Most bytes of memory to write a file, and those that each byte of its source adds.
+_WRITING_BYTES, _WRITING_BYTES_A_BYTE = 1 << 29, 64
+
 
 def write(picture: Picture, suffix: str = ".png") -> bytes:
     """An image file from which `load` restores the same samples and colours.
@@ -66,6 +69,20 @@ def check_suffix(suffix: str, layout: Layout, depth: int, transparency: bool = F
     """
     if why := _named(suffix).refuses(layout, depth, transparency):
         raise UnsupportedImageError(f"{suffix} {why}")
+
+
+def check_memory(suffix: str, pixels: int, source_bytes: int) -> None:
+    """Refuse to write what would take memory out of proportion to the file that the pixels come from.
+
+    Raises:
+        UnsupportedImageError: it would take more than 2^29 bytes, and 64 for each byte of the source.
+    """
+    needed, most = pixels * _named(suffix).writing_bytes, _WRITING_BYTES + _WRITING_BYTES_A_BYTE * source_bytes
+    if needed > most:
+        raise UnsupportedImageError(
+            f"{suffix} of {pixels} pixels takes some {needed} bytes of memory, more than the limit of {most}: "
+            f"--no-pixel-limit lifts the limit, .png takes less"
+        )
 
 
 def lost(picture: Picture | Frame, suffix: str) -> list[str]:

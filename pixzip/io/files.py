@@ -15,6 +15,8 @@ from pixcodecs.errors import PixzipError
 from pixzip.io.signals import signals_wait
 from pixzip.io.streams import STANDARD
 
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+
 
 def check_writable(target: str, force: bool, make: bool = False) -> None:
     """Check, before the work, for errors that `write` would raise after it.
@@ -30,6 +32,8 @@ def check_writable(target: str, force: bool, make: bool = False) -> None:
         if sys.stdout.buffer.isatty():
             raise PixzipError("standard output is a terminal: -o FILE writes to a file")
         return
+    if target.endswith(_SEPARATORS):
+        raise PixzipError(f"{target} is not a folder that exists, and no name of a file")
     path = Path(target)
     folder = path.parent
     while make and folder != folder.parent and not folder.exists():
@@ -58,7 +62,10 @@ def spool(target: str) -> BinaryIO:
 def write(
     target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False
 ) -> None:
-    """Write an output completely or not at all: a temporary file in the same folder is renamed at the end.
+    """Write an output completely or not at all.
+
+    Where the system can, the file has no name until it is complete, so that a killed process leaves nothing.
+    Otherwise a temporary file in the same folder is renamed at the end.
 
     Args:
         data: the output, or a file that contains it.
@@ -110,20 +117,65 @@ def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
 
 def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    private = partial(os.open, mode=0o600)  # until complete, no more readable than its source
     try:
-        with temporary.open("xb") if like is None else open(temporary, "xb", opener=private) as f:
-            _copy(data, f)
-            f.flush()
-            os.fsync(f.fileno())
-        if like is not None:
-            with contextlib.suppress(OSError):
-                temporary.chmod(like.st_mode & 0o777)
-            with contextlib.suppress(OSError):
-                os.utime(temporary, ns=(like.st_atime_ns, like.st_mtime_ns))
-        settle(temporary, path, force)
+        if not _replace_unnamed(path, temporary, data, force, like):
+            with open(temporary, "xb", opener=partial(os.open, mode=_mode(like))) as f:
+                _fill(f, data, like)
+            settle(temporary, path, force)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _replace_unnamed(
+    path: Path, temporary: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None
+) -> bool:
+    """`_replace` by a file that has no name until it is complete; False if the system or file system has no such files.
+
+    Args:
+        temporary: name of the complete file for the moment before it replaces another one, which a link cannot do.
+    """
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, _mode(like))
+    except (OSError, AttributeError):  # the named file has the same error if it is another one
+        return False
+    with os.fdopen(descriptor, "wb") as f:
+        _fill(f, data, like)
+        try:
+            _link(f, path)
+        except FileExistsError:
+            if not force:
+                raise PixzipError(f"{path} exists: -f overwrites it") from None
+            _link(f, temporary)
+            temporary.replace(path)
+        except OSError:  # e.g. a system without /proc
+            return False
+    return True
+
+
+def _link(file: BinaryIO, path: Path) -> None:
+    """Give an unnamed file a name that is not taken."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:  # only with a folder's descriptor `os.link` follows the link in /proc
+        os.link(f"/proc/self/fd/{file.fileno()}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+
+
+def _mode(like: os.stat_result | None) -> int:
+    """The permissions of an incomplete file, no more than its source has; without a source, the umask's."""
+    return 0o666 if like is None else 0o600
+
+
+def _fill(file: BinaryIO, data: bytes | BinaryIO, like: os.stat_result | None) -> None:
+    """Write a file to the disk, then set its permissions and times."""
+    _copy(data, file)
+    file.flush()
+    os.fsync(file.fileno())
+    if like is not None:
+        with contextlib.suppress(OSError):
+            os.fchmod(file.fileno(), like.st_mode & 0o777)
+        with contextlib.suppress(OSError):
+            os.utime(file.fileno(), ns=(like.st_atime_ns, like.st_mtime_ns))
 
 
 def settle(temporary: Path, path: Path, force: bool) -> None:

@@ -21,7 +21,7 @@ def check_folder(target: str, names: Iterable[str], force: bool) -> None:
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():
             raise PixzipError(f"{target} exists and is not a folder")
-        files.check_writable(target, force)
+        files.check_writable(str(folder), force)
         return
     paths = [folder / name for name in names]
     for path in paths:

@@ -22,15 +22,21 @@ def set_text(context: Any, text: Callable[[], str]) -> None:
     context.meta[_KEY] = text
 
 
-def line() -> str:
-    """A line about the files of the running command; empty for commands without one.
+def text() -> str:
+    """What the running command has done with its files; empty for commands that do not say.
 
     It may be called at any moment, even during an import, so this function imports nothing.
     """
     current = getattr(sys.modules.get("click"), "get_current_context", None)
     context = current(silent=True) if current else None
-    text = context.meta.get(_KEY) if context else None
-    return f"pixzip: {escaped(text())}\n" if text else ""
+    found = context.meta.get(_KEY) if context else None
+    return escaped(found()) if found else ""
+
+
+def line() -> str:
+    """`text` as a line of the program; empty if there is none."""
+    found = text()
+    return f"pixzip: {found}\n" if found else ""
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,6 +57,17 @@ def _load(path: Path, *state: int) -> base.Model:
     return registry.load(path)
 
 
+@cache
+def _read_once(path: Path, device: int, inode: int) -> base.Model | ModelMismatchError:
+    """The weights in a pipe or device, which can be read only once, or the error that they raised."""
+    from pixzip.models import registry
+
+    try:
+        return registry.load(path)
+    except ModelMismatchError as e:
+        return e
+
+
 def load(path: Path) -> base.Model:
     """The weights in a file, cached until the file changes; a pipe is read once.
 
@@ -67,8 +78,12 @@ def load(path: Path) -> base.Model:
         found = path.stat()
     except (OSError, ValueError) as e:
         raise ModelMismatchError(f"no model file at {path}: {getattr(e, 'strerror', None) or e}") from None
-    state = (found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else ()
-    return _load(path.absolute(), found.st_dev, found.st_ino, *state)
+    if stat.S_ISREG(found.st_mode):
+        return _load(path.absolute(), found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    once = _read_once(path.absolute(), found.st_dev, found.st_ino)
+    if isinstance(once, ModelMismatchError):
+        raise once
+    return once
 
 
 def _exists(path: Path) -> bool:
@@ -93,14 +108,28 @@ def retired_paths() -> dict[str, Path]:
 def local_paths() -> dict[str, Path]:
     """Name -> weights file in the folders of `PIXZIP_MODELS`: the first of each name, without shipped names."""
     found: dict[str, Path] = {}
-    for folder in os.environ.get(FOLDERS, "").split(os.pathsep):
-        for name, path in _paths(Path(folder).expanduser()).items() if folder else ():
+    for folder in _local_folders():
+        for name, path in _paths(folder).items():
             found.setdefault(name, path)
     return {name: path for name, path in found.items() if name not in shipped_paths()}
 
 
+def _local_folders() -> list[Path]:
+    """The folders that `PIXZIP_MODELS` lists, whether or not they exist; the home of an unknown user does not."""
+    listed = os.environ.get(FOLDERS, "").split(os.pathsep)
+    return [Path(os.path.expanduser(folder)) for folder in listed if folder]  # noqa: PTH111 (Path's raises)
+
+
+def missing_folders() -> list[Path]:
+    """The folders that `PIXZIP_MODELS` lists but that do not exist."""
+    return [folder for folder in _local_folders() if not os.path.isdir(folder)]  # noqa: PTH112 (see `_paths`)
+
+
 def _paths(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stem)}
+    if not os.path.isdir(folder):  # noqa: PTH112 (Path's raises for names that cannot be)
+        return {}
+    found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stem)
+    return {path.stem: path for path in found if not path.is_fifo()}  # a pipe would wait for its writer
 
 
 def is_own(name_or_path: str) -> bool:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,15 +55,11 @@ class Place:
         source = self.picture if name == "compress" else self.packed
         return [name, source, "-o", output, "--model", MODEL, "-q"], output
 
-    def check(self, output: Path, *, leftovers: bool = False) -> bool:
-        """Whether the output exists, in which case it must be complete."""
+    def check(self, output: Path) -> bool:
+        """Whether the output exists, which must be complete then; nothing else is left, even after SIGKILL."""
         for path, data in self.before.items():
             assert path.read_bytes() == data
-        others = set(self.work.iterdir()) - set(self.before) - {output}
-        hidden = {p for p in others if p.name.startswith(".") and p.suffix == ".tmp"}
-        assert others == hidden if leftovers else not others
-        for path in hidden:
-            path.unlink()
+        assert not set(self.work.iterdir()) - set(self.before) - {output}
         if not output.exists():
             return False
         data = output.read_bytes()
@@ -78,9 +75,9 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def run(place: Place, *args: object, **options: int) -> tuple[int | None, list[str]]:
+def run(place: Place, *args: object, **options: Any) -> tuple[int | None, list[str]]:
     """Run a command: its exit code and lines of standard error."""
-    with commands.started(place.path, *args, **options) as (process, errors, _):  # type: ignore[arg-type]
+    with commands.started(place.path, *args, **options) as (process, errors, _):
         pass
     return process.exitcode, errors.read_text().splitlines()
 
@@ -104,7 +101,7 @@ def test_a_signal_at_any_moment_leaves_a_whole_output_or_none(place: Place, name
             if process.is_alive():
                 os.kill(process.pid, number)
         assert process.exitcode in (-number, 0)  # 0 if it had already finished
-        whole = place.check(output, leftovers=number == signal.SIGKILL)
+        whole = place.check(output)
         assert whole or process.exitcode
         said = errors.read_text() if errors.exists() else ""
         # no line if it had not begun or had already finished
@@ -122,12 +119,11 @@ def test_a_signal_while_writing_waits_until_the_output_is_whole(
         while not paused.exists():
             assert process.is_alive()
             time.sleep(0.005)
-        assert len(list(place.work.glob(".*.tmp"))) == 1
         os.kill(process.pid or 0, number)
     assert process.exitcode == -number
     killed = number == signal.SIGKILL
     assert errors.read_text() == "pixzip: interrupted: 1 of 1 file was written\n" * (not killed)
-    assert place.check(output, leftovers=killed) is not killed
+    assert place.check(output) is not killed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
@@ -228,10 +224,46 @@ def test_a_closed_pipe_is_quiet_and_has_its_own_code(place: Place, child_env: di
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_standard_output_is_one_line(place: Place, child_env: dict[str, str]) -> None:
-    done = finished('pixzip info "$FILE" > /dev/full', child_env, FILE=place.packed)
-    assert done.returncode == 2
-    assert done.stderr == "pixzip: No space left on device\n"
+def test_a_full_standard_output_is_one_line_that_counts_the_written_files(place: Place) -> None:
+    copy = place.work / "copy.png"
+    copy.write_bytes(place.picture.read_bytes())
+    place.before[copy] = copy.read_bytes()
+    args = ["compress", place.picture, copy, "--json", "-f", "-o", place.path / "out", "--model", MODEL]
+    code, lines = run(place, *args, output="/dev/full")
+    found = "pixzip: standard output: No space left on device; interrupted: 1 of 2 files were written"
+    assert (code, lines) == (2, [found])
+    assert [path.name for path in (place.path / "out").iterdir()] == ["in.png.pxz"]
+    for args in (["info", place.packed], ["--help"], ["--version"]):
+        assert run(place, *args, output="/dev/full") == (2, ["pixzip: standard output: No space left on device"])
+    said = run(place, "compress", place.picture, "-o", "-", "--model", MODEL, output="/dev/full")
+    assert said == (2, ["pixzip: standard output: No space left on device; interrupted: 0 of 1 file was written"])
+
+
+def test_output_on_closed_standard_streams_is_one_line(place: Place) -> None:
+    for args in (["info", place.packed], ["compress", place.picture, "--dry-run", "--json"], ["--help"]):
+        assert run(place, *args, closed=True) == (2, ["pixzip: standard output is closed"]), args
+    args, output = place.job("compress")
+    assert run(place, *args, closed=True) == (0, [])
+    assert place.check(output)
+    args = ["compress", "-", "-o", place.work / "x", "--model", MODEL]
+    assert run(place, *args, closed=True) == (2, ["pixzip: -: standard input is closed"])
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("what", ["image", "model"])
+def test_a_pipe_that_gives_nothing_can_be_interrupted(place: Place, what: str) -> None:
+    fifo = place.path / "fifo"
+    os.mkfifo(fifo)
+    names = {"image": place.picture, "model": MODEL} | {what: fifo}
+    args = ["compress", names["image"], "-o", place.work / "out", "--model", names["model"]]
+    with commands.started(place.path, *args) as (process, errors, _):
+        writing = os.open(fifo, os.O_WRONLY)  # waits until the command opens the pipe
+        time.sleep(0.1)
+        os.kill(process.pid or 0, signal.SIGINT)
+    os.close(writing)
+    assert process.exitcode == -signal.SIGINT
+    assert errors.read_text() == "pixzip: interrupted: 0 of 1 file was written\n"
+    assert not place.check(place.work / "out")
 
 
 def test_closed_standard_streams_are_one_line(place: Place, child_env: dict[str, str]) -> None:

@@ -148,7 +148,7 @@ def test_the_command_line_codes_large_files_in_bands(
     monkeypatch.setattr(image, "load", None)  # fail if the whole image is read
     monkeypatch.setattr(codec, "compress", None)
     monkeypatch.setattr(codec, "decompress", None)
-    done = run("compress", source, "-o", file, "--model", model, "--verify")
+    done = run("compress", source, "-o", file, "--model", model, "--verify", "-q")
     assert (done.exit_code, done.stderr) == (0, "" if suffix == ".png" else done.stderr)
     done = run("decompress", file, "-o", back, "--model", model)
     assert done.exit_code == 0, done.stderr

@@ -34,11 +34,18 @@ def _signals_of_a_terminal() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _command(args: list[str], errors: str, file_bytes: int, paused: str, ignored: Sequence[int]) -> None:
+def _command(
+    args: list[str], errors: str, output: str, file_bytes: int, paused: str, ignored: Sequence[int], closed: bool
+) -> None:
     _signals_of_a_terminal()
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+    if output:
+        os.dup2(os.open(output, os.O_WRONLY), 1)
+    if closed:
+        sys.stdin = sys.stdout = None  # type: ignore[assignment]
+        os.closerange(0, 2)
     if file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     if paused:
@@ -56,19 +63,22 @@ def _command(args: list[str], errors: str, file_bytes: int, paused: str, ignored
 
 @contextmanager
 def started(
-    folder: Path, *args: object, file_bytes: int = 0, pause_in_write: bool = False, ignored: Sequence[int] = ()
-) -> Iterator[tuple[BaseProcess, Path, Path]]:
+    folder: Path, *args: object, file_bytes: int = 0, pause_in_write: bool = False, ignored: Sequence[int] = (),
+    output: str = "", closed: bool = False,
+) -> Iterator[tuple[BaseProcess, Path, Path]]:  # fmt: skip
     """A running command: the process, the file of its errors, and a file that exists when it pauses in writing.
 
     Args:
         file_bytes: largest file that it may write, to simulate a full disk.
+        output: path of a device that is its standard output.
+        closed: whether its standard input and output are closed.
         ignored: signals that the command ignores from its start, as under `nohup`; no others, however the tests run.
     """
     errors, paused = folder / "errors", folder / "paused"
     errors.unlink(missing_ok=True)
     paused.unlink(missing_ok=True)
     where = str(paused) if pause_in_write else ""
-    given = [str(a) for a in args], str(errors), file_bytes, where, tuple(ignored)
+    given = [str(a) for a in args], str(errors), output, file_bytes, where, tuple(ignored), closed
     process = _CONTEXT.Process(target=_command, args=given)
     process.start()
     try:

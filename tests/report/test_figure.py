@@ -129,3 +129,19 @@ def test_alpha_stays() -> None:
 def test_a_transparent_colour_is_shown_as_alpha() -> None:
     picture = Picture(np.array([[[7], [9]]], np.uint8), Layout.GREY, 8, transparency=b"\0\x09")
     assert in_8_bits(picture).tolist() == [[[7, 7, 7, 255], [9, 9, 9, 0]]]
+
+
+def test_a_large_picture_is_reduced_before_it_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figure, "_MOST_SIDE", 8)
+    rng = np.random.default_rng(0)
+    for height, width in ((24, 20), (1, 30), (30, 1), (9, 9)):
+        samples = rng.integers(0, 256, (height, width, 3), np.uint8)
+        bits = rng.random((height, width), np.float32)
+        small, mean = figure._reduced(Picture(samples, Layout.RGB, 8), bits)
+        assert (small.height, small.width) == mean.shape
+        assert max(mean.shape) <= 8 or max(mean.shape) < max(height, width)
+        if (height, width) == (24, 20):
+            assert np.allclose(mean, bits[:24, :18].reshape(8, 3, 6, 3).mean((1, 3)))
+            assert np.array_equal(small.samples, samples[::3, :18:3])
+    picture, bits = Picture(samples[:8, :8].copy(), Layout.RGB, 8), np.ones((8, 8), np.float32)
+    assert figure._reduced(picture, bits) == (picture, bits)

@@ -1,8 +1,8 @@
 """The `.pxz` container: `docs/format.md` specifies it byte by byte.
 
 A file is a header, which ends with the table of its tiles, and a block for each tile.  Version 2 is written;
-version 1, with one tile and one model, is still read.  A file is any buffer: bytes, or an `mmap`, of which only
-the needed parts are read.  Memory is never allocated from a declared size alone.
+version 1, with one tile and one model, is still read.  A file is any `Buffer`, of which only the needed parts
+are read.  Memory is never allocated from a declared size alone.
 """
 
 import struct
@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs.container import image_v1
-from pixcodecs.container.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
+from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
 from pixcodecs.container.signature import SIGNATURE, VERSION, Buffer
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.primitives import Reader, crc32, deflate, inflate, varint
@@ -102,6 +102,11 @@ class Header:
         return list(accumulate((t.size_bytes for t in self.tiles), initial=self.size_bytes))
 
     @property
+    def tile_columns(self) -> int:
+        """The number of tiles beside each other."""
+        return -(-self.width // self.tile_width)
+
+    @property
     def windows(self) -> list[tuple[int, int, int, int]]:
         """(x, y, width, height) of each tile, in raster order."""
         return list(windows(self.width, self.height, self.tile_width, self.tile_height))
@@ -166,7 +171,7 @@ def _check_fields(header: Header) -> None:
         raise ValueError(f"depth is {header.depth}, expected 1 to {MAX_DEPTH}")
     if len(header.models) > MAX_MODELS or any(len(m) != MODEL_ID_BYTES for m in header.models):
         raise ValueError(f"models are {header.models}, expected at most {MAX_MODELS} ids of {MODEL_ID_BYTES} bytes")
-    count = len(header.windows)
+    count = header.tile_columns * -(-header.height // header.tile_height)
     if len(header.tiles) != count:
         raise ValueError(f"table has {len(header.tiles)} tiles, expected {count}")
     if count > 1 and min(header.tile_width, header.tile_height) < MIN_TILE:
@@ -244,9 +249,7 @@ def _read_v2(reader: Reader, max_pixels: int | None) -> Header:
 
 def _check_pixels(width: int, height: int, max_pixels: int | None) -> None:
     if max_pixels is not None and width * height > max_pixels:
-        raise BitstreamError(
-            f"image has {width * height} pixels, more than the limit of {max_pixels}: lift it if you trust the file"
-        )
+        raise BitstreamError(f"image has {width * height} pixels, more than the limit of {max_pixels}: {LIFT}")
 
 
 def _read_model(reader: Reader) -> bytes:

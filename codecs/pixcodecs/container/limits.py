@@ -9,6 +9,13 @@ STACK_VERSION = 3
 MAX_SIDE = 65535
 #: Most pixels that a decoder accepts by default; Pillow's hard limit is twice this.
 MAX_PIXELS = 89_478_485
+#: Most bytes of samples that a decoder accepts by default, and those that each byte of the file adds.
+MAX_SAMPLE_BYTES = 4 * MAX_PIXELS
+SAMPLE_BYTES_A_BYTE = 16
+#: Most pixels of one tile that a decoder accepts by default; it holds several copies of a tile at once.
+MAX_TILE_PIXELS = 1 << 25
+#: Way out of an error about a limit.
+LIFT = "--no-pixel-limit or max_pixels=None lifts the limit if you trust the file"
 
 
 def check_shape(width: int, height: int) -> None:

@@ -7,6 +7,7 @@ when a stack is written and when it is read.  `docs/format.md`, section 10.1, ha
 import lzma
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.primitives import Reader, deflate, inflate, varint
@@ -59,21 +60,15 @@ def problem(name: str) -> str:
 
 
 def _repeated(names: Sequence[str]) -> str | None:
-    """A name that occurs twice, or as both a file and a folder; letters A to Z equal a to z.  None if there is none."""
-    seen: set[bytes] = set()
-    for name in names:
-        key = name.encode().lower()  # bytes.lower is ASCII only and never changes
-        if key in seen:
-            return name
-        seen.add(key)
-    folders: set[bytes] = set()
-    for key in seen:
-        folder = key.rpartition(b"/")[0]
-        while folder and folder not in folders:
-            if folder in seen:
-                return folder.decode()
-            folders.add(folder)
-            folder = folder.rpartition(b"/")[0]
+    """A name that occurs twice, or as both a file and a folder; letters A to Z equal a to z.  None if there is none.
+
+    Names are sorted with the end of a part below all characters, so that a name is next to those that it conflicts
+    with; memory is that of the names.
+    """
+    keys = sorted(name.encode().lower().replace(b"/", b"\0") for name in names)  # bytes.lower is ASCII only
+    for key, following in pairwise(keys):
+        if following.startswith(key) and following[len(key) : len(key) + 1] in (b"", b"\0"):
+            return key.replace(b"\0", b"/").decode()
     return None
 
 

@@ -1,10 +1,7 @@
 """The first bytes of a `.pxz` file: signature and version."""
 
-import mmap
-
+from pixcodecs.buffer import Buffer as Buffer
 from pixcodecs.container.limits import STACK_VERSION
-
-Buffer = bytes | mmap.mmap
 
 SIGNATURE = b"\x89PX"
 #: Version of written files of one image.

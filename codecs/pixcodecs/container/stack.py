@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pixcodecs.container import names as name_list
 from pixcodecs.container.image import Layout
-from pixcodecs.container.limits import MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
+from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
 from pixcodecs.container.signature import SIGNATURE, Buffer
 from pixcodecs.container.signature import is_stack as is_stack
 from pixcodecs.errors import BitstreamError
@@ -196,7 +196,7 @@ def _read_runs(reader: Reader, images: int, max_pixels: int | None) -> tuple[Run
         left -= run.images
         pixels += run.pixels
         if max_pixels is not None and pixels > max_pixels:
-            raise BitstreamError(f"stack has more pixels than the limit of {max_pixels}: lift it if you trust the file")
+            raise BitstreamError(f"stack has more pixels than the limit of {max_pixels}: {LIFT}")
         found.append(run)
     return tuple(found)
 

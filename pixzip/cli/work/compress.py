@@ -8,11 +8,12 @@ from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import read_header
 from pixcodecs.errors import PixzipError
 
-from pixzip import codec, image
+from pixzip import codec
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.say import say
 from pixzip.cli.work import large, originals
 from pixzip.cli.work.queue import Queue
+from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
 from pixzip.io import streams
 from pixzip.models import library
@@ -22,7 +23,7 @@ class _Item(NamedTuple):
     """An image being compressed.
 
     Attributes:
-        stat: status of the file before it was read; None for standard input.
+        stat: status of a regular file before it was read; None for other inputs.
         kept: reason to keep the original in spite of `--rm`; "" if there is none.
     """
 
@@ -43,7 +44,7 @@ class Compression:
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.options = codec.Options.of(
             model, codec.coding_device(device), verify=verify, models_only=models_only, coder=CODERS[coder],
-            max_pixels=None,
+            max_pixels=most,
         )  # fmt: skip
         pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
@@ -73,42 +74,44 @@ class Compression:
 
     def _read(self, name: str) -> _Item | None:
         """Read an image; None if it is large and already compressed."""
-        began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
-        rows = large.reader(name, self.max_pixels)
-        if rows is not None:
-            self._large(name, rows, stat)
-            entry.seconds = time.perf_counter() - began
-            self.ledger.done(name)
-            return None
-        data = streams.read(name)
-        picture, dropped = image.load(data, self.max_pixels)
-        entry.bytes_before, entry.pixels = len(data), picture.pixels
-        kept = self._losses(name, dropped)
+        began, entry = time.perf_counter(), self.ledger[name]
+        with streams.Input(name) as source:
+            rows = large.reader(source, self.max_pixels)
+            if rows is not None:
+                self._large(source, rows)
+                entry.seconds = time.perf_counter() - began
+                self.ledger.done(name)
+                return None
+            picture, dropped = load(source, self.max_pixels)
+            entry.bytes_before, entry.pixels = source.size_bytes, picture.pixels
+            kept = self._losses(source, dropped)
         entry.seconds = time.perf_counter() - began
-        return _Item(name, replace(picture, metadata=()) if self.strip else picture, stat, kept)
+        return _Item(name, replace(picture, metadata=()) if self.strip else picture, source.stat, kept)
 
-    def _losses(self, name: str, dropped: list[str]) -> str:
+    def _losses(self, source: streams.Input, dropped: list[str]) -> str:
         """Warn about lost content; return the reason to keep the original."""
         if dropped:
-            self.ledger.warn(name, f"not kept: {', '.join(dropped)}")
-        return originals.why_kept(name, dropped) if self.manner.remove else ""
+            self.ledger.warn(source.name, f"not kept: {', '.join(dropped)}")
+        return originals.why_kept(source, dropped) if self.manner.remove else ""
 
-    def _large(self, name: str, rows: Any, stat: Any) -> None:
+    def _large(self, source: streams.Input, rows: Any) -> None:
+        name, stat = source.name, source.stat
         entry, target = self.ledger[name], self.ledger.target(name)
         entry.pixels = rows.frame.width * rows.frame.height
-        kept = self._losses(name, rows.dropped)
+        kept = self._losses(source, rows.dropped)
         check = self.manner.remove and not kept
         phases = 1 + self.options.verify + check
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         large.compress(
-            name, rows, target, self.options, strip=self.strip,
+            source, rows, target, self.options, strip=self.strip,
             write=lambda data: self.ledger.write(name, data, stat), progress=progress,
         )  # fmt: skip
         if target != streams.STANDARD:
             self._count(streams.read_pxz(target))
         if check:
             try:
-                large.compare(name, target, self.options, progress())
+                opening = codec.Opening(streams.read_pxz(target), None)
+                large.compare(source.file(), opening, self.options, progress())
             except Exception:
                 self.ledger.take_back(name)
                 raise
@@ -140,7 +143,7 @@ class Compression:
         """The pictures of the written files."""
         progress = self.ledger.part([item.name for item in items], 0.5)
         data = [streams.read(self.ledger.target(item.name)) for item in items]
-        return codec.decompress(data, self.options, progress)
+        return codec.decompress(data, replace(self.options, max_pixels=None), progress)
 
     def _compare(self, name: str, item: _Item, picture: Any, seconds: float) -> None:
         if picture != item.picture:

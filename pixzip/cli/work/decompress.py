@@ -24,12 +24,14 @@ class _Item(NamedTuple):
     """A file being decompressed.
 
     Attributes:
-        stat: status of the file before it was read; None for standard input.
+        stat: status of a regular file before it was read; None for other inputs.
+        kept: reason to keep the file in spite of `--rm`; "" if there is none.
     """
 
     name: str
     opening: codec.Opening
     stat: Any
+    kept: str
 
 
 class Decompression:
@@ -58,8 +60,9 @@ class Decompression:
 
     def _read(self, name: str) -> _Item | None:
         """Read a file; None if it is already decompressed."""
-        began, stat, entry = time.perf_counter(), originals.stat_of(name), self.ledger[name]
-        data = streams.read_pxz(name)
+        began, entry = time.perf_counter(), self.ledger[name]
+        with streams.Input(name) as source:
+            data, stat, kept = source.pxz(), source.stat, originals.not_removable(source)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             if not self.alone:
@@ -76,27 +79,30 @@ class Decompression:
             frame = replace(frame, width=self.window.width, height=self.window.height)
         image.check_frame(frame, suffix)
         entry.pixels = self.window.pixels if self.window else opening.pixels
-        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat):
+        if self.options.max_pixels is not None:
+            image.check_memory(suffix, entry.pixels, len(data))
+        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat, kept):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)
             return None
         entry.seconds = time.perf_counter() - began
-        return _Item(name, opening, stat)
+        return _Item(name, opening, stat, kept)
 
-    def _large(self, name: str, opening: codec.Opening, stat: Any) -> bool:
+    def _large(self, name: str, opening: codec.Opening, stat: Any, kept: str) -> bool:
         """Decompress a large file by rows; False if the output's format does not support rows."""
         entry, target = self.ledger[name], self.ledger.target(name)
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels or 0, 1 + self.manner.remove)
-        written = large.decompress(
+        done = large.decompress(
             opening, target, self._suffix(name), self.options,
             write=lambda found: self.ledger.write(name, found, stat), progress=progress(),
         )  # fmt: skip
-        if not written:
+        if not done:
             return False
-        lost = self._losses(name, opening.frame)
-        if self.manner.remove and not lost:
-            large.compare(target, name, self.options, progress())
-        self._finish(name, stat, lost)
+        kept = self._losses(name, opening.frame) or kept
+        if self.manner.remove and not kept:
+            with streams.Input(target) as written:
+                large.compare(written.file(), opening, self.options, progress())
+        self._finish(name, stat, kept)
         return True
 
     def _decode(self, items: list[_Item]) -> list[Any]:
@@ -112,15 +118,15 @@ class Decompression:
         began = time.perf_counter()
         picture = found if self.whole else found.picture
         self.ledger.write(name, image.write(picture, self._suffix(name)), item.stat)
-        lost = self._losses(name, picture)
-        if self.manner.remove and not lost:
-            lost = self._read_back(name, picture)
+        kept = self._losses(name, picture) or item.kept
+        if self.manner.remove and not kept:
+            kept = self._read_back(name, picture)
         self.ledger[name].seconds += seconds + time.perf_counter() - began
         if not self.whole and found.damaged:
             places = ", ".join(f"{tile.width}x{tile.height} pixels at {tile.x},{tile.y}" for tile in found.damaged)
             tiles = "damaged tile" if len(found.damaged) == 1 else f"{len(found.damaged)} damaged tiles"
             raise PixzipError(f"{tiles} of {places}: zeros in place")
-        self._finish(name, item.stat, lost)
+        self._finish(name, item.stat, kept)
         self.ledger.done(name)
 
     def _losses(self, name: str, picture: Any) -> str:

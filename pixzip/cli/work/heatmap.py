@@ -10,15 +10,14 @@ import numpy as np
 from pixcodecs.container import signature
 
 from pixzip import codec
-from pixzip import image as image_files
 from pixzip.cli.errors import naming
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
 from pixzip.cli.say import say
-from pixzip.cli.work.shared import say_written
+from pixzip.cli.work.shared import load, say_written
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import describe
-from pixzip.codec.bits_map import pixel_bits
+from pixzip.codec.bits_map import picture_and_bits, pixel_bits
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
 from pixzip.report import figure
@@ -39,10 +38,8 @@ def draw(
     began, bars = time.perf_counter(), not manner.quiet
     set_threads(manner.threads)
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
-    with naming(image):
-        picture, file = _coded(streams.read(image), options, bars)
-    with Bar("measuring", bars) as bar:
-        bits = pixel_bits(file, replace(options, max_pixels=None), bar)
+    with naming(image), streams.Input(image) as source:
+        picture, bits, file = _coded(source, options, bars)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
     if even and not manner.quiet:
         say(f"pixzip: {image}: warning: spread evenly, for a tile was coded by {even[0]}: --models-only maps all")
@@ -51,14 +48,17 @@ def draw(
     say_written(manner, image, out, data, began)
 
 
-def _coded(data: bytes, options: codec.Options, bars: bool) -> tuple[Picture, bytes]:
-    """The picture of an image or `.pxz` file, and its `.pxz` file."""
-    if data.startswith(signature.SIGNATURE):
-        with Bar("decompressing", bars) as bar:
-            return codec.decompress([data], options, bar)[0], data
-    picture = image_files.load(data, options.max_pixels).picture
+def _coded(source: streams.Input, options: codec.Options, bars: bool) -> tuple[Picture, Any, signature.Buffer]:
+    """The picture of an image or `.pxz` file, the bits of its pixels, and its `.pxz` file."""
+    if source.head(len(signature.SIGNATURE)) == signature.SIGNATURE:
+        data = source.pxz()
+        with Bar("measuring", bars) as bar:
+            return *picture_and_bits(data, options, bar), data
+    picture = load(source, options.max_pixels).picture
     with Bar("compressing", bars) as bar:
-        return picture, codec.compress([picture], options, bar)[0]
+        (file,) = codec.compress([picture], options, bar)
+    with Bar("measuring", bars) as bar:
+        return picture, pixel_bits(file, replace(options, max_pixels=None), bar), file
 
 
 def _numbers(bits: Any) -> bytes:

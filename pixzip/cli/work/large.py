@@ -1,7 +1,6 @@
 """Images that are too large for memory: one at a time, band by band."""
 
 import dataclasses
-import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +10,7 @@ from pixzip.cli.progress import FilesBar
 from pixzip.codec import by_rows
 from pixzip.image.picture import Frame
 from pixzip.io import files, streams
+from pixzip.io.buffers import FileBuffer
 
 
 class Phases:
@@ -40,19 +40,19 @@ class _Stripped:
         return self.source.read(n)
 
 
-def reader(name: str, max_pixels: int | None) -> image.RowReader | None:
-    """The rows of an image file, if it is large and its format supports rows.
+def reader(source: streams.Input, max_pixels: int | None) -> image.RowReader | None:
+    """The rows of an image file, if it is large and its format supports rows; None for what is not a regular file.
 
     Raises:
         UnsupportedImageError, OSError: the file cannot be read.
     """
-    if name == streams.STANDARD:
+    if source.stat is None:
         return None
-    return image.open_large(Path(name), by_rows.LARGE_PIXELS, max_pixels)
+    return image.open_large(source.file(), by_rows.LARGE_PIXELS, max_pixels)
 
 
 def compress(
-    name: str, rows: image.RowReader, target: str, options: codec.Options, *,
+    original: streams.Input, rows: image.RowReader, target: str, options: codec.Options, *,
     strip: bool, write: Callable[[BinaryIO], None], progress: Phases,
 ) -> None:  # fmt: skip
     """Compress the rows of a file.
@@ -65,25 +65,31 @@ def compress(
         source = _Stripped(rows) if strip else rows
         folder = None if target == streams.STANDARD else Path(target).parent
         by_rows.compress_rows(source, spool, options, folder=folder, progress=progress())
-        again = image.open_rows(Path(name), None) if options.verify else None
+        original.check_unchanged()
+        again = image.open_rows(original.file(), None) if options.verify else None
         if again:
             spool.flush()
-            with again, mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as file:
-                by_rows.check_rows(codec.Opening(file, None), _Stripped(again) if strip else again, options, progress())
+            opening = codec.Opening(FileBuffer(spool.fileno()), None)
+            with again:
+                by_rows.check_rows(opening, _Stripped(again) if strip else again, options, progress())
         write(spool)
 
 
-def compare(picture: str, packed: str, options: codec.Options, progress: Callable[[int, int], None]) -> None:
+def compare(
+    picture: BinaryIO, opening: codec.Opening, options: codec.Options, progress: Callable[[int, int], None]
+) -> None:
     """Decode a `.pxz` file and compare it with an image file whose format supports rows.
 
+    Args:
+        picture: the image file, open at its start; is closed.
     Raises:
         PixzipError: the files differ, or one of them cannot be decoded.
     """
-    rows = image.open_rows(Path(picture), None)
+    rows = image.open_rows(picture, None)
     if rows is None:
-        raise ValueError(f"{picture} does not give rows")
-    with rows, Path(packed).open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        by_rows.check_rows(codec.Opening(file, None), rows, options, progress)
+        raise ValueError("the image file does not give rows")
+    with rows:
+        by_rows.check_rows(opening, rows, options, progress)
 
 
 def decompress(

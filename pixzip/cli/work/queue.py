@@ -35,15 +35,9 @@ class Queue:
         self.failed = False
 
     def attempt(self, name: str, action: Callable[[], Any]) -> Any:
-        """The result of an action; None after reporting an error.
-
-        Raises:
-            BrokenPipeError: nobody reads the output any more; this ends all work.
-        """
+        """The result of an action; None after reporting an error."""
         try:
             return action()
-        except BrokenPipeError:
-            raise
         except FILE_ERRORS as e:
             self.failed = True
             self._failed(name, e)

@@ -7,6 +7,7 @@ from typing import Any
 from pixzip import image
 from pixzip.cli.options import Manner
 from pixzip.cli.say import say
+from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.io import streams
 from pixzip.models import library
 
@@ -16,13 +17,24 @@ def extra_paths(extra: tuple[str, ...]) -> list[Path]:
     return [library.path_of(name) for name in extra]
 
 
+def load(source: streams.Input, max_pixels: int | None) -> image.Loaded:
+    """The picture in an input, which is read to its end only if it starts like an image.
+
+    Raises:
+        UnsupportedImageError, PixzipError, OSError: the image cannot be read.
+    """
+    image.check_head(source.head(HEAD_BYTES))
+    return image.load(source.read(), max_pixels)
+
+
 def load_image(name: str, max_pixels: int | None, manner: Manner) -> Any:
     """Read an image, and warn about content that a picture does not hold, unless quiet.
 
     Raises:
-        UnsupportedImageError, OSError: the image cannot be read.
+        UnsupportedImageError, PixzipError, OSError: the image cannot be read.
     """
-    loaded = image.load(streams.read(name), max_pixels)
+    with streams.Input(name) as source:
+        loaded = load(source, max_pixels)
     if loaded.dropped and not manner.quiet:
         say(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}")
     return loaded.picture

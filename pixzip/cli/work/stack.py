@@ -1,6 +1,7 @@
 """Stacks on the command line: convert folders of images and arrays to one file and back."""
 
 import io
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ from pixzip.cli.errors import naming
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
+from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import stack
+from pixzip.codec import costs, stack
 from pixzip.codec.stack import Image, Stack
 from pixzip.image.picture import Picture
 from pixzip.image.sources import walk
@@ -87,7 +89,8 @@ class _Collected:
             self.names.append(source.name)
 
     def _picture(self, path: Path) -> Image:
-        picture, dropped = image.load(path, self.max_pixels)
+        with streams.Input(str(path)) as source:
+            picture, dropped = load(source, self.max_pixels)
         if picture.layout not in LAYOUTS or picture.depth not in DEPTHS or picture.transparency:
             kind = f"{picture.layout.name} of {picture.depth} bits" + " with transparency" * bool(picture.transparency)
             raise UnsupportedImageError(f"image is {kind}, a stack holds GREY and RGB of 8 bits or 1")
@@ -102,16 +105,23 @@ class _Collected:
 
 def _array(path: Path) -> Sequence[Image]:
     """The (N, H, W, C) images of an array file."""
+    data = streams.read(str(path))
+    stream = io.BytesIO(data)
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as e:
+        version = np.lib.format.read_magic(stream)
+        reads = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+        shape, in_columns, dtype = reads[version != (1, 0)](stream)
+    except (ArithmeticError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError) as e:
         raise UnsupportedImageError(f"array cannot be read: {e}") from None
-    if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.ndim not in (3, 4) or not found.size:
-        what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else "an archive"
-        raise UnsupportedImageError(f"array is {what}, expected uint8 (N, H, W) or (N, H, W, C)")
-    if found.ndim == 4 and found.shape[3] not in _KINDS:
-        raise UnsupportedImageError(f"array has {found.shape[3]} channels, expected 1 or 3")
-    return list(np.asarray(found).reshape(*found.shape[:3], -1))
+    if dtype != np.uint8 or len(shape) not in (3, 4) or not math.prod(shape):
+        raise UnsupportedImageError(f"array is {dtype} {shape}, expected uint8 (N, H, W) or (N, H, W, C)")
+    if len(shape) == 4 and shape[3] not in _KINDS:
+        raise UnsupportedImageError(f"array has {shape[3]} channels, expected 1 or 3")
+    samples = np.frombuffer(data, np.uint8, offset=stream.tell())
+    if samples.size < math.prod(shape):
+        raise UnsupportedImageError(f"array has {samples.size} samples, its header declares {shape}")
+    found = samples[: math.prod(shape)].reshape(shape, order="F" if in_columns else "C")
+    return list(np.ascontiguousarray(found).reshape(*shape[:3], -1))
 
 
 def compress(
@@ -164,10 +174,13 @@ def _coded(
     if depth == 1 and max(int(x.max()) for x in collected.images) > 1:
         raise UnsupportedImageError(f"samples are not all 0 or 1, as those of {model} have to be")
     with Bar("compressing", not quiet) as bar:
-        return stack.compress_stack(
+        data = stack.compress_stack(
             collected.images, found, codec.Local(device), depth=depth, names=collected.names if names else (),
             verify=verify, progress=bar,
         )  # fmt: skip
+    if collected.max_pixels is not None:
+        costs.check_stack(stack.parse(data), found, len(data))  # readers would refuse it
+    return data
 
 
 def decompress(

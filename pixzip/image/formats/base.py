@@ -79,6 +79,7 @@ class Format(ABC):
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
+        writing_bytes: bytes of memory for each pixel to write a file; 0 for those written by rows, or nearly so.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Format(ABC):
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False
     metadata: frozenset[str] = frozenset()
+    writing_bytes: int = 0
 
     @abstractmethod
     def accepts(self, head: bytes) -> bool:

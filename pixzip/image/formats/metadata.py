@@ -45,33 +45,40 @@ def to_chunks(embedded: Embedded) -> tuple[list[Chunk], list[str]]:
 def from_chunks(chunks: Iterable[Chunk], kinds: Iterable[str]) -> tuple[Embedded, list[str]]:
     """The inverse of `to_chunks`.
 
+    A field is filled by the first chunk of its kind and no other, so one profile at most is inflated.
+
     Args:
         kinds: requested fields of `Embedded`.
     Returns:
         The fields, and the types of all chunks that are not in them.
     """
+    wanted = set(kinds)
     found: dict[str, bytes] = {}
     others = []
     for chunk in chunks:
-        kind, data = _embedded(chunk)
-        if data and kind in kinds and kind not in found:
-            found[kind] = data
-        else:
-            others.append(chunk.type.decode("ascii"))
+        kind = _kind(chunk)
+        if kind in wanted and kind not in found:
+            found[kind] = _content(kind, chunk.data)
+            if found[kind]:
+                continue
+        others.append(chunk.type.decode("ascii"))
     return Embedded(**found), others
 
 
-def _embedded(chunk: Chunk) -> tuple[str, bytes]:
-    """The field of `Embedded` that a chunk fills, and its value."""
-    if chunk.type == b"iCCP":
-        return "icc", _inflate(chunk.data.partition(b"\0")[2][1:])
-    if chunk.type == b"eXIf":
-        return "exif", chunk.data
+def _kind(chunk: Chunk) -> str:
+    """The field of `Embedded` that a chunk fills; "" if there is none."""
     if chunk.type == b"iTXt" and chunk.data.startswith(_XMP):
-        return "xmp", chunk.data.removeprefix(_XMP)
-    if chunk.type == b"pHYs" and len(chunk.data) == 9 and chunk.data[8] == _PER_METRE:
-        return "resolution", chunk.data
-    return "", b""
+        return "xmp"
+    if chunk.type == b"pHYs":
+        return "resolution" if len(chunk.data) == 9 and chunk.data[8] == _PER_METRE else ""
+    return {b"iCCP": "icc", b"eXIf": "exif"}.get(chunk.type, "")
+
+
+def _content(kind: str, data: bytes) -> bytes:
+    """The value of a field from the body of its chunk."""
+    if kind == "icc":
+        return _inflate(data.partition(b"\0")[2][1:])
+    return data.removeprefix(_XMP) if kind == "xmp" else data
 
 
 def _inflate(data: bytes) -> bytes:

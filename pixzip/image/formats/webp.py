@@ -19,6 +19,7 @@ class Webp(PillowFormat):
 
     depths = {Layout.RGB: (8,), Layout.RGBA: (8,)}  # noqa: RUF012
     metadata = frozenset({"icc", "exif", "xmp"})
+    writing_bytes = 40
 
     def accepts(self, head: bytes) -> bool:
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"

@@ -1,0 +1,150 @@
+"""Measure processor time and peak memory of the files that cost most for their size, by all that reads them.
+
+python -m bench.costs --out bench/results/costs.json
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from pixcodecs.container import stack
+
+from bench.common import provenance, write
+from tests.helpers import costly
+
+#: The promise for a file of 1 MB: processor seconds and bytes of memory.
+LIMIT_S, LIMIT_BYTES = 60, 1 << 30
+_SIZE_BYTES = 1 << 20
+#: Processor seconds after which a process is ended.
+_GIVE_UP_S = 120
+_LIFT = "lifts the limit"
+
+# A process's peak includes its parent's memory at the fork, so a small process is in between.
+LAUNCHER = """
+import json, os, resource, subprocess, sys
+limit = int(sys.argv[1])
+ended = lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+done = subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=ended)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+said = [line for line in done.stderr.splitlines() if line.strip()]
+print(json.dumps([done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss, said[-1] if said else ""]))
+"""
+_API = "import pathlib, sys, pixzip; pixzip.decode(pathlib.Path(sys.argv[1]).read_bytes(), device='cpu')"
+_PILLOW = "import sys, pixzip; pixzip.open(sys.argv[1]).load()"
+#: Name of what reads a file -> arguments of Python, in which FILE and OUT stand for paths.
+READERS: dict[str, list[str]] = {
+    "info": ["-m", "pixzip", "info", "FILE"],
+    "info --json": ["-m", "pixzip", "info", "--json", "FILE"],
+    "verify": ["-m", "pixzip", "verify", "FILE"],
+    **{
+        f"to {form}": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "-o", f"OUT/x.{form}"]
+        for form in ("png", "tif", "ppm", "webp")
+    },
+    "to a folder": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "-o", "OUT/x"],
+    "--salvage": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "--salvage", "-o", "OUT/x.png"],
+    "--region": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "--region", "0,0,1,1", "-o", "OUT/x.png"],
+    "heatmap": ["-m", "pixzip", "heatmap", "--device", "cpu", "FILE", "-o", "OUT/x.png"],
+    "pixzip.decode": ["-c", _API, "FILE"],
+    "Image.open": ["-c", _PILLOW, "FILE"],
+}
+
+
+_OF_STACKS = {"info", "info --json", "verify", "to a folder"}
+
+
+class Run(NamedTuple):
+    """One process."""
+
+    code: int
+    cpu_s: float
+    peak_bytes: int
+    said: str
+
+    @property
+    def outcome(self) -> str:
+        """How the process ended: done, refused with the option that lifts the limit, an error, or gave up."""
+        if self.code == 0:
+            return "done"
+        if self.code < 0:
+            return "gave up"
+        return "refused" if _LIFT in self.said else "error"
+
+
+def run(arguments: list[str], file: Path, folder: Path) -> Run:
+    """Run Python on a file."""
+    given = [word.replace("FILE", str(file)).replace("OUT", str(folder)) for word in arguments]
+    command = [sys.executable, "-c", LAUNCHER, str(_GIVE_UP_S), sys.executable, *given]
+    code, cpu_s, peak, said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return Run(code, round(cpu_s, 2), peak * (1 if sys.platform == "darwin" else 1024), said.replace(str(file), "FILE"))
+
+
+def measure(only: str, readers: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each file, of all readers."""
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, make in costly.cases(_SIZE_BYTES):
+            if only not in name:
+                continue
+            file, folder = Path(temporary) / "x.pxz", Path(temporary) / "out"
+            file.write_bytes(make())
+            row: dict[str, Any] = {"file": name, "bytes": file.stat().st_size, "readers": {}}
+            of_stack = stack.is_stack(file.read_bytes())
+            for reader in readers:
+                if reader not in (_OF_STACKS if of_stack else READERS.keys() - {"to a folder", "info --json"}):
+                    continue
+                folder.mkdir()
+                found = run(READERS[reader], file, folder)
+                row["readers"][reader] = {**found._asdict(), "outcome": found.outcome}
+                click.echo(
+                    f"{name}: {reader}: {found.outcome} {found.cpu_s} s {found.peak_bytes >> 20} MiB {found.said}",
+                    err=True,
+                )
+                shutil.rmtree(folder)
+            yield row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table: of each file the most that a reader took."""
+    lines = ["| file | bytes | processor s | MiB | slowest | outcomes |", "|---|--:|--:|--:|---|---|"]
+    for row in rows:
+        found = row["readers"]
+        slowest = max(found, key=lambda reader: found[reader]["cpu_s"])
+        peak = max(run["peak_bytes"] for run in found.values())
+        outcomes = [run["outcome"] for run in found.values()]
+        told = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
+        seconds = f"{found[slowest]['cpu_s']:.1f}"
+        lines.append(f"| {row['file']} | {row['bytes']:,} | {seconds} | {peak >> 20} | {slowest} | {told} |")
+    return "\n".join(lines)
+
+
+def broken(rows: list[dict[str, Any]]) -> list[str]:
+    """The files and readers that break the promise."""
+    return [
+        f"{row['file']}: {reader}: {run['cpu_s']} s, {run['peak_bytes'] >> 20} MiB, {run['outcome']}"
+        for row in rows
+        for reader, run in row["readers"].items()
+        if run["cpu_s"] > LIMIT_S or run["peak_bytes"] > LIMIT_BYTES or run["code"] not in (0, 1, 2)
+    ]
+
+
+@click.command()
+@click.option("--only", default="", help="Files with this in their name.")
+@click.option("--readers", default=",".join(READERS), help="Comma-separated.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
+def main(only: str, readers: str, out: Path | None) -> None:
+    """Read the costliest files of 1 MB by all commands, and print a table."""
+    rows = list(measure(only, readers.split(",")))
+    limits = {"limit_s": LIMIT_S, "limit_bytes": LIMIT_BYTES}
+    write(out, {"benchmark": "costs", **provenance([], [], 1), **limits, "results": rows})
+    click.echo(table(rows))
+    if found := broken(rows):
+        raise SystemExit("\n".join(["The promise is broken:", *found]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What a file may cost: its decoding time, estimated before anything is decoded, and the limit.
+
+A model codes a million equal pixels in a hundred bytes, and decodes them in ten seconds, so pixels alone bound a
+small file to a quarter of an hour.  The estimate is arithmetic on sizes, equal on every machine, of the processor
+time of a common core; `bench/costs.py` measures what it lets pass.  Models of the PixelRNN family, of which none is
+shipped, take far longer and have no limit of time: whoever installs one waits for it.
+"""
+
+from collections.abc import Generator, Iterator
+
+import numpy as np
+from pixcodecs.container import blocks
+from pixcodecs.container.blocks import ForeignDecoder, Kind, Samples, Shape
+from pixcodecs.container.limits import LIFT
+from pixcodecs.container.stack import StackHeader
+from pixcodecs.errors import BitstreamError
+
+from pixzip.codec.webp_png import DECODERS
+from pixzip.engine.executor import Payload
+from pixzip.engine.schedule import count_steps
+from pixzip.models.base import Model
+
+#: Yields payloads for models to decode, is sent their samples, returns the tile's samples.
+Decoding = Generator[Payload, Samples, Samples]
+
+#: Processor time of any file up to `SMALL_BYTES`, and of each byte beyond.
+SMALL_NS = 50_000_000_000
+SMALL_BYTES = 1 << 20
+BYTE_NS = 200_000
+#: Levels and beginning of the architecture of models that are timed.
+_LEVELS, _TIMED = 256, "wavefront-"
+#: Processor time of a pixel, of a channel of a pixel, and of a multiplication.
+_PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 20
+#: Processor time of a step, and of each digit of each channel of a step.
+_STEP_NS, _DIGIT_NS = 40_000, 20_000
+#: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.
+_BATCH_NS, _IMAGE_NS = 300_000, 150_000
+
+
+def limit_ns(file_bytes: int) -> int:
+    """The processor time, in nanoseconds, that a file of this size may take by default."""
+    return SMALL_NS + BYTE_NS * max(0, file_bytes - SMALL_BYTES)
+
+
+def payload_ns(model: Model, height: int, width: int, images: int = 1, digits: int = 2) -> int:
+    """Nanoseconds to decode images of one size that are coded together; 0 for models of another kind."""
+    if model.levels != _LEVELS or not model.architecture.startswith(_TIMED):
+        return 0
+    pixel = _PIXEL_NS + model.channels * _CHANNEL_NS * digits // 2 + model.multiply_adds // _MULTIPLY_ADDS_A_NS
+    step = _STEP_NS + model.channels * digits * _DIGIT_NS
+    return images * height * width * pixel + count_steps(height, width) * step
+
+
+def tile_ns(decoding: Decoding) -> int:
+    """Nanoseconds to decode a tile.
+
+    Args:
+        decoding: decodes the tile with `BLANK_DECODERS`, so without any work.
+    Raises:
+        BitstreamError: the block is damaged.
+    """
+    return sum(payload_ns(p.model, p.shape[0], p.shape[1], digits=p.precision.digits) for p in _payloads(decoding))
+
+
+class Budget:
+    """The processor time that a file of this size may take by default."""
+
+    def __init__(self, file_bytes: int) -> None:
+        self._file_bytes, self._left = file_bytes, limit_ns(file_bytes)
+
+    def spend(self, nanoseconds: int) -> None:
+        """
+        Raises:
+            BitstreamError: the time is spent.
+        """
+        self._left -= nanoseconds
+        if self._left < 0:
+            most = f"{limit_ns(self._file_bytes) // 10**9} s of processor time, the limit for {self._file_bytes} bytes"
+            raise BitstreamError(f"decoding would take more than {most}: {LIFT}")
+
+
+def check_stack(header: StackHeader, model: Model, file_bytes: int) -> None:
+    """
+    Raises:
+        BitstreamError: decoding would take longer than a stack of this size may by default.
+    """
+    budget = Budget(file_bytes)
+    budget.spend(header.images * _IMAGE_NS)
+    for run in header.batches():
+        budget.spend(_BATCH_NS + payload_ns(model, run.height, run.width, run.images))
+
+
+def _payloads(decoding: Decoding) -> Iterator[Payload]:
+    """The payloads of a tile."""
+    try:
+        asked = next(decoding)
+        while True:
+            yield asked
+            asked = decoding.send(_blank(b"", asked.shape, asked.precision.depth))
+    except StopIteration:
+        return
+
+
+def _blank(body: bytes, shape: Shape, depth: int) -> Samples:
+    return np.broadcast_to(np.zeros(1, blocks.dtype(depth)), shape)
+
+
+#: In the place of `webp_png.DECODERS`: no samples are decoded.
+BLANK_DECODERS: dict[Kind, ForeignDecoder] = dict.fromkeys(DECODERS, _blank)

@@ -1,0 +1,60 @@
+"""Files that readers accept by default: models code fewer of the tiles, if they would take too long to decode.
+
+Few images need it: those of which a model codes many pixels, in hardly any bytes each (`codec.costs`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from pixcodecs.container import image as container
+from pixcodecs.container.image import Tile, crc32
+
+from pixzip.codec import costs, decoder
+from pixzip.codec.opening import Opening
+from pixzip.codec.options import Options
+from pixzip.codec.search import Coding, Search
+from pixzip.engine import batching
+from pixzip.engine.batch import Samples
+from pixzip.engine.executor import Ask
+from pixzip.models.base import Model
+
+
+def may_be_heavy(width: int, height: int, sides: tuple[int, int], models: Iterable[Model], file_bytes: int) -> bool:
+    """Whether a file of tiles of these sides may take longer than readers accept; a quick test that most files pass."""
+    tiles = -(-width // sides[0]) * -(-height // sides[1])
+    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4) for model in models)
+    return 2 * tiles * tile > costs.limit_ns(file_bytes)  # 2: colours and alpha
+
+
+def lightened(data: bytes, models: Iterable[Model], options: Options) -> bytes:
+    """The file itself, or one with larger blocks that no model codes, in the tiles that take longest for their bytes.
+
+    Args:
+        data: a whole file.
+        models: all models that coded it.
+    """
+    opening, by_id = Opening(data, None), {model.model_id: model for model in models}
+    header, known = opening.header, Options(model_by_id=by_id.__getitem__, executor=options.executor, max_pixels=None)
+    spent = [decoder.tile_ns(opening, i, by_id) if header.models else 0 for i in range(len(header.tiles))]
+    found = [opening.block(i) for i in range(len(header.tiles))]
+    size, changed = len(data), False
+    for i in sorted(range(len(found)), key=lambda i: spent[i] / (len(found[i]) + 1), reverse=True):
+        if sum(spent) <= costs.limit_ns(size):
+            break
+        samples = decoder.recover(opening, known, region=opening.tile(i)).picture.samples
+        light = _without_models(np.ascontiguousarray(samples), header.depth)
+        size += len(light) - len(found[i])
+        found[i], spent[i], changed = light, 0, True
+    if not changed:
+        return data
+    tiles = [Tile(len(block), crc32(block), tile.samples_crc) for block, tile in zip(found, header.tiles, strict=True)]
+    return container.pack_header(replace(header, tiles=tuple(tiles))) + b"".join(found)
+
+
+def _without_models(samples: Samples, depth: int) -> bytes:
+    def never(asked: list[Ask]) -> list[bytes]:
+        raise AssertionError("a search without models asks for none")
+
+    search: Coding = Search({}).encode(samples, depth)
+    return batching.drive([search], never)[0].block
