@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import warnings
 from types import FrameType
 
 from pixzip.io import signals
@@ -31,7 +32,9 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
             signal.signal(number, _end)
     from pixzip import cli
+    from pixzip.cli.errors import show_warning
 
+    warnings.showwarning = show_warning
     cli.main(prog_name="pixzip")
 
 

@@ -8,7 +8,6 @@ True
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import MAX_PIXELS, Buffer
+from pixcodecs.forking import cached_property
 
 from pixzip import codec
 from pixzip.codec import describe

@@ -1,5 +1,7 @@
 """Errors of the command line: one line per error, and exit codes."""
 
+from typing import Any
+
 import click
 from pixcodecs.errors import PixzipError
 
@@ -24,3 +26,8 @@ def report(name: str | None, error: BaseException) -> None:
     name = name or (error.filename if isinstance(error, OSError) else None)
     where = f"{name}: " if name else ""
     click.echo(f"pixzip: {where}{text_of(error)}", err=True)
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as a line on standard error; takes the place of `warnings.showwarning`."""
+    click.echo(f"pixzip: {' '.join(str(message).split())}", err=True)

@@ -13,6 +13,8 @@ from pixzip.models.registry import ARCHITECTURES
 def resolve_device(name: str = "auto") -> str:
     """The device's name for PyTorch: "auto" takes CUDA if there is a CUDA device.
 
+    A forked child cannot use CUDA if its parent has.
+
     Raises:
         PixzipError: CUDA is requested but not available.
     """
@@ -22,6 +24,10 @@ def resolve_device(name: str = "auto") -> str:
         raise ValueError(f"device is {name!r}, expected auto, cpu or cuda")
     if name == "cpu":
         return name
+    if torch.cuda._is_in_bad_fork():
+        if name == "cuda":
+            raise PixzipError("device cuda asked for in a forked process, whose parent uses it: start it by spawn")
+        return "cpu"
     if torch.cuda.is_available():
         return "cuda"
     if name == "cuda":

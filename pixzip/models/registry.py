@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import torch
 from numpy.typing import NDArray
+from pixcodecs import forking
 from pixcodecs.errors import ModelMismatchError
 from safetensors import SafetensorError, safe_open
 
@@ -17,6 +19,9 @@ from pixzip.models.wavefront import weights as wavefront_weights
 from pixzip.models.wavefront.weights import IntegerWeights
 
 MAX_FILE_BYTES = 64 << 20
+
+# PyTorch's threads are those of OpenMP, which a forked child would wait for.
+forking.in_children(lambda: torch.set_num_threads(1))
 
 
 class Architecture(NamedTuple):

@@ -8,7 +8,7 @@ from numba import prange
 from pixcodecs.coders.base import TOTAL
 from pixcodecs.compiled import compiled
 
-from pixzip.engine.backends.numba.trunk import threaded
+from pixzip.engine.backends.numba.threads import threaded
 from pixzip.models.wavefront import tables as T
 
 _MARGIN = 16 * T.MEAN_MARGIN
@@ -182,55 +182,73 @@ def store(bins, places, channel, address, centre, known, pixels):
         known[i, channel] = max(-127, min(127, value - centre[i, channel]))
 
 
-@threaded
-def bins(
-    parts, hidden, known, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
+@compiled
+def _bins_of_part(
+    p, parts, hidden, known, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
     exp2, units, tops, weights, means, scales, logistic, reciprocal, reach, rows, freqs,
 ):  # fmt: skip
     """Compute one channel's head, its mixtures, and the (M, 16) float32 frequencies of the bins."""
     m = freqs.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    w, mu, s, out = weights[i:j], means[i:j], scales[i:j], outputs[i:j]
+    _outputs(hidden[i:j], known[i:j], channel, known_weight, out_weight, out_bias, step, activations[i:j], out)
+    _mixtures(out, known[i:j], centre[i:j], channel, exp2, units[i:j], tops[i:j], w, mu, s)
+    _bin_rows(w, mu, s, logistic, reciprocal, reach, rows[i:j], freqs[i:j])
+
+
+@threaded(_bins_of_part)
+def bins(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        w, mu, s, out = weights[i:j], means[i:j], scales[i:j], outputs[i:j]
-        _outputs(hidden[i:j], known[i:j], channel, known_weight, out_weight, out_bias, step, activations[i:j], out)
-        _mixtures(out, known[i:j], centre[i:j], channel, exp2, units[i:j], tops[i:j], w, mu, s)
-        _bin_rows(w, mu, s, logistic, reciprocal, reach, rows[i:j], freqs[i:j])
+        _bins_of_part(np.int64(p), parts, *args)
 
 
-@threaded
-def places(parts, weights, means, scales, logistic, reciprocal, reach, rows, chosen, freqs):
+@compiled
+def _places_of_part(p, parts, weights, means, scales, logistic, reciprocal, reach, rows, chosen, freqs):
     """Compute (M, 16) float32 frequencies of the values in each pixel's bin."""
     m = freqs.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    _place_rows(weights[i:j], means[i:j], scales[i:j], logistic, reciprocal, reach, rows[i:j], chosen[i:j], freqs[i:j])
+
+
+@threaded(_places_of_part)
+def places(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _place_rows(
-            weights[i:j], means[i:j], scales[i:j], logistic, reciprocal, reach, rows[i:j], chosen[i:j], freqs[i:j]
-        )
+        _places_of_part(np.int64(p), parts, *args)
 
 
-@threaded
-def mixtures(
-    parts, hidden, known, fine, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
+@compiled
+def _mixtures_of_part(
+    p, parts, hidden, known, fine, centre, channel, known_weight, out_weight, out_bias, step, activations, outputs,
     exp2, units, tops, weights, means, scales,
 ):  # fmt: skip
     """Compute one channel's head and its mixtures for more than 8 bits; `fine` holds residuals in samples."""
     m = centre.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    out = outputs[i:j]
+    _outputs(hidden[i:j], known[i:j], channel, known_weight, out_weight, out_bias, step, activations[i:j], out)
+    _mixtures(
+        out, fine[i:j], centre[i:j], channel, exp2, units[i:j], tops[i:j], weights[i:j], means[i:j], scales[i:j]
+    )  # fmt: skip
+
+
+@threaded(_mixtures_of_part)
+def mixtures(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        out = outputs[i:j]
-        _outputs(hidden[i:j], known[i:j], channel, known_weight, out_weight, out_bias, step, activations[i:j], out)
-        _mixtures(
-            out, fine[i:j], centre[i:j], channel, exp2, units[i:j], tops[i:j], weights[i:j], means[i:j], scales[i:j]
-        )  # fmt: skip
+        _mixtures_of_part(np.int64(p), parts, *args)
 
 
-@threaded
-def digits(parts, weights, means, scales, units, tops, prefix, shift, logistic, reciprocal, freqs):
+@compiled
+def _digits_of_part(p, parts, weights, means, scales, units, tops, prefix, shift, logistic, reciprocal, freqs):
     """Compute (M, 16) float32 frequencies of the next digit of samples of more than 8 bits."""
     m = freqs.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    _digit_rows(
+        weights[i:j], means[i:j], scales[i:j], units[i:j], tops[i:j], prefix[i:j], shift, logistic, reciprocal,
+        freqs[i:j],
+    )  # fmt: skip
+
+
+@threaded(_digits_of_part)
+def digits(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _digit_rows(
-            weights[i:j], means[i:j], scales[i:j], units[i:j], tops[i:j], prefix[i:j], shift, logistic, reciprocal,
-            freqs[i:j],
-        )  # fmt: skip
+        _digits_of_part(np.int64(p), parts, *args)

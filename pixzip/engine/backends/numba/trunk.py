@@ -6,32 +6,14 @@ integers or integer-valued float32, so the results equal those of the tensor ope
 compare the two.  The kernels of the heads are in `heads`.
 """
 
-from importlib import import_module
-
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from pixcodecs.compiled import compiled
 
+from pixzip.engine.backends.numba.threads import threaded
 from pixzip.models.wavefront.weights import STREAM_FRACTION
 
 _STREAM_FRACTION = STREAM_FRACTION
-
-
-def _threads_are_cheap() -> bool:
-    """Whether numba runs threads by OpenMP or TBB; waking its own pool takes longer than running a kernel."""
-    for pool in ("omppool", "tbbpool"):
-        try:
-            import_module(f"numba.np.ufunc.{pool}")
-        except ImportError:
-            continue
-        return True
-    return False
-
-
-THREADS = _threads_are_cheap()
-
-#: Compiles kernels with `prange`; a kernel wakes the threads in microseconds.
-threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
 
 
 @compiled
@@ -169,27 +151,37 @@ def _gather(ring, taps, out):
                 target[j] = source[j]
 
 
-@threaded
-def features(
-    parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
+@compiled
+def _features_of_part(
+    p, parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
 ):  # fmt: skip
     """Write MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
     m = address.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    _any_features(
+        pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
+        centre[i:j], out[i:j],
+    )  # fmt: skip
+
+
+@threaded(_features_of_part)
+def features(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _any_features(
-            pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
-            centre[i:j], out[i:j],
-        )  # fmt: skip
+        _features_of_part(np.int64(p), parts, *args)
 
 
-@threaded
-def gather(parts, ring, taps, out):
+@compiled
+def _gather_part(p, parts, ring, taps, out):
     """Copy rows of the (R, C) int8 ring at (M, T) places into (M, T C) of any type."""
     m = taps.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    _gather(ring, taps[i:j], out[i:j])
+
+
+@threaded(_gather_part)
+def gather(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _gather(ring, taps[i:j], out[i:j])
+        _gather_part(np.int64(p), parts, *args)
 
 
 @compiled
@@ -228,9 +220,9 @@ def _linear(a, weight, bias, out):
             out[i, j] += bias[j]
 
 
-@threaded
-def trunk(
-    parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, feats,
+@compiled
+def _trunk_of_part(
+    p, parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, feats,
     first, taps, rings, activations, seen, product, stream, hidden, finer,
     input_weight, input_bias, block_weight, mix_weight, hidden_weight, hidden_bias,
 ):  # fmt: skip
@@ -242,19 +234,24 @@ def trunk(
     (M, C W) `hidden`.  `units` and `levels` have one entry per image, or none for 8-bit samples.
     """
     m = address.shape[0]
+    i, j = m * p // parts, m * (p + 1) // parts
+    _any_features(
+        pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
+        centre[i:j], feats[i:j],
+    )  # fmt: skip
+    s = stream[i:j]
+    _linear(feats[i:j], input_weight, input_bias, s)
+    for b in range(rings.shape[0]):
+        reads = 0 if b else finer
+        _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j], reads)
+        for k in range(mix_weight.shape[1]):
+            _centre_layer(s, mix_weight[b, k], activations[i:j], product[i:j])
+    for row in range(i, j):
+        _activate_row(stream, row, activations, row, 0)
+    _linear(activations[i:j], hidden_weight, hidden_bias, hidden[i:j])
+
+
+@threaded(_trunk_of_part)
+def trunk(parts, *args):
     for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _any_features(
-            pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
-            centre[i:j], feats[i:j],
-        )  # fmt: skip
-        s = stream[i:j]
-        _linear(feats[i:j], input_weight, input_bias, s)
-        for b in range(rings.shape[0]):
-            reads = 0 if b else finer
-            _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j], reads)
-            for k in range(mix_weight.shape[1]):
-                _centre_layer(s, mix_weight[b, k], activations[i:j], product[i:j])
-        for row in range(i, j):
-            _activate_row(stream, row, activations, row, 0)
-        _linear(activations[i:j], hidden_weight, hidden_bias, hidden[i:j])
+        _trunk_of_part(np.int64(p), parts, *args)

@@ -1,24 +1,23 @@
 """The compiled wavefront for CPUs."""
 
 import contextlib
-import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import scipy.linalg.blas  # noqa: F401 (numba multiplies with SciPy's BLAS)
 import torch
 from numpy.typing import NDArray
+from pixcodecs import forking
 from pixcodecs.coders.base import Rows, Symbols
 from pixcodecs.container.blocks import Precision
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from pixzip.engine.backends.base import BINS, Wavefront, joined
-from pixzip.engine.backends.numba import heads, trunk
+from pixzip.engine.backends.numba import heads, threads, trunk
 from pixzip.engine.backends.numba.pace import Pace
 from pixzip.engine.backends.numba.schedule import CompiledSchedule
 from pixzip.engine.backends.torch.gemm import Float32
@@ -35,7 +34,9 @@ _RUNS = np.array(
 
 
 #: The number of threads is a setting of the process, and a batch uses all of them, so calling threads take turns.
-_ALONE = threading.Lock()
+_ALONE = forking.Lock()
+#: Calls of kernels and BLAS, which have locks of their own, so that a fork finds none of them held.
+_CALLS = forking.Guard()
 
 
 @lru_cache(maxsize=1)
@@ -87,28 +88,10 @@ class CompiledWavefront(Wavefront):
 
     @contextlib.contextmanager
     def coding(self) -> Iterator[None]:
-        with _ALONE:
-            yield from self._with_threads()
-
-    def _with_threads(self) -> Iterator[None]:
-        wanted = torch.get_num_threads()
-        before = numba.get_num_threads()
-        torch.set_num_threads(wanted)  # starting numba's pool changed OpenMP's number for torch too
-        self._pace = Pace(min(wanted, before) if trunk.THREADS else 1)
-        self._use(1)
-        try:
-            with _libraries().limit(limits=1, user_api="blas"):  # each of our threads multiplies its own rows
-                yield
-        finally:
-            numba.set_num_threads(before)
-            torch.set_num_threads(wanted)
-
-    def _use(self, threads: int) -> None:
-        """Set the number of threads for the next kernels; one thread need not wait for others."""
-        self._parts = threads
-        numba.set_num_threads(threads)
-        if trunk.THREADS:
-            torch.set_num_threads(threads)
+        one_each = {"limits": 1, "user_api": "blas"}  # each of our threads multiplies its own rows
+        with _ALONE, threads.available() as most, _libraries().limit(**one_each):
+            self._pace, self._parts = Pace(most), 1
+            yield
 
     def begin(self, step: Step) -> None:
         m = step.address.size
@@ -123,17 +106,21 @@ class CompiledWavefront(Wavefront):
             self._units[:m], self._tops[:m] = self._unit_of[step.image], self._top_of[step.image]
         self._address, self._now = step.address, self._cache[m]
         parts = self._pace.choose(m)
-        if parts != self._parts:
-            self._use(parts)
-        self._hidden = self._trunk(step)
+        with _CALLS:
+            if parts != self._parts:
+                self._parts = parts
+                threads.use(parts)
+            self._hidden = self._trunk(step)
 
     @abstractmethod
     def _trunk(self, step: Step) -> NDArray[np.float32]:
         """Write MED predictions into `_centre`; return the (M, C W) hidden layer of the heads in activation steps."""
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
-        if self.high_depth:
-            return self._digit_freqs(channel, before)
+        with _CALLS:
+            return self._digit_freqs(channel, before) if self.high_depth else self._bin_freqs(channel, before)
+
+    def _bin_freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         layers, v = self.layers, self._now
         if before:
             heads.places(
