@@ -8,14 +8,13 @@ So every lock of the two packages is made here.  `Lock` is free in a child.  `Gu
 for as long as a library is inside a call.  Forks wait for imports too.  `forked` says that OpenMP must not be used.
 """
 
-import contextlib
 import functools
-import importlib
 import os
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib import _bootstrap
 from typing import Any, Protocol, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
@@ -116,20 +115,27 @@ class cached_property(functools.cached_property[T_co]):  # noqa: N801 (it takes 
         self.lock = nullcontext()
 
 
-def _finish_imports() -> None:
-    """Wait for modules that other threads are importing."""
-    for name in list(sys.modules):
-        if name.partition(".")[0] in _PACKAGES and name in sys.modules:
-            with contextlib.suppress(Exception):  # the thread that imports it is told
-                importlib.import_module(name)
+def _imports() -> set[str]:
+    """Modules of `_PACKAGES` that other threads are importing."""
+    locks: dict[str, Any] = vars(_bootstrap).get("_module_locks", {})  # Python has one for each import in progress
+    held = {name: getattr(lock(), "owner", None) for name, lock in locks.copy().items()}
+    nobody = None, threading.get_ident()
+    return {name for name, owner in held.items() if name.partition(".")[0] in _PACKAGES and owner not in nobody}
 
 
 def _before() -> None:
-    _of_thread.taken = taken = []
-    _finish_imports()
-    for lock in reversed(_waited_for):
-        lock.acquire()
-        taken.append(lock)
+    finished: set[str] = set()
+    _of_thread.taken = []
+    while True:
+        while names := _imports() - finished:
+            finished.add(name := names.pop())
+            vars(_bootstrap)["_lock_unlock_module"](name)  # returns at once if that thread waits for this one
+        for lock in reversed(_waited_for):
+            lock.acquire()
+            _of_thread.taken.append(lock)
+        if not _imports() - finished:
+            return
+        _after()  # an import may need what this thread holds
 
 
 def _after() -> None:
