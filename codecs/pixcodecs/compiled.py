@@ -13,7 +13,8 @@ from pixcodecs import forking
 from pixcodecs.kernel_cache import KernelCache
 
 # numba compiles, and reads compiled functions, one at a time.  Its own lock counts events, which a fork is not.
-forking.wait_for(getattr(global_compiler_lock, "_lock", global_compiler_lock))
+if _lock := getattr(global_compiler_lock, "_lock", None):
+    forking.wait_for(_lock)
 
 
 def compiled(function: Callable[..., Any], *, parallel: bool = False) -> Any:

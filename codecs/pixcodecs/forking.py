@@ -4,14 +4,16 @@ A child made by `os.fork` has one thread, but a copy of the whole memory.  A loc
 in the child, and a module that another thread was importing stays unfinished.  Threads of OpenMP do not exist in the
 child, yet its data say so: work for them waits for ever, or ends the process.
 
-So every lock of the two packages is made here.  `Lock` is free in a child.  `Guard` and `wait_for` make a fork wait,
-for as long as a library is inside a call.  Forks wait for imports too.  `forked` says that OpenMP must not be used.
+So every lock of the two packages is made here.  `Lock` is free in a child.  A fork waits while another thread holds a
+`Guard`, which encloses calls of libraries that have locks of their own, and while it imports one of them.  `forked`
+says that OpenMP must not be used.
 """
 
 import functools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import _bootstrap
@@ -19,13 +21,19 @@ from typing import Any, Protocol, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
-#: Packages whose imports a fork waits for: our own, and those that we import late.
-_PACKAGES = frozenset({"pixzip", "pixcodecs", "torch", "numba", "llvmlite", "scipy", "numpy"})
+#: Packages whose imports a fork waits for: our own, and those that load parts of themselves late.
+_PACKAGES = sys.stdlib_module_names | {
+    "pixzip", "pixcodecs", "PIL", "imagecodecs", "llvmlite", "numba", "numpy", "safetensors", "scipy", "tifffile",
+    "torch",
+}  # fmt: skip
+#: Seconds after which a fork waits no longer.  Compiling all kernels takes half of it.
+_LONGEST_WAIT_S = 60
+_PAUSE_S = 0.004
 
 
 class _Reentrant(Protocol):
-    def acquire(self) -> Any: ...
-    def release(self) -> Any: ...
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self) -> None: ...
 
 
 def _is_worker() -> bool:
@@ -38,6 +46,7 @@ def _is_worker() -> bool:
 
 
 _forked = _is_worker()
+_fork_waits = False
 _waited_for: list[_Reentrant] = []
 _of_thread = threading.local()
 
@@ -55,10 +64,7 @@ def in_children(action: Callable[[], object]) -> None:
 
 
 def wait_for(lock: _Reentrant) -> None:
-    """Let every fork wait until no other thread holds a reentrant lock.
-
-    Locks are taken in the reverse order of these calls: a thread that holds one may take those given earlier.
-    """
+    """Let every fork wait until no other thread holds a lock, a minute at most."""
     _waited_for.append(lock)
 
 
@@ -80,31 +86,19 @@ class Lock:
 
 
 class Guard:
-    """Encloses short calls of a library, some milliseconds at most, that a fork must not interrupt: it waits for them.
-
-    One thread at a time may be inside.  A thread that goes in and out all the time lets a waiting fork pass.
-    """
+    """A reentrant lock that a fork waits for, see `wait_for`."""
 
     def __init__(self) -> None:
-        self._turn, self._inside = threading.RLock(), threading.RLock()
-        wait_for(self)
-
-    def acquire(self) -> None:
-        """Wait for the thread inside, as a fork does."""
-        self._turn.acquire()
-        self._inside.acquire()
-
-    def release(self) -> None:
-        """Let others in after `acquire`."""
-        self._inside.release()
-        self._turn.release()
+        self._lock = threading.RLock()
+        wait_for(self._lock)
 
     def __enter__(self) -> None:
-        with self._turn:
-            self._inside.acquire()
+        if _fork_waits:
+            time.sleep(_PAUSE_S)  # or the fork may wait for ever, if this thread takes the lock again and again
+        self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._inside.release()
+        self._lock.release()
 
 
 class cached_property(functools.cached_property[T_co]):  # noqa: N801 (it takes the place of Python's)
@@ -115,27 +109,36 @@ class cached_property(functools.cached_property[T_co]):  # noqa: N801 (it takes 
         self.lock = nullcontext()
 
 
-def _imports() -> set[str]:
-    """Modules of `_PACKAGES` that other threads are importing."""
+def _others_import() -> bool:
+    """Whether another thread imports a module of `_PACKAGES`."""
     locks: dict[str, Any] = vars(_bootstrap).get("_module_locks", {})  # Python has one for each import in progress
-    held = {name: getattr(lock(), "owner", None) for name, lock in locks.copy().items()}
-    nobody = None, threading.get_ident()
-    return {name for name, owner in held.items() if name.partition(".")[0] in _PACKAGES and owner not in nobody}
+    owners = {
+        getattr(lock(), "owner", None) for name, lock in locks.copy().items() if name.partition(".")[0] in _PACKAGES
+    }
+    return bool(owners - {None, threading.get_ident()})
+
+
+def _all_taken() -> bool:
+    """Take all locks that a fork waits for, if they are free and no import is in progress."""
+    for lock in _waited_for:
+        if not lock.acquire(blocking=False):
+            break
+        _of_thread.taken.append(lock)
+    else:
+        if not _others_import():
+            return True
+    _after()
+    return False
 
 
 def _before() -> None:
-    finished: set[str] = set()
+    global _fork_waits
     _of_thread.taken = []
-    while True:
-        while names := _imports() - finished:
-            finished.add(name := names.pop())
-            vars(_bootstrap)["_lock_unlock_module"](name)  # returns at once if that thread waits for this one
-        for lock in reversed(_waited_for):
-            lock.acquire()
-            _of_thread.taken.append(lock)
-        if not _imports() - finished:
-            return
-        _after()  # an import may need what this thread holds
+    end = time.monotonic() + _LONGEST_WAIT_S
+    while not _all_taken() and time.monotonic() < end:
+        _fork_waits = True
+        time.sleep(_PAUSE_S / 4)
+    _fork_waits = False
 
 
 def _after() -> None:

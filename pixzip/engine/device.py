@@ -3,11 +3,15 @@
 from functools import lru_cache
 from importlib import import_module
 
+from pixcodecs import forking
 from pixcodecs.errors import PixzipError
 
 from pixzip.engine.base import Engine
 from pixzip.models.base import Model
 from pixzip.models.registry import ARCHITECTURES
+
+#: Encloses the making of engines: modules are imported, kernels compiled, and libraries used for the first time.
+_MAKING = forking.Guard()
 
 
 def resolve_device(name: str = "auto") -> str:
@@ -72,4 +76,5 @@ def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
 
 def engine(model: Model, device: str) -> Engine:
     """The cached engine of a model on a device, named as for `resolve_device`."""
-    return _engine(_ByDigest(model), model.known_answer, resolve_device(device))
+    with _MAKING:
+        return _engine(_ByDigest(model), model.known_answer, resolve_device(device))

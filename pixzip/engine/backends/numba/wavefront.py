@@ -35,7 +35,7 @@ _RUNS = np.array(
 
 #: The number of threads is a setting of the process, and a batch uses all of them, so calling threads take turns.
 _ALONE = forking.Lock()
-#: Calls of kernels and BLAS, which have locks of their own, so that a fork finds none of them held.
+#: Encloses calls of BLAS, which has locks of its own, and of kernels.
 _CALLS = forking.Guard()
 
 
