@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pixcodecs import forking
+
 
 class _Task:
     """A call in another thread."""
@@ -61,8 +63,7 @@ def _after_fork() -> None:
     _state.wanted = wanted
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+forking.in_children(_after_fork)
 
 
 def cores() -> int:
@@ -76,6 +77,11 @@ def set_threads(threads: int | None) -> None:
     """Set the number of threads; None for the default: one in a worker process of `multiprocessing`, which shares the
     machine with its siblings, OMP_NUM_THREADS if it is set, or one for every core."""
     _state.wanted = threads
+
+
+def chosen() -> int | None:
+    """The number that `set_threads` has set."""
+    return _state.wanted
 
 
 def get_threads() -> int:

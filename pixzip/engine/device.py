@@ -5,15 +5,21 @@ import sys
 from contextlib import suppress
 from functools import lru_cache
 
+from pixcodecs import forking
 from pixcodecs.errors import PixzipError
 
 from pixzip.engine.base import Engine
 from pixzip.models.base import Model
 from pixzip.models.registry import ARCHITECTURES, named
 
+#: Encloses the making of engines: modules are imported, kernels compiled, and libraries used for the first time.
+_MAKING = forking.Guard()
+
 
 def resolve_device(name: str = "auto") -> str:
     """The device's name for PyTorch: "auto" takes CUDA if there is a CUDA device.
+
+    A forked child cannot use CUDA if its parent has.
 
     Raises:
         PixzipError: CUDA is requested but not available.
@@ -30,7 +36,6 @@ def resolve_device(name: str = "auto") -> str:
     return "cpu"
 
 
-@lru_cache(maxsize=1)
 def _why_no_cuda() -> str:
     """The reason why CUDA cannot be used here; "" if it can.  PyTorch is imported only where there is a driver."""
     if "torch" not in sys.modules and not _has_driver():
@@ -39,6 +44,8 @@ def _why_no_cuda() -> str:
         import torch
     except ModuleNotFoundError:
         return "PyTorch is not installed (pip install 'pixzip[gpu]')"
+    if torch.cuda._is_in_bad_fork():
+        return "this process was forked from one that uses CUDA (start it by spawn)"
     return "" if torch.cuda.is_available() else "there is no CUDA device here"
 
 
@@ -88,4 +95,5 @@ def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
 
 def engine(model: Model, device: str) -> Engine:
     """The cached engine of a model on a device, named as for `resolve_device`."""
-    return _engine(_ByDigest(model), model.known_answer, resolve_device(device))
+    with _MAKING:
+        return _engine(_ByDigest(model), model.known_answer, resolve_device(device))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from numba import config as numba_config
 from numpy.typing import NDArray
 from pixcodecs import threads
 from pixcodecs.coders import range_numba, rans, rans_numba
 from pixcodecs.coders.registry import RANGE, RANS
+from pixcodecs.compiled import INTERPRETED
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.backends.numba import digits, loop
@@ -59,9 +59,9 @@ class Part:
         m, c, pixels = w.schedule.most, config.channels, np.array([job.pixels for job in jobs])
         rows = pixels.sum() if mode == loop.ENCODE and self.coder == digits.RANS else 0
         self.work = loop.Work(
-            w.pixels, *(np.zeros(m, np.int64) for _ in range(3)), np.zeros((2, m, c, w.digits, 4), np.int32),
-            np.empty((rows, c * w.digits), np.int64), np.cumsum(pixels) - pixels,
-            np.zeros(w.buffer_pixels if mode == loop.MEASURE else 0), np.zeros(1, np.int64),
+            w.pixels, np.zeros(m, np.int64), np.zeros(m, np.int64), np.zeros(m, np.int64),
+            np.zeros((2, m, c, w.digits, 4), np.int32), np.empty((rows, c * w.digits), np.int64),
+            np.cumsum(pixels) - pixels, np.zeros(w.buffer_pixels if mode == loop.MEASURE else 0), np.zeros(1, np.int64),
         )  # fmt: skip
         self.left, self._t = int(pixels.sum()), 0
         self._most_steps = w.steps
@@ -173,7 +173,7 @@ def coded(
     Raises:
         BitstreamError: a payload is damaged.
     """
-    available = 1 if numba_config.DISABLE_JIT else threads.get_threads()
+    available = 1 if INTERPRETED else threads.get_threads()
     if len(jobs) < available or available == 1:
         whole = Part(config, operands, jobs, mode, available)
         _together(whole, available, progress)

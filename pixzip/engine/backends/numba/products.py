@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
-from numba.extending import intrinsic
+from numba import types
 from numpy.typing import NDArray
+from pixcodecs.compiled import INTERPRETED, intrinsic
 
 #: Rows and columns of the product that one call adds up in registers.
 ROWS, COLUMNS = 4, 16
@@ -32,7 +32,7 @@ def packed(weight: NDArray[Any]) -> NDArray[np.int16]:
     return np.ascontiguousarray(whole.reshape(-1, 2, whole.shape[1] // COLUMNS, COLUMNS).transpose(2, 0, 3, 1))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_products(context: Any, a: Any, b: Any, c: Any, d: Any, weights: Any, pairs: Any, sums: Any) -> Any:
     """sums += rows @ weights, for the four rows of int16 at the addresses a, b, c and d.
 
@@ -44,7 +44,7 @@ def add_products(context: Any, a: Any, b: Any, c: Any, d: Any, weights: Any, pai
     return types.void(*[types.int64] * 7), _add_products
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def finish_row(context: Any, sums: Any, stream: Any, shift: Any, bias: Any, fresh: Any, target: Any, right: Any,
                surplus: Any) -> Any:  # fmt: skip
     """Add 16 sums to the stream, and write the stream's activations.
@@ -130,17 +130,20 @@ def _at(address: int, count: int, kind: Any) -> NDArray[Any]:
     return np.ctypeslib.as_array((kind * count).from_address(address))
 
 
-if config.DISABLE_JIT:  # the same functions for the interpreter, which cannot call intrinsics
+def _interpreted_products(a: int, b: int, c: int, d: int, weights: int, pairs: int, sums: int) -> None:
+    matrix = _at(weights, 2 * COLUMNS * pairs, ctypes.c_int16).reshape(pairs, COLUMNS, 2).astype(np.int32)
+    rows = np.stack([_at(int(row), 2 * pairs, ctypes.c_int16).reshape(pairs, 2) for row in (a, b, c, d)])
+    _at(sums, ROWS * COLUMNS, ctypes.c_int32)[:] += np.einsum("rki,kci->rc", rows, matrix).ravel()
 
-    def add_products(a: int, b: int, c: int, d: int, weights: int, pairs: int, sums: int) -> None:
-        matrix = _at(weights, 2 * COLUMNS * pairs, ctypes.c_int16).reshape(pairs, COLUMNS, 2).astype(np.int32)
-        rows = np.stack([_at(int(row), 2 * pairs, ctypes.c_int16).reshape(pairs, 2) for row in (a, b, c, d)])
-        _at(sums, ROWS * COLUMNS, ctypes.c_int32)[:] += np.einsum("rki,kci->rc", rows, matrix).ravel()
 
-    def finish_row(
-        sums: int, stream: int, shift: int, bias: int, fresh: bool, target: int, right: int, surplus: int
-    ) -> None:
-        added, left, start, running = (_at(int(at), COLUMNS, ctypes.c_int32) for at in (sums, shift, bias, stream))
-        running[:] = (start if fresh else running) + (added << left)
-        if target:
-            _at(int(target), COLUMNS, ctypes.c_int16)[:] = ((running - surplus) >> right).clip(0, 127)
+def _interpreted_row(
+    sums: int, stream: int, shift: int, bias: int, fresh: bool, target: int, right: int, surplus: int
+) -> None:
+    added, left, start, running = (_at(int(at), COLUMNS, ctypes.c_int32) for at in (sums, shift, bias, stream))
+    running[:] = (start if fresh else running) + (added << left)
+    if target:
+        _at(int(target), COLUMNS, ctypes.c_int16)[:] = ((running - surplus) >> right).clip(0, 127)
+
+
+if INTERPRETED:  # the interpreter cannot call intrinsics
+    add_products, finish_row = _interpreted_products, _interpreted_row

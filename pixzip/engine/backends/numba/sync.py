@@ -5,15 +5,14 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
-from pixcodecs.compiled import compiled
+from pixcodecs.compiled import compiled, intrinsic
 
 #: Looks at the counter before a waiting thread offers its core to others: a few microseconds.
 SPINS = 2000
 _SPINS = SPINS
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _add(context: Any, address: Any, value: Any) -> Any:
     """Atomically add to the int64 at an address; return its value before."""
 
@@ -25,7 +24,7 @@ def _add(context: Any, address: Any, value: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _read(context: Any, address: Any) -> Any:
     """Atomically read the int64 at an address."""
 
@@ -36,7 +35,7 @@ def _read(context: Any, address: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _offer_core(context: Any) -> Any:
     """Let another thread run on this core (POSIX sched_yield)."""
 

@@ -15,7 +15,9 @@ from pixzip.models.wavefront.weights import STREAM_FRACTION
 
 _ROWS, _COLUMNS, _STREAM_FRACTION = ROWS, COLUMNS, STREAM_FRACTION
 
-Int16, Int32, Int64 = NDArray[np.int16], NDArray[np.int32], NDArray[np.int64]
+Int16 = NDArray[np.int16]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 
 
 class Matrix(NamedTuple):

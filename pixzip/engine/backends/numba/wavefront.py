@@ -11,7 +11,7 @@ from pixzip.engine.backends.numba import loop, rows
 from pixzip.engine.backends.numba.mixture import Mixtures
 from pixzip.engine.backends.numba.operands import Operands
 from pixzip.engine.backends.numba.trunk import Scratch
-from pixzip.engine.batch import Samples, Segment
+from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING, Step
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.taps import MASK_B
@@ -38,7 +38,10 @@ class CompiledWavefront(Wavefront):
         self.pixels = np.zeros((s.buffer_pixels, c), np.uint16)
         self.rings = np.zeros((operands.blocks, RING * m + 1, operands.width), np.int16)
         self.step_pixels = loop.StepPixels(
-            *(np.zeros(m, np.int64) for _ in range(3)), np.zeros((m, len(MASK_B)), np.int64)
+            image=np.zeros(m, np.int64),
+            y=np.zeros(m, np.int64),
+            address=np.zeros(m, np.int64),
+            taps=np.zeros((m, len(MASK_B)), np.int64),
         )
         self.scratch = Scratch(
             np.zeros((m, operands.features), np.int16), np.zeros((m, operands.width), np.int16),
@@ -47,23 +50,19 @@ class CompiledWavefront(Wavefront):
             np.zeros((threads, 4, 16), np.int32),
         )  # fmt: skip
         self.mixtures = Mixtures(
-            *(np.zeros((m, k), np.int32) for _ in range(3)), np.zeros(m, np.int32), np.full(m, 255, np.int32),
-            *(np.zeros((m, c), np.int32) for _ in range(3)), np.zeros((m, operands.head_width), np.int16),
-            np.zeros((m, operands.outputs), np.int32),
+            weights=np.zeros((m, k), np.int32), means=np.zeros((m, k), np.int32), slopes=np.zeros((m, k), np.int32),
+            units=np.zeros(m, np.int32), tops=np.full(m, 255, np.int32), centre=np.zeros((m, c), np.int32),
+            known=np.zeros((m, c), np.int32), fine=np.zeros((m, c), np.int32),
+            inputs=np.zeros((m, operands.head_width), np.int16), outputs=np.zeros((m, operands.outputs), np.int32),
         )  # fmt: skip
         self._freqs = np.zeros((m, BINS), np.float32)
 
     def __iter__(self) -> Iterator[Step]:
-        sizes = range(len(self.schedule.sizes))
+        p = self.step_pixels
         for t in range(self.steps):
-            counts = [loop.in_flight(self.places, n, t)[1] for n in sizes]
-            if not sum(counts):
-                continue
-            starts = np.cumsum([0, *counts])
-            segments = [Segment(n, slice(int(starts[n]), int(starts[n + 1]))) for n in sizes if counts[n]]
-            p, m = self.step_pixels, int(starts[-1])
-            loop.fill(self.places, t, 0, 1, self.rings.shape[1] - 1, p)
-            yield Step(t, segments, p.image[:m], p.address[:m], 0, p.taps[:m])
+            if segments := self.schedule.segments(t):
+                m, _, _ = loop.fill(self.places, t, 0, 1, self.rings.shape[1] - 1, p)
+                yield Step(t, segments, p.image[:m], p.address[:m], 0, p.taps[:m])
 
     def begin(self, step: Step) -> None:
         self._now = step
