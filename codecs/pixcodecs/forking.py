@@ -85,6 +85,17 @@ class Lock:
         self._lock.release()
 
 
+class Turn(Lock):
+    """A `Lock` that a caller may find taken and go on without."""
+
+    def take(self) -> bool:
+        """Whether the lock was free and is now the caller's; `leave` gives it back."""
+        return self._lock.acquire(blocking=False)
+
+    def leave(self) -> None:
+        self._lock.release()
+
+
 class Guard:
     """A reentrant lock that a fork waits for, see `wait_for`."""
 

@@ -5,6 +5,8 @@ This is numba's cache [1], an index and files of machine code for each function,
 - A folder or file that another user can write is not used; see `trusted`.
 - Every file begins with the SHA-256 of the rest, which is compared before anything is unpickled.  A damaged file is
   thrown away and made anew.
+- A kernel is out of date when any module of its package, or of this one, has changed: it contains the functions that
+  it calls and the numbers that it uses, wherever they are defined.
 - Kernels are read from all of the `places`, and written to the first that can be written.  If there is none, every
   process compiles what it needs; a warning says so, once.
 
@@ -21,6 +23,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,23 @@ from numba.misc.appdirs import AppDirs
 from pixcodecs import trusted
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@lru_cache
+def _sources(package: str) -> str:
+    """SHA-256 of all modules of a package and of this one.
+
+    Raises:
+        OSError: a module cannot be read.
+    """
+    found = hashlib.sha256()
+    for name in sorted({package, __name__.partition(".")[0]}):
+        module = sys.modules[name]
+        folders = getattr(module, "__path__", None)
+        own = [Path(module.__file__ or "")]
+        for file in sorted(f for folder in folders for f in Path(folder).rglob("*.py")) if folders else own:
+            found.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def places(source: Path) -> dict[str, Path]:
@@ -189,7 +209,7 @@ class KernelCache(Cache):
         Raises:
             OSError: the folder is no place for kernels, or the source cannot be read.
         """
-        stamp = numba.__version__, hashlib.sha256(self._source.read_bytes()).hexdigest()
+        stamp = numba.__version__, _sources(self._py_func.__module__.partition(".")[0])
         return _Store(folder, self._impl.filename_base, stamp)
 
     def flush(self) -> None:

@@ -36,7 +36,7 @@ class _State:
 
     def __init__(self) -> None:
         #: Held by the caller whose calls run in parallel; other callers' run one after another.
-        self.busy = threading.Lock()
+        self.busy = forking.Turn()
         self.queues: list[queue.SimpleQueue[_Task]] = []
         self.wanted: int | None = None
 
@@ -106,7 +106,7 @@ def parallel(calls: Sequence[Callable[[], Any]]) -> bool:
         calls[0]()
         return True
     state = _state
-    if not state.busy.acquire(blocking=False):
+    if not state.busy.take():
         return False
     interrupt: BaseException | None = None
     tasks = [_Task(call) for call in calls]
@@ -121,7 +121,7 @@ def parallel(calls: Sequence[Callable[[], Any]]) -> bool:
                 except BaseException as e:  # noqa: BLE001 (raised again below)
                     interrupt = e
     finally:
-        state.busy.release()
+        state.busy.leave()
     for error in (interrupt, *(task.error for task in tasks)):
         if error:
             raise error

@@ -80,8 +80,8 @@ def mixtures(part, channel, heads, hidden, own, sums, m):
             a[j] = max(np.int32(0), min(np.int32(127), value >> _STREAM_FRACTION))
     out = heads.out
     layer(
-        m.inputs, own, out.weight[channel], out.shift[channel], out.bias[channel], True, m.outputs, sums[part],
-        m.inputs[:0], own, 0,
+        m.inputs, own, out.weight[channel], out.shift[channel], out.bias[channel], np.int64(1), m.outputs, sums[part],
+        m.inputs[:0], own, np.int64(0),
     )  # fmt: skip
     for i in range(hidden.shape[0]):
         row = m.outputs[i]

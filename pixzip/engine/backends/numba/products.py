@@ -52,11 +52,11 @@ def finish_row(context: Any, sums: Any, stream: Any, shift: Any, bias: Any, fres
     Args:
         sums, stream, shift, bias: addresses of (16,) int32; the stream becomes ``(bias if fresh else stream) +
             (sums << shift)``.
-        fresh: bool.
+        fresh: 1 or 0.
         target: address of (16,) int16 for ``clamp((stream - surplus) >> right, 0, 127)``; 0 if there is no need.
         right, surplus: int64.
     """
-    return types.void(*[types.int64] * 4, types.boolean, *[types.int64] * 3), _finish_row
+    return types.void(*[types.int64] * 4, *[types.int64] * 4), _finish_row
 
 
 def _finish_row(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
@@ -71,7 +71,7 @@ def _finish_row(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         one = b.insert_element(ir.Constant(_SUMS, ir.Undefined), b.trunc(number, _I32), ir.Constant(_I32, 0))
         return b.shuffle_vector(one, ir.Constant(_SUMS, ir.Undefined), ir.Constant(_SUMS, [0] * COLUMNS))
 
-    before = load(b.select(b.trunc(fresh, ir.IntType(1)), bias, stream))
+    before = load(b.select(b.icmp_signed("!=", fresh, ir.Constant(_I64, 0)), bias, stream))
     after = b.add(before, b.shl(load(sums), load(shift)))
     b.store(after, b.inttoptr(stream, _SUMS.as_pointer())).align = 4
     with b.if_then(b.icmp_signed("!=", target, ir.Constant(_I64, 0))):
@@ -137,7 +137,7 @@ def _interpreted_products(a: int, b: int, c: int, d: int, weights: int, pairs: i
 
 
 def _interpreted_row(
-    sums: int, stream: int, shift: int, bias: int, fresh: bool, target: int, right: int, surplus: int
+    sums: int, stream: int, shift: int, bias: int, fresh: int, target: int, right: int, surplus: int
 ) -> None:
     added, left, start, running = (_at(int(at), COLUMNS, ctypes.c_int32) for at in (sums, shift, bias, stream))
     running[:] = (start if fresh else running) + (added << left)

@@ -28,7 +28,7 @@ def begin(count, places, network, rings, p, scratch, m, pixels):
         pixels, places.inside, p.address[:count], p.image[:count], places.offsets, places.units, places.levels,
         m.centre, own.features,
     )  # fmt: skip
-    trunk(0, network, rings, p.taps[:count], own)
+    trunk(np.int64(0), network, rings, p.taps[:count], own)
 
 
 @compiled
@@ -44,7 +44,7 @@ def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
             m.weights[:count], m.means[:count], m.slopes[:count], m.units[:count], m.tops[:count], m.centre[:count],
             m.known[:count], m.fine[:count], m.inputs[:count], m.outputs[:count],
         )  # fmt: skip
-        mixtures(0, channel, heads, scratch.hidden[:count], scratch.own[:count], scratch.sums, mine)
+        mixtures(np.int64(0), channel, heads, scratch.hidden[:count], scratch.own[:count], scratch.sums, mine)
     shift = 4 * (digits - 1 - before)
     c = np.empty(17, np.int64)
     for i in range(count):

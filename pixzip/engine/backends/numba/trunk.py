@@ -80,7 +80,7 @@ def layer(source, places, weight, shift, bias, fresh, stream, sums, target, targ
         source: (R, 2 K') int16 inputs.
         places: (M, T) int64: the rows of `source` that the taps of each pixel read.
         weight, shift, bias: see `Matrix`.
-        fresh: whether the stream starts with the bias.
+        fresh: 1 if the stream starts with the bias, else 0.
         stream: (M, N) int32 in units of 2^-STREAM_FRACTION activation steps.
         sums: (4, 16) int32 scratch.
         target: (R, N) int16 for activations; without rows if there is no need for them.
@@ -124,9 +124,10 @@ def trunk(part, network, rings, taps, s):
         taps: (M, T) int64 rows of the rings.
     """
     sums, nothing = s.sums[part], s.features[:0]
+    no, yes, plain = np.int64(0), np.int64(1), np.int64(0)  # literals would compile a layer for each value
     x, blocks, mixing = network.input, network.blocks, network.mixing
     layer(
-        s.features, s.own, x.weight, x.shift, x.bias, True, s.stream, sums, rings[0], taps, network.finer
+        s.features, s.own, x.weight, x.shift, x.bias, yes, s.stream, sums, rings[0], taps, network.finer
     )  # fmt: skip
     for b in range(rings.shape[0]):
         last = b == rings.shape[0] - 1
@@ -140,16 +141,16 @@ def trunk(part, network, rings, taps, s):
                 target, places = s.activations, s.own
             if k == 0:
                 layer(
-                    rings[b], taps, blocks.weight[b], blocks.shift[b], blocks.bias[b], False, s.stream, sums,
-                    target, places, 0,
+                    rings[b], taps, blocks.weight[b], blocks.shift[b], blocks.bias[b], no, s.stream, sums,
+                    target, places, plain,
                 )  # fmt: skip
                 continue
             i = b * network.per_block + k - 1
             source = s.activations if k % 2 else s.others
             layer(
-                source, s.own, mixing.weight[i], mixing.shift[i], mixing.bias[i], False, s.stream, sums,
-                target, places, 0,
+                source, s.own, mixing.weight[i], mixing.shift[i], mixing.bias[i], no, s.stream, sums,
+                target, places, plain,
             )  # fmt: skip
     h = network.hidden
     source = s.others if network.per_block % 2 else s.activations
-    layer(source, s.own, h.weight, h.shift, h.bias, True, s.hidden, sums, nothing, s.own, 0)
+    layer(source, s.own, h.weight, h.shift, h.bias, yes, s.hidden, sums, nothing, s.own, plain)
