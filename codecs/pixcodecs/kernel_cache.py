@@ -6,7 +6,7 @@ This is numba's cache [1], an index and files of machine code for each function,
 - Every file begins with the SHA-256 of the rest, which is compared before anything is unpickled.  A damaged file is
   thrown away and made anew.
 - Kernels are read from all of the `places`, and written to the first that can be written.  If there is none, every
-  process compiles what it needs; a warning says so, once.
+  process compiles what it needs; a warning says so, once.  If NUMBA_CACHE_DIR can be written, no other is read.
 
 [1] numba.core.caching, https://numba.readthedocs.io/en/stable/developer/caching.html
 """
@@ -47,10 +47,21 @@ def places(source: Path) -> dict[str, Path]:
     found["user"] = Path(AppDirs("pixzip", appauthor=False).user_cache_dir) / below
     with contextlib.suppress(OSError):  # no folder for temporary files
         temporary = Path(tempfile.gettempdir())
-        if temporary != Path.cwd():  # Python's last resort
-            user = os.geteuid() if hasattr(os, "geteuid") else "kernels"
-            found["temporary"] = temporary / f"pixzip-{user}" / below
+        own = temporary / f"pixzip-{os.geteuid() if hasattr(os, 'geteuid') else 'kernels'}"
+        if temporary != Path.cwd() and not own.is_symlink():  # the current folder is Python's last resort
+            found["temporary"] = own / below
     return found
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it, so that only this user can write to them.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.parent.exists():
+        _make(folder.parent)
+    folder.mkdir(mode=0o755, exist_ok=True)
 
 
 def _opened(folder: Path) -> Path:
@@ -184,11 +195,15 @@ class KernelCache(Cache):
         """The preferred folder, which numba's statistics show."""
         return str(next(iter(places(self._source).values())))
 
-    def _store(self, folder: Path) -> _Store:
+    def _store(self, folder: Path, make: bool = False) -> _Store:
         """
+        Args:
+            make: whether to make the folder if there is none.
         Raises:
             OSError: the folder is no place for kernels, or the source cannot be read.
         """
+        if make:
+            _make(folder)
         stamp = numba.__version__, hashlib.sha256(self._source.read_bytes()).hexdigest()
         return _Store(folder, self._impl.filename_base, stamp)
 
@@ -201,9 +216,10 @@ class KernelCache(Cache):
         if not self._enabled:
             return None
         key = self._index_key(sig, target_context.codegen())
-        for folder in places(self._source).values():
+        for chosen_by, folder in places(self._source).items():
+            by_user = chosen_by == "NUMBA_CACHE_DIR"
             try:
-                store = self._store(folder)
+                store = self._store(folder, make=by_user)
             except OSError:
                 continue
             try:
@@ -211,9 +227,11 @@ class KernelCache(Cache):
                 if kernel is not None:
                     return self._impl.rebuild(target_context, kernel)
             except OSError:
-                continue
+                pass  # not to be read
             except Exception:  # noqa: BLE001 (of pickle or LLVM, about a damaged file)
                 store.discard()
+            if by_user and os.access(store.folder, os.W_OK):
+                break
         return None
 
     def _save_overload(self, sig: object, data: Any) -> None:
@@ -223,8 +241,7 @@ class KernelCache(Cache):
         refused: dict[str, str] = {}
         for chosen_by, folder in places(self._source).items():
             try:
-                folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-                self._store(folder).save(key, kernel)
+                self._store(folder, make=True).save(key, kernel)
             except OSError as e:
                 refused[chosen_by] = f"{folder}: {e.strerror or e}"
                 continue

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixcodecs import forking
 from pixcodecs.errors import ModelMismatchError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ CARD = "models.json"
 FOLDERS = "PIXZIP_MODELS"
 
 _KINDS = {1: "grey", 3: "RGB"}
+#: Encloses the reading of models, for which PyTorch is imported.
+_LOADING = forking.Guard()
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def load(path: Path) -> base.Model:
         stat = path.stat()
     except OSError as e:
         raise ModelMismatchError(f"no model file at {path}: {e.strerror}") from None
-    return _load(path.resolve(), stat.st_mtime_ns, stat.st_size)
+    with _LOADING:
+        return _load(path.resolve(), stat.st_mtime_ns, stat.st_size)
 
 
 def shipped_paths() -> dict[str, Path]:

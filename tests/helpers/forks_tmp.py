@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 #: Seconds after which a child is taken to hang.
-LIMIT_S = 25
+LIMIT_S = 60
 
 
 def work(_: int = 0) -> list[bytes]:
@@ -145,7 +145,7 @@ def parent_has_coded() -> None:
         assert list(executor.map(work, [0], timeout=LIMIT_S)) == [expected]
 
 
-def parent_is_coding(children: int = 4) -> None:
+def parent_is_coding(children: int = 6) -> None:
     """Children of a process in which another thread has begun: to import, to compile or load kernels, to code."""
     import numpy as np  # noqa: F401
 
