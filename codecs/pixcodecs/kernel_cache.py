@@ -8,7 +8,7 @@ This is numba's cache [1], an index and files of machine code for each function,
 - A kernel is out of date when any module of its package, or of this one, has changed: it contains the functions that
   it calls and the numbers that it uses, wherever they are defined.
 - Kernels are read from all of the `places`, and written to the first that can be written.  If there is none, every
-  process compiles what it needs; a warning says so, once.
+  process compiles what it needs; a warning says so, once.  If NUMBA_CACHE_DIR can be written, no other is read.
 
 [1] numba.core.caching, https://numba.readthedocs.io/en/stable/developer/caching.html
 """
@@ -38,20 +38,26 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @lru_cache
-def _sources(package: str) -> str:
-    """SHA-256 of all modules of a package and of this one.
+def _digest_of(folders: tuple[str, ...]) -> str:
+    """SHA-256 of all modules in some folders and below.
 
     Raises:
         OSError: a module cannot be read.
     """
-    found = hashlib.sha256()
-    for name in sorted({package, __name__.partition(".")[0]}):
-        module = sys.modules[name]
-        folders = getattr(module, "__path__", None)
-        own = [Path(module.__file__ or "")]
-        for file in sorted(f for folder in folders for f in Path(folder).rglob("*.py")) if folders else own:
-            found.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
-    return found.hexdigest()
+    files = sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
+def _state_of(module: str, source: Path) -> tuple[str, str]:
+    """Of what a kernel was compiled: the digest of this package, and that of the kernel's package or lone module.
+
+    Raises:
+        OSError: a module cannot be read.
+    """
+    own, other = (getattr(sys.modules.get(name.partition(".")[0]), "__path__", ()) for name in (__name__, module))
+    return _digest_of(tuple(own)), _digest_of(tuple(other)) if other else hashlib.sha256(
+        source.read_bytes()
+    ).hexdigest()
 
 
 def places(source: Path) -> dict[str, Path]:
@@ -67,10 +73,21 @@ def places(source: Path) -> dict[str, Path]:
     found["user"] = Path(AppDirs("pixzip", appauthor=False).user_cache_dir) / below
     with contextlib.suppress(OSError):  # no folder for temporary files
         temporary = Path(tempfile.gettempdir())
-        if temporary != Path.cwd():  # Python's last resort
-            user = os.geteuid() if hasattr(os, "geteuid") else "kernels"
-            found["temporary"] = temporary / f"pixzip-{user}" / below
+        own = temporary / f"pixzip-{os.geteuid() if hasattr(os, 'geteuid') else 'kernels'}"
+        if temporary != Path.cwd() and not own.is_symlink():  # the current folder is Python's last resort
+            found["temporary"] = own / below
     return found
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it, so that only this user can write to them.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.parent.exists():
+        _make(folder.parent)
+    folder.mkdir(mode=0o755, exist_ok=True)
 
 
 def _opened(folder: Path) -> Path:
@@ -204,12 +221,16 @@ class KernelCache(Cache):
         """The preferred folder, which numba's statistics show."""
         return str(next(iter(places(self._source).values())))
 
-    def _store(self, folder: Path) -> _Store:
+    def _store(self, folder: Path, make: bool = False) -> _Store:
         """
+        Args:
+            make: whether to make the folder if there is none.
         Raises:
             OSError: the folder is no place for kernels, or the source cannot be read.
         """
-        stamp = numba.__version__, _sources(self._py_func.__module__.partition(".")[0])
+        if make:
+            _make(folder)
+        stamp = numba.__version__, _state_of(self._py_func.__module__, self._source)
         return _Store(folder, self._impl.filename_base, stamp)
 
     def flush(self) -> None:
@@ -221,9 +242,10 @@ class KernelCache(Cache):
         if not self._enabled:
             return None
         key = self._index_key(sig, target_context.codegen())
-        for folder in places(self._source).values():
+        for chosen_by, folder in places(self._source).items():
+            by_user = chosen_by == "NUMBA_CACHE_DIR"
             try:
-                store = self._store(folder)
+                store = self._store(folder, make=by_user)
             except OSError:
                 continue
             try:
@@ -231,9 +253,11 @@ class KernelCache(Cache):
                 if kernel is not None:
                     return self._impl.rebuild(target_context, kernel)
             except OSError:
-                continue
+                pass  # not to be read
             except Exception:  # noqa: BLE001 (of pickle or LLVM, about a damaged file)
                 store.discard()
+            if by_user and os.access(store.folder, os.W_OK):
+                break
         return None
 
     def _save_overload(self, sig: object, data: Any) -> None:
@@ -243,8 +267,7 @@ class KernelCache(Cache):
         refused: dict[str, str] = {}
         for chosen_by, folder in places(self._source).items():
             try:
-                folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-                self._store(folder).save(key, kernel)
+                self._store(folder, make=True).save(key, kernel)
             except OSError as e:
                 refused[chosen_by] = f"{folder}: {e.strerror or e}"
                 continue
