@@ -169,7 +169,6 @@ class _Store:
         if name is None:
             return None
         stamp, found, kernel = pickle.loads(_read(self.folder / name))  # noqa: S301 (only this user or root wrote it)
-        # two processes may have given the same name to different overloads
         return kernel if (stamp, found) == (self._stamp, key) else None
 
     def save(self, key: object, kernel: object) -> None:
@@ -181,9 +180,8 @@ class _Store:
             index = self._index()
         except Exception:  # noqa: BLE001 (a damaged index is replaced)
             index = {}
-        taken = set(index.values())
-        free = (n for i in range(1, len(taken) + 2) if (n := f"{self._base}.{i}.nbc") not in taken)
-        name = index.get(key) or next(free)
+        # named after the overload, so that processes that write at the same time name two overloads differently
+        name = f"{self._base}.{hashlib.sha256(repr(key).encode()).hexdigest()[:12]}.nbc"
         _write(self.folder / name, dumps((self._stamp, key, kernel)))
         _write(self._index_path, dumps((self._stamp, index | {key: name})))
 
