@@ -296,6 +296,8 @@ def test_commands_work_on_a_full_disk_with_one_line(tmp_path: Path, child_env: d
         command = [sys.executable, "-c", f"{limit}; {start}", *args, "-q"]
         done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
-        assert done.stderr.startswith("pixzip: warning: compiled kernels cannot be kept: every start of pixzip compiles them (")
+        assert done.stderr.startswith(
+            "pixzip: warning: compiled kernels cannot be kept: every start of pixzip compiles them ("
+        )
         assert done.stderr.count("\n") == 1
     assert (tmp_path / "y.ppm").read_bytes().endswith(photo(3).tobytes())
