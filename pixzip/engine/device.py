@@ -43,7 +43,7 @@ def _why_no_cuda() -> str:
     try:
         import torch
     except ModuleNotFoundError:
-        return "PyTorch is not installed (pip install 'pixzip[gpu]')"
+        return "PyTorch is not installed (pip install torch)"
     if torch.cuda._is_in_bad_fork():
         return "this process was forked from one that uses CUDA (start it by spawn)"
     return "" if torch.cuda.is_available() else "there is no CUDA device here"

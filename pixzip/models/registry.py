@@ -69,7 +69,7 @@ def named(path: str, needs: str = "") -> Any:
     except ModuleNotFoundError as e:
         if not needs or (e.name or "").partition(".")[0] != needs:
             raise
-        raise ModelMismatchError(f"this model needs {e.name}: pip install 'pixzip[{needs}]'") from None
+        raise ModelMismatchError(f"this model needs {e.name}, which is not installed: pip install {e.name}") from None
 
 
 def load(path: Path) -> Model:
