@@ -14,7 +14,7 @@ import click
 import torch
 from common import load, origin, provenance, set_threads, table, write
 
-from pixzip.models.wavefront.network import Config
+from pixzip.models.wavefront.config import Config
 from pixzip.train.loop import run
 from pixzip.train.wavefront import CONFIGS, TrainConfig, WavefrontTask
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs import threads as own_threads
 
 from pixzip import codec as pxz
 from pixzip.image.picture import Picture as AnyPicture
@@ -56,6 +57,7 @@ def load(path: Path, limit: int | None = None) -> list[tuple[str, Picture]]:
 
 def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
+    own_threads.set_threads(threads)
 
 
 def provenance(data: Sequence[Path], models: Sequence[str], threads: int) -> dict[str, Any]:
@@ -79,12 +81,26 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
 
+def costs_table(rows: list[dict[str, Any]]) -> str:
+    """The Markdown table of `bench/costs.py`: of each file the most that a reader took."""
+    lines = ["| file | bytes | processor s | MiB | slowest | outcomes |", "|---|--:|--:|--:|---|---|"]
+    for row in rows:
+        found = row["readers"]
+        slowest = max(found, key=lambda reader: found[reader]["cpu_s"])
+        peak = max(run["peak_bytes"] for run in found.values())
+        outcomes = [run["outcome"] for run in found.values()]
+        told = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
+        seconds = f"{found[slowest]['cpu_s']:.1f}"
+        lines.append(f"| {row['file']} | {row['bytes']:,} | {seconds} | {peak >> 20} | {slowest} | {told} |")
+    return "\n".join(lines)
+
+
 def origin(result: dict[str, Any]) -> str:
     """One line on provenance: command, commit, machine."""
     machine, versions = result["machine"], result["versions"]
     commit = result["commit"][:12] + (" with changes" if result["uncommitted_changes"] else "")
     return (
         f"<sub>`{result['command']}` at {commit or 'an unknown commit'}; {machine['cpu']}, {machine['cores']} cores, "
-        f"{result['threads']} thread(s), {result['device']}; torch {versions['torch']}, libjxl {versions['libjxl']}, "
-        f"Pillow {versions['pillow']}</sub>"
+        f"{result['threads']} thread(s), {result.get('device', 'cpu')}; torch {versions['torch']}, "
+        f"libjxl {versions['libjxl']}, Pillow {versions['pillow']}</sub>"
     )

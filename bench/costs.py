@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import click
 from pixcodecs.container import stack
 
-from bench.common import provenance, write
+from bench.common import costs_table, provenance, write
 from tests.helpers import costly
 
 #: The promise for a file of 1 MB: processor seconds and bytes of memory.
@@ -108,20 +108,6 @@ def measure(only: str, readers: list[str]) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table: of each file the most that a reader took."""
-    lines = ["| file | bytes | processor s | MiB | slowest | outcomes |", "|---|--:|--:|--:|---|---|"]
-    for row in rows:
-        found = row["readers"]
-        slowest = max(found, key=lambda reader: found[reader]["cpu_s"])
-        peak = max(run["peak_bytes"] for run in found.values())
-        outcomes = [run["outcome"] for run in found.values()]
-        told = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
-        seconds = f"{found[slowest]['cpu_s']:.1f}"
-        lines.append(f"| {row['file']} | {row['bytes']:,} | {seconds} | {peak >> 20} | {slowest} | {told} |")
-    return "\n".join(lines)
-
-
 def broken(rows: list[dict[str, Any]]) -> list[str]:
     """The files and readers that break the promise."""
     return [
@@ -141,7 +127,7 @@ def main(only: str, readers: str, out: Path | None) -> None:
     rows = list(measure(only, readers.split(",")))
     limits = {"limit_s": LIMIT_S, "limit_bytes": LIMIT_BYTES}
     write(out, {"benchmark": "costs", **provenance([], [], 1), **limits, "results": rows})
-    click.echo(table(rows))
+    click.echo(costs_table(rows))
     if found := broken(rows):
         raise SystemExit("\n".join(["The promise is broken:", *found]))
 

@@ -21,13 +21,14 @@ from pixcodecs.coders.registry import CODERS, RANS
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine, forms
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.base import Job
 from pixzip.engine.batch import Samples
 from pixzip.engine.order import to_coding_order
 from pixzip.engine.schedule import count_steps
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
 from pixzip.models import library
-from pixzip.models.wavefront.network import ARCHITECTURES
+from pixzip.models.wavefront.config import ARCHITECTURES
 from pixzip.models.wavefront.weights import IntegerWeights
 
 #: Dense INT8 TOP/s and memory GB/s of devices from NVIDIA's data sheets, the limits of a step.
@@ -48,7 +49,7 @@ def seconds(work: Callable[[], Any], device: str, repeats: int) -> list[float]:
 
 
 def round_trip(
-    engine: WavefrontEngine, images: list[Samples], coder: EntropyCoder, device: str, repeats: int
+    engine: SteppedEngine, images: list[Samples], coder: EntropyCoder, device: str, repeats: int
 ) -> dict[str, Any]:
     """Seconds and megapixels per second of both directions.
 
@@ -106,7 +107,7 @@ def profile(model: IntegerWeights, form: Form, images: list[Samples], device: st
 
 
 def crossover(
-    model: IntegerWeights, engine: WavefrontEngine, picture: Picture, device: str, repeats: int
+    model: IntegerWeights, engine: SteppedEngine, picture: Picture, device: str, repeats: int
 ) -> list[dict[str, Any]]:
     """Seconds of decoding squares of one photograph, on the CPU and on the device."""
     rows, plain = [], WavefrontEngine(model)
@@ -146,9 +147,7 @@ def main(
         "benchmark": "gpu", **provenance([images], [model], torch.get_num_threads()),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "repeats": repeats, "forms": {},
     }  # fmt: skip
-    for make in (
-        forms(WavefrontEngine(weights, device, compiled=False)) if device == "cuda" else [lambda e: Steps(e.layers)]
-    ):
+    for make in forms(TensorEngine(weights, device)) if device == "cuda" else [lambda e: Steps(e.layers)]:
         engine = DeviceEngine(weights, device, make)
         form = engine.form
         if form is None:

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/figures.md, and the plot, from bench/results; nothing is measured here.
+"""Write the tables of README.md and docs/, and the plot, from bench/results; nothing is measured here.
 
 The sizes of a set of images come from `pixzip bench SET -o bench/results/SET`; each other benchmark has one file.
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import matplotlib as mpl
-from common import JXL, RESULTS, ROOT, origin, table
+from common import JXL, RESULTS, ROOT, costs_table, origin, table
 
 from pixzip.report.codecs import REFERENCE
 from pixzip.report.plot import Panel, Point, rate_speed
@@ -143,6 +143,22 @@ def times(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def robustness(results: list[dict[str, Any]]) -> str:
+    """The text of `docs/robustness.md`: outcomes of the fuzzer, and costs of the worst files."""
+    by_kind = {result["benchmark"]: result for result in results}
+    parts = []
+    if fuzz := by_kind.get("fuzz"):
+        slowest_s, peak = fuzz["slowest"]["cpu_s"], fuzz["peak_over_start_mib"]
+        about = f"Of {fuzz['count']:,} damaged and forged files, {len(fuzz['findings'])} broke a promise."
+        about += f" The slowest took {slowest_s} s of processor time, and memory grew by at most {peak} MiB:"
+        outcomes = sorted(fuzz["outcomes"].items(), key=lambda outcome: -outcome[1])
+        parts += [about, table(["outcome", "files"], [[name, f"{n:,}"] for name, n in outcomes]), origin(fuzz)]
+    if costs := by_kind.get("costs"):
+        parts += ["The costliest files of 1 MB that are known, and of each the most that a reader took:"]
+        parts += [costs_table(costs["results"]), origin(costs)]
+    return "\n\n".join(parts)
+
+
 def rewrite(page: Path, text: str) -> None:
     """Replace the text between a page's markers.
 
@@ -160,12 +176,14 @@ def rewrite(page: Path, text: str) -> None:
 @click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
-    """Rewrite README.md and docs/figures.md between their markers, and the plot."""
+    """Rewrite README.md, docs/figures.md and docs/robustness.md between their markers, and the plot."""
     found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))
     rewrite(root / "docs" / "figures.md", times(found))
+    if text := robustness(found):
+        rewrite(root / "docs" / "robustness.md", text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 

@@ -5,6 +5,8 @@ Importing this package registers `.pxz` files with Pillow.  PyTorch is imported 
 
 from typing import TYPE_CHECKING, Any
 
+from pixcodecs import forking as _forking  # noqa: F401 (from now on, forks wait for what they must not interrupt)
+
 from pixzip.adapters import pillow as _pillow_plugin
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from types import FrameType, TracebackType
 
 from pixzip.io import outlets, signals
@@ -43,7 +44,9 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
             signal.signal(number, _end)
     from pixzip import cli
+    from pixzip.cli.errors import show_warning
 
+    warnings.showwarning = show_warning
     cli.main(prog_name="pixzip")
 
 

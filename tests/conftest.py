@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
+from pixcodecs import threads
 
 import pixzip
 from pixzip import codec, image
@@ -32,7 +33,9 @@ hypothesis.settings.load_profile("pixzip")
 
 def pytest_configure() -> None:
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, min(2, CORES // processes)))
+    count = max(1, min(2, CORES // processes))
+    torch.set_num_threads(count)
+    threads.set_threads(count)
 
 
 def pytest_report_header() -> list[str]:
@@ -41,7 +44,7 @@ def pytest_report_header() -> list[str]:
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return [
         f"versions: python {platform.python_version()}, {versions}",
-        f"pixzip: {list(pixzip.__path__)}, {torch.get_num_threads()} threads on {CORES} cores, CUDA: {cuda}",
+        f"pixzip: {list(pixzip.__path__)}, {threads.get_threads()} threads on {CORES} cores, CUDA: {cuda}",
     ]
 
 

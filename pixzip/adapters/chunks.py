@@ -7,7 +7,6 @@ import PyTorch, so that an array's metadata can be read without it.
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from pixcodecs.container import stack
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.container.limits import MAX_SIDE
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
+from pixcodecs.forking import cached_property
 from pixcodecs.primitives import Reader, crc32, varint
 
 from pixzip.io import arguments

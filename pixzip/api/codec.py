@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import MAX_PIXELS
+from pixcodecs.forking import cached_property
 
 from pixzip import codec
 from pixzip.codec.bits_map import pixel_bits

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pixcodecs.errors import PixzipError
 
@@ -32,6 +33,11 @@ def report(name: str | None, error: BaseException) -> None:
     name = name or (error.filename if isinstance(error, OSError) else None)
     where = f"{name}: " if name else ""
     say(f"pixzip: {where}{text_of(error)}")
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as a line on standard error; takes the place of `warnings.showwarning`."""
+    say(f"pixzip: warning: {message}")
 
 
 @contextmanager

@@ -68,6 +68,11 @@ class _Group(click.Group):
         except FILE_ERRORS as e:
             report(None, e)
             ctx.exit(EXIT_ERROR)
+        except ModuleNotFoundError as e:
+            if (e.name or "").partition(".")[0] != "torch":
+                raise
+            report(None, PixzipError("this needs PyTorch, which is not installed: pip install torch"))
+            ctx.exit(EXIT_ERROR)
         except outlets.StandardOutputError as e:
             e.add_note(signals.text())
             raise

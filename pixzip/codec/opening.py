@@ -1,12 +1,11 @@
 """An open `.pxz` file, parsed once: header, positions of tiles, and blocks on demand."""
 
-from functools import cached_property
-
 from pixcodecs.container import image as container
 from pixcodecs.container import memory
 from pixcodecs.container.image import Buffer
 from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import BitstreamError, PixzipError
+from pixcodecs.forking import cached_property
 
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Frame, frame_of

@@ -1,32 +1,61 @@
 """Devices, and the cached engines on them."""
 
+import ctypes
+import sys
+from contextlib import suppress
 from functools import lru_cache
-from importlib import import_module
 
+from pixcodecs import forking
 from pixcodecs.errors import PixzipError
 
 from pixzip.engine.base import Engine
 from pixzip.models.base import Model
-from pixzip.models.registry import ARCHITECTURES
+from pixzip.models.registry import ARCHITECTURES, named
+
+#: Encloses the making of engines: modules are imported, kernels compiled, and libraries used for the first time.
+_MAKING = forking.Guard()
 
 
 def resolve_device(name: str = "auto") -> str:
     """The device's name for PyTorch: "auto" takes CUDA if there is a CUDA device.
 
+    A forked child cannot use CUDA if its parent has.
+
     Raises:
         PixzipError: CUDA is requested but not available.
     """
-    import torch
-
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device is {name!r}, expected auto, cpu or cuda")
     if name == "cpu":
         return name
-    if torch.cuda.is_available():
+    missing = _why_no_cuda()
+    if not missing:
         return "cuda"
     if name == "cuda":
-        raise PixzipError("device cuda asked for, but there is no CUDA device here: use --device cpu")
+        raise PixzipError(f"device cuda asked for, but {missing}: use --device cpu")
     return "cpu"
+
+
+def _why_no_cuda() -> str:
+    """The reason why CUDA cannot be used here; "" if it can.  PyTorch is imported only where there is a driver."""
+    if "torch" not in sys.modules and not _has_driver():
+        return "there is no CUDA device here"
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return "PyTorch is not installed (pip install torch)"
+    if torch.cuda._is_in_bad_fork():
+        return "this process was forked from one that uses CUDA (start it by spawn)"
+    return "" if torch.cuda.is_available() else "there is no CUDA device here"
+
+
+def _has_driver() -> bool:
+    """Whether the library of a CUDA driver is installed."""
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        with suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
 
 
 def coding_device(name: str = "auto") -> str:
@@ -54,8 +83,8 @@ class _ByDigest:
 
 def engine_class(model: Model, device: str) -> type[Engine]:
     """The class of the engine that runs a model on "cpu" or "cuda"."""
-    module, _, name = ARCHITECTURES[model.architecture].engines[device].partition(":")
-    found: type[Engine] = getattr(import_module(module), name)
+    architecture = ARCHITECTURES[model.architecture]
+    found: type[Engine] = named(architecture.engines[device], "torch" if device == "cuda" else architecture.needs)
     return found
 
 
@@ -66,4 +95,5 @@ def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
 
 def engine(model: Model, device: str) -> Engine:
     """The cached engine of a model on a device, named as for `resolve_device`."""
-    return _engine(_ByDigest(model), model.known_answer, resolve_device(device))
+    with _MAKING:
+        return _engine(_ByDigest(model), model.known_answer, resolve_device(device))

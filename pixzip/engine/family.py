@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs import forking, threads
 from pixcodecs.coders import base as coders
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
@@ -19,6 +20,10 @@ from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.loop import run
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.family.weights import FixedWeights
+
+if (_chosen := threads.chosen()) is not None:
+    torch.set_num_threads(_chosen)  # PyTorch was not imported when it was chosen
+forking.in_children(lambda: torch.set_num_threads(1))  # its threads are those of OpenMP, for which a child would wait
 
 
 class FamilyEngine(Engine):

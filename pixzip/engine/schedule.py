@@ -105,6 +105,11 @@ class Schedule:
         count = np.maximum(0, np.minimum(self.height - 1, t // SLOPE) - first + 1)
         return first, count, np.cumsum(count) - count
 
+    def segments(self, t: int) -> list[Segment]:
+        """The images in flight at step `t`, and the places of their pixels in it."""
+        _, count, start = self._in_flight(t)
+        return self._segments(count, start)
+
     @staticmethod
     def _segments(count: Indices, start: Indices) -> list[Segment]:
         return [Segment(int(i), slice(int(start[i]), int(start[i] + count[i]))) for i in np.flatnonzero(count)]

@@ -1,21 +1,19 @@
-"""The engine of wavefront models, which codes a batch diagonal by diagonal."""
+"""Engines of wavefront models, which code a batch diagonal by diagonal."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pixcodecs.coders import base as coders
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
-from pixzip.engine.backends.base import Wavefront
-from pixzip.engine.backends.numba.wavefront import compiled_wavefront
-from pixzip.engine.backends.torch import gemm
-from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.backends.torch.wavefront import TensorWavefront
+from pixzip.engine.backends.base import Wavefront, common_digits
+from pixzip.engine.backends.numba import coding, loop
+from pixzip.engine.backends.numba.operands import operands
+from pixzip.engine.backends.numba.wavefront import CompiledWavefront
 from pixzip.engine.base import Engine, Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike, batches
@@ -23,27 +21,9 @@ from pixzip.engine.crossover import crossover
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.loop import run
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.stages.base import IDENTITY
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.wavefront.weights import IntegerWeights
-
-
-def wavefront(
-    layers: Layers,
-    sizes: list[tuple[int, int]],
-    compiled: bool | None = None,
-    precisions: Sequence[Precision] | None = None,
-) -> Wavefront:
-    """The fastest wavefront for the layers' device, unless `compiled` decides.
-
-    Raises:
-        ValueError: compiled kernels are requested on a device other than a CPU.
-    """
-    possible = layers.products.device.type == "cpu"
-    if compiled and not possible:
-        raise ValueError("compiled kernels need a CPU")
-    if possible if compiled is None else compiled:
-        return compiled_wavefront(layers, sizes, precisions)
-    return TensorWavefront(layers, sizes, precisions)
 
 
 def at_once(jobs: Sequence[Job]) -> list[list[int]]:
@@ -56,37 +36,22 @@ def at_once(jobs: Sequence[Job]) -> list[list[int]]:
     return parts
 
 
-class WavefrontEngine(Engine):
-    """One wavefront model on one device, ready to code."""
+class SteppedEngine(Engine):
+    """A wavefront model whose batches run step by step, with rows of frequencies for any stage and coder."""
 
     model: IntegerWeights
 
-    def __init__(
-        self, model: IntegerWeights, device: str = "cpu", backend: str | None = None, compiled: bool | None = None
-    ) -> None:
+    def check(self, by: str) -> None:
         """
         Args:
-            device: "cpu" or "cuda".
-            backend: a name in `gemm.BACKENDS`; None takes the fastest exact one.
-            compiled: whether to use compiled kernels; None uses them where they exist.
+            by: what computes here, for the error's text.
         Raises:
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
-        self.model = model
-        shapes = Layers.shapes(model)
-        target = torch.device(device)
-        if backend is None:
-            products = gemm.choose(target, shapes)
-        else:
-            products = gemm.BACKENDS[backend](target)
-            if gemm.self_test(products, shapes) is None:
-                raise ModelMismatchError(f"backend {backend} is not exact on this machine")
-        self.layers = Layers(model, products)
-        self.compiled = compiled
-        if model.known_answer and self.known_answer() != model.known_answer:
+        if self.model.known_answer and self.known_answer() != self.model.known_answer:
             raise ModelMismatchError(
-                f"this machine computes other frequencies than model {model.model_id.hex()} should give "
-                f"(backend {products.name} on {device}): nothing was coded"
+                f"this machine computes other frequencies than model {self.model.model_id.hex()} should give "
+                f"({by}): nothing was coded"
             )
 
     @classmethod
@@ -101,9 +66,9 @@ class WavefrontEngine(Engine):
         with crossover().timed(chosen, steps, pixels):
             yield chosen
 
+    @abstractmethod
     def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
         """The model's state over images of (height, width)."""
-        return wavefront(self.layers, sizes, self.compiled, precisions)
 
     def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
         return self.batch([job.size for job in jobs], [job.precision for job in jobs])
@@ -136,12 +101,7 @@ class WavefrontEngine(Engine):
         batch = self._batch_of(jobs)  # allocated last, so that an invalid payload takes no memory
         run(batch, decoding, jobs[0].stage, progress)
         decoding.check_exhausted()
-        images = [batch.samples(i) for i in range(len(jobs))]
-        for samples, job in zip(images, jobs, strict=True):
-            depth = job.precision.depth
-            if depth % 4 and int(samples.max()) >> depth:
-                raise BitstreamError(f"payload damaged: a sample of {samples.max()} in {depth} bits")
-        return images
+        return [_checked(batch.samples(i), job) for i, job in enumerate(jobs)]
 
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
         maps: dict[int, NDArray[np.float64]] = {}
@@ -165,12 +125,80 @@ class WavefrontEngine(Engine):
         return [batch.samples(i) for i in range(len(sizes))]
 
 
-def with_known_answer(model: IntegerWeights) -> IntegerWeights:
-    """The same weights with the known answer that every machine must reproduce.
-
-    The answer is computed by float32 tensor operations, the plainest form, and verified by this machine's fastest.
+def _checked(samples: Samples, job: Job) -> Samples:
     """
-    plain = WavefrontEngine(replace(model, known_answer=""), backend="float32", compiled=False)
-    sealed = replace(model, known_answer=plain.known_answer())
-    WavefrontEngine(sealed)
-    return sealed
+    Raises:
+        BitstreamError: a sample has more bits than its depth.
+    """
+    depth = job.precision.depth
+    if depth % 4 and int(samples.max()) >> depth:
+        raise BitstreamError(f"payload damaged: a sample of {samples.max()} in {depth} bits")
+    return samples
+
+
+class WavefrontEngine(SteppedEngine):
+    """A wavefront model on the CPU: the compiled loop, and steps where a stage or coder needs rows."""
+
+    def __init__(self, model: IntegerWeights, device: str = "cpu") -> None:
+        """
+        Args:
+            device: "cpu".
+        Raises:
+            ModelMismatchError: this machine does not reproduce the model's known answer.
+        """
+        self.model, self.operands = model, operands(model)
+        self.check("compiled kernels")
+
+    def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
+        return CompiledWavefront(self.model.config, self.operands, sizes, precisions)
+
+    def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
+        payloads: dict[int, bytes] = {}
+        for chosen in _parts(jobs):
+            some = [jobs[i] for i in chosen]
+            if not _in_loop(some[0]):
+                payloads |= zip(chosen, super().encode(some, progress), strict=True)
+                continue
+            for few in at_once(some):
+                finished = coding.coded(self.model.config, self.operands, [some[i] for i in few], loop.ENCODE, progress)
+                for places, part in finished:
+                    payloads |= zip((chosen[few[p]] for p in places), part.payloads(), strict=True)
+        return [payloads[i] for i in range(len(jobs))]
+
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        found: dict[int, Samples] = {}
+        for chosen in _parts(jobs):
+            some = [jobs[i] for i in chosen]
+            if not _in_loop(some[0]):
+                found |= zip(chosen, super().decode(some, progress), strict=True)
+                continue
+            for places, part in coding.coded(self.model.config, self.operands, some, loop.DECODE, progress):
+                found |= zip((chosen[p] for p in places), part.samples(), strict=True)
+        return [_checked(found[i], job) for i, job in enumerate(jobs)]
+
+    def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
+        maps: dict[int, NDArray[np.float64]] = {}
+        for chosen in alike(jobs, lambda job: job.stage is IDENTITY):
+            some = [jobs[i] for i in chosen]
+            if some[0].stage is not IDENTITY:
+                maps |= zip(chosen, super().nll_maps(some, progress), strict=True)
+                continue
+            for places, part in coding.coded(self.model.config, self.operands, some, loop.MEASURE, progress):
+                maps |= zip((chosen[p] for p in places), part.maps(), strict=True)
+        return [maps[i] for i in range(len(jobs))]
+
+
+def _in_loop(job: Job) -> bool:
+    """Whether the compiled loop codes a job."""
+    return job.stage is IDENTITY and coding.codes(job)
+
+
+def _parts(jobs: Sequence[Job]) -> list[list[int]]:
+    """Positions of the jobs of each coder that the compiled loop codes, and of the others.
+
+    Raises:
+        ValueError: the precisions have different numbers of digits.
+    """
+    if jobs:
+        common_digits([job.precision for job in jobs])
+    return alike(jobs, lambda job: job.coder.name if _in_loop(job) else "")

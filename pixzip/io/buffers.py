@@ -6,8 +6,8 @@ vanished is an error of this file.
 
 import io
 import os
-import threading
 
+from pixcodecs import forking
 from pixcodecs.errors import BitstreamError
 
 #: Bytes that a short slice reads at once, so that parsers can take a file byte by byte.
@@ -15,7 +15,7 @@ _WINDOW_BYTES = 1 << 16
 #: Most bytes that systems read in one call.
 _CALL_BYTES = 1 << 30
 #: Held while a position is set and used, on systems that cannot read at a position.
-_SEEKING = threading.Lock()
+_SEEKING = forking.Lock()
 
 
 class FileBuffer:

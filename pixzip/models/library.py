@@ -16,6 +16,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixcodecs import forking
 from pixcodecs.errors import ModelMismatchError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ CARD = "models.json"
 FOLDERS = "PIXZIP_MODELS"
 
 _KINDS = {1: "grey", 3: "RGB"}
+#: Encloses the reading of models, for which PyTorch is imported.
+_LOADING = forking.Guard()
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,10 @@ def load(path: Path) -> base.Model:
         found = path.stat()
     except (OSError, ValueError) as e:
         raise ModelMismatchError(f"no model file at {path}: {getattr(e, 'strerror', None) or e}") from None
-    if stat.S_ISREG(found.st_mode):
-        return _load(path.absolute(), found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-    once = _read_once(path.absolute(), found.st_dev, found.st_ino)
+    with _LOADING:
+        if stat.S_ISREG(found.st_mode):
+            return _load(path.absolute(), found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+        once = _read_once(path.absolute(), found.st_dev, found.st_ino)
     if isinstance(once, ModelMismatchError):
         raise once
     return once

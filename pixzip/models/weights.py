@@ -4,12 +4,12 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.container.image import MODEL_ID_BYTES
+from pixcodecs.forking import cached_property
 from safetensors.numpy import save
 
 

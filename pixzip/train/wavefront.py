@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixzip.engine.wavefront import with_known_answer
+from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models.registry import load_wavefront
+from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.export import export, quantised, training_view
-from pixzip.models.wavefront.network import Config, WavefrontPixelCNN
+from pixzip.models.wavefront.network import WavefrontPixelCNN
 from pixzip.models.wavefront.weights import EXACT_FLOAT32, IntegerWeights, stream_bounds
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import Picture, read_images, split_held_out

@@ -17,7 +17,7 @@ import pixzip.numcodecs
 import pixzip.zarr
 from pixzip.adapters import chunks
 from pixzip.adapters.chunks import axes_of
-from pixzip.engine.wavefront import with_known_answer
+from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models import library
 from pixzip.numcodecs import Pixzip
 from pixzip.zarr import PixzipCodec

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from pixcodecs import threads
 
 from pixzip import codec, image
 from pixzip.cli import progress
@@ -181,17 +181,17 @@ def test_the_bar_counts_bytes_of_all_files(
 
 
 def test_threads_are_those_of_the_pools(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, found = torch.get_num_threads(), []
+    before, found = threads.get_threads(), []
     compress = codec.compress
 
     def counted(*args: Any, **given: Any) -> list[bytes]:
-        found.append(torch.get_num_threads())
+        found.append(threads.get_threads())
         return compress(*args, **given)
 
     monkeypatch.setattr(codec, "compress", counted)
     try:
-        for threads in (1, 2):
-            good("compress", "rgb.png", "-f", "-j", threads)
+        for count in (1, 2):
+            good("compress", "rgb.png", "-f", "-j", count)
         assert found == [1, 2]
         assert run("compress", "rgb.png", "-j", "0").exit_code == 2
     finally:
@@ -208,7 +208,7 @@ def test_options_that_a_stack_does_not_take_are_wrong_usage(shipped: Path) -> No
     (shipped / "rgb.png").rename(shipped / "set" / "rgb.png")
     line = good("compress", "--stack", "-r", "set", "-v", "-j", "1").stderr
     assert re.fullmatch(r"set -> set\.pxz: \d+ -> \d+ bytes, ratio \d\.\d{3}, \d+\.\d\d s\n", line)
-    set_threads(torch.get_num_threads())
+    set_threads(threads.get_threads())
 
 
 def test_an_entry_that_failed_is_not_done_later() -> None:

@@ -13,7 +13,7 @@ from pixzip import api
 from pixzip.codec import compress, evaluate, tiles
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.options import Options
-from pixzip.engine.wavefront import with_known_answer
+from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import fixed

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from pixcodecs import threads
 from pixcodecs.coders import rans
 from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.container import blocks
@@ -20,7 +20,8 @@ from pixcodecs.errors import BitstreamError
 from bench.deep.blocks import describe_blocks
 from pixzip import codec
 from pixzip.codec import tiles
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
+from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
 from pixzip.image.picture import Picture
 from pixzip.models import library
 from pixzip.models.wavefront.reference import Reference, bin_freqs, place_freqs
@@ -57,17 +58,15 @@ def high_depth_of(samples: np.ndarray, precision: Precision) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def engines() -> dict[str, WavefrontEngine]:
+def engines() -> dict[str, SteppedEngine]:
     model = tiny_weights(3, seed=11, spread=1.0)
-    return {
-        form: WavefrontEngine(model, backend="float32", compiled=form == "compiled") for form in ("compiled", "tensors")
-    }
+    return {"compiled": WavefrontEngine(model), "tensors": TensorEngine(model, backend="float32")}
 
 
 @pytest.mark.usefixtures("many_lanes")
 @pytest.mark.parametrize("precision", [Precision(), Precision(12, 2), Precision(16, 6)])
 def test_forms_threads_and_batches_give_the_same_payloads_and_pixels(
-    precision: Precision, engines: dict[str, WavefrontEngine]
+    precision: Precision, engines: dict[str, SteppedEngine]
 ) -> None:
     images = [scene(3, 9, 14, 1), noise(3, 1, 1, 2), noise(3, 5, 3, 3), noise(3, 12, 1, 4), scene(3, 1, 20, 5)]
     if precision.depth > 8:
@@ -77,20 +76,20 @@ def test_forms_threads_and_batches_give_the_same_payloads_and_pixels(
     expected = engines["compiled"].encode(jobs)
     coded = decoding(expected, [job.size for job in jobs], precisions, [RANS] * len(jobs))
     assert max(payload[0] for payload in expected) >= 2
-    threads = torch.get_num_threads()
+    before = threads.get_threads()
     try:
         for own in engines.values():
             for count in (1, 2):
-                torch.set_num_threads(count)
+                threads.set_threads(count)
                 assert own.encode(jobs) == expected
                 assert all(map(np.array_equal, own.decode(coded), images))
             assert [own.encode([job])[0] for job in jobs] == expected
     finally:
-        torch.set_num_threads(threads)
+        threads.set_threads(before)
 
 
 def test_few_pixels_at_a_time_give_the_same_payloads(
-    engines: dict[str, WavefrontEngine], monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, SteppedEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shares take memory, so jobs that are too large for one batch are split."""
     engine, images = next(iter(engines.values())), [scene(3, 5, 7, i) for i in range(5)]
@@ -103,7 +102,7 @@ def test_few_pixels_at_a_time_give_the_same_payloads(
     assert batches == [2, 2, 1, 5]
 
 
-def test_both_coders_decode_side_by_side(engines: dict[str, WavefrontEngine]) -> None:
+def test_both_coders_decode_side_by_side(engines: dict[str, SteppedEngine]) -> None:
     images = [scene(3, 9, 14, 1), noise(3, 5, 3, 3), scene(3, 7, 7, 2)]
     made = [RANS, RANGE, RANS]
     payloads = [engines["compiled"].encode(encoding([x], coder=c))[0] for x, c in zip(images, made, strict=True)]
@@ -112,7 +111,7 @@ def test_both_coders_decode_side_by_side(engines: dict[str, WavefrontEngine]) ->
 
 
 def test_states_that_cannot_be_are_refused_before_anything_is_allocated(
-    engines: dict[str, WavefrontEngine], monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, SteppedEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*args: object) -> None:
         raise AssertionError
@@ -158,7 +157,7 @@ def test_a_payload_is_decoded_by_nothing_but_the_specification(channels: int, pr
     model, samples = tiny_weights(channels, seed=9, spread=1.0), scene(channels, 5, 8, 9)
     if precision.depth > 8:
         samples = high_depth_of(samples, precision)
-    (payload,) = WavefrontEngine(model, backend="float32").encode(encoding([samples], [precision], RANS))
+    (payload,) = TensorEngine(model, backend="float32").encode(encoding([samples], [precision], RANS))
     assert payload[0] >= 1
     assert np.array_equal(values(payload, model, (5, 8), precision), samples)
 

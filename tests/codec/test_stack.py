@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pixcodecs import threads
 from pixcodecs.coders import range as range_coder
 from pixcodecs.coders.base import TOTAL
 from pixcodecs.container import stack as stacks
@@ -80,13 +80,13 @@ def test_a_stack_costs_what_the_model_says() -> None:
 
 
 def test_bytes_are_independent_of_threads() -> None:
-    images, before, found = images_of(3, [(32, 24)] * 16), torch.get_num_threads(), set()
+    images, before, found = images_of(3, [(32, 24)] * 16), threads.get_threads(), set()
     try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
+        for count in (1, 2):
+            threads.set_threads(count)
             found.add(compress_stack(images, WEIGHTS[3], verify=True))
     finally:
-        torch.set_num_threads(before)
+        threads.set_threads(before)
     assert len(found) == 1
 
 

@@ -6,10 +6,10 @@ from pixcodecs.container.blocks import Precision
 
 from pixzip.engine import batching, device, executor, wavefront
 from pixzip.engine.backends.cuda import memory
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.crossover import Crossover
 from pixzip.engine.executor import Ask, Local
 from pixzip.engine.schedule import count_steps
-from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import tiny_weights
 
 
@@ -77,7 +77,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The devices of requested engines; the GPU's engine runs on the CPU here."""
     asked: list[str] = []
     monkeypatch.setattr(
-        executor, "engine", lambda model, device: asked.append(device) or WavefrontEngine(model, backend="float32")
+        executor, "engine", lambda model, device: asked.append(device) or TensorEngine(model, backend="float32")
     )
     monkeypatch.setattr(memory, "batch_pixels", lambda: 0)
     return asked

@@ -14,13 +14,14 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from pixzip.engine.backends.torch import gemm
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.batch import Samples
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront import reference, weights
 from pixzip.models.wavefront.tables import CDF_TOTAL
 from pixzip.models.wavefront.weights import STREAM_FRACTION
-from tests.helpers.support import captured, decoding, encoding, noise, scene, tiny_weights, two_stages
+from tests.helpers.support import captured, decoding, encoding, engine_in, noise, scene, tiny_weights, two_stages
 from tests.oracles import parallel
 
 IMAGES = {
@@ -43,23 +44,16 @@ def oracle(model: weights.IntegerWeights, samples: Samples) -> np.ndarray:
     return tables
 
 
-def engine(model: weights.IntegerWeights, backend: str) -> WavefrontEngine:
-    try:
-        return WavefrontEngine(model, backend=backend)
-    except ModelMismatchError as e:
-        pytest.skip(str(e))
-
-
 @pytest.mark.parametrize("spread", [0.0, 1.5])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_form_gives_the_frequencies_of_the_reference(channels: int, spread: float) -> None:
     model = tiny_weights(channels, seed=7, spread=spread)
     images = [make(channels) for make in IMAGES.values()]
-    engines = [WavefrontEngine(model, backend="float32")]
+    engines: list[SteppedEngine] = [WavefrontEngine(model), plain := TensorEngine(model, backend="float32")]
     int8 = gemm.Int8(torch.device("cpu"))
-    if gemm.self_test(int8, engines[0].layers.shapes(model)) is not None:
-        engines.append(WavefrontEngine(model, backend="int8"))
-    batches = [captured(e, images, compiled) for e in engines for compiled in (False, True)]
+    if gemm.self_test(int8, plain.layers.shapes(model)) is not None:
+        engines.append(TensorEngine(model, backend="int8"))
+    batches = [captured(e, images) for e in engines]
     for i, (name, samples) in enumerate(zip(IMAGES, images, strict=True)):
         tables = oracle(model, samples)
         assert tables.min() >= 1, name
@@ -86,20 +80,19 @@ def test_frequencies_depend_on_the_pixels() -> None:
     assert (a[1:] != b[1:]).any(-1).mean() > 0.9
 
 
-@pytest.mark.parametrize("backend", ["float32", "int8"])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_tables_are_the_same_alone_and_between_noise_images(backend: str, compiled: bool) -> None:
-    own = engine(tiny_weights(3, seed=3, spread=1.0), backend)
+@pytest.mark.parametrize("form", ["compiled", "float32", "int8"])
+def test_tables_are_the_same_alone_and_between_noise_images(form: str) -> None:
+    own = engine_in(form, tiny_weights(3, seed=3, spread=1.0))
     samples = scene(3, 7, 9, 3)
-    (alone,) = captured(own, [samples], compiled)
+    (alone,) = captured(own, [samples])
     for before, after in [((5, 14), (11, 3)), ((12, 2), (3, 20))]:
         batch = [noise(3, *before, 1), samples, noise(3, *after, 2)]
-        assert np.array_equal(captured(own, batch, compiled)[1], alone)
+        assert np.array_equal(captured(own, batch)[1], alone)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(compiled: bool) -> None:
-    own = WavefrontEngine(tiny_weights(3, seed=4, spread=1.0), backend="float32", compiled=compiled)
+@pytest.mark.parametrize("form", ["compiled", "float32"])
+def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(form: str) -> None:
+    own = engine_in(form, tiny_weights(3, seed=4, spread=1.0))
     images = [make(3) for make in IMAGES.values()]
     payloads = own.encode(encoding(images))
     assert payloads == [own.encode(encoding([samples]))[0] for samples in images]
@@ -151,7 +144,7 @@ def test_self_test_rejects_a_saturating_backend(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(gemm, "BACKENDS", {"saturating": Saturating, "float32": gemm.Float32})
     assert gemm.choose(cpu, shapes).name == "float32"
     with pytest.raises(ModelMismatchError, match="saturating is not exact"):
-        WavefrontEngine(tiny_weights(1), backend="saturating")
+        TensorEngine(tiny_weights(1), backend="saturating")
     monkeypatch.setattr(gemm, "BACKENDS", {"saturating": Saturating})
     with pytest.raises(RuntimeError, match="no GEMM backend"):
         gemm.choose(cpu, shapes)
@@ -159,7 +152,7 @@ def test_self_test_rejects_a_saturating_backend(monkeypatch: pytest.MonkeyPatch)
 
 def test_known_answer_is_the_same_in_every_form_and_a_wrong_one_is_refused() -> None:
     model = tiny_weights(3, seed=5)
-    answers = {WavefrontEngine(model, backend="float32", compiled=c).known_answer() for c in (False, True)}
+    answers = {engine_in(form, model).known_answer() for form in ("compiled", "float32")}
     assert len(answers) == 1
     right = dataclasses.replace(model, known_answer=answers.pop())
     assert right.model_id == model.model_id

@@ -14,6 +14,7 @@ from pixcodecs.errors import BitstreamError, PixzipError
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models import library
@@ -45,7 +46,7 @@ def same(a: Sequence[Samples], b: Sequence[Samples]) -> bool:
     return all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def make(form: str, engine: WavefrontEngine) -> Form:
+def make(form: str, engine: TensorEngine) -> Form:
     if form == "steps":
         return Steps(engine.layers)
     from pixzip.engine.backends.triton.form import Kernel
@@ -72,7 +73,7 @@ def _form(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_step_by_step_the_bytes_are_those_of_the_cpu(channels: int) -> None:
-    cpu, gpu, batch = on_cpu(channels), WavefrontEngine(on_cpu(channels).model, "cuda"), images(channels, 7)
+    cpu, gpu, batch = on_cpu(channels), TensorEngine(on_cpu(channels).model, "cuda"), images(channels, 7)
     for coder in CODERS:
         payloads = gpu.encode(encoding(batch, coder=coder))
         assert payloads == cpu.encode(encoding(batch, coder=coder))

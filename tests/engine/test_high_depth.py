@@ -7,11 +7,12 @@ from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.backends.torch import gemm
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.batch import Samples
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
 from pixzip.models.wavefront.reference import FLOOR, TOTAL, Reference
 from pixzip.models.wavefront.weights import IntegerWeights
-from tests.helpers.support import captured, decoding, encoding, scene, tiny_weights
+from tests.helpers.support import captured, decoding, encoding, engine_in, scene, tiny_weights
 
 PRECISIONS = {
     3: [Precision(9, 0), Precision(9, 1), Precision(10, 2), Precision(12, 0), Precision(12, 3), Precision(12, 4)],
@@ -55,10 +56,10 @@ def oracle(model: IntegerWeights, samples: Samples, precision: Precision) -> np.
 def test_every_form_gives_the_frequencies_of_the_reference(channels: int, digits: int) -> None:
     model, precisions = tiny_weights(channels, seed=7, spread=1.5), PRECISIONS[digits]
     images = images_of(channels, precisions)
-    engines = [WavefrontEngine(model, backend="float32")]
-    if gemm.self_test(gemm.Int8(torch.device("cpu")), engines[0].layers.shapes(model)) is not None:
-        engines.append(WavefrontEngine(model, backend="int8"))
-    batches = [captured(e, images, compiled, precisions) for e in engines for compiled in (False, True)]
+    engines: list[SteppedEngine] = [WavefrontEngine(model), plain := TensorEngine(model, backend="float32")]
+    if gemm.self_test(gemm.Int8(torch.device("cpu")), plain.layers.shapes(model)) is not None:
+        engines.append(TensorEngine(model, backend="int8"))
+    batches = [captured(e, images, precisions) for e in engines]
     for i, (samples, precision) in enumerate(zip(images, precisions, strict=True)):
         expected = oracle(model, samples, precision)
         assert (expected.sum(-1) == TOTAL).all(), precision
@@ -81,10 +82,10 @@ def test_a_unit_of_one_at_8_bits_of_depth_is_what_8_bits_are() -> None:
         deep.store(0, 0, c, int(samples[0, 0, c]))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("form", ["compiled", "float32"])
 @pytest.mark.parametrize("digits", [3, 4])
-def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(compiled: bool, digits: int) -> None:
-    own = WavefrontEngine(tiny_weights(3, seed=4, spread=1.0), backend="float32", compiled=compiled)
+def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(form: str, digits: int) -> None:
+    own = engine_in(form, tiny_weights(3, seed=4, spread=1.0))
     precisions = PRECISIONS[digits]
     images = images_of(3, precisions)
     payloads = own.encode(encoding(images, precisions))
@@ -97,7 +98,7 @@ def test_payloads_round_trip_in_a_batch_and_equal_those_coded_alone(compiled: bo
 
 
 def test_samples_above_their_depth_are_refused() -> None:
-    own = WavefrontEngine(tiny_weights(1, seed=4), backend="float32")
+    own = WavefrontEngine(tiny_weights(1, seed=4))
     samples = np.full((4, 5, 1), 4095, np.uint16)
     (payload,) = own.encode(encoding([samples], [Precision(12, 0)]))
     with pytest.raises(BitstreamError):
@@ -105,7 +106,7 @@ def test_samples_above_their_depth_are_refused() -> None:
 
 
 def test_a_batch_takes_samples_of_one_number_of_digits() -> None:
-    own = WavefrontEngine(tiny_weights(1, seed=4), backend="float32")
+    own = WavefrontEngine(tiny_weights(1, seed=4))
     samples = [np.zeros((2, 2, 1), np.uint16)] * 2
     with pytest.raises(ValueError, match="one number of digits"):
         own.encode(encoding(samples, [Precision(12, 0), Precision(16, 0)]))

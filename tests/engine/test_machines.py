@@ -11,13 +11,13 @@ import pytest
 from pixcodecs.coders import range as range_coder
 from pixcodecs.container.blocks import Precision
 
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
 from tests.helpers.support import encoding, noise, scene, tiny_weights
 
 #: Variables for instruction sets and threads; removed from a child's environment unless a case sets them.
 VARIABLES = (
     "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CPU_NAME",
 )  # fmt: skip
 CASES: dict[str, dict[str, str]] = {
     "default": {"OMP_NUM_THREADS": "1"},
@@ -27,6 +27,7 @@ CASES: dict[str, dict[str, str]] = {
     "plain torch kernels": {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"},
     "MKL with AVX2": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "OMP_NUM_THREADS": "1"},
     "OpenBLAS with SSE4.2": {"OPENBLAS_CORETYPE": "Nehalem", "OMP_NUM_THREADS": "1"},
+    "compiled for any CPU": {"NUMBA_CPU_NAME": "generic", "OMP_NUM_THREADS": "1"},
     "two threads": {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},  # active waiting starves on a busy machine
     "two threads, all of the oldest": {
         "ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -39,9 +40,10 @@ import hashlib, json, sys, warnings
 from pathlib import Path
 warnings.simplefilter("error")
 import numpy as np
-import torch
+from pixcodecs import threads
 from pixcodecs.coders import range as range_coder
 from pixcodecs.errors import ModelMismatchError
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.registry import load_wavefront as load
 from tests.engine.test_machines import batches, digest
@@ -50,12 +52,12 @@ from tests.helpers.support import decoding, encoding
 folder = Path(sys.argv[1])
 model = load(folder / "model")
 found = {}
-for backend, compiled in ((None, None), ("float32", False), ("float32", True), ("int8", False), ("int8", True)):
+for form in ("compiled", "float32", "int8"):
     try:
-        engine = WavefrontEngine(model, backend=backend, compiled=compiled)
+        engine = WavefrontEngine(model) if form == "compiled" else TensorEngine(model, backend=form)
     except ModelMismatchError as e:
-        assert backend == "int8", e
-        found[f"{backend}, {compiled}"] = "not exact here"
+        assert form == "int8", e
+        found[form] = "not exact here"
         continue
     together, alone, back, back_alone = [], [], [], []
     for n, (images, precisions) in enumerate(batches()):
@@ -72,10 +74,10 @@ for backend, compiled in ((None, None), ("float32", False), ("float32", True), (
     assert encoder.finish() == stream
     decoded = engine.decode_from([p.shape[:2] for p in images], range_coder.Decoder(stream))
     assert all(map(np.array_equal, decoded, images))
-    found[f"{backend}, {compiled}"] = [
+    found[form] = [
         digest(together), digest(alone), digest(p.tobytes() for p in back), digest(p.tobytes() for p in back_alone)
     ]
-print(json.dumps({"threads": torch.get_num_threads(), "found": found}))
+print(json.dumps({"threads": threads.get_threads(), "found": found}))
 """
 
 
@@ -102,7 +104,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("machines")
     model = tiny_weights(3, seed=11, spread=1.0)
     (folder / "model").write_bytes(model.to_bytes())
-    engine = WavefrontEngine(model, backend="float32", compiled=False)
+    engine = TensorEngine(model, backend="float32")
     for n, (images, precisions) in enumerate(batches()):
         for i, payload in enumerate(engine.encode(encoding(images, precisions))):
             (folder / f"{n}-{i}").write_bytes(payload)
@@ -126,7 +128,7 @@ def test_payloads_and_decoded_pixels_are_the_same(name: str, written: Path, chil
     )
     pixels = digest(samples.tobytes() for images, _ in batches() for samples in images)
     forms = {form: found for form, found in report["found"].items() if found != "not exact here"}
-    assert {"None, None", "float32, False", "float32, True"} <= set(forms)
+    assert {"compiled", "float32"} <= set(forms)
     for form, found in forms.items():
         assert found == [payloads, payloads, pixels, pixels], form
     assert report["threads"] == int(CASES[name]["OMP_NUM_THREADS"])

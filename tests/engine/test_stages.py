@@ -11,12 +11,12 @@ from pixcodecs.coders.base import TOTAL, Rows, Symbols
 from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.errors import BitstreamError
 
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.base import Engine
 from pixzip.engine.batch import Batch, Samples, Segment, Step
 from pixzip.engine.executor import Ask, Local, Payload
 from pixzip.engine.family import FamilyEngine, with_known_answer
 from pixzip.engine.stages.base import IDENTITY
-from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.family.weights import fixed
 from tests.helpers.family import tiny
 from tests.helpers.support import encoding, tiny_weights
@@ -66,7 +66,7 @@ class Counting:
 
 
 def wavefront() -> Engine:
-    return WavefrontEngine(tiny_weights(3, seed=5, spread=1.0), backend="float32")
+    return TensorEngine(tiny_weights(3, seed=5, spread=1.0), backend="float32")
 
 
 def family() -> Engine:

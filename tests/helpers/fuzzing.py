@@ -1,10 +1,12 @@
 """Allowed outcomes of damaged files: the exact picture or one of two errors, in little time and memory."""
 
 import contextlib
+import io
 import json
 import resource
 import signal
 import sys
+import tempfile
 import time
 import warnings
 import zlib
@@ -16,23 +18,26 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from pixcodecs.container import image as container
 from pixcodecs.container import names as name_list
 from pixcodecs.container import stack as stacks
-from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
+from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
-from pixzip import codec
+from pixzip import codec, image
 from pixzip.codec import describe
 from pixzip.codec.options import Options
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Picture
 from pixzip.models import library
-from tests.helpers import golden, mutations
+from tests.helpers import golden, mutations, weights_mutations
 from tests.helpers.mutations import Mutation, Seed
 
 #: Most processor seconds for one file.
 LIMIT_S = 5.0
+#: Share of weights files among the mutations.
+WEIGHTS_SHARE = 0.02
 #: Seconds after which decoding of a file is aborted.
 GIVE_UP_S = 60.0
 #: Most memory above that of the process at its start.
@@ -121,6 +126,26 @@ def _meaning(header: container.Header) -> tuple[object, ...]:
     return (*sides, header.layout, header.depth, header.extras, crcs)
 
 
+def _shown(data: bytes) -> str:
+    """Open a file by Pillow, whose errors must be those that it documents, and load it, if its model is shipped."""
+    try:
+        with Image.open(io.BytesIO(data)) as shown:
+            shown.load()
+    except (OSError, Image.DecompressionBombError) as e:
+        return f"Pillow: {type(e).__name__}"
+    return "shown by Pillow"
+
+
+def _write(picture: Picture, suffix: str) -> None:
+    """Write an image file, or be refused in words."""
+    try:
+        image.write(picture, suffix)
+    except UnsupportedImageError:
+        return
+    except Exception as e:
+        raise Finding(f"writing {suffix}: {type(e).__name__}: {e}") from e
+
+
 def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
     """Decode one file in one of several ways; return the name of the outcome.
 
@@ -128,7 +153,7 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         Finding: the outcome is not allowed.
     """
     mutation = mutation._replace(seed=known.get(mutation.data, mutation.seed))  # a splice can be another good file
-    how = rng.choices(["decompress", "salvage", "region", "facts"], [14, 3, 2, 1])[0]
+    how = rng.choices(["decompress", "salvage", "region", "facts", "Pillow", "written"], [14, 3, 2, 1, 2, 2])[0]
     region = Window(rng.randrange(20), rng.randrange(20), rng.randint(1, 20), rng.randint(1, 20))
     try:
         if how == "facts":
@@ -136,7 +161,9 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
             json.dumps(facts)
             list(describe.lines(facts))
             return "described"
-        if how == "decompress":
+        if how == "Pillow":
+            return _shown(mutation.data)
+        if how in ("decompress", "written"):
             found, damaged = decompress(mutation.data), ()
         else:
             found, damaged = codec.recover(
@@ -155,9 +182,24 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         raise Finding(f"{type(e).__name__}: {e}") from e
     except (Exception, _Hang) as e:
         raise Finding(f"{type(e).__name__}: {e}") from e
+    if how == "written" and isinstance(found, Picture):
+        _write(found, rng.choice((".png", ".tif", ".webp", ".bmp", ".pgm", ".ppm")))
     if isinstance(found, Stack):
         return _compare_stacks(mutation, found)
     return _compare(mutation, found, region if how == "region" else Window(0, 0, found.width, found.height), damaged)
+
+
+def _load(data: bytes) -> str:
+    """Load a weights file and code by it, if it is accepted; see `weights_mutations.attempt`.
+
+    Raises:
+        Finding: an error that a reader of weights must not raise, or another image.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return f"weights: {weights_mutations.attempt(data, Path(folder) / 'm.safetensors')}"
+        except (Exception, _Hang) as e:
+            raise Finding(f"weights: {type(e).__name__}: {e}") from e
 
 
 def peak_bytes() -> int:
@@ -209,14 +251,16 @@ def run(
     try:
         for number in range(first, first + count):
             rng = Random(f"{seed}:{number}")
-            mutation = mutations.mutate(rng, among)
+            weights = rng.random() < WEIGHTS_SHARE
+            mutation: Any = weights_mutations.mutate(rng) if weights else mutations.mutate(rng, among)
+            name, how = (mutation.seed, "weights") if weights else (mutation.seed.name, mutation.how)
             began = time.process_time()
             signal.setitimer(signal.ITIMER_REAL, GIVE_UP_S)
             problem = ""
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
-                    outcome = attempt(rng, mutation, known)
+                    outcome = _load(mutation.data) if weights else attempt(rng, mutation, known)
             except Finding as e:
                 outcome, problem = "finding", str(e)
             finally:
@@ -226,7 +270,7 @@ def run(
                 outcome, problem = "finding", problem or f"slow: {cpu_s:.1f} s of processor time"
             if over > LIMIT_BYTES >= report.peak_over_start_bytes:
                 outcome, problem = "finding", problem or f"memory: {over >> 20} MiB more than at the start"
-            what = {"number": number, "seed": mutation.seed.name, "mutation": mutation.how}
+            what = {"number": number, "seed": name, "mutation": how}
             if problem:
                 report.findings.append({**what, "problem": problem})
                 if keep:
@@ -234,8 +278,8 @@ def run(
             if cpu_s > report.slowest["cpu_s"]:
                 report.slowest = {**what, "cpu_s": round(cpu_s, 3), "outcome": outcome}
             report.peak_over_start_bytes = max(report.peak_over_start_bytes, over)
-            report.by_seed[mutation.seed.name][outcome] += 1
-            report.by_mutation.setdefault(mutation.how.split(":")[0], Counter())[outcome] += 1
+            report.by_seed.setdefault(name, Counter())[outcome] += 1
+            report.by_mutation.setdefault(how.split(":")[0], Counter())[outcome] += 1
             report.count += 1
             progress(report.count)
     finally:

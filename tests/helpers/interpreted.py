@@ -18,10 +18,10 @@ from pixcodecs.errors import BitstreamError
 from pixzip.engine.backends.cuda import engine as device_engine
 from pixzip.engine.backends.cuda.batch import Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.backends.triton import form as triton_form
 from pixzip.engine.backends.triton.form import Kernel
 from pixzip.engine.batch import Samples
-from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny_weights
 
 #: Pixels that the kernel processes at once: fewer than a step has.
@@ -40,7 +40,7 @@ def same(a: list[Samples], b: list[Samples]) -> bool:
 
 def with_engine(channels: int, images: list[Samples]) -> dict[str, Any]:
     """Compare a model's kernel with its steps and its plain engine."""
-    plain = WavefrontEngine(tiny_weights(channels, seed=31, spread=1.0), backend="float32")
+    plain = TensorEngine(tiny_weights(channels, seed=31, spread=1.0), backend="float32")
     device_engine.known_answer_pattern = lambda channels: noise(channels, 1, 2, 9)  # the real one takes minutes
     made = DeviceEngine(plain.model, "cpu", lambda e: Kernel(e.model, torch.device("cpu"), ROWS_AT_ONCE))
     found: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def damages(payload: bytes) -> list[bytes]:
 
 def with_damage() -> list[tuple[str, str]]:
     """The outcomes of the plain engine and of the kernel on damaged payloads of the range coder."""
-    plain = WavefrontEngine(tiny_weights(1, seed=32), backend="float32")
+    plain = TensorEngine(tiny_weights(1, seed=32), backend="float32")
     form = Kernel(plain.model, torch.device("cpu"), ROWS_AT_ONCE)
     payload = plain.encode(encoding([noise(1, 1, 2, 4)]))[0]
     return [

@@ -6,6 +6,7 @@ pixels.
 """
 
 import struct
+import zlib
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
@@ -171,6 +172,43 @@ def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
     return Mutation(seed, f"fields: {name}", f.write(), header_forged=True)
 
 
+#: Types of PNG chunks that readers parse, and others.
+CHUNKS = [
+    b"gAMA",
+    b"cHRM",
+    b"sRGB",
+    b"iCCP",
+    b"pHYs",
+    b"tEXt",
+    b"zTXt",
+    b"iTXt",
+    b"eXIf",
+    b"tIME",
+    b"sPLT",
+    b"bKGD",
+    b"zz\x1bz",
+]
+#: Bodies at whose ends parsers fail: empty, cut, too long, compressed, damaged, with texts in other forms.
+BODIES = [
+    b"", b"\0", b"ab", b"a\0\0x", b"a\0\5x", b"\xff" * 9, bytes(8) + b"\1", bytes(32), b"\xff" * 32,
+    b"icc\0\0" + zlib.compress(bytes(1 << 20)), b"a\0\0" + zlib.compress(b"\x1b]0;a\x07\xe2\x80\xae")[:-2],
+    b"XML:com.adobe.xmp\0\1\0\0\0x", b"II*\0" + b"\xff" * 4, b"MM\0*\0\0\0\x08" + b"\xff" * 40,
+]  # fmt: skip
+
+
+def chunks(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """Replace the metadata by well-formed chunks with hostile types and bodies, few or very many."""
+    f = Fields.of(seed.data)
+    if f.version == 1:
+        return block(rng, seed, other)
+    extras = bytearray()
+    for _ in range(rng.choice((1, 1, 2, 3, 200))):
+        body = rng.choice((*BODIES, rng.randbytes(rng.randrange(40))))
+        extras += b"\x03" + varint(4 + len(body)) + rng.choice(CHUNKS) + body
+    f.extras, f.flags = bytes(extras), f.flags | 0x20
+    return Mutation(seed, "chunks", f.write(), header_forged=True)
+
+
 def forged(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Replace a block by a random tree of kinds, for a picture of its size or of a huge one."""
     f = Fields.of(seed.data)
@@ -238,7 +276,7 @@ def _lanes(rng: Random) -> bytes:
 
 
 #: Relative frequency of each mutation.
-KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3}
+KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3, chunks: 2}
 
 
 def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:

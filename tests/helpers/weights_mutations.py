@@ -160,7 +160,7 @@ def mutate(rng: Random) -> Mutation:
 
 def _engine(model: Model) -> Engine:
     if isinstance(model, IntegerWeights):
-        return WavefrontEngine(model, backend="float32", compiled=False)
+        return WavefrontEngine(model)
     assert isinstance(model, FixedWeights)
     return FamilyEngine(model)
 

@@ -19,7 +19,7 @@ from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import fixed
 from pixzip.models.registry import load
 from pixzip.models.sizes import Sizes
-from pixzip.models.wavefront.network import Config
+from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.weights import IntegerWeights, check, expected_tensors
 from tests.helpers import weights_mutations as mutations
 from tests.helpers.family import tiny

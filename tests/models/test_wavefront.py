@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.models.wavefront import network
 from pixzip.models.wavefront.export import export
-from pixzip.models.wavefront.taps import MASK_A, MASK_B, med, shifted, validity
+from pixzip.models.wavefront.planes import med, shifted, validity
+from pixzip.models.wavefront.taps import MASK_A, MASK_B
 from tests.helpers.support import ORDERS, encoding, scene, tiny_model
 
 HEIGHT, WIDTH = 7, 12
@@ -115,7 +116,7 @@ def test_training_view_and_integer_view_agree_within_half_a_percent(channels: in
             loss.backward()
             optimiser.step()
     assert after < 0.8 * before
-    (exact,) = WavefrontEngine(export(model, ORDERS[channels]), backend="float32").nll_bits(encoding([samples]))
+    (exact,) = TensorEngine(export(model, ORDERS[channels]), backend="float32").nll_bits(encoding([samples]))
     assert exact / samples.size == pytest.approx(after, rel=0.005)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixzip.engine.backends.torch.frequencies import Frequencies
-from pixzip.models.wavefront.taps import MASK_A, med, shifted, validity
+from pixzip.models.wavefront.planes import med, shifted, validity
+from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.wavefront.weights import ACTIVATION_MAX, OUTPUT_SHIFTS, STREAM_FRACTION, IntegerWeights, scaled
 
 

@@ -9,7 +9,7 @@ from pixcodecs.coders import range as range_coder
 from pixcodecs.coders.base import TOTAL
 from pixcodecs.errors import BitstreamError
 
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.models.wavefront import reference
 from tests.helpers.support import encoding, scene, tiny_weights
 from tests.oracles.range_coder import PlainDecoder, PlainEncoder
@@ -87,7 +87,7 @@ def test_a_payload_is_decoded_by_nothing_but_the_specification(channels: int) ->
     model = tiny_weights(channels, seed=9, spread=1.0)
     height, width = 5, 8
     samples = scene(channels, height, width, 9)
-    (payload,) = WavefrontEngine(model, backend="float32").encode(encoding([samples]))
+    (payload,) = TensorEngine(model, backend="float32").encode(encoding([samples]))
     decoder = PlainDecoder(payload)
     own = reference.Reference(model, height, width)
     for t in range(width + 2 * (height - 1)):

@@ -13,8 +13,9 @@ from pixzip.cli import main
 from pixzip.cli.work.training_display import Display
 from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
+from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.export import export
-from pixzip.models.wavefront.network import Config, WavefrontPixelCNN
+from pixzip.models.wavefront.network import WavefrontPixelCNN
 from pixzip.models.wavefront.weights import EXACT_FLOAT32, stream_bounds
 from pixzip.train.execution import Execution, Objective
 from pixzip.train.family_configs import CONFIGS as FAMILY_CONFIGS

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.models.registry import load_wavefront
-from pixzip.models.wavefront.network import Config
+from pixzip.models.wavefront.config import Config
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.loop import Status
 from pixzip.train.wavefront import TrainConfig, train
@@ -61,7 +61,7 @@ def test_a_short_run_learns_and_its_export_codes_an_image_losslessly(channels: i
     assert log[-1]["held_out"] < log[0]["held_out"] < seen[0][1]
     assert log[-1]["held_out"] < 0.9 * seen[0][1]
     model = load_wavefront(tmp_path / "run/model.safetensors")
-    engine = WavefrontEngine(model, backend="float32")
+    engine = TensorEngine(model, backend="float32")
     images = [scene(channels, 11, 14, 99), noise(channels, 5, 3, 1)]
     decoded = engine.decode(decoding(engine.encode(encoding(images)), [image.shape[:2] for image in images]))
     assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))

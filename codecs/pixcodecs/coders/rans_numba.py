@@ -32,6 +32,41 @@ def keep(symbols, freqs, t, s, out):
 
 
 @compiled
+def limit_of(state, total):
+    """The largest frequency below a symbol that the state reaches, in a row with this sum."""
+    # a symbol is reached if and only if below * 2^20 < (slot + 1) * total
+    return ((state & _MASK) + 1) * total - 1 >> _PRECISION
+
+
+@compiled
+def take(lanes, lane, below, stop, total, words, counts, first, end):
+    """Remove a symbol with these cumulative frequencies from a lane's state; False if the words ended before it.
+
+    Args:
+        counts: (4,) uint64, whose last entry is the number of words read.
+        first, end: the stream's words.
+    """
+    x = lanes[lane]
+    start = (below << _PRECISION) // total
+    x = ((stop << _PRECISION) // total - start) * (x >> _PRECISION) + (x & _MASK) - start
+    if x < _LOWEST:
+        at = first + np.int64(counts[3])
+        if at >= end:
+            return False
+        x = x << 32 | np.int64(words[at])
+        counts[3] += np.uint64(1)
+    lanes[lane] = x
+    return True
+
+
+@compiled
+def share(below, stop, total):
+    """A symbol's share in one integer, see `rans.intervals_of`."""
+    start = (below << _PRECISION) // total
+    return start << _PRECISION | ((stop << _PRECISION) // total - start)
+
+
+@compiled
 def decode(states, words, read, freqs, symbols):
     """Decode (M,) int32 `symbols` with (M, K) float32 frequencies; return the number of words read, which exceeds the
     length of `words` if the payload ended too early."""

@@ -9,7 +9,6 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from pixcodecs.container import image_v1
 from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
 from pixcodecs.container.signature import SIGNATURE, VERSION, Buffer
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
+from pixcodecs.forking import cached_property
 from pixcodecs.primitives import Reader, crc32, deflate, inflate, varint
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "MODEL_ID_BYTES", "SIGNATURE", "VERSION", "Buffer", "check_shape", "crc32"]

@@ -1,14 +1,14 @@
 """The number of threads of a command."""
 
-import torch
-from threadpoolctl import threadpool_limits
+import sys
 
-from pixzip import codec as codec  # loads libraries that have thread pools
+from pixcodecs import threads as own
 
 
 def set_threads(threads: int | None) -> None:
-    """Set the number of threads of PyTorch (used by kernels, too), OpenMP and BLAS; None does not change it."""
+    """Set the number of threads of the compiled kernels and of PyTorch; None does not change it."""
     if threads is None:
         return
-    threadpool_limits(threads)
-    torch.set_num_threads(threads)
+    own.set_threads(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)

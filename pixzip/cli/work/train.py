@@ -13,7 +13,7 @@ from pixzip.cli.work.threads import set_threads
 from pixzip.cli.work.training_display import Display
 from pixzip.codec import resolve_device
 from pixzip.models import library
-from pixzip.models.wavefront.network import ARCHITECTURES
+from pixzip.models.wavefront.config import ARCHITECTURES
 from pixzip.train import family, wavefront
 from pixzip.train.execution import Execution, Precision
 from pixzip.train.family_configs import CONFIGS

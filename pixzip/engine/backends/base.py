@@ -14,7 +14,7 @@ from pixcodecs.container.blocks import Precision, dtype
 
 from pixzip.engine.batch import Batch
 from pixzip.engine.schedule import Schedule, Step
-from pixzip.models.wavefront.network import Config
+from pixzip.models.wavefront.config import Config
 
 #: Number of values of a digit.
 BINS = 16

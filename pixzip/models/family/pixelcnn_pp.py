@@ -16,11 +16,11 @@ Unlike [1], weights are neither normalised nor initialised from data, and the tr
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import repeat
 from typing import Any, Literal
 
 import torch
+from pixcodecs.forking import cached_property
 from torch import Tensor, nn
 from torch.nn import functional as F
 

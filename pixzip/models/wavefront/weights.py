@@ -16,7 +16,7 @@ from pixcodecs.errors import ModelMismatchError
 
 from pixzip.models.sizes import checked, parse_json, said
 from pixzip.models.wavefront import tables
-from pixzip.models.wavefront.network import OPTIONAL, Config
+from pixzip.models.wavefront.config import OPTIONAL, Config
 from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.weights import Weights
 

@@ -16,6 +16,7 @@ from pixzip.engine.backends.cuda import memory
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
 from pixzip.engine.backends.cuda.memory import TooLargeError, halved
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.known_answer import known_answer_pattern
@@ -28,9 +29,9 @@ class Both(Steps):
 
     coders = frozenset(CODERS)
 
-    def __init__(self, engine: WavefrontEngine) -> None:
+    def __init__(self, engine: TensorEngine) -> None:
         super().__init__(engine.layers)
-        self.plain = WavefrontEngine(engine.model, backend="float32")
+        self.plain = TensorEngine(engine.model, backend="float32")
         self.decoded: list[tuple[str, int]] = []
 
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
@@ -38,7 +39,7 @@ class Both(Steps):
         return self.plain.decode(jobs)
 
 
-FORMS: dict[str, Callable[[WavefrontEngine], Form]] = {"steps": lambda e: Steps(e.layers), "both": Both}
+FORMS: dict[str, Callable[[TensorEngine], Form]] = {"steps": lambda e: Steps(e.layers), "both": Both}
 
 
 @pytest.fixture(autouse=True)
@@ -134,18 +135,18 @@ class Uncompiled(Exception):  # noqa: N818
     """An exception that is no `RuntimeError`, like those of Triton."""
 
 
-def raising(error: Exception) -> Callable[[WavefrontEngine], Form]:
-    def make(engine: WavefrontEngine) -> Form:
+def raising(error: Exception) -> Callable[[TensorEngine], Form]:
+    def make(engine: TensorEngine) -> Form:
         raise error
 
     return make
 
 
-def candidates(monkeypatch: pytest.MonkeyPatch, *made: Callable[[WavefrontEngine], Form]) -> None:
+def candidates(monkeypatch: pytest.MonkeyPatch, *made: Callable[[TensorEngine], Form]) -> None:
     monkeypatch.setattr(device_engine, "forms", lambda engine: iter(made))
 
 
-WRONG: dict[str, Callable[[WavefrontEngine], Form]] = {
+WRONG: dict[str, Callable[[TensorEngine], Form]] = {
     "WrongEdges": lambda e: WrongEdges(e.layers),
     "WrongPixels": WrongPixels,
     "LostTrack": lambda e: LostTrack(e.layers),

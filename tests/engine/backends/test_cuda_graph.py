@@ -16,8 +16,8 @@ from pixzip.engine.backends.cuda.lanes import Lanes
 from pixzip.engine.backends.cuda.slots import Slots
 from pixzip.engine.backends.cuda.step import FromImages, FromPayloads, MaskedStep, Symbols
 from pixzip.engine.backends.torch import gemm
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.backends.torch.layers import Layers
-from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import noise, shares, tiny_weights
 
 #: A device whose tensors have shapes but no values: reading a value raises an error.
@@ -55,7 +55,7 @@ def made(backend: str, coder: EntropyCoder | None, kind: type[MaskedStep] = Mask
     slots = Slots([samples.shape[:2] for samples in IMAGES], META)
     symbols: Symbols = FromImages(slots, IMAGES, META)
     if coder:
-        engine = WavefrontEngine(weights, backend="float32")
+        engine = TensorEngine(weights, backend="float32")
         payloads = [
             rans.encode(shares(engine, samples), lanes) for samples, lanes in zip(IMAGES, (2, 1, 4), strict=True)
         ]

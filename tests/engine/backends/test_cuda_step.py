@@ -11,9 +11,9 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.engine.backends.cuda import graph
 from pixzip.engine.backends.cuda.batch import Steps
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.base import Job
 from pixzip.engine.batch import Samples
-from pixzip.engine.wavefront import WavefrontEngine
 from tests.helpers.support import decoding, encoding, noise, scene, shares, tiny_weights
 
 SIZES = [(7, 11), (1, 1), (1, 9), (6, 1), (2, 14), (5, 4), (3, 3)]
@@ -43,16 +43,16 @@ def same(a: Sequence[Samples], b: Sequence[Samples]) -> bool:
 
 
 @pytest.fixture(scope="module", params=[(1, "float32"), (3, "float32"), (1, "int8"), (3, "int8")], name="engine")
-def _engine(request: pytest.FixtureRequest) -> WavefrontEngine:
+def _engine(request: pytest.FixtureRequest) -> TensorEngine:
     channels, backend = request.param
     try:
-        return WavefrontEngine(tiny_weights(channels, seed=21, spread=1.0), backend=backend)
+        return TensorEngine(tiny_weights(channels, seed=21, spread=1.0), backend=backend)
     except ModelMismatchError as e:
         pytest.skip(str(e))
 
 
 @pytest.mark.parametrize("n", [1, 7, 64])
-def test_batches_give_the_bytes_of_the_plain_engine_and_are_decoded(engine: WavefrontEngine, n: int) -> None:
+def test_batches_give_the_bytes_of_the_plain_engine_and_are_decoded(engine: TensorEngine, n: int) -> None:
     batch, form = images(engine.model.channels, n), Steps(engine.layers)
     for coder in CODERS.values():
         assert payloads(form, batch, coder) == engine.encode(encoding(batch, coder=coder))
@@ -61,7 +61,7 @@ def test_batches_give_the_bytes_of_the_plain_engine_and_are_decoded(engine: Wave
 
 @pytest.mark.parametrize("sides", [(1, 1), (1, 9), (9, 1), (2, 2), (6, 7)])
 def test_an_image_is_the_same_alone_and_between_noise_of_other_widths(
-    engine: WavefrontEngine, sides: tuple[int, int]
+    engine: TensorEngine, sides: tuple[int, int]
 ) -> None:
     channels, form = engine.model.channels, Steps(engine.layers)
     samples = scene(channels, *sides, 5)
@@ -75,7 +75,7 @@ def test_an_image_is_the_same_alone_and_between_noise_of_other_widths(
 
 def test_lanes_and_rounds_of_all_numbers_are_decoded_together() -> None:
     """Lanes are more, as many, and fewer than the rows of an image; with fewer, a step takes several rounds."""
-    engine = WavefrontEngine(tiny_weights(3, seed=22), backend="float32")
+    engine = TensorEngine(tiny_weights(3, seed=22), backend="float32")
     batch = [scene(3, 18, 9, i) for i in range(5)] + [noise(3, 1, 12, 5), noise(3, 9, 1, 6)]
     coded = [rans.encode(shares(engine, p), lanes) for p, lanes in zip(batch, (1, 2, 4, 8, 64, 4, 2), strict=True)]
     assert same(Steps(engine.layers).decode(rans_jobs(coded, sizes(batch))), batch)
@@ -83,7 +83,7 @@ def test_lanes_and_rounds_of_all_numbers_are_decoded_together() -> None:
 
 @pytest.fixture(scope="module", name="small")
 def _small() -> tuple[Steps, Samples, bytes]:
-    engine = WavefrontEngine(tiny_weights(1, seed=23), backend="float32")
+    engine = TensorEngine(tiny_weights(1, seed=23), backend="float32")
     samples = scene(1, 3, 4, 1)
     return Steps(engine.layers), samples, rans.encode(shares(engine, samples), 2)
 

@@ -35,7 +35,7 @@ def test_one_thread_is_used_where_others_only_wait() -> None:
     machine = Machine(lambda threads: 1.0 if threads == 1 else 50.0)
     chosen = machine.run(5000)
     assert machine.now < 1.1 * len(chosen)  # with one thread, a step takes one second
-    assert 0 < chosen.count(2) < 10
+    assert 0 < chosen.count(2) < 20
 
 
 def test_the_choice_follows_the_machine() -> None:

@@ -17,16 +17,16 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.memory import halved
+from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.stages.base import IDENTITY
-from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.wavefront.weights import IntegerWeights
 
 
-class DeviceEngine(WavefrontEngine):
+class DeviceEngine(TensorEngine):
     """One model on one GPU, or on a CPU in its place.
 
     Attributes:
@@ -34,7 +34,7 @@ class DeviceEngine(WavefrontEngine):
     """
 
     def __init__(
-        self, model: IntegerWeights, device: str = "cuda", make: Callable[[WavefrontEngine], Form] | None = None
+        self, model: IntegerWeights, device: str = "cuda", make: Callable[[TensorEngine], Form] | None = None
     ) -> None:
         """
         Args:
@@ -42,7 +42,7 @@ class DeviceEngine(WavefrontEngine):
         Raises:
             ModelMismatchError: this machine, or the requested form, does not reproduce the model's known answer.
         """
-        super().__init__(model, device, compiled=False)
+        super().__init__(model, device)
         self.form: Form | None = None
         if make:
             self.form = make(self)
@@ -142,7 +142,7 @@ def nll_bits(edges: Edges) -> NDArray[np.float64]:
     return bits
 
 
-def forms(engine: WavefrontEngine) -> Iterator[Callable[[WavefrontEngine], Form]]:
+def forms(engine: TensorEngine) -> Iterator[Callable[[TensorEngine], Form]]:
     """The forms that this machine offers, fastest first."""
     if importlib.util.find_spec("triton"):
         with suppress(ImportError):

@@ -4,10 +4,10 @@ A graph replays its kernels with the captured shapes and addresses, in one launc
 `MaskedStep` fits this: everything that changes from step to step is in tensors.
 """
 
-import threading
 from collections.abc import Callable
 
 import torch
+from pixcodecs import forking
 
 from pixzip.engine.backends.cuda.step import MaskedStep
 
@@ -18,7 +18,7 @@ STEPS_AT_ONCE = 64
 #: Steps before capturing, because libraries allocate memory in their first calls.
 _WARM_UP = 2
 #: PyTorch captures on one stream per process, so calling threads take turns.
-_CAPTURING = threading.Lock()
+_CAPTURING = forking.Lock()
 
 
 def run(step: MaskedStep, progress: Callable[[int, int], None] | None = None) -> None:

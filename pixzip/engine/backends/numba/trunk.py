@@ -1,260 +1,156 @@
-"""Compiled CPU kernels of the trunk: `torch.wavefront` for the few hundred pixels of a step.
+"""The trunk of a wavefront model for the pixels of a step, in int16 and int32: `trunk` runs all layers.
 
-At that size, time on a CPU depends on the number of tensor operations, not on their size.  Here about four hundred
-operations per step become fourteen calls (numba); `trunk` multiplies with BLAS, through SciPy.  All numbers are
-integers or integer-valued float32, so the results equal those of the tensor operations bit for bit, and tests
-compare the two.  The kernels of the heads are in `heads`.
+A pixel reads only its own features and those of earlier steps, so any part of a step's pixels runs through all layers
+without the others.  Widths are padded to whole groups of columns, with zeros.
 """
 
-from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numpy.typing import NDArray
 from pixcodecs.compiled import compiled
 
+from pixzip.engine.backends.numba.products import COLUMNS, ROWS, add_products, finish_row
 from pixzip.models.wavefront.weights import STREAM_FRACTION
 
-_STREAM_FRACTION = STREAM_FRACTION
+_ROWS, _COLUMNS, _STREAM_FRACTION = ROWS, COLUMNS, STREAM_FRACTION
+
+Int16 = NDArray[np.int16]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 
 
-def _threads_are_cheap() -> bool:
-    """Whether numba runs threads by OpenMP or TBB; waking its own pool takes longer than running a kernel."""
-    for pool in ("omppool", "tbbpool"):
-        try:
-            import_module(f"numba.np.ufunc.{pool}")
-        except ImportError:
-            continue
-        return True
-    return False
+class Matrix(NamedTuple):
+    """A layer's matrix.
 
-
-THREADS = _threads_are_cheap()
-
-#: Compiles kernels with `prange`; a kernel wakes the threads in microseconds.
-threaded = njit(cache=True, nogil=True, error_model="numpy", parallel=THREADS)
-
-
-@compiled
-def diagonal(t, height, width, base, pitch, first_row, places, most, back, rise, first, count, image, address, taps):
-    """`Schedule.step`, written into (N,) `first` and `count`, (M,) `image` and `address`, (M, T) `taps`.
-
-    Returns M.
+    Attributes:
+        weight: (T, N', K', 16, 2) int16, `products.packed` for each of T taps.
+        shift: (16 N',) int32, left shifts that bring sums to units of 2^-STREAM_FRACTION activation steps.
+        bias: (16 N',) int32 in these units.
     """
-    for n in range(height.shape[0]):
-        first[n] = max(0, (t - width[n] + 2) // 2)
-        count[n] = max(0, min(height[n] - 1, t // 2) - first[n] + 1)
-    ring, rows = places.shape
-    zero_row = ring * most
-    slot = t % ring
-    for row in range(rows):
-        places[slot, row] = zero_row
-    m = 0
-    for n in range(count.shape[0]):
-        for y in range(first[n], first[n] + count[n]):
-            image[m] = n
-            address[m] = base[n] + y * (pitch[n] - 2) + t
-            places[slot, first_row[n] + y] = slot * most + m
-            m += 1
-    m = 0
-    for n in range(count.shape[0]):
-        for row in range(first_row[n] + first[n], first_row[n] + first[n] + count[n]):
-            for k in range(back.shape[0]):
-                taps[m, k] = places[(t - back[k]) % ring, row + rise[k]]
-            m += 1
-    return m
+
+    weight: Int16
+    shift: Int32
+    bias: Int32
+
+
+class Trunk(NamedTuple):
+    """All matrices of a trunk.
+
+    Attributes:
+        blocks: matrices of the masked layers, stacked.
+        mixing: matrices of the 1x1 layers, stacked; `per_block` of them follow each masked layer.
+        finer: extra fractional bits of the first masked layer's inputs.
+    """
+
+    input: Matrix
+    blocks: Matrix
+    mixing: Matrix
+    hidden: Matrix
+    per_block: int
+    finer: int
+
+
+class Scratch(NamedTuple):
+    """Buffers of the step's pixels, (M, ...).
+
+    Attributes:
+        features: (M, F) int16 inputs of the first layer.
+        activations, others: (M, W) int16 inputs of 1x1 layers.
+        stream: (M, W) int32.
+        hidden: (M, C H) int32: the trunk's results.
+        own: (M, 1) int64: row numbers 0 to M - 1.
+        sums: (P, 4, 16) int32, one for each thread.
+    """
+
+    features: Int16
+    activations: Int16
+    others: Int16
+    stream: Int32
+    hidden: Int32
+    own: Int64
+    sums: Int32
 
 
 @compiled
-def _features(pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out):
-    """See `features`.  `runs` is (R, 2): first tap and length of each run of taps that are adjacent in `pixels`."""
-    channels = pixels.shape[1]
-    taps = offsets.shape[1]
-    flat = pixels.reshape(-1)
-    repeated = np.empty(taps * channels, np.int32)  # the prediction for each sample of a run
-    for i in range(address.shape[0]):
-        at, off, row = address[i], offsets[image[i]], out[i]
-        for c in range(channels):
-            w, n = np.int32(pixels[at + off[west], c]), np.int32(pixels[at + off[north], c])
-            gradient = w + n - np.int32(pixels[at + off[north_west], c])
-            med = max(min(w, n), min(max(w, n), gradient))
-            centre[i, c] = med
-            row[taps * channels + c] = max(-127, med - 128)
+def layer(source, places, weight, shift, bias, fresh, stream, sums, target, target_places, finer):
+    """Add a product to the stream, and write its activations.
+
+    Args:
+        source: (R, 2 K') int16 inputs.
+        places: (M, T) int64: the rows of `source` that the taps of each pixel read.
+        weight, shift, bias: see `Matrix`.
+        fresh: 1 if the stream starts with the bias, else 0.
+        stream: (M, N) int32 in units of 2^-STREAM_FRACTION activation steps.
+        sums: (4, 16) int32 scratch.
+        target: (R, N) int16 for activations; without rows if there is no need for them.
+        target_places: (M, T) int64: its first column holds the rows of `target` to write.
+        finer: extra fractional bits of the activations.
+    """
+    m, taps = places.shape
+    groups, pairs = weight.shape[1], weight.shape[2]
+    right = _STREAM_FRACTION - finer
+    surplus = (1 << (_STREAM_FRACTION - 1)) - (1 << (right - 1))
+    rows, pitch = source.ctypes.data, source.shape[1] * 2
+    matrix, panel, total = weight.ctypes.data, pairs * _COLUMNS * 4, sums.ctypes.data
+    running, running_pitch = stream.ctypes.data, stream.shape[1] * 4
+    lefts, starts = shift.ctypes.data, bias.ctypes.data
+    written, written_pitch = target.ctypes.data if target.shape[0] else 0, target.shape[1] * 2
+    for group in range(groups):
+        first = group * _COLUMNS
+        for i in range(0, m, _ROWS):
+            b, c, d = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
+            sums[:] = 0
             for k in range(taps):
-                repeated[k * channels + c] = med
-        for r in range(runs.shape[0]):
-            first, length = runs[r, 0], runs[r, 1]
-            start, target = at + off[first], first * channels
-            if inside[start] and inside[start + length - 1]:
-                source = flat[start * channels : (start + length) * channels]
-                for j in range(length * channels):
-                    row[target + j] = max(np.int32(-127), min(np.int32(127), np.int32(source[j]) - repeated[j]))
+                add_products(
+                    rows + places[i, k] * pitch, rows + places[b, k] * pitch, rows + places[c, k] * pitch,
+                    rows + places[d, k] * pitch, matrix + (k * groups + group) * panel, pairs, total,
+                )  # fmt: skip
+            for r in range(min(_ROWS, m - i)):
+                out = written + target_places[i + r, 0] * written_pitch + 2 * first if written else 0
+                finish_row(
+                    total + 4 * _COLUMNS * r, running + (i + r) * running_pitch + 4 * first, lefts + 4 * first,
+                    starts + 4 * first, fresh, out, right, surplus,
+                )  # fmt: skip
+
+
+@compiled
+def trunk(part, network, rings, taps, s):
+    """Run the layers from `s.features` to `s.hidden`; `network` is a Trunk, `s` a Scratch of this thread's pixels.
+
+    Args:
+        part: number of this thread.
+        rings: (B, R, W) int16 activations of the masked layers' inputs in the last steps.
+        taps: (M, T) int64 rows of the rings.
+    """
+    sums, nothing = s.sums[part], s.features[:0]
+    no, yes, plain = np.int64(0), np.int64(1), np.int64(0)  # literals would compile a layer for each value
+    x, blocks, mixing = network.input, network.blocks, network.mixing
+    layer(
+        s.features, s.own, x.weight, x.shift, x.bias, yes, s.stream, sums, rings[0], taps, network.finer
+    )  # fmt: skip
+    for b in range(rings.shape[0]):
+        last = b == rings.shape[0] - 1
+        for k in range(network.per_block + 1):
+            ends = k == network.per_block
+            if ends and not last:
+                target, places = rings[b + 1], taps
+            elif k % 2:
+                target, places = s.others, s.own
+            else:
+                target, places = s.activations, s.own
+            if k == 0:
+                layer(
+                    rings[b], taps, blocks.weight[b], blocks.shift[b], blocks.bias[b], no, s.stream, sums,
+                    target, places, plain,
+                )  # fmt: skip
                 continue
-            for k in range(length):
-                for c in range(channels):
-                    difference = np.int32(pixels[start + k, c]) - repeated[c]
-                    difference = max(np.int32(-127), min(np.int32(127), difference))
-                    row[target + k * channels + c] = difference if inside[start + k] else np.int32(0)
-
-
-@compiled
-def _high_depth_features(
-    pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
-):  # fmt: skip
-    """`_features` for high depth: a grey level is 2^units[n] samples, and >> levels[n] reduces a sample to 8 bits."""
-    channels = pixels.shape[1]
-    taps = offsets.shape[1]
-    for i in range(address.shape[0]):
-        at, off, row = address[i], offsets[image[i]], out[i]
-        unit, level = units[image[i]], levels[image[i]]
-        half = (1 << unit) >> 1
-        for c in range(channels):
-            w, n = np.int32(pixels[at + off[west], c]), np.int32(pixels[at + off[north], c])
-            gradient = w + n - np.int32(pixels[at + off[north_west], c])
-            med = max(min(w, n), min(max(w, n), gradient))
-            centre[i, c] = med
-            row[taps * channels + c] = max(-127, (med >> level) - 128)
-            for k in range(taps):
-                difference = (np.int32(pixels[at + off[k], c]) - med + half) >> unit
-                row[k * channels + c] = max(-127, min(127, difference)) if inside[at + off[k]] else 0
-
-
-@compiled
-def _any_features(
-    pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
-):  # fmt: skip
-    """`_high_depth_features` if there are units, else `_features`."""
-    if units.shape[0]:
-        _high_depth_features(
-            pixels, inside, address, image, offsets, units, levels, west, north, north_west, centre, out
-        )  # fmt: skip
-    else:
-        _features(pixels, inside, address, image, offsets, runs, west, north, north_west, centre, out)
-
-
-@compiled
-def _activate_row(stream, i, out, o, finer):
-    """`Float32.activate` from stream[i] into out[o]."""
-    scale, surplus = np.float32(1 << finer), np.float32(((1 << finer) - 1) / 2)
-    for j in range(stream.shape[1]):
-        value = stream[i, j] * scale - surplus
-        value = value if value > np.float32(0) else np.float32(0)
-        value = value if value < np.float32(127) else np.float32(127)
-        out[o, j] = np.int32(value)
-
-
-@compiled
-def activate_float32(stream, out, finer):
-    """`Float32.activate` from (M, C) float32 into (M, C) of any type."""
-    for i in range(stream.shape[0]):
-        _activate_row(stream, i, out, i, finer)
-
-
-@compiled
-def activate_int32(stream, out, finer):
-    """`Int8.activate` from (M, C) int32 into (M, C) of any type."""
-    shift = _STREAM_FRACTION - finer
-    surplus = (1 << (_STREAM_FRACTION - 1)) - (1 << (shift - 1))
-    for i in range(stream.shape[0]):
-        for j in range(stream.shape[1]):
-            out[i, j] = max(0, min(127, (stream[i, j] - surplus) >> shift))
-
-
-@compiled
-def _gather(ring, taps, out):
-    width = ring.shape[1]
-    for i in range(taps.shape[0]):
-        for k in range(taps.shape[1]):
-            source, target = ring[taps[i, k]], out[i, k * width : (k + 1) * width]
-            for j in range(width):
-                target[j] = source[j]
-
-
-@threaded
-def features(
-    parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, out
-):  # fmt: skip
-    """Write MED predictions into `centre` (M, C) and the first layer's inputs into `out` (M, (T + 1) C)."""
-    m = address.shape[0]
-    for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _any_features(
-            pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
-            centre[i:j], out[i:j],
-        )  # fmt: skip
-
-
-@threaded
-def gather(parts, ring, taps, out):
-    """Copy rows of the (R, C) int8 ring at (M, T) places into (M, T C) of any type."""
-    m = taps.shape[0]
-    for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _gather(ring, taps[i:j], out[i:j])
-
-
-@compiled
-def _masked_layer(stream, ring, first, taps, weight, seen, product, finer):
-    """stream += conv(activate(stream)); earlier steps have put the neighbours' activations into the ring."""
-    width = stream.shape[1]
-    for i in range(stream.shape[0]):
-        _activate_row(stream, i, ring, first + i, finer)
-        for k in range(taps.shape[1]):
-            source, at = taps[i, k], k * width
-            for j in range(width):
-                seen[i, at + j] = ring[source, j]
-    np.dot(seen, weight, product)
-    for i in range(stream.shape[0]):
-        for j in range(width):
-            stream[i, j] += product[i, j]
-
-
-@compiled
-def _centre_layer(stream, weight, activations, product):
-    """stream += activate(stream) @ weight."""
-    for i in range(stream.shape[0]):
-        _activate_row(stream, i, activations, i, 0)
-    np.dot(activations, weight, product)
-    for i in range(stream.shape[0]):
-        for j in range(stream.shape[1]):
-            stream[i, j] += product[i, j]
-
-
-@compiled
-def _linear(a, weight, bias, out):
-    """bias + a @ weight."""
-    np.dot(a, weight, out)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] += bias[j]
-
-
-@threaded
-def trunk(
-    parts, pixels, inside, address, image, offsets, runs, units, levels, west, north, north_west, centre, feats,
-    first, taps, rings, activations, seen, product, stream, hidden, finer,
-    input_weight, input_bias, block_weight, mix_weight, hidden_weight, hidden_bias,
-):  # fmt: skip
-    """Compute the heads' hidden layer from pixels, in float32 activation steps.
-
-    A pixel reads only its own features and those of earlier steps, so each part of the M pixels runs through all
-    layers independently.  `rings` is (B, R, C) int8, `block_weight` (B, T C, C), `mix_weight` (B, mixing, C, C);
-    `activations`, `seen`, `product` and `stream` are (M, ...) scratch; the results are (M, C) `centre` and
-    (M, C W) `hidden`.  `units` and `levels` have one entry per image, or none for 8-bit samples.
-    """
-    m = address.shape[0]
-    for p in prange(parts):
-        i, j = m * p // parts, m * (p + 1) // parts
-        _any_features(
-            pixels, inside, address[i:j], image[i:j], offsets, runs, units, levels, west, north, north_west,
-            centre[i:j], feats[i:j],
-        )  # fmt: skip
-        s = stream[i:j]
-        _linear(feats[i:j], input_weight, input_bias, s)
-        for b in range(rings.shape[0]):
-            reads = 0 if b else finer
-            _masked_layer(s, rings[b], first + i, taps[i:j], block_weight[b], seen[i:j], product[i:j], reads)
-            for k in range(mix_weight.shape[1]):
-                _centre_layer(s, mix_weight[b, k], activations[i:j], product[i:j])
-        for row in range(i, j):
-            _activate_row(stream, row, activations, row, 0)
-        _linear(activations[i:j], hidden_weight, hidden_bias, hidden[i:j])
+            i = b * network.per_block + k - 1
+            source = s.activations if k % 2 else s.others
+            layer(
+                source, s.own, mixing.weight[i], mixing.shift[i], mixing.bias[i], no, s.stream, sums,
+                target, places, plain,
+            )  # fmt: skip
+    h = network.hidden
+    source = s.others if network.per_block % 2 else s.activations
+    layer(source, s.own, h.weight, h.shift, h.bias, yes, s.hidden, sums, nothing, s.own, plain)

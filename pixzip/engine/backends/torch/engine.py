@@ -1,0 +1,53 @@
+"""The engine of wavefront models in tensor operations, wherever PyTorch runs: the plain form of the arithmetic."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from pixcodecs.container.blocks import Precision
+from pixcodecs.errors import ModelMismatchError
+
+from pixzip.engine.backends.base import Wavefront
+from pixzip.engine.backends.torch import gemm
+from pixzip.engine.backends.torch.layers import Layers
+from pixzip.engine.backends.torch.wavefront import TensorWavefront
+from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
+from pixzip.models.wavefront.weights import IntegerWeights
+
+
+class TensorEngine(SteppedEngine):
+    """One wavefront model on one device, step by step."""
+
+    def __init__(self, model: IntegerWeights, device: str = "cpu", backend: str | None = None) -> None:
+        """
+        Args:
+            device: "cpu" or "cuda".
+            backend: a name in `gemm.BACKENDS`; None takes the fastest exact one.
+        Raises:
+            ModelMismatchError: this machine does not reproduce the model's known answer.
+        """
+        self.model = model
+        shapes = Layers.shapes(model)
+        target = torch.device(device)
+        if backend is None:
+            products = gemm.choose(target, shapes)
+        else:
+            products = gemm.BACKENDS[backend](target)
+            if gemm.self_test(products, shapes) is None:
+                raise ModelMismatchError(f"backend {backend} is not exact on this machine")
+        self.layers = Layers(model, products)
+        self.check(f"backend {products.name} on {device}")
+
+    def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
+        return TensorWavefront(self.layers, sizes, precisions)
+
+
+def with_known_answer(model: IntegerWeights) -> IntegerWeights:
+    """The same weights with the known answer that every machine must reproduce.
+
+    The answer is computed by float32 tensor operations, the plainest form, and verified by this machine's fastest.
+    """
+    plain = TensorEngine(replace(model, known_answer=""), backend="float32")
+    sealed = replace(model, known_answer=plain.known_answer())
+    WavefrontEngine(sealed)
+    return sealed

@@ -1,0 +1,124 @@
+"""The compiled loop: exact products, and the bytes of the plain engine in any number of threads and parts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numba import njit
+from pixcodecs import threads
+from pixcodecs.coders import range as range_coder
+from pixcodecs.coders import range_numba
+from pixcodecs.coders.registry import RANGE, RANS
+from pixcodecs.container.blocks import Precision
+from pixcodecs.errors import BitstreamError
+
+from pixzip.engine.backends.numba.products import COLUMNS, ROWS, add_products, packed
+from pixzip.engine.backends.torch.engine import TensorEngine
+from pixzip.engine.batch import Samples
+from pixzip.engine.wavefront import WavefrontEngine
+from tests.helpers.support import decoding, encoding, noise, scene, tiny_weights
+
+#: (height, width): one column, one row, a pixel, odd sides.
+SIZES = [(9, 14), (1, 1), (21, 1), (1, 17), (6, 5)]
+
+
+@njit
+def product(rows, weights, pairs, sums):
+    """`add_products` of four rows."""
+    a, step = rows.ctypes.data, rows.shape[1] * 2
+    add_products(a, a + step, a + 2 * step, a + 3 * step, weights.ctypes.data, pairs, sums.ctypes.data)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 64, 320])
+def test_products_are_exact_at_the_ends_of_their_range(length: int) -> None:
+    rng = np.random.default_rng(length)
+    for low, high in ((-127, 128), (127, 128), (-(2**15), 2**15)):
+        rows = rng.integers(low, high, (ROWS, length + length % 2)).astype(np.int16)
+        weight = rng.integers(-127, 128, (length, COLUMNS))
+        weight[:, 0], weight[:, 1] = 127, -127
+        sums = rng.integers(-1000, 1000, (ROWS, COLUMNS)).astype(np.int32)
+        expected = sums + rows[:, :length].astype(np.int64) @ weight
+        matrix = packed(weight)
+        product(rows, matrix, matrix.shape[1], sums)
+        assert np.array_equal(sums, expected)
+
+
+@pytest.fixture
+def any_threads() -> Iterator[None]:
+    before = threads.get_threads()
+    yield
+    threads.set_threads(before)
+
+
+def images(channels: int) -> list[Samples]:
+    return [(scene if i % 2 else noise)(channels, *size, i) for i, size in enumerate(SIZES)]
+
+
+@pytest.mark.parametrize("coder", [RANGE, RANS], ids=["range", "rans"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_number_of_threads_writes_the_plain_engines_bytes(
+    channels: int, coder: object, any_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more threads than images they meet in every step; with fewer they share the images out."""
+    monkeypatch.setattr("pixzip.engine.backends.numba.coding.SEGMENT_PIXELS", 20)
+    monkeypatch.setattr("pixzip.engine.backends.numba.coding._ROUND_PIXELS", 30)
+    monkeypatch.setattr("pixzip.engine.backends.numba.pace.ROWS_PER_THREAD", 1)
+    model = tiny_weights(channels, seed=5, spread=1.0)
+    plain, own, made = TensorEngine(model, backend="float32"), WavefrontEngine(model), images(channels)
+    expected = plain.encode(encoding(made, coder=coder))  # type: ignore[arg-type]
+    maps = plain.nll_maps(encoding(made))
+    for count in (1, 2, 3, 8):
+        threads.set_threads(count)
+        assert own.encode(encoding(made, coder=coder)) == expected  # type: ignore[arg-type]
+        back = own.decode(decoding(expected, [x.shape[:2] for x in made], None, [coder] * len(made)))  # type: ignore[list-item]
+        assert all(map(np.array_equal, back, made))
+        assert all(np.allclose(a, b, rtol=1e-12) for a, b in zip(own.nll_maps(encoding(made)), maps, strict=True))
+        assert own.decode(decoding(expected[:1], [SIZES[0]], None, [coder]))[0].tobytes() == made[0].tobytes()  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("depth", [8, 12, 16])
+def test_damaged_payloads_end_in_errors_or_other_samples(depth: int, any_threads: None) -> None:
+    """In one thread and in two, which must not wait for each other for ever."""
+    model = tiny_weights(1, seed=6, spread=1.0)
+    own, precision = WavefrontEngine(model), Precision(depth)
+    samples = noise(1, 40, 80, 1).astype(np.uint8 if depth == 8 else np.uint16) << depth - 8
+    rng, outcomes = np.random.default_rng(depth), set()
+    for coder in (RANGE, RANS):
+        (payload,) = own.encode(encoding([samples], [precision], coder))
+        for count in (1, 2):
+            threads.set_threads(count)
+            for cut in (0, 4, len(payload) // 8 * 4, len(payload) - 4, len(payload)):
+                damaged = bytearray(payload[:cut] + bytes(4 * (cut == len(payload))))
+                for at in rng.integers(0, max(1, cut), 3 * (cut > 4)):
+                    damaged[at] ^= 1 << rng.integers(8)
+                try:
+                    own.decode(decoding([bytes(damaged)], [(40, 80)], [precision], [coder]))
+                except BitstreamError as e:
+                    outcomes.add(str(e).partition(":")[0])
+    assert {"payload ends before its last pixel", "payload goes on after its last pixel"} & outcomes
+
+
+@pytest.mark.parametrize("words", [0, 1, 2, 3, 9])
+def test_the_compiled_range_decoder_ends_like_the_library(words: int) -> None:
+    """Random words, decoded to their end and a little further by both."""
+    rng, freqs = np.random.default_rng(words), np.full(16, 1 << 16)
+    for _ in range(60):
+        payload = rng.integers(0, 1 << 32, words, dtype=np.uint32).astype("<u4")
+        library, state = range_coder.Decoder(payload.tobytes()), np.zeros(4, np.uint64)
+        data = range_numba.parse(payload.tobytes())
+        range_numba.start(state, data, 0, len(data))
+        scale = range_numba.scale_of(1 << 20)
+        edges = np.array([range_numba.left_of(int(b), s, scale) for s, b in enumerate(np.cumsum(freqs) - freqs)])
+        for _ in range(8 * words + 4):
+            assert range_numba.is_exhausted(state, len(data)) == library._coder.maybe_exhausted()
+            position = range_numba.quantile(state)
+            if position < 0:
+                with pytest.raises(BitstreamError):
+                    library.decode(freqs[None].astype(np.float32))
+                break
+            symbol = int(np.searchsorted(edges, position, "right")) - 1
+            (found,) = library.decode(freqs[None].astype(np.float32))
+            assert found == symbol
+            right = int(edges[symbol + 1]) if symbol < 15 else range_numba.WHOLE
+            if not range_numba.take(state, int(edges[symbol]), right, data, 0, len(data)):
+                break
