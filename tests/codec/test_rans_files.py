@@ -21,7 +21,7 @@ from bench.deep.blocks import describe_blocks
 from pixzip import codec
 from pixzip.codec import tiles
 from pixzip.engine.backends.torch.engine import TensorEngine
-from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
+from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine, at_once
 from pixzip.image.picture import Picture
 from pixzip.models import library
 from pixzip.models.wavefront.reference import Reference, bin_freqs, place_freqs
@@ -97,9 +97,10 @@ def test_few_pixels_at_a_time_give_the_same_payloads(
     batch = engine.batch
     monkeypatch.setattr(engine, "batch", lambda sizes, *rest: batches.append(len(sizes)) or batch(sizes, *rest))
     small = dataclasses.replace(RANS, most_pixels=2 * 5 * 7)
-    assert engine.encode(encoding(images, coder=small)) == whole
-    engine.encode(encoding(images))
-    assert batches == [2, 2, 1, 5]
+    assert engine.encode(encoding(images, coder=small)) == whole  # another coder than `RANS`: step by step
+    assert batches == [2, 2, 1]
+    assert at_once(encoding(images, coder=small)) == [[0, 1], [2, 3], [4]]
+    assert at_once(encoding(images)) == [[0, 1, 2, 3, 4]]
 
 
 def test_both_coders_decode_side_by_side(engines: dict[str, SteppedEngine]) -> None:

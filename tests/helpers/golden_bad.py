@@ -222,7 +222,7 @@ _BLOCKS = {
     "model-least": _code("4000x3000 pixels take at least", lambda: b"\2\0", sides=(4000, 3000), model=1),
     "model-empty": _code("payload ends before its last pixel", _payload(lambda p: b""), **_GREY),
     "model-odd": _code("expected a multiple of 4", _payload(lambda p: p[:-1]), **_GREY),
-    "model-cut": _code("payload goes on after its last pixel", _payload(lambda p: p[:40]), **_GREY),
+    "model-cut": _code("payload ends before its last pixel", _payload(lambda p: p[:40]), **_GREY),
     "model-long": _code("payload goes on after its last pixel", _payload(lambda p: p + b"\1\2\3\4" * 2), **_GREY),
     "deep-shallow": _code("a model codes 1 or 3 channels of 9 to 16 bits, block has 1 of 8", lambda: b"\x09\0\0"),
     "deep-unit": _code("block has grey levels of 2^5 samples at 12 bits", lambda: b"\x09\0\5", depth=12),

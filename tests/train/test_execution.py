@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from pixzip.cli import main
+from pixzip.cli.options import Manner
 from pixzip.cli.work.training_display import Display
 from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
@@ -135,13 +136,13 @@ def test_multiply_adds_are_those_of_the_exported_model(tmp_path: Path) -> None:
 
 
 def test_utilisation_is_shown_where_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
-    with Display(1.0, shown=True) as display:
+    with Display(1.0, True, Manner(verbose=True)) as display:
         display(Status())
         display(Status(log=[{"mfu": 0.25}]))
-    with Display(1.0, shown=False) as display:
+    with Display(1.0, False, Manner()) as display:
         display(Status())
         display(Status(log=[{"mfu": 0.5}]))
-    assert capsys.readouterr().err == "mfu 0.25\n"
+    assert capsys.readouterr().err.endswith("\nmfu 0.25\n")
 
 
 def test_large_has_some_five_times_the_arithmetic_of_base_and_stays_exact_as_it_learns() -> None:

@@ -43,10 +43,10 @@ def test_the_choice_follows_the_machine() -> None:
     machine = Machine(lambda threads: 1.0 if threads == 1 else 10.0 if busy else 0.5)
     machine.run(1000)
     busy = False
-    assert machine.run(3000)[-STEPS_BETWEEN:] == [2] * STEPS_BETWEEN
+    assert machine.run(3000)[-STEPS_BETWEEN:].count(2) >= STEPS_BETWEEN - 2 * TRIAL_STEPS
     busy = True
     later = machine.run(1000)
-    assert later[-STEPS_BETWEEN:] == [1] * STEPS_BETWEEN
+    assert later[-STEPS_BETWEEN:].count(1) >= STEPS_BETWEEN - 2 * TRIAL_STEPS
 
 
 def test_a_trial_that_goes_badly_is_short() -> None:
