@@ -2,11 +2,11 @@
 
 A child made by `os.fork` has one thread, but a copy of the whole memory.  A lock that another thread held stays locked
 in the child, and a module that another thread was importing stays unfinished.  Threads of OpenMP do not exist in the
-child, yet its data say so: work for them waits for ever, or ends the process.
+child, yet its data say so: work for them waits for ever, or ends the process.  The compiled kernels use none.
 
-So every lock of the two packages is made here.  `Lock` is free in a child.  A fork waits while another thread holds a
-`Guard`, which encloses calls of libraries that have locks of their own, and while it imports one of them.  `forked`
-says that OpenMP must not be used.
+So every lock of the two packages is made here.  `Lock` is free in a child.  A fork waits for the work of other threads
+that is `shielded`, because it uses libraries with locks of their own, and for their imports; this work is done in short
+pieces.  `forked` says that OpenMP must not be used.
 """
 
 import functools
@@ -31,7 +31,7 @@ _LONGEST_WAIT_S = 60
 _PAUSE_S = 0.004
 
 
-class _Reentrant(Protocol):
+class _Waited(Protocol):
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
     def release(self) -> None: ...
 
@@ -47,7 +47,7 @@ def _is_worker() -> bool:
 
 _forked = _is_worker()
 _fork_waits = False
-_waited_for: list[_Reentrant] = []
+_waited_for: list[_Waited] = []
 _of_thread = threading.local()
 
 
@@ -63,8 +63,8 @@ def in_children(action: Callable[[], object]) -> None:
         action()
 
 
-def wait_for(lock: _Reentrant) -> None:
-    """Let every fork wait until no other thread holds a lock, a minute at most."""
+def wait_for(lock: _Waited) -> None:
+    """Let every fork wait until no other thread holds a reentrant lock, a minute at most."""
     _waited_for.append(lock)
 
 
@@ -79,10 +79,12 @@ class Lock:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        lock = self._lock
+        lock.acquire()
+        self._held = lock
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._held.release()  # in a child of the thread that holds it, the lock is another one by now
 
 
 class Turn(Lock):
@@ -90,26 +92,61 @@ class Turn(Lock):
 
     def take(self) -> bool:
         """Whether the lock was free and is now the caller's; `leave` gives it back."""
-        return self._lock.acquire(blocking=False)
+        lock = self._lock
+        if not lock.acquire(blocking=False):
+            return False
+        self._held = lock
+        return True
 
     def leave(self) -> None:
-        self._lock.release()
+        self._held.release()
 
 
-class Guard:
-    """A reentrant lock that a fork waits for, see `wait_for`."""
+class _Shield:
+    """The context of work that a fork of another thread waits for; any number of threads may be inside, repeatedly."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        wait_for(self._lock)
+        #: Held while a thread enters, and by a thread while it forks.
+        self._entrance = threading.Lock()
+        self._depth: dict[int, int] = {}
 
     def __enter__(self) -> None:
+        thread = threading.get_ident()
+        if thread in self._depth:
+            self._depth[thread] += 1
+            return
         if _fork_waits:
-            time.sleep(_PAUSE_S)  # or the fork may wait for ever, if this thread takes the lock again and again
-        self._lock.acquire()
+            time.sleep(_PAUSE_S)  # or the fork may wait for ever, if threads enter again and again
+        with self._entrance:
+            self._depth[thread] = 1
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        thread = threading.get_ident()
+        self._depth[thread] -= 1
+        if not self._depth[thread]:
+            del self._depth[thread]
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Let no thread enter, if none but this one is inside."""
+        if not self._entrance.acquire(blocking, timeout):
+            return False
+        if self._depth.keys() <= {threading.get_ident()}:
+            return True
+        self._entrance.release()
+        return False
+
+    def release(self) -> None:
+        """Let threads enter again."""
+        self._entrance.release()
+
+    def forget_others(self) -> None:
+        """In a forked child: no other thread is inside, nor entering."""
+        thread = threading.get_ident()
+        self._depth = {thread: self._depth[thread]} if thread in self._depth else {}
+        self._entrance = threading.Lock()
+
+
+shielded = _Shield()
 
 
 class cached_property(functools.cached_property[T_co]):  # noqa: N801 (it takes the place of Python's)
@@ -159,9 +196,10 @@ def _after() -> None:
 
 
 def _after_in_child() -> None:
-    global _forked
-    _forked = True
+    global _forked, _fork_waits
+    _forked, _fork_waits = True, False
     _after()
+    shielded.forget_others()
 
 
 def _on_fork(**actions: Callable[[], object]) -> None:
@@ -169,4 +207,5 @@ def _on_fork(**actions: Callable[[], object]) -> None:
         os.register_at_fork(**actions)
 
 
+wait_for(shielded)
 _on_fork(before=_before, after_in_parent=_after, after_in_child=_after_in_child)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
+from pixcodecs import forking
+
 T = TypeVar("T")
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -82,7 +84,8 @@ def drive(
         asked: dict[int, Question] = {}
         for i, answer in answers.items():
             try:
-                asked[i] = generators[i].send(answer)  # type: ignore[arg-type]
+                with forking.shielded:
+                    asked[i] = generators[i].send(answer)  # type: ignore[arg-type]
             except StopIteration as stop:
                 results[i] = stop.value
         answers = dict(zip(asked, solve(list(asked.values())), strict=True)) if asked else {}

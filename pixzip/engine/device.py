@@ -12,9 +12,6 @@ from pixzip.engine.base import Engine
 from pixzip.models.base import Model
 from pixzip.models.registry import ARCHITECTURES, named
 
-#: Encloses the making of engines: modules are imported, kernels compiled, and libraries used for the first time.
-_MAKING = forking.Guard()
-
 
 def resolve_device(name: str = "auto") -> str:
     """The device's name for PyTorch: "auto" takes CUDA if there is a CUDA device.
@@ -95,5 +92,5 @@ def _engine(key: _ByDigest, known_answer: str, device: str) -> Engine:
 
 def engine(model: Model, device: str) -> Engine:
     """The cached engine of a model on a device, named as for `resolve_device`."""
-    with _MAKING:
+    with forking.shielded:
         return _engine(_ByDigest(model), model.known_answer, resolve_device(device))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pixcodecs import forking
 from pixcodecs.coders.base import Rows, Symbols
 from torch import Tensor
 
@@ -170,7 +171,11 @@ class WholeBatch(FamilyBatch):
         """(h w, N, C D, K) frequencies of (N, C, h, w) values, each digit given the true ones before it."""
         h, w = values.shape[2:]
         parts = values.split(max(1, _CHUNK_PIXELS // (h * w)))
-        return np.concatenate([self._of_images(scale, part) for part in parts], 1)
+        rows = []
+        for part in parts:
+            with forking.shielded:
+                rows.append(self._of_images(scale, part))
+        return np.concatenate(rows, 1)
 
     def _of_images(self, scale: Scale, images: Tensor) -> Rows:
         n, channels, h, w = images.shape

@@ -4,6 +4,7 @@ A batch gives frequencies, a stage refines them, and a `SymbolCoder` uses them. 
 measure of the model's own bits and the known answer all see the same frequencies.
 """
 
+from pixcodecs import forking
 from pixcodecs.coders.base import Symbols
 
 from pixzip.engine.base import Progress
@@ -17,15 +18,16 @@ def run(batch: Batch, coder: SymbolCoder, stage: Stage = IDENTITY, progress: Pro
     with batch.coding():
         learner = stage.start(batch)
         for step in batch:
-            batch.begin(step)
-            learner.begin(step)
-            for channel in range(batch.channels):
-                digits: list[Symbols] = []
-                for digit in range(batch.digits):
-                    freqs = learner.refine(channel, digits, batch.freqs(channel, digits))
-                    digits.append(coder.code(step, channel, digit, freqs))
-                batch.store(channel, digits)
-                learner.learn(channel, digits)
-            learner.end()
+            with forking.shielded:
+                batch.begin(step)
+                learner.begin(step)
+                for channel in range(batch.channels):
+                    digits: list[Symbols] = []
+                    for digit in range(batch.digits):
+                        freqs = learner.refine(channel, digits, batch.freqs(channel, digits))
+                        digits.append(coder.code(step, channel, digit, freqs))
+                    batch.store(channel, digits)
+                    learner.learn(channel, digits)
+                learner.end()
             if progress:
                 progress(step.t + 1, batch.steps)

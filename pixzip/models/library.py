@@ -32,8 +32,6 @@ CARD = "models.json"
 FOLDERS = "PIXZIP_MODELS"
 
 _KINDS = {1: "grey", 3: "RGB"}
-#: Encloses the reading of models, for which PyTorch is imported.
-_LOADING = forking.Guard()
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def load(path: Path) -> base.Model:
         found = path.stat()
     except (OSError, ValueError) as e:
         raise ModelMismatchError(f"no model file at {path}: {getattr(e, 'strerror', None) or e}") from None
-    with _LOADING:
+    with forking.shielded:
         if stat.S_ISREG(found.st_mode):
             return _load(path.absolute(), found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
         once = _read_once(path.absolute(), found.st_dev, found.st_ino)

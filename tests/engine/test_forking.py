@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from pixcodecs.errors import PixzipError
 
+from pixzip.engine.device import coding_device, resolve_device
 from tests.conftest import ROOT
 from tests.helpers.forks import CASES
 
@@ -17,3 +20,11 @@ def test_children_code_as_their_parents_do(case: str, child_env: dict[str, str])
     env = child_env | {"OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_a_child_of_a_process_that_uses_cuda_codes_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (resolve_device("auto"), coding_device("auto")) == ("cpu", "cpu")
+    with pytest.raises(PixzipError, match="forked process, whose parent uses it: start it by spawn"):
+        resolve_device("cuda")
