@@ -26,5 +26,5 @@ def test_a_child_of_a_process_that_uses_cuda_codes_on_the_cpu(monkeypatch: pytes
     monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert (resolve_device("auto"), coding_device("auto")) == ("cpu", "cpu")
-    with pytest.raises(PixzipError, match="forked process, whose parent uses it: start it by spawn"):
+    with pytest.raises(PixzipError, match=r"forked from one that uses CUDA \(start it by spawn\)"):
         resolve_device("cuda")
