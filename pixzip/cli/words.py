@@ -14,7 +14,7 @@ _FAMILY = ("pixelcnn", "row-lstm", "diagonal-bilstm", "multi-scale", "gated-pixe
 _DATA = ("cifar10", "mnist", "mnist-binary", "imagenet32", "imagenet64", "photos")
 #: The configs of `pixzip.train.wavefront` and `pixzip.train.family_configs`; none of photos has published sizes.
 CONFIGS = (
-    *("base", "large", "fast", "grey", "graphics", "graphics-grey", "tiny"),
+    *("base", "large", "fast", "grey", "fast-grey", "graphics", "graphics-grey", "tiny"),
     *(f"{model}-{data}" for model in _FAMILY for data in _DATA if data != "photos"),
     *(f"{model}-{data}-small" for model in _FAMILY for data in _DATA),
 )

@@ -48,6 +48,9 @@ CONFIGS: dict[str, TrainConfig] = {
     "large": TrainConfig(model=Config(width=128, blocks=8, head_width=64, n_mix=5, mixing=1, finer=2)),
     "fast": TrainConfig(model=Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2)),
     "grey": TrainConfig(
+        model=Config(channels=1, width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2), order=(0,)
+    ),
+    "fast-grey": TrainConfig(
         model=Config(channels=1, width=40, blocks=4, head_width=32, n_mix=4, mixing=1, finer=2), order=(0,)
     ),
     "graphics": TrainConfig(
