@@ -65,7 +65,7 @@ def test_every_image_has_its_figures_and_every_folder_its_totals(
     grey, rgb = found["files"]
     assert (grey["bits"], grey["raw_bytes"], grey["low_raw_bytes"]) == (12, 40 * 48 * 12 // 8, 40 * 48 * 4 // 8)
     assert (rgb["bits"], rgb["raw_bytes"], rgb["low_raw_bytes"]) == (16, 40 * 48 * 6, 40 * 48 * 3)
-    assert [r["models"] for r in grey["results"]] == [["base", "fast"]]
+    assert [r["models"] for r in grey["results"]] == [["base"], ["fast"]]
     assert [r["models"] for r in rgb["results"]] == [["base"], ["fast"]]
     for r in (*grey["results"], *rgb["results"]):
         assert r["low_bytes"] == r["pxz_bytes"] - r["high_bytes"]
@@ -80,7 +80,8 @@ def test_every_image_has_its_figures_and_every_folder_its_totals(
     own = [f["results"][-1] for f in (grey, rgb)]
     assert found["totals"][-1]["low_bytes"] == sum(r["low_bytes"] for r in own)
     assert found["totals"][-1]["two_bytes"] == sum(r["two_bytes"] for r in own)
-    assert page.count("| grey/twelve.png | base, fast | 48 x 40, 12, ") == 1
+    for model in ("base", "fast"):
+        assert page.count(f"| grey/twelve.png | {model} | 48 x 40, 12, ") == 1
     assert "libjxl/testdata" in page
 
 

@@ -95,5 +95,5 @@ def test_codecs_and_configs_are_completed() -> None:
     assert completed(["train", "--config"], "row-lstm-mnist-") == [
         "row-lstm-mnist-binary", "row-lstm-mnist-small", "row-lstm-mnist-binary-small",
     ]  # fmt: skip
-    assert completed(["train", "--config"], "fa") == ["fast"]
+    assert completed(["train", "--config"], "fa") == ["fast", "fast-grey"]
     assert completed(["heatmap"], "ph") == completed(["sample", "-o"], "ph") == ["ph"]

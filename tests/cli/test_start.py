@@ -152,7 +152,7 @@ def test_models_are_completed_by_name_or_as_files(
 ) -> None:
     (tmp_path / "fancy.safetensors").write_bytes(b"")
     monkeypatch.setenv("PIXZIP_MODELS", str(tmp_path))
-    assert completed(args, "fa") == [("file", "fa"), ("plain", "fast"), ("plain", "fancy")]
+    assert completed(args, "fa") == [("file", "fa"), ("plain", "fast"), ("plain", "fast-grey"), ("plain", "fancy")]
 
 
 @pytest.mark.parametrize("shell", [BashComplete, ZshComplete])

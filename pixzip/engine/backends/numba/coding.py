@@ -22,7 +22,7 @@ from pixzip.models.wavefront.config import Config
 #: The coders of the compiled loop; others get rows of frequencies.
 CODERS = {RANGE.name: (RANGE, digits.RANGE), RANS.name: (RANS, digits.RANS)}
 #: Pixels between two moments at which Python may report progress, be interrupted or change the number of threads.
-SEGMENT_PIXELS = 1 << 15
+SEGMENT_PIXELS = 1 << 13
 _ROUND_PIXELS = 32768
 
 

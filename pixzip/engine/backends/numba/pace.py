@@ -13,9 +13,9 @@ from statistics import median
 #: Fewest rows per thread for which waking the thread pays.
 ROWS_PER_THREAD = 32
 #: Steps timed with one thread, and again with all threads.
-TRIAL_STEPS = 1
+TRIAL_STEPS = 4
 #: Steps between two trials; doubled each time that one thread is faster.
-STEPS_BETWEEN = 32
+STEPS_BETWEEN = 128
 _MOST_BETWEEN = 4096
 #: Prefer all threads unless they are this much slower: the trial is no more accurate than that.
 _TOLERANCE = 1.1
