@@ -7,6 +7,20 @@ import pytest
 from pixcodecs import threads
 
 
+def occupied() -> tuple[threading.Thread, threading.Event]:
+    """A thread that keeps the threads busy, and the event that ends it."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        inside.set()
+        leave.wait(60)
+
+    other = threading.Thread(target=lambda: threads.parallel([wait, wait]))
+    other.start()
+    assert inside.wait(60)
+    return other, leave
+
+
 def test_calls_run_at_the_same_time() -> None:
     barrier = threading.Barrier(3, timeout=60)
     assert threads.parallel([barrier.wait] * 3)
@@ -31,15 +45,8 @@ def test_the_first_error_is_raised_after_all_calls_have_ended() -> None:
 
 
 def test_a_second_caller_is_told_that_the_threads_are_busy() -> None:
-    inside, leave, answers = threading.Event(), threading.Event(), []
-
-    def wait() -> None:
-        inside.set()
-        leave.wait(60)
-
-    other = threading.Thread(target=lambda: threads.parallel([wait, wait]))
-    other.start()
-    assert inside.wait(60)
+    answers: list[object] = []
+    other, leave = occupied()
     answers.append(threads.parallel([lambda: answers.append("ran")] * 2))
     leave.set()
     other.join()
@@ -63,15 +70,7 @@ def test_the_number_of_threads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_child_that_is_forked_while_threads_run_has_its_own() -> None:
-    inside, leave = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        inside.set()
-        leave.wait(60)
-
-    other = threading.Thread(target=lambda: threads.parallel([wait, wait]))
-    other.start()
-    assert inside.wait(60)
+    other, leave = occupied()
     child = os.fork()
     if not child:
         ran: list[int] = []

@@ -36,7 +36,6 @@ class Part:
 
     Attributes:
         wavefront: the images' buffers.
-        left: pixels to code.
     """
 
     def __init__(
@@ -63,8 +62,7 @@ class Part:
             np.zeros((2, m, c, w.digits, 4), np.int32), np.empty((rows, c * w.digits), np.int64),
             np.cumsum(pixels) - pixels, np.zeros(w.buffer_pixels if mode == loop.MEASURE else 0), np.zeros(1, np.int64),
         )  # fmt: skip
-        self.left, self._t = int(pixels.sum()), 0
-        self._most_steps = w.steps
+        self._t, self._most_steps = 0, w.steps
 
     def _streams(self, channels: int) -> digits.Streams:
         n, one_each = len(self.jobs), np.arange(len(self.jobs))
