@@ -18,7 +18,7 @@ from pixcodecs.kernel_cache import KernelCache
 if _lock := getattr(global_compiler_lock, "_lock", None):
     forking.wait_for(_lock)
 
-
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 #: Whether NUMBA_DISABLE_JIT leaves kernels to the interpreter.
 INTERPRETED = bool(vars(config).get("DISABLE_JIT"))
 #: numba's decorator, whose functions a type checker cannot follow.
@@ -26,12 +26,28 @@ intrinsic: Any = extending.intrinsic
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function at its first call; every kernel of the two packages is compiled here."""
-    if not INTERPRETED:
-        kernel: Any = njit(nogil=True, error_model="numpy")(function)
-        kernel._cache = KernelCache(function)
-        return kernel
+    """Compile a function at its first call; every kernel of the two packages is compiled here.
 
+    Kernels own no memory: their callers pass every array.  Without numba's run-time (`_nrt`), which counts references
+    to arrays by atomic additions, a function of many arrays costs no more than its arithmetic, and a kernel that
+    allocates is refused when it is compiled.
+    """
+    if INTERPRETED:
+        return _interpreted(function)
+    kernel: Any = njit(**_OPTIONS)(function)
+    kernel._cache = KernelCache(function)
+    return kernel
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A function that is compiled into each kernel that calls it, and not called from Python.
+
+    It may take tuples of many arrays: nothing is copied.
+    """
+    return _interpreted(function) if INTERPRETED else njit(forceinline=True, **_OPTIONS)(function)
+
+
+def _interpreted(function: Callable[..., Any]) -> Any:
     @wraps(function)
     def interpreted(*args: Any) -> Any:
         with np.errstate(over="ignore"):  # unsigned integers wrap around

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixcodecs.coders.base import EDGE_BITS, TOTAL, Edges
-from pixcodecs.compiled import compiled
+from pixcodecs.compiled import compiled, inlined
 from pixcodecs.errors import BitstreamError
 
 _TOTAL = TOTAL
@@ -18,7 +18,7 @@ _WORD, _SHARE = np.uint64(32), np.uint64(24)
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 
 
-@compiled
+@inlined
 def _carry(words, n):
     """Add one to the number formed by the first n words."""
     while n:
@@ -35,16 +35,23 @@ WHOLE = 1 << 24
 _WHOLE = WHOLE
 
 
-@compiled
+@inlined
 def scale_of(total):
     """Parts of 2^24 per unit of frequency in a row of 16 with this sum."""
     return _SHARES / np.float32(total)
 
 
-@compiled
+@inlined
 def left_of(below, symbol, scale):
     """The start of a symbol's interval, of 2^24, from the frequency below it."""
     return np.int64(np.float32(below) * scale) + symbol
+
+
+def new_states(n: int) -> NDArray[np.uint64]:
+    """(N, 4) states of encoders that have coded nothing."""
+    states = np.zeros((n, 4), np.uint64)
+    states[:, 1] = SPAN
+    return states
 
 
 @compiled
@@ -55,14 +62,14 @@ def start(state, words, first, end):
     state[2] = point | (np.uint64(words[first + 1]) if first + 1 < end else np.uint64(0))
 
 
-@compiled
+@inlined
 def quantile(state):
     """The position of the next symbol, of 2^24; -1 if no encoder writes such words."""
     found = np.int64((state[2] - state[0]) // (state[1] >> _SHARE))
     return found if 0 <= found < _WHOLE else np.int64(-1)
 
 
-@compiled
+@inlined
 def take(state, left, right, words, first, end):
     """Remove a symbol of the interval from left to right; False if the words ended before it."""
     unit = state[1] >> _SHARE
@@ -86,7 +93,7 @@ def is_exhausted(state, length):
     return state[1] == np.uint64(0xFFFFFFFFFFFFFFFF) or state[2] - state[0] < (_LOW_WORD << np.uint64(1)) + np.uint64(1)
 
 
-@compiled
+@inlined
 def put(state, left, right, words, first):
     """Append a symbol of the interval from left to right."""
     unit, before = state[1] >> _SHARE, state[0]
@@ -118,15 +125,14 @@ def finish(state, words, first):
 
 
 @compiled
-def encode(edges, values, words):
+def encode(edges, values, state, words):
     """Code an image in the order of `docs/format.md`; return the number of words.
 
     `edges` is (H, W, C, 2) int64: for a value's bin and for the value, the cumulative frequencies below it and below
-    the next one, 21 bits each.  `values` is (H, W, C) uint8.  `words` is uint32, with two more words than symbols.
+    the next one, 21 bits each.  `values` is (H, W, C) uint8.  `words` is uint32, with two more words than symbols.  `state` is one of
+    `new_states`.
     """
     h, w, channels = values.shape
-    state = np.zeros(4, np.uint64)
-    state[1] = np.uint64(0xFFFFFFFFFFFFFFFF)
     for t in range(w + 2 * h - 2):
         first, last = max(0, (t - w + 2) // 2), min(h - 1, t // 2)
         for c in range(channels):
@@ -159,5 +165,5 @@ def parse(payload: bytes) -> NDArray[np.uint32]:
 def from_edges(edges: Edges, values: NDArray[np.uint8]) -> bytes:
     """(H, W, C, 2) edges and (H, W, C) samples in coding order -> a payload, see `EntropyCoder.from_edges`."""
     words = np.empty(2 * values.size + 2, np.uint32)
-    n = encode(np.ascontiguousarray(edges), np.ascontiguousarray(values), words)
+    n = encode(np.ascontiguousarray(edges), np.ascontiguousarray(values), new_states(1)[0], words)
     return words[:n].astype("<u4").tobytes()

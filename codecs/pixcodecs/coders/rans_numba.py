@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pixcodecs.coders import base, rans
 from pixcodecs.coders.base import EDGE_BITS, Edges, Rows, Shape, Symbols
-from pixcodecs.compiled import compiled
+from pixcodecs.compiled import compiled, inlined
 from pixcodecs.errors import BitstreamError
 
 _PRECISION, _LOWEST = rans.PRECISION, rans.LOWEST
@@ -31,14 +31,14 @@ def keep(symbols, freqs, t, s, out):
         out[first + i, t - 2 * (first + i), s] = start << _PRECISION | end - start
 
 
-@compiled
+@inlined
 def limit_of(state, total):
     """The largest frequency below a symbol that the state reaches, in a row with this sum."""
     # a symbol is reached if and only if below * 2^20 < (slot + 1) * total
     return ((state & _MASK) + 1) * total - 1 >> _PRECISION
 
 
-@compiled
+@inlined
 def take(lanes, lane, below, stop, total, words, counts, first, end):
     """Remove a symbol with these cumulative frequencies from a lane's state; False if the words ended before it.
 
@@ -59,7 +59,7 @@ def take(lanes, lane, below, stop, total, words, counts, first, end):
     return True
 
 
-@compiled
+@inlined
 def share(below, stop, total):
     """A symbol's share in one integer, see `rans.intervals_of`."""
     start = (below << _PRECISION) // total

@@ -81,7 +81,7 @@ class Part:
         elif self.mode == loop.ENCODE and self.coder == digits.RANGE:
             sizes = np.array([job.shape(channels).subpixels * job.precision.digits + 2 for job in self.jobs])
             words = np.empty(sizes.sum(), np.uint32)
-            states[:, 1] = range_numba.SPAN
+            states = range_numba.new_states(n)
         end = np.cumsum(sizes)
         found = digits.Streams(self.coder, one_each, words, end - sizes, end, states, lanes, first_lane, mask)
         if self.mode == loop.DECODE and self.coder == digits.RANGE:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders import range_numba, rans_numba
 from pixcodecs.coders.base import TOTAL
-from pixcodecs.compiled import compiled
+from pixcodecs.compiled import inlined
 
 from pixzip.engine.backends.numba.mixture import below, digit_below, share_below
 
@@ -46,41 +46,41 @@ class Streams(NamedTuple):
     lane_mask: NDArray[np.int64]
 
 
-@compiled
-def _raw(heads, m, i, deep, sample):
+@inlined
+def raw_below(heads, m, i, deep, sample):
     """`share_below` or `below` a sample."""
     return share_below(heads, m, i, sample) if deep else np.int64(below(heads, m, i, sample))
 
 
-@compiled
-def _edge(deep, low, high, raw, digit):
+@inlined
+def edge_below(deep, low, high, raw, digit):
     """The frequency below a digit."""
     return digit_below(low, high - low, raw, digit) if deep else raw - low
 
 
-@compiled
+@inlined
 def interval(heads, m, i, deep, low, high, prefix, shift, digit):
-    """A digit's cumulative frequencies, the total, and `_raw` below the digit and below the next one.
+    """A digit's cumulative frequencies, the total, and `raw_below` below the digit and below the next one.
 
     Args:
-        low, high: `_raw` below the digit 0 and below the digit 16.
+        low, high: `raw_below` below the digit 0 and below the digit 16.
         prefix: the digits before.
         shift: bits of the digits after this one.
     """
     total = _TOTAL if deep else high - low
     first, last, start, stop = low, high, np.int64(0), np.int64(total)
     if digit > 0:
-        first = _raw(heads, m, i, deep, (prefix * 16 + digit) << shift)
-        start = _edge(deep, low, high, first, digit)
+        first = raw_below(heads, m, i, deep, (prefix * 16 + digit) << shift)
+        start = edge_below(deep, low, high, first, digit)
     if digit < 15:
-        last = _raw(heads, m, i, deep, (prefix * 16 + digit + 1) << shift)
-        stop = _edge(deep, low, high, last, digit + 1)
+        last = raw_below(heads, m, i, deep, (prefix * 16 + digit + 1) << shift)
+        stop = edge_below(deep, low, high, last, digit + 1)
     return start, stop, np.int64(total), first, last
 
 
-@compiled
+@inlined
 def decode(heads, m, i, deep, low, high, prefix, shift, s, stream, lane):
-    """Decode a digit of pixel i: the digit, `DAMAGED` or `ENDED`; and `_raw` below it
+    """Decode a digit of pixel i: the digit, `DAMAGED` or `ENDED`; and `raw_below` below it
     and below the next digit.  `s` is a Streams."""
     total = np.int64(_TOTAL if deep else high - low)
     is_range = s.coder == _RANGE
@@ -97,8 +97,8 @@ def decode(heads, m, i, deep, low, high, prefix, shift, s, stream, lane):
     a, b, first, last, start, stop = 0, 16, low, high, np.int64(0), total
     for _ in range(4):
         middle = (a + b) >> 1
-        raw = _raw(heads, m, i, deep, (prefix * 16 + middle) << shift)
-        edge = _edge(deep, low, high, raw, middle)
+        raw = raw_below(heads, m, i, deep, (prefix * 16 + middle) << shift)
+        edge = edge_below(deep, low, high, raw, middle)
         reached = range_numba.left_of(edge, middle, scale) if is_range else edge
         if reached <= limit:
             a, first, start = middle, raw, edge

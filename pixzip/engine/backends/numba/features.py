@@ -14,7 +14,7 @@ _RUNS = np.array(
 
 
 @compiled
-def features(pixels, inside, address, image, offsets, units, levels, centre, out):
+def features(pixels, inside, address, image, offsets, units, levels, repeated, centre, out):
     """Write MED predictions into `centre` (M, C) int32 and the first layer's inputs into `out` (M, F) int16.
 
     Args:
@@ -24,10 +24,10 @@ def features(pixels, inside, address, image, offsets, units, levels, centre, out
         offsets: (N, T) int64 offsets of the taps' addresses.
         units: (N,) int64: a grey level of an image is 2^unit samples wide; none if all images have 8 bits.
         levels: (N,) int64: bits to shift a sample right to get 8 bits.
+        repeated: (T C,) int32 scratch: the prediction for each sample of a run.
     """
     channels, taps = pixels.shape[1], offsets.shape[1]
     flat = pixels.reshape(-1)
-    repeated = np.empty(taps * channels, np.int32)  # the prediction for each sample of a run
     for i in range(address.shape[0]):
         at, off, row = address[i], offsets[image[i]], out[i]
         unit, level = 0, 0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders import range_numba, rans_numba
 from pixcodecs.coders.base import TOTAL
-from pixcodecs.compiled import compiled
+from pixcodecs.compiled import compiled, inlined
 
 from pixzip.engine.backends.numba.digits import decode, interval
 from pixzip.engine.backends.numba.features import features
@@ -90,7 +90,7 @@ class Work(NamedTuple):
     status: Int64
 
 
-@compiled
+@inlined
 def in_flight(places, n, t):
     """The first row of image n in step t, and the number of its rows."""
     first = max(0, (t - places.width[n] + 2) // 2)
@@ -122,7 +122,7 @@ def fill(places, t, part, parts, zero_row, p):
     return m, i, j
 
 
-@compiled
+@inlined
 def store(value, i, channel, address, m, pixels):
     """Store a sample and its residuals."""
     unit = m.units[i]
@@ -132,7 +132,7 @@ def store(value, i, channel, address, m, pixels):
     m.known[i, channel] = max(-127, min(127, (residual + ((1 << unit) >> 1)) >> unit))
 
 
-@compiled
+@inlined
 def _decode_channel(channel, count, places, p, heads, m, s, work):
     """Decode a channel of all pixels of a step; False if that fails."""
     deep = places.digits > 2
@@ -156,7 +156,7 @@ def _decode_channel(channel, count, places, p, heads, m, s, work):
     return True
 
 
-@compiled
+@inlined
 def _use(channel, t, i, places, p, heads, m, work, mode):
     """Compute the intervals of a pixel's known sample."""
     deep = places.digits > 2
@@ -182,7 +182,7 @@ def _use(channel, t, i, places, p, heads, m, work, mode):
     store(value, i, channel, p.address[i], m, work.pixels)
 
 
-@compiled
+@inlined
 def _write(t, places, s, work):
     """Append a step's symbols to the range coder's streams."""
     edges = work.edges[t & 1]
@@ -223,7 +223,7 @@ def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, 
             continue
         own = Scratch(
             scratch.features[i:j], scratch.activations[i:j], scratch.others[i:j], scratch.stream[i:j],
-            scratch.hidden[i:j], scratch.own[: j - i], scratch.sums,
+            scratch.hidden[i:j], scratch.own[: j - i], scratch.sums, scratch.repeated,
         )  # fmt: skip
         mine = Mixtures(
             m.weights[i:j], m.means[i:j], m.slopes[i:j], m.units[i:j], m.tops[i:j], m.centre[i:j], m.known[i:j],
@@ -236,7 +236,7 @@ def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, 
                     m.units[row] = places.units[p.image[row]]
             features(
                 work.pixels, places.inside, p.address[i:j], p.image[i:j], places.offsets, places.units,
-                places.levels, mine.centre, own.features,
+                places.levels, scratch.repeated[part], mine.centre, own.features,
             )  # fmt: skip
             trunk(part, network, rings, p.taps[i:j], own)
         for channel in range(channels):

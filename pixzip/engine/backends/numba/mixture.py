@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders.base import TOTAL
-from pixcodecs.compiled import compiled
+from pixcodecs.compiled import compiled, inlined
 
 from pixzip.engine.backends.numba.trunk import Int32, Matrix, layer
 from pixzip.models.wavefront import tables as T
@@ -113,7 +113,7 @@ def mixtures(part, channel, heads, hidden, own, sums, m):
             m.slopes[i, j] = heads.reciprocal[scale]
 
 
-@compiled
+@inlined
 def below(heads, m, i, value):
     """The frequency below a value of 8 bits, 0 to 2^20; `value` is in 0..256."""
     if value <= 0:
@@ -128,7 +128,7 @@ def below(heads, m, i, value):
     return np.int32((total >> 4) + value)
 
 
-@compiled
+@inlined
 def share_below(heads, m, i, sample):
     """The share of CDF_FULL below a sample of more than 8 bits."""
     if sample <= 0:
@@ -147,7 +147,7 @@ def share_below(heads, m, i, sample):
     return total
 
 
-@compiled
+@inlined
 def digit_below(first, span, share, digit):
     """The frequency below a digit of a sample of more than 8 bits, 0 to 2^20.
 

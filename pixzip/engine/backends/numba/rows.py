@@ -5,8 +5,9 @@ from pixcodecs.coders.base import TOTAL
 from pixcodecs.compiled import compiled
 
 from pixzip.engine.backends.numba import loop
+from pixzip.engine.backends.numba.digits import edge_below, raw_below
 from pixzip.engine.backends.numba.features import features
-from pixzip.engine.backends.numba.mixture import Mixtures, below, digit_below, mixtures, share_below
+from pixzip.engine.backends.numba.mixture import Mixtures, mixtures
 from pixzip.engine.backends.numba.trunk import Scratch, trunk
 
 _TOTAL = TOTAL
@@ -22,11 +23,11 @@ def begin(count, places, network, rings, p, scratch, m, pixels):
             m.units[i] = places.units[p.image[i]]
     own = Scratch(
         scratch.features[:count], scratch.activations[:count], scratch.others[:count], scratch.stream[:count],
-        scratch.hidden[:count], scratch.own[:count], scratch.sums,
+        scratch.hidden[:count], scratch.own[:count], scratch.sums, scratch.repeated,
     )  # fmt: skip
     features(
         pixels, places.inside, p.address[:count], p.image[:count], places.offsets, places.units, places.levels,
-        m.centre, own.features,
+        scratch.repeated[0], m.centre, own.features,
     )  # fmt: skip
     trunk(np.int64(0), network, rings, p.taps[:count], own)
 
@@ -46,19 +47,16 @@ def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
         )  # fmt: skip
         mixtures(np.int64(0), channel, heads, scratch.hidden[:count], scratch.own[:count], scratch.sums, mine)
     shift = 4 * (digits - 1 - before)
-    c = np.empty(17, np.int64)
     for i in range(count):
         first = np.int64(prefix[i]) * 16
-        for e in range(17):
-            sample = (first + e) << shift
-            c[e] = share_below(heads, m, i, sample) if deep else np.int64(below(heads, m, i, sample))
-        start, span = c[0], c[16] - c[0]
-        if deep:
-            for e in range(16):
-                c[e] = digit_below(start, span, c[e], e)
-            c[16] = _TOTAL
+        low, high = raw_below(heads, m, i, deep, first << shift), raw_below(heads, m, i, deep, (first + 16) << shift)
+        start = np.int64(0)
         for e in range(16):
-            out[i, e] = c[e + 1] - c[e]
+            stop = np.int64(_TOTAL) if deep else high - low
+            if e < 15:
+                stop = edge_below(deep, low, high, raw_below(heads, m, i, deep, (first + e + 1) << shift), e + 1)
+            out[i, e] = stop - start
+            start = stop
 
 
 @compiled

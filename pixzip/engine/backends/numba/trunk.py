@@ -61,6 +61,7 @@ class Scratch(NamedTuple):
         hidden: (M, C H) int32: the trunk's results.
         own: (M, 1) int64: row numbers 0 to M - 1.
         sums: (P, 4, 16) int32, one for each thread.
+        repeated: (P, T C) int32, one for each thread, see `features`.
     """
 
     features: Int16
@@ -70,6 +71,7 @@ class Scratch(NamedTuple):
     hidden: Int32
     own: Int64
     sums: Int32
+    repeated: Int32
 
 
 @compiled

@@ -14,7 +14,7 @@ from pixzip.engine.backends.numba.trunk import Scratch
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING, Step
 from pixzip.models.wavefront.config import Config
-from pixzip.models.wavefront.taps import MASK_B
+from pixzip.models.wavefront.taps import MASK_A, MASK_B
 
 
 class CompiledWavefront(Wavefront):
@@ -48,6 +48,7 @@ class CompiledWavefront(Wavefront):
             np.zeros((m, operands.width), np.int16), np.zeros((m, operands.width), np.int32),
             np.zeros((m, c * operands.head_width), np.int32), np.arange(m)[:, None],
             np.zeros((threads, 4, 16), np.int32),
+            np.zeros((threads, len(MASK_A) * c), np.int32),
         )  # fmt: skip
         self.mixtures = Mixtures(
             weights=np.zeros((m, k), np.int32), means=np.zeros((m, k), np.int32), slopes=np.zeros((m, k), np.int32),
