@@ -77,6 +77,15 @@ class Schedule:
             self.view(inside, i)[...] = True
         return inside
 
+    def pixels_before(self) -> NDArray[np.int64]:
+        """(steps + 1,) the number of pixels that are coded before each step, and in all of them."""
+        change = np.zeros(self.steps + 1, np.int64)
+        for height, width in self.sizes:
+            starts = SLOPE * np.arange(height)  # a row is in flight for as many steps as it has pixels
+            change[starts] += 1
+            change[starts + width] -= 1
+        return np.concatenate([[0], np.cumsum(np.cumsum(change[:-1]))])
+
     def __iter__(self) -> Iterator[Step]:
         self._places.fill(self.zero_row)
         for t in range(self.steps):

@@ -62,7 +62,7 @@ class Part:
             np.zeros((2, m, c, w.digits, 4), np.int32), np.empty((rows, c * w.digits), np.int64),
             np.cumsum(pixels) - pixels, np.zeros(w.buffer_pixels if mode == loop.MEASURE else 0), np.zeros(1, np.int64),
         )  # fmt: skip
-        self._t, self._most_steps = 0, w.steps
+        self._t, self._before = 0, w.schedule.pixels_before()
 
     def _streams(self, channels: int) -> digits.Streams:
         n, one_each = len(self.jobs), np.arange(len(self.jobs))
@@ -89,19 +89,16 @@ class Part:
                 range_numba.start(states[i], words, found.first[i], found.end[i])
         return found
 
-    def next_steps(self, pixels: int) -> int:
-        """The number of the next steps that have some `pixels` pixels."""
-        most = max(1, self.wavefront.schedule.most)
-        return min(max(1, pixels // most), self._most_steps - self._t)
-
-    @property
-    def rows(self) -> int:
-        """Largest number of pixels in a step."""
-        return int(self.wavefront.schedule.most)
+    def next_steps(self, pixels: int) -> tuple[int, int]:
+        """The number of the next steps that have some `pixels` pixels, at least one, and the number that they have."""
+        start = int(self._before[self._t])
+        last = int(np.searchsorted(self._before, start + pixels, "right")) - 1
+        last = min(max(self._t + 1, last), self.wavefront.steps)
+        return last - self._t, int(self._before[last]) - start
 
     @property
     def is_done(self) -> bool:
-        return self._t >= self._most_steps
+        return self._t >= self.wavefront.steps
 
     def advance(self, steps: int, parts: int) -> None:
         """Code the next steps in some threads.
@@ -186,7 +183,7 @@ def coded(
     total = sum(part.wavefront.steps for part in parts)
     done = 0
     while waiting := [part for part in parts if not part.is_done]:
-        steps = [part.next_steps(_ROUND_PIXELS) for part in waiting]
+        steps = [part.next_steps(_ROUND_PIXELS)[0] for part in waiting]
         calls = [partial(_alone, part, count) for part, count in zip(waiting, steps, strict=True)]
         if not threads.parallel(calls):
             for call in calls:
@@ -204,8 +201,8 @@ def _alone(part: Part, steps: int) -> None:
 def _together(part: Part, available: int, progress: Progress | None) -> None:
     pace, done = Pace(available), 0
     while not part.is_done:
-        parts = pace.choose(part.rows)
-        steps = part.next_steps(SEGMENT_PIXELS)
+        steps, pixels = part.next_steps(SEGMENT_PIXELS)
+        parts = pace.choose(pixels, steps)
         part.advance(steps, parts)
         done += steps
         if progress:

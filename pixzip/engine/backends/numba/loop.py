@@ -223,7 +223,7 @@ def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, 
             continue
         own = Scratch(
             scratch.features[i:j], scratch.activations[i:j], scratch.others[i:j], scratch.stream[i:j],
-            scratch.hidden[i:j], scratch.own[: j - i], scratch.sums, scratch.repeated,
+            scratch.hidden[i:j], scratch.own[: j - i], scratch.repeated,
         )  # fmt: skip
         mine = Mixtures(
             m.weights[i:j], m.means[i:j], m.slopes[i:j], m.units[i:j], m.tops[i:j], m.centre[i:j], m.known[i:j],
@@ -238,10 +238,10 @@ def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, 
                 work.pixels, places.inside, p.address[i:j], p.image[i:j], places.offsets, places.units,
                 places.levels, scratch.repeated[part], mine.centre, own.features,
             )  # fmt: skip
-            trunk(part, network, rings, p.taps[i:j], own)
+            trunk(network, rings, p.taps[i:j], own)
         for channel in range(channels):
             if i < j:
-                mixtures(part, channel, heads, own.hidden, own.own, own.sums, mine)
+                mixtures(channel, heads, own.hidden, own.own, mine)
             if mode != _DECODE:
                 for row in range(i, j):
                     _use(channel, t, row, places, p, heads, m, work, mode)

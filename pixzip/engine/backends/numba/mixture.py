@@ -68,7 +68,7 @@ class Mixtures(NamedTuple):
 
 
 @compiled
-def mixtures(part, channel, heads, hidden, own, sums, m):
+def mixtures(channel, heads, hidden, own, m):
     """Compute a channel's mixtures from the (M, C H) trunk's results; `heads` is a Heads, `m` a Mixtures."""
     width, k = m.inputs.shape[1], heads.n_mix
     for i in range(hidden.shape[0]):
@@ -80,8 +80,7 @@ def mixtures(part, channel, heads, hidden, own, sums, m):
             a[j] = max(np.int32(0), min(np.int32(127), value >> _STREAM_FRACTION))
     out = heads.out
     layer(
-        m.inputs, own, out.weight[channel], out.shift[channel], out.bias[channel], np.int64(1), m.outputs, sums[part],
-        m.inputs[:0], own, np.int64(0),
+        m.inputs, own, out.weight[channel], out.shift[channel], out.bias[channel], np.int64(1), m.outputs, m.inputs[:0], own, np.int64(0),
     )  # fmt: skip
     for i in range(hidden.shape[0]):
         row = m.outputs[i]

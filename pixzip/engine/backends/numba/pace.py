@@ -1,6 +1,6 @@
-"""Choose the number of threads for a step's kernels from timings on this machine.
+"""Choose the number of threads for a segment of steps from timings on this machine.
 
-Threads that work on one step wait for each other several times per step.  On an idle machine this costs microseconds.
+Threads that work on one step wait for each other several times.  On an idle machine this costs microseconds.
 If other processes keep the cores busy, each wait may last until the scheduler runs the missing thread, and two threads
 can take many times as long as one.  So both settings are timed repeatedly while coding, and the faster one is used.
 The results do not depend on the number of threads.
@@ -8,21 +8,20 @@ The results do not depend on the number of threads.
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from statistics import median
 
-#: Fewest rows per thread for which waking the thread pays.
-ROWS_PER_THREAD = 32
-#: Steps timed with one thread, and again with all threads.
-TRIAL_STEPS = 4
-#: Steps between two trials; doubled each time that one thread is faster.
-STEPS_BETWEEN = 128
+#: Fewest pixels of a step per thread for which waking the thread pays.
+PIXELS_PER_THREAD = 32
+#: Segments timed with one thread, and again with all threads.
+TRIAL_SEGMENTS = 2
+#: Segments between two trials; doubled each time that one thread is faster.
+SEGMENTS_BETWEEN = 128
 _MOST_BETWEEN = 4096
 #: Prefer all threads unless they are this much slower: the trial is no more accurate than that.
 _TOLERANCE = 1.1
 
 
 class Pace:
-    """Chooses the number of threads before each step."""
+    """Chooses the number of threads before each segment of some steps."""
 
     def __init__(self, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
         """
@@ -31,38 +30,38 @@ class Pace:
             clock: returns the time in seconds.
         """
         self._threads, self._clock = threads, clock
-        self._rows = 0
-        self._plan = self._steps()
+        self._pixels = 0
+        self._plan = self._segments()
 
-    def choose(self, rows: int) -> int:
-        """The number of threads for a step of `rows` rows."""
-        most = min(self._threads, rows // ROWS_PER_THREAD)
+    def choose(self, pixels: int, steps: int) -> int:
+        """The number of threads for a segment of so many pixels and steps."""
+        most = min(self._threads, pixels // steps // PIXELS_PER_THREAD)
         if most < 2:
             return 1
-        self._rows = rows
+        self._pixels = pixels
         return min(most, next(self._plan))
 
-    def _steps(self) -> Iterator[int]:
-        """Yield the number of threads for each step: the trial's, then the faster setting."""
-        between = STEPS_BETWEEN
+    def _segments(self) -> Iterator[int]:
+        """Yield the number of threads for each segment: the trial's, then the faster setting."""
+        between = SEGMENTS_BETWEEN
         while True:
             alone = yield from self._trial(1, float("inf"))
             together = yield from self._trial(self._threads, 2 * alone)
             pays = together < _TOLERANCE * alone
-            between = STEPS_BETWEEN if pays else min(2 * between, _MOST_BETWEEN)
+            between = SEGMENTS_BETWEEN if pays else min(2 * between, _MOST_BETWEEN)
             for _ in range(between):
                 yield self._threads if pays else 1
 
     def _trial(self, threads: int, limit_s: float) -> Generator[int, None, float]:
-        """Median seconds per row with `threads` threads; ends early if all steps so far exceeded `limit_s` per row.
+        """Least seconds per pixel with `threads` threads; ends early if all segments exceeded `limit_s` per pixel.
 
-        The median, because the first step wakes threads and any step may be interrupted.
+        The least, because the first segment wakes threads and any segment may be interrupted.
         """
         seconds = []
-        for _ in range(TRIAL_STEPS):
-            start, rows = self._clock(), self._rows
+        for _ in range(TRIAL_SEGMENTS):
+            start, pixels = self._clock(), self._pixels
             yield threads
-            seconds.append((self._clock() - start) / rows)  # resumed when the next step is requested
+            seconds.append((self._clock() - start) / pixels)  # resumed when the next segment is requested
             if len(seconds) > 1 and min(seconds) > limit_s:
                 break
-        return median(seconds)
+        return min(seconds)

@@ -23,13 +23,13 @@ def begin(count, places, network, rings, p, scratch, m, pixels):
             m.units[i] = places.units[p.image[i]]
     own = Scratch(
         scratch.features[:count], scratch.activations[:count], scratch.others[:count], scratch.stream[:count],
-        scratch.hidden[:count], scratch.own[:count], scratch.sums, scratch.repeated,
+        scratch.hidden[:count], scratch.own[:count], scratch.repeated,
     )  # fmt: skip
     features(
         pixels, places.inside, p.address[:count], p.image[:count], places.offsets, places.units, places.levels,
         scratch.repeated[0], m.centre, own.features,
     )  # fmt: skip
-    trunk(np.int64(0), network, rings, p.taps[:count], own)
+    trunk(network, rings, p.taps[:count], own)
 
 
 @compiled
@@ -45,7 +45,7 @@ def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
             m.weights[:count], m.means[:count], m.slopes[:count], m.units[:count], m.tops[:count], m.centre[:count],
             m.known[:count], m.fine[:count], m.inputs[:count], m.outputs[:count],
         )  # fmt: skip
-        mixtures(np.int64(0), channel, heads, scratch.hidden[:count], scratch.own[:count], scratch.sums, mine)
+        mixtures(channel, heads, scratch.hidden[:count], scratch.own[:count], mine)
     shift = 4 * (digits - 1 - before)
     for i in range(count):
         first = np.int64(prefix[i]) * 16

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.compiled import compiled
 
-from pixzip.engine.backends.numba.products import COLUMNS, ROWS, add_products, finish_row
+from pixzip.engine.backends.numba.products import COLUMNS, GROUPS, ROWS, row_tile, tile, wide_tile
 from pixzip.models.wavefront.weights import STREAM_FRACTION
 
-_ROWS, _COLUMNS, _STREAM_FRACTION = ROWS, COLUMNS, STREAM_FRACTION
+_ROWS, _COLUMNS, _GROUPS, _STREAM_FRACTION = ROWS, COLUMNS, GROUPS, STREAM_FRACTION
 
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
@@ -60,7 +60,6 @@ class Scratch(NamedTuple):
         stream: (M, W) int32.
         hidden: (M, C H) int32: the trunk's results.
         own: (M, 1) int64: row numbers 0 to M - 1.
-        sums: (P, 4, 16) int32, one for each thread.
         repeated: (P, T C) int32, one for each thread, see `features`.
     """
 
@@ -70,12 +69,11 @@ class Scratch(NamedTuple):
     stream: Int32
     hidden: Int32
     own: Int64
-    sums: Int32
     repeated: Int32
 
 
 @compiled
-def layer(source, places, weight, shift, bias, fresh, stream, sums, target, target_places, finer):
+def layer(source, places, weight, shift, bias, fresh, stream, target, target_places, finer):
     """Add a product to the stream, and write its activations.
 
     Args:
@@ -84,52 +82,62 @@ def layer(source, places, weight, shift, bias, fresh, stream, sums, target, targ
         weight, shift, bias: see `Matrix`.
         fresh: 1 if the stream starts with the bias, else 0.
         stream: (M, N) int32 in units of 2^-STREAM_FRACTION activation steps.
-        sums: (4, 16) int32 scratch.
         target: (R, N) int16 for activations; without rows if there is no need for them.
         target_places: (M, T) int64: its first column holds the rows of `target` to write.
         finer: extra fractional bits of the activations.
     """
     m, taps = places.shape
-    groups, pairs = weight.shape[1], weight.shape[2]
+    groups, pairs, target_taps = weight.shape[1], weight.shape[2], target_places.shape[1]
     right = _STREAM_FRACTION - finer
     surplus = (1 << (_STREAM_FRACTION - 1)) - (1 << (right - 1))
-    rows, pitch = source.ctypes.data, source.shape[1] * 2
-    matrix, panel, total = weight.ctypes.data, pairs * _COLUMNS * 4, sums.ctypes.data
-    running, running_pitch = stream.ctypes.data, stream.shape[1] * 4
-    lefts, starts = shift.ctypes.data, bias.ctypes.data
-    written, written_pitch = target.ctypes.data if target.shape[0] else 0, target.shape[1] * 2
-    for group in range(groups):
-        first = group * _COLUMNS
-        for i in range(0, m, _ROWS):
-            b, c, d = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
-            sums[:] = 0
-            for k in range(taps):
-                add_products(
-                    rows + places[i, k] * pitch, rows + places[b, k] * pitch, rows + places[c, k] * pitch,
-                    rows + places[d, k] * pitch, matrix + (k * groups + group) * panel, pairs, total,
+    pitch, stream_pitch, target_pitch = source.shape[1] * 2, stream.shape[1] * 4, target.shape[1] * 2
+    panel = pairs * _COLUMNS * 4
+    group = 0
+    while group < groups:
+        many = _GROUPS if group + _GROUPS <= groups else 1
+        column = group * _COLUMNS
+        panels = weight.ctypes.data + group * panel
+        shifts, biases = shift.ctypes.data + 4 * column, bias.ctypes.data + 4 * column
+        written = target.ctypes.data + 2 * column if target.shape[0] else 0
+        i = 0
+        while i < m:
+            read, last = places.ctypes.data + i * taps * 8, m - 1 - i
+            running = stream.ctypes.data + i * stream_pitch + 4 * column
+            targets = target_places.ctypes.data + i * target_taps * 8
+            if last == 0:
+                for g in range(many):
+                    row_tile(
+                        source.ctypes.data, pitch, read, last, taps, panels + g * panel, panel, groups * panel, pairs,
+                        running + 4 * _COLUMNS * g, stream_pitch, shifts + 4 * _COLUMNS * g, biases + 4 * _COLUMNS * g,
+                        fresh, written + 2 * _COLUMNS * g if written else 0, target_pitch, targets, target_taps, right, surplus,
+                    )  # fmt: skip
+            elif many > 1:
+                wide_tile(
+                    source.ctypes.data, pitch, read, last, taps, panels, panel, groups * panel, pairs, running,
+                    stream_pitch, shifts, biases, fresh, written, target_pitch, targets, target_taps, right, surplus,
                 )  # fmt: skip
-            for r in range(min(_ROWS, m - i)):
-                out = written + target_places[i + r, 0] * written_pitch + 2 * first if written else 0
-                finish_row(
-                    total + 4 * _COLUMNS * r, running + (i + r) * running_pitch + 4 * first, lefts + 4 * first,
-                    starts + 4 * first, fresh, out, right, surplus,
+            else:
+                tile(
+                    source.ctypes.data, pitch, read, last, taps, panels, panel, groups * panel, pairs, running,
+                    stream_pitch, shifts, biases, fresh, written, target_pitch, targets, target_taps, right, surplus,
                 )  # fmt: skip
+            i += _ROWS
+        group += many
 
 
 @compiled
-def trunk(part, network, rings, taps, s):
+def trunk(network, rings, taps, s):
     """Run the layers from `s.features` to `s.hidden`; `network` is a Trunk, `s` a Scratch of this thread's pixels.
 
     Args:
-        part: number of this thread.
         rings: (B, R, W) int16 activations of the masked layers' inputs in the last steps.
         taps: (M, T) int64 rows of the rings.
     """
-    sums, nothing = s.sums[part], s.features[:0]
+    nothing = s.features[:0]
     no, yes, plain = np.int64(0), np.int64(1), np.int64(0)  # literals would compile a layer for each value
     x, blocks, mixing = network.input, network.blocks, network.mixing
     layer(
-        s.features, s.own, x.weight, x.shift, x.bias, yes, s.stream, sums, rings[0], taps, network.finer
+        s.features, s.own, x.weight, x.shift, x.bias, yes, s.stream, rings[0], taps, network.finer
     )  # fmt: skip
     for b in range(rings.shape[0]):
         last = b == rings.shape[0] - 1
@@ -143,16 +151,16 @@ def trunk(part, network, rings, taps, s):
                 target, places = s.activations, s.own
             if k == 0:
                 layer(
-                    rings[b], taps, blocks.weight[b], blocks.shift[b], blocks.bias[b], no, s.stream, sums,
+                    rings[b], taps, blocks.weight[b], blocks.shift[b], blocks.bias[b], no, s.stream,
                     target, places, plain,
                 )  # fmt: skip
                 continue
             i = b * network.per_block + k - 1
             source = s.activations if k % 2 else s.others
             layer(
-                source, s.own, mixing.weight[i], mixing.shift[i], mixing.bias[i], no, s.stream, sums,
+                source, s.own, mixing.weight[i], mixing.shift[i], mixing.bias[i], no, s.stream,
                 target, places, plain,
             )  # fmt: skip
     h = network.hidden
     source = s.others if network.per_block % 2 else s.activations
-    layer(source, s.own, h.weight, h.shift, h.bias, yes, s.hidden, sums, nothing, s.own, plain)
+    layer(source, s.own, h.weight, h.shift, h.bias, yes, s.hidden, nothing, s.own, plain)

@@ -47,7 +47,6 @@ class CompiledWavefront(Wavefront):
             np.zeros((m, operands.features), np.int16), np.zeros((m, operands.width), np.int16),
             np.zeros((m, operands.width), np.int16), np.zeros((m, operands.width), np.int32),
             np.zeros((m, c * operands.head_width), np.int32), np.arange(m)[:, None],
-            np.zeros((threads, 4, 16), np.int32),
             np.zeros((threads, len(MASK_A) * c), np.int32),
         )  # fmt: skip
         self.mixtures = Mixtures(
