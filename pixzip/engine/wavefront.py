@@ -1,8 +1,9 @@
 """Engines of wavefront models, which code a batch diagonal by diagonal."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,52 +154,40 @@ class WavefrontEngine(SteppedEngine):
         return CompiledWavefront(self.model.config, self.operands, sizes, precisions)
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
-        payloads: dict[int, bytes] = {}
-        for chosen in _parts(jobs):
-            some = [jobs[i] for i in chosen]
-            if not _in_loop(some[0]):
-                payloads |= zip(chosen, super().encode(some, progress), strict=True)
-                continue
-            for few in at_once(some):
-                finished = coding.coded(self.model.config, self.operands, [some[i] for i in few], loop.ENCODE, progress)
-                for places, part in finished:
-                    payloads |= zip((chosen[few[p]] for p in places), part.payloads(), strict=True)
-        return [payloads[i] for i in range(len(jobs))]
+        return self._coded(jobs, loop.ENCODE, super().encode, progress)
 
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
-        found: dict[int, Samples] = {}
-        for chosen in _parts(jobs):
-            some = [jobs[i] for i in chosen]
-            if not _in_loop(some[0]):
-                found |= zip(chosen, super().decode(some, progress), strict=True)
-                continue
-            for places, part in coding.coded(self.model.config, self.operands, some, loop.DECODE, progress):
-                found |= zip((chosen[p] for p in places), part.samples(), strict=True)
-        return [_checked(found[i], job) for i, job in enumerate(jobs)]
+        found: list[Samples] = self._coded(jobs, loop.DECODE, super().decode, progress)
+        return [_checked(samples, job) for samples, job in zip(found, jobs, strict=True)]
 
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
-        maps: dict[int, NDArray[np.float64]] = {}
-        for chosen in alike(jobs, lambda job: job.stage is IDENTITY):
+        return self._coded(jobs, loop.MEASURE, super().nll_maps, progress)
+
+    def _coded(
+        self, jobs: Sequence[Job], mode: int, by_steps: Callable[..., list[Any]], progress: Progress | None
+    ) -> list[Any]:
+        """The result of each job, from the compiled loop or `by_steps`.
+
+        Raises:
+            ValueError: the precisions have different numbers of digits.
+        """
+        if jobs:
+            common_digits([job.precision for job in jobs])
+        found: dict[int, Any] = {}
+        for chosen in alike(jobs, lambda job: _in_loop(job, mode)):
             some = [jobs[i] for i in chosen]
-            if some[0].stage is not IDENTITY:
-                maps |= zip(chosen, super().nll_maps(some, progress), strict=True)
-                continue
-            for places, part in coding.coded(self.model.config, self.operands, some, loop.MEASURE, progress):
-                maps |= zip((chosen[p] for p in places), part.maps(), strict=True)
-        return [maps[i] for i in range(len(jobs))]
+            if _in_loop(some[0], mode):
+                results = coding.coded(self.model.config, self.operands, some, mode, progress)
+            else:
+                results = by_steps(some, progress)
+            found |= zip(chosen, results, strict=True)
+        return [found[i] for i in range(len(jobs))]
 
 
-def _in_loop(job: Job) -> bool:
-    """Whether the compiled loop codes a job."""
-    return job.stage is IDENTITY and coding.codes(job)
-
-
-def _parts(jobs: Sequence[Job]) -> list[list[int]]:
-    """Positions of the jobs of each coder that the compiled loop codes, and of the others.
-
-    Raises:
-        ValueError: the precisions have different numbers of digits.
-    """
-    if jobs:
-        common_digits([job.precision for job in jobs])
-    return alike(jobs, lambda job: job.coder.name if _in_loop(job) else "")
+def _in_loop(job: Job, mode: int) -> str:
+    """What the compiled loop codes a job with; "" if it does not."""
+    if job.stage is not IDENTITY:
+        return ""
+    if mode == loop.MEASURE:
+        return "no coder"
+    return job.coder.name if coding.codes(job) else ""

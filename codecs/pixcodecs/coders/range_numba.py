@@ -129,8 +129,8 @@ def encode(edges, values, state, words):
     """Code an image in the order of `docs/format.md`; return the number of words.
 
     `edges` is (H, W, C, 2) int64: for a value's bin and for the value, the cumulative frequencies below it and below
-    the next one, 21 bits each.  `values` is (H, W, C) uint8.  `words` is uint32, with two more words than symbols.  `state` is one of
-    `new_states`.
+    the next one, 21 bits each.  `values` is (H, W, C) uint8.  `words` is uint32, with two more words than
+    symbols.  `state` is one of `new_states`.
     """
     h, w, channels = values.shape
     for t in range(w + 2 * h - 2):

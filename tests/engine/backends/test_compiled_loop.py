@@ -4,43 +4,57 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from numba import njit
 from pixcodecs import threads
 from pixcodecs.coders import range as range_coder
 from pixcodecs.coders import range_numba
 from pixcodecs.coders.registry import RANGE, RANS
+from pixcodecs.compiled import compiled
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError
 
-from pixzip.engine.backends.numba.products import COLUMNS, ROWS, add_products, packed
+from pixzip.engine.backends.numba.products import COLUMNS, ROWS, packed
+from pixzip.engine.backends.numba.trunk import layer
 from pixzip.engine.backends.torch.engine import TensorEngine
 from pixzip.engine.batch import Samples
 from pixzip.engine.wavefront import WavefrontEngine
+from pixzip.models.wavefront.weights import STREAM_FRACTION
 from tests.helpers.support import decoding, encoding, noise, scene, tiny_weights
 
 #: (height, width): one column, one row, a pixel, odd sides.
 SIZES = [(9, 14), (1, 1), (21, 1), (1, 17), (6, 5)]
 
 
-@njit
-def product(rows, weights, pairs, sums):
-    """`add_products` of four rows."""
-    a, step = rows.ctypes.data, rows.shape[1] * 2
-    add_products(a, a + step, a + 2 * step, a + 3 * step, weights.ctypes.data, pairs, sums.ctypes.data)
+@compiled
+def one_layer(source, places, weight, shift, bias, fresh, stream, target, target_places, finer):
+    layer(source, places, weight, shift, bias, fresh, stream, target, target_places, finer)
 
 
-@pytest.mark.parametrize("length", [1, 2, 7, 64, 320])
-def test_products_are_exact_at_the_ends_of_their_range(length: int) -> None:
-    rng = np.random.default_rng(length)
+@pytest.mark.parametrize("m", [1, 2, ROWS, ROWS + 1, 2 * ROWS + 3])
+@pytest.mark.parametrize(("length", "groups", "taps"), [(1, 1, 1), (7, 2, 3), (64, 3, 5), (320, 5, 1)])
+def test_products_are_exact_at_the_ends_of_their_range(m: int, length: int, groups: int, taps: int) -> None:
+    """Rows fewer and more than a tile's, groups in pairs and alone; rows that nobody owns stay as they are."""
+    rng = np.random.default_rng([m, length])
+    rows, columns = m + 5, groups * COLUMNS
     for low, high in ((-127, 128), (127, 128), (-(2**15), 2**15)):
-        rows = rng.integers(low, high, (ROWS, length + length % 2)).astype(np.int16)
-        weight = rng.integers(-127, 128, (length, COLUMNS))
-        weight[:, 0], weight[:, 1] = 127, -127
-        sums = rng.integers(-1000, 1000, (ROWS, COLUMNS)).astype(np.int32)
-        expected = sums + rows[:, :length].astype(np.int64) @ weight
-        matrix = packed(weight)
-        product(rows, matrix, matrix.shape[1], sums)
-        assert np.array_equal(sums, expected)
+        source = rng.integers(low, high, (rows, length + length % 2)).astype(np.int16)
+        weight = rng.integers(-127, 128, (taps, length, columns))
+        weight[:, :, 0], weight[:, :, 1] = 127, -127
+        places, into = rng.integers(0, rows, (m, taps)), rng.permutation(rows)[:m, None]
+        shift, bias = (rng.integers(0, 4, columns).astype(np.int32) for _ in range(2))
+        stream = rng.integers(-1000, 1000, (rows, columns)).astype(np.int32)
+        target = rng.integers(0, 127, (rows, columns)).astype(np.int16)
+        sums = sum(source[places[:, k], :length].astype(np.int64) @ weight[k] for k in range(taps)) << shift
+        for fresh, finer, written in ((1, 0, target), (0, 2, target), (0, 0, target[:0])):
+            expected, activations = stream.astype(np.int64), target.copy()
+            expected[:m] = np.where(fresh, bias, stream[:m]) + sums
+            right = STREAM_FRACTION - finer
+            surplus = (1 << (STREAM_FRACTION - 1)) - (1 << (right - 1))
+            if len(written):
+                activations[into[:, 0]] = ((expected[:m].astype(np.int32) - surplus) >> right).clip(0, 127)
+            matrix = np.stack([packed(w) for w in weight])
+            one_layer(source, places, matrix, shift, bias, fresh, stream[:m], written, into, finer)
+            assert np.array_equal(stream, expected.astype(np.int32))
+            assert np.array_equal(target, activations)
 
 
 @pytest.fixture
@@ -62,7 +76,7 @@ def test_any_number_of_threads_writes_the_plain_engines_bytes(
     """With more threads than images they meet in every step; with fewer they share the images out."""
     monkeypatch.setattr("pixzip.engine.backends.numba.coding.SEGMENT_PIXELS", 20)
     monkeypatch.setattr("pixzip.engine.backends.numba.coding._ROUND_PIXELS", 30)
-    monkeypatch.setattr("pixzip.engine.backends.numba.pace.ROWS_PER_THREAD", 1)
+    monkeypatch.setattr("pixzip.engine.backends.numba.pace.PIXELS_PER_THREAD", 1)
     model = tiny_weights(channels, seed=5, spread=1.0)
     plain, own, made = TensorEngine(model, backend="float32"), WavefrontEngine(model), images(channels)
     expected = plain.encode(encoding(made, coder=coder))  # type: ignore[arg-type]

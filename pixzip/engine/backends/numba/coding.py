@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,17 @@ from pixzip.engine.backends.numba.pace import Pace
 from pixzip.engine.backends.numba.wavefront import CompiledWavefront
 from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
+from pixzip.engine.schedule import count_steps
 from pixzip.models.wavefront.config import Config
+from pixzip.models.wavefront.taps import SLOPE
 
 #: The coders of the compiled loop; others get rows of frequencies.
 CODERS = {RANGE.name: (RANGE, digits.RANGE), RANS.name: (RANS, digits.RANS)}
 #: Pixels between two moments at which Python may report progress, be interrupted or change the number of threads.
 SEGMENT_PIXELS = 1 << 13
 _ROUND_PIXELS = 32768
+#: Rows of a step up to which images are coded in the same steps.
+_ROWS_TOGETHER = 64
 
 
 def codes(job: Job) -> bool:
@@ -35,7 +40,8 @@ class Part:
     """Images that one or more threads code together, all by one coder.
 
     Attributes:
-        wavefront: the images' buffers.
+        results: of each image after the last step: its payload (`ENCODE`), (H, W, C) samples (`DECODE`) or (H, W)
+            float64 bits (`MEASURE`).
     """
 
     def __init__(
@@ -118,14 +124,23 @@ class Part:
         if not threads.parallel([partial(call, part, parts, counter) for part in range(parts)]):
             call(0, 1, counter)
         self._t += steps
+        self._check()
+        if self.is_done:
+            self.results = self._results()
+
+    def _check(self) -> None:
         status = self.work.status[0]
         if status == digits.ENDED:
             raise BitstreamError("payload ends before its last pixel")
         if status:
             raise BitstreamError("payload damaged: no encoder writes its words")
 
-    def payloads(self) -> list[bytes]:
-        """The payload of each image, after all steps."""
+    def _results(self) -> list[Any]:
+        if self.mode == loop.MEASURE:
+            return [self.wavefront.view(self.work.bits, i).copy() for i in range(len(self.jobs))]
+        return self._samples() if self.mode == loop.DECODE else self._payloads()
+
+    def _payloads(self) -> list[bytes]:
         s, out = self.streams, []
         for i, job in enumerate(self.jobs):
             if self.coder == digits.RANS:
@@ -137,9 +152,8 @@ class Part:
             out.append(s.words[first : first + n].astype("<u4").tobytes())
         return out
 
-    def samples(self) -> list[Samples]:
-        """The samples of each image, after all steps.
-
+    def _samples(self) -> list[Samples]:
+        """
         Raises:
             BitstreamError: a payload does not end with its image.
         """
@@ -153,57 +167,75 @@ class Part:
                 raise BitstreamError("payload goes on after its last pixel")
         return [self.wavefront.samples(i) for i in range(len(self.jobs))]
 
-    def maps(self) -> list[NDArray[np.float64]]:
-        """(H, W) bits of each image, after all steps."""
-        return [self.wavefront.view(self.work.bits, i).copy() for i in range(len(self.jobs))]
-
 
 def coded(
     config: Config, operands: Operands, jobs: Sequence[Job], mode: int, progress: Progress | None = None
-) -> list[tuple[list[int], Part]]:
-    """Code jobs of one coder; return finished parts, each with the positions of its jobs.
+) -> list[Any]:
+    """Code jobs of one coder; return the result of each, see `Part.results`.
 
-    As many images as threads, or more, are shared out among the threads, which then need not wait for each other.
+    Threads take groups of images one after another, without waiting for each other.  The last groups, fewer than
+    there are threads, are coded by all threads together.
 
     Raises:
         BitstreamError: a payload is damaged.
     """
     available = 1 if INTERPRETED else threads.get_threads()
-    if len(jobs) < available or available == 1:
-        whole = Part(config, operands, jobs, mode, available)
-        _together(whole, available, progress)
-        return [(list(range(len(jobs))), whole)]
-    shares: list[list[int]] = [[] for _ in range(available)]
-    pixels = [0] * available
-    for i in sorted(range(len(jobs)), key=lambda i: -jobs[i].pixels):
-        least = pixels.index(min(pixels))
-        shares[least].append(i)
-        pixels[least] += jobs[i].pixels
-    parts = [Part(config, operands, [jobs[i] for i in sorted(share)], mode, 1) for share in shares]
-    total = sum(part.wavefront.steps for part in parts)
-    done = 0
-    while waiting := [part for part in parts if not part.is_done]:
-        steps = [part.next_steps(_ROUND_PIXELS)[0] for part in waiting]
-        calls = [partial(_alone, part, count) for part, count in zip(waiting, steps, strict=True)]
+    waiting = _groups([job.size for job in jobs], available)
+    together = len(waiting) % available
+    if together > available // 2:
+        together = 0
+    done, total = 0, sum(job.pixels for job in jobs)
+    results: dict[int, Any] = {}
+
+    def begun() -> tuple[list[int], Part]:
+        group = waiting.pop(0)
+        return group, Part(config, operands, [jobs[i] for i in group], mode, available)
+
+    def advanced(pixels: int) -> None:
+        nonlocal done
+        done += pixels
+        if progress:
+            progress(done, total)
+
+    active: list[tuple[list[int], Part]] = []
+    while active or len(waiting) > together:
+        while len(active) < available and len(waiting) > together:
+            active.append(begun())
+        spans = [part.next_steps(_ROUND_PIXELS) for _, part in active]
+        calls = [partial(part.advance, steps, 1) for (_, part), (steps, _) in zip(active, spans, strict=True)]
         if not threads.parallel(calls):
             for call in calls:
                 call()
-        done += sum(steps)
-        if progress:
-            progress(done, total)
-    return list(zip([sorted(share) for share in shares], parts, strict=True))
+        advanced(sum(pixels for _, pixels in spans))
+        for group, part in active:
+            if part.is_done:
+                results |= zip(group, part.results, strict=True)
+        active = [(group, part) for group, part in active if not part.is_done]
+    pace = Pace(available)
+    while waiting:
+        group, part = begun()
+        while not part.is_done:
+            steps, pixels = part.next_steps(SEGMENT_PIXELS)
+            part.advance(steps, pace.choose(pixels, steps))
+            advanced(pixels)
+        results |= zip(group, part.results, strict=True)
+    return [results[i] for i in range(len(jobs))]
 
 
-def _alone(part: Part, steps: int) -> None:
-    part.advance(steps, 1)
+def _groups(sizes: Sequence[tuple[int, int]], threads: int) -> list[list[int]]:
+    """Positions of images that are coded in the same steps, the longest first.
 
-
-def _together(part: Part, available: int, progress: Progress | None) -> None:
-    pace, done = Pace(available), 0
-    while not part.is_done:
-        steps, pixels = part.next_steps(SEGMENT_PIXELS)
-        parts = pace.choose(pixels, steps)
-        part.advance(steps, parts)
-        done += steps
-        if progress:
-            progress(done, part.wavefront.steps)
+    A group is one image, or some of few rows a step, which fill the rows of the kernels' tiles: but its buffers should
+    stay in the caches.
+    """
+    rows = [min(height, -(-width // SLOPE)) for height, width in sizes]
+    enough = min(_ROWS_TOGETHER, max(1, sum(rows) // threads))
+    groups: list[list[int]] = []
+    found = enough
+    for i in sorted(range(len(sizes)), key=lambda i: -count_steps(*sizes[i])):
+        if found >= enough:
+            groups.append([])
+            found = 0
+        groups[-1].append(i)
+        found += rows[i]
+    return groups

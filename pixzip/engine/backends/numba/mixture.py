@@ -80,7 +80,8 @@ def mixtures(channel, heads, hidden, own, m):
             a[j] = max(np.int32(0), min(np.int32(127), value >> _STREAM_FRACTION))
     out = heads.out
     layer(
-        m.inputs, own, out.weight[channel], out.shift[channel], out.bias[channel], np.int64(1), m.outputs, m.inputs[:0], own, np.int64(0),
+        m.inputs, own, out.weight[channel], out.shift[channel], out.bias[channel], np.int64(1), m.outputs,
+        m.inputs[:0], own, np.int64(0),
     )  # fmt: skip
     for i in range(hidden.shape[0]):
         row = m.outputs[i]

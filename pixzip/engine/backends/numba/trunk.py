@@ -109,7 +109,8 @@ def layer(source, places, weight, shift, bias, fresh, stream, target, target_pla
                     row_tile(
                         source.ctypes.data, pitch, read, last, taps, panels + g * panel, panel, groups * panel, pairs,
                         running + 4 * _COLUMNS * g, stream_pitch, shifts + 4 * _COLUMNS * g, biases + 4 * _COLUMNS * g,
-                        fresh, written + 2 * _COLUMNS * g if written else 0, target_pitch, targets, target_taps, right, surplus,
+                        fresh, written + 2 * _COLUMNS * g if written else 0, target_pitch, targets, target_taps,
+                        right, surplus,
                     )  # fmt: skip
             elif many > 1:
                 wide_tile(
