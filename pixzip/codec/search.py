@@ -45,8 +45,10 @@ class Coded(NamedTuple):
 #: Yields samples for a model to code, is sent the payload, returns the block.
 Coding = Generator[Ask, bytes, Coded]
 
-#: WebP efforts to try on photographs; go on to the next only if the block is within this factor of the best so far.
-_HOPES = ((WebpEffort.LEAST, 1.15), (WebpEffort.SOME, 1.06))
+#: On photographs, WebP goes on from one effort to the next only within this factor of the best block so far.
+_LEAST_HOPE, _SOME_HOPE = 1.15, 1.06
+#: Tiles of more pixels are tried in part first: in one row of this many, in bands.
+_WEBP_PART_PIXELS, _WEBP_PART, _WEBP_BAND = 1 << 17, 8, 32
 #: Kinds of blocks of drawings, for which one block of the whole image may be smaller than the tiles' blocks.
 _OF_DRAWINGS = {Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT, Kind.PNG, Kind.LEVELS, Kind.HIGH_LOW}
 #: Number of pixels examined to distinguish photographs from drawings.
@@ -212,13 +214,34 @@ def _png(samples: Samples, depth: int) -> list[Coded]:
 
 def _webp(samples: Samples, best: int) -> list[Coded]:
     """A WebP block, unless the samples are a photograph and the best block is already far smaller."""
-    if _photographic(samples):
-        for effort, hope in _HOPES:
-            block = webp_png.webp_block(samples, effort)
-            if block is None or len(block) > hope * best:
-                return []
+    if _photographic(samples) and not _is_near(samples, best):
+        return []
     block = webp_png.webp_block(samples)
     return [] if block is None else [Coded(block)]
+
+
+def _is_near(samples: Samples, best: int) -> bool:
+    """Whether WebP, with little effort, comes near the size of the best block."""
+    least = webp_png.webp_block(samples, WebpEffort.LEAST)
+    if least is None or len(least) > _LEAST_HOPE * best:
+        return False
+    part = _bands(samples)
+    if part is not samples:  # what more effort gains in a part, it gains in the whole
+        tried = [webp_png.webp_block(part, effort) for effort in (WebpEffort.LEAST, WebpEffort.SOME)]
+        if tried[0] and tried[1] and len(least) * len(tried[1]) > _SOME_HOPE * best * len(tried[0]):
+            return False
+    some = webp_png.webp_block(samples, WebpEffort.SOME)
+    return some is not None and len(some) <= _SOME_HOPE * best
+
+
+def _bands(samples: Samples) -> Samples:
+    """Bands of rows from top to bottom of a large tile; a small tile itself."""
+    height, width, _ = samples.shape
+    count = height // (_WEBP_PART * _WEBP_BAND)
+    if height * width < _WEBP_PART_PIXELS or not count:
+        return samples
+    starts = [(2 * i + 1) * height // (2 * count) - _WEBP_BAND // 2 for i in range(count)]
+    return np.concatenate([samples[y : y + _WEBP_BAND] for y in starts])
 
 
 def _med_residuals(samples: Samples) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from pixzip.engine.backends.numba.pace import PIXELS_PER_THREAD, SEGMENTS_BETWEEN, TRIAL_SEGMENTS, Pace
+from pixzip.engine.backends.numba.pace import LEAST_BETWEEN, PIXELS_PER_THREAD, SEGMENTS_BETWEEN, TRIAL_SEGMENTS, Pace
 
 #: Steps of a segment, and pixels of a step.
 STEPS, PIXELS = 20, 4 * PIXELS_PER_THREAD
@@ -52,13 +52,15 @@ def test_the_choice_follows_the_machine() -> None:
 
 def test_a_trial_that_goes_badly_is_short() -> None:
     machine = Machine(lambda threads: 1.0 if threads == 1 else 1000.0)
-    assert machine.run(TRIAL_SEGMENTS + 3) == [1] * TRIAL_SEGMENTS + [2, 2, 1]
+    assert machine.run(TRIAL_SEGMENTS + 2) == [1] * TRIAL_SEGMENTS + [2, 1]
 
 
-def test_one_slow_segment_decides_nothing() -> None:
+def test_one_slow_segment_decides_little() -> None:
     steps = count()
     machine = Machine(lambda threads: 100.0 if next(steps) == TRIAL_SEGMENTS else 1 / threads)
-    assert machine.run(SEGMENTS_BETWEEN)[2 * TRIAL_SEGMENTS :] == [2] * (SEGMENTS_BETWEEN - 2 * TRIAL_SEGMENTS)
+    chosen = machine.run(SEGMENTS_BETWEEN)
+    soon = 3 * TRIAL_SEGMENTS + LEAST_BETWEEN
+    assert chosen[soon:] == [2] * (SEGMENTS_BETWEEN - soon)
 
 
 def test_small_steps_wake_nobody() -> None:

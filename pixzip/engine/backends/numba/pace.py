@@ -8,16 +8,20 @@ The results do not depend on the number of threads.
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from itertools import repeat
 
 #: Fewest pixels of a step per thread for which waking the thread pays.
 PIXELS_PER_THREAD = 32
 #: Segments timed with one thread, and again with all threads.
 TRIAL_SEGMENTS = 2
-#: Segments between two trials; doubled each time that one thread is faster.
-SEGMENTS_BETWEEN = 128
-_MOST_BETWEEN = 4096
+#: Segments between two trials while all threads are faster.
+SEGMENTS_BETWEEN = 48
+#: The same while one thread is faster: few at first, since the first steps of an image are small; doubled each time.
+LEAST_BETWEEN, _MOST_BETWEEN = 8, 4096
 #: Prefer all threads unless they are this much slower: the trial is no more accurate than that.
 _TOLERANCE = 1.1
+#: A trial ends at once if a segment takes this many times its limit.
+_HOPELESS = 4
 
 
 class Pace:
@@ -43,17 +47,19 @@ class Pace:
 
     def _segments(self) -> Iterator[int]:
         """Yield the number of threads for each segment: the trial's, then the faster setting."""
-        between = SEGMENTS_BETWEEN
+        between = LEAST_BETWEEN
         while True:
             alone = yield from self._trial(1, float("inf"))
             together = yield from self._trial(self._threads, 2 * alone)
-            pays = together < _TOLERANCE * alone
-            between = SEGMENTS_BETWEEN if pays else min(2 * between, _MOST_BETWEEN)
-            for _ in range(between):
-                yield self._threads if pays else 1
+            if together < _TOLERANCE * alone:
+                yield from repeat(self._threads, SEGMENTS_BETWEEN)
+                between = LEAST_BETWEEN
+            else:
+                yield from repeat(1, between)
+                between = min(2 * between, _MOST_BETWEEN)
 
     def _trial(self, threads: int, limit_s: float) -> Generator[int, None, float]:
-        """Least seconds per pixel with `threads` threads; ends early if all segments exceeded `limit_s` per pixel.
+        """Least seconds per pixel with `threads` threads; ends early if a segment is far above `limit_s`.
 
         The least, because the first segment wakes threads and any segment may be interrupted.
         """
@@ -62,6 +68,6 @@ class Pace:
             start, pixels = self._clock(), self._pixels
             yield threads
             seconds.append((self._clock() - start) / pixels)  # resumed when the next segment is requested
-            if len(seconds) > 1 and min(seconds) > limit_s:
+            if seconds[-1] > _HOPELESS * limit_s:
                 break
         return min(seconds)
