@@ -6,6 +6,8 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
 
 from pixzip.io import outlets, signals
@@ -35,6 +37,21 @@ def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType 
         sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")))
 
 
+def _roomy(command: Callable[[], None]) -> None:
+    """Run a command on a stack of a megabyte.
+
+    CPython 3.11 and later keep the frames of Python functions in pieces of 16 KiB, and map and unmap a piece whenever a
+    call crosses its end, which takes a second of the system's time when numba compiles [1].  A frame that claims to be
+    large gets a large piece, which the frames above it share.
+
+    [1] `push_chunk` in Python/pystate.c
+    """
+    command()
+
+
+_roomy.__code__ = _roomy.__code__.replace(co_stacksize=70_000)  # in words of 8 bytes; the piece has twice as many
+
+
 def main() -> None:
     """Run the command line."""
     sys.excepthook = _fail
@@ -47,7 +64,7 @@ def main() -> None:
     from pixzip.cli.errors import show_warning
 
     warnings.showwarning = show_warning
-    cli.main(prog_name="pixzip")
+    _roomy(partial(cli.main, prog_name="pixzip"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ All compiled functions compute with integers or integer-valued floats, so the re
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from pixcodecs.kernel_cache import KernelCache
 if _lock := getattr(global_compiler_lock, "_lock", None):
     forking.wait_for(_lock)
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_njit: Any = partial(njit, nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
 #: Whether NUMBA_DISABLE_JIT leaves kernels to the interpreter.
 INTERPRETED = bool(vars(config).get("DISABLE_JIT"))
 #: numba's decorator, whose functions a type checker cannot follow.
@@ -34,7 +34,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """
     if INTERPRETED:
         return _interpreted(function)
-    kernel: Any = njit(**_OPTIONS)(function)
+    kernel = _njit()(function)
     kernel._cache = KernelCache(function)
     return kernel
 
@@ -44,7 +44,12 @@ def inlined(function: Callable[..., Any]) -> Any:
 
     It may take tuples of many arrays: nothing is copied.
     """
-    return _interpreted(function) if INTERPRETED else njit(forceinline=True, **_OPTIONS)(function)
+    return _interpreted(function) if INTERPRETED else _njit(forceinline=True, no_cpython_wrapper=True)(function)
+
+
+def pasted(function: Callable[..., Any]) -> Any:
+    """The same for a long function with one call in a kernel: it is compiled once, as a part of the kernel."""
+    return _interpreted(function) if INTERPRETED else _njit(inline="always", no_cpython_wrapper=True)(function)
 
 
 def _interpreted(function: Callable[..., Any]) -> Any:

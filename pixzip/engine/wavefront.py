@@ -1,5 +1,6 @@
 """Engines of wavefront models, which code a batch diagonal by diagonal."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -152,6 +153,12 @@ class WavefrontEngine(SteppedEngine):
 
     def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
         return CompiledWavefront(self.model.config, self.operands, sizes, precisions)
+
+    def known_answer(self) -> str:
+        """That of `SteppedEngine`, by the loop that encodes."""
+        job = Job.encoding(known_answer_pattern(self.model.channels))
+        rows = coding.frequencies(self.model.config, self.operands, job)
+        return hashlib.sha256(rows.astype("<i4").tobytes()).hexdigest()
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         return self._coded(jobs, loop.ENCODE, super().encode, progress)

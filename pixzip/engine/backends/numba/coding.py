@@ -42,6 +42,7 @@ class Part:
     Attributes:
         results: of each image after the last step: its payload (`ENCODE`), (H, W, C) samples (`DECODE`) or (H, W)
             float64 bits (`MEASURE`).
+        work: what the loop has written.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Part:
         m, c, pixels = w.schedule.most, config.channels, np.array([job.pixels for job in jobs])
         rows = pixels.sum() if mode == loop.ENCODE and self.coder == digits.RANS else 0
         self.work = loop.Work(
-            w.pixels, np.zeros(m, np.int64), np.zeros(m, np.int64), np.zeros(m, np.int64),
-            np.zeros((2, m, c, w.digits, 4), np.int32), np.empty((rows, c * w.digits), np.int64),
-            np.cumsum(pixels) - pixels, np.zeros(w.buffer_pixels if mode == loop.MEASURE else 0), np.zeros(1, np.int64),
+            pixels=w.pixels, prefix=np.zeros(m, np.int64), low=np.zeros(m, np.int64), high=np.zeros(m, np.int64),
+            edges=np.zeros((2, m, c, w.digits, 4), np.int32), shares=np.empty((rows, c * w.digits), np.int64),
+            shares_at=np.cumsum(pixels) - pixels, bits=np.zeros(w.buffer_pixels if mode == loop.MEASURE else 0),
+            rows=np.zeros((pixels.sum() * c * w.digits if mode == loop.ROWS else 0, 16), np.int32),
+            status=np.zeros(1, np.int64),
         )  # fmt: skip
         self._t, self._before = 0, w.schedule.pixels_before()
 
@@ -115,10 +118,14 @@ class Part:
         w, span = self.wavefront, np.array([self._t, self._t + steps])
 
         def call(part: int, parts: int, counter: NDArray[np.int64]) -> None:
-            loop.run(
+            common = (
                 part, parts, counter, span, w.places, w.operands.trunk, w.operands.heads, w.rings, w.step_pixels,
-                w.scratch, w.mixtures, self.streams, self.work, self.mode,
+                w.scratch, w.mixtures, self.streams, self.work,
             )  # fmt: skip
+            if self.mode == loop.DECODE:
+                loop.decode(*common)
+            else:
+                loop.encode(*common, self.mode)
 
         counter = np.zeros(1, np.int64)
         if not threads.parallel([partial(call, part, parts, counter) for part in range(parts)]):
@@ -138,7 +145,7 @@ class Part:
     def _results(self) -> list[Any]:
         if self.mode == loop.MEASURE:
             return [self.wavefront.view(self.work.bits, i).copy() for i in range(len(self.jobs))]
-        return self._samples() if self.mode == loop.DECODE else self._payloads()
+        return self._samples() if self.mode == loop.DECODE else self._payloads() if self.mode == loop.ENCODE else []
 
     def _payloads(self) -> list[bytes]:
         s, out = self.streams, []
@@ -220,6 +227,13 @@ def coded(
             advanced(pixels)
         results |= zip(group, part.results, strict=True)
     return [results[i] for i in range(len(jobs))]
+
+
+def frequencies(config: Config, operands: Operands, job: Job) -> NDArray[np.int32]:
+    """(Q, 16) frequencies of all symbols of an image in the order of coding, before any stage."""
+    part = Part(config, operands, [job], loop.ROWS, 1)
+    part.advance(part.wavefront.steps, 1)
+    return part.work.rows
 
 
 def _groups(sizes: Sequence[tuple[int, int]], threads: int) -> list[list[int]]:

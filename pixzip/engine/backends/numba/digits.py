@@ -79,7 +79,21 @@ def interval(heads, m, i, deep, low, high, prefix, shift, digit):
 
 
 @inlined
-def decode(heads, m, i, deep, low, high, prefix, shift, s, stream, lane):
+def row_of(heads, m, i, deep, low, high, prefix, shift, out):
+    """Write the (16,) frequencies of a digit, see `interval`."""
+    start = np.int64(0)
+    for e in range(16):
+        stop = np.int64(_TOTAL if deep else high - low)
+        if e < 15:
+            stop = edge_below(
+                deep, low, high, raw_below(heads, m, i, deep, (prefix * 16 + e + 1) << shift), np.int64(e + 1)
+            )
+        out[e] = stop - start
+        start = stop
+
+
+@inlined
+def decode_digit(heads, m, i, deep, low, high, prefix, shift, s, stream, lane):
     """Decode a digit of pixel i: the digit, `DAMAGED` or `ENDED`; and `raw_below` below it
     and below the next digit.  `s` is a Streams."""
     total = np.int64(_TOTAL if deep else high - low)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders import range_numba, rans_numba
 from pixcodecs.coders.base import TOTAL
-from pixcodecs.compiled import compiled, inlined
+from pixcodecs.compiled import compiled, inlined, pasted
 
-from pixzip.engine.backends.numba.digits import decode, interval
+from pixzip.engine.backends.numba.digits import decode_digit, interval, row_of
 from pixzip.engine.backends.numba.features import features
 from pixzip.engine.backends.numba.mixture import Mixtures, mixtures
 from pixzip.engine.backends.numba.sync import meet
@@ -23,9 +23,9 @@ from pixzip.models.wavefront.taps import MASK_B
 
 _RING, _TOTAL, _FULL = RING, TOTAL, CDF_FULL
 _BACK, _DY, _DX = np.array(BACK, np.int64), *(np.array(axis, np.int64) for axis in zip(*MASK_B, strict=True))
-#: What a loop does with known samples: write payloads, or add up their bits.
-DECODE, ENCODE, MEASURE = 0, 1, 2
-_DECODE, _ENCODE, _MEASURE = DECODE, ENCODE, MEASURE
+#: What becomes of known samples: payloads, bits, or rows of frequencies; `DECODE` has none.
+DECODE, ENCODE, MEASURE, ROWS = 0, 1, 2, 3
+_ENCODE, _MEASURE, _ROWS = ENCODE, MEASURE, ROWS
 
 
 class Places(NamedTuple):
@@ -76,7 +76,8 @@ class Work(NamedTuple):
         shares: (S, C D) int64 of every pixel in raster order, image after image, for rANS.
         shares_at: (N,) int64: each image's first row of `shares`.
         bits: (P,) float64 for `MEASURE`.
-        status: (1,) int64: 0, or the number below zero that `digits.decode` gave.
+        rows: (Q, 16) int32 frequencies of all symbols for `ROWS`: step by step, channel by channel, digit by digit.
+        status: (1,) int64: 0, or the number below zero that `digits.decode_digit` gave.
     """
 
     pixels: NDArray[np.uint16]
@@ -87,6 +88,7 @@ class Work(NamedTuple):
     shares: Int64
     shares_at: Int64
     bits: NDArray[np.float64]
+    rows: NDArray[np.int32]
     status: Int64
 
 
@@ -132,7 +134,7 @@ def store(value, i, channel, address, m, pixels):
     m.known[i, channel] = max(-127, min(127, (residual + ((1 << unit) >> 1)) >> unit))
 
 
-@inlined
+@pasted
 def _decode_channel(channel, count, places, p, heads, m, s, work):
     """Decode a channel of all pixels of a step; False if that fails."""
     deep = places.digits > 2
@@ -144,7 +146,7 @@ def _decode_channel(channel, count, places, p, heads, m, s, work):
         for i in range(count):
             if p.image[i] != image:
                 image, begin = p.image[i], (i if s.lanes.shape[0] else 0)
-            digit, low, high = decode(
+            digit, low, high = decode_digit(
                 heads, m, i, deep, work.low[i], work.high[i], work.prefix[i], shift, s, s.of_image[image], i - begin
             )
             if digit < 0:
@@ -156,9 +158,9 @@ def _decode_channel(channel, count, places, p, heads, m, s, work):
     return True
 
 
-@inlined
-def _use(channel, t, i, places, p, heads, m, work, mode):
-    """Compute the intervals of a pixel's known sample."""
+@pasted
+def _use(channel, t, i, places, p, heads, m, work, mode, row, count):
+    """Compute the intervals of a pixel's known sample; `row` and `count` tell where its rows of frequencies are."""
     deep = places.digits > 2
     value = np.int64(work.pixels[p.address[i], channel])
     low, high, prefix = np.int64(0), np.int64(_FULL if deep else _TOTAL), np.int64(0)
@@ -166,15 +168,17 @@ def _use(channel, t, i, places, p, heads, m, work, mode):
     for d in range(places.digits):
         shift = 4 * (places.digits - 1 - d)
         digit = value >> shift & 15
+        if mode == _ROWS:
+            row_of(heads, m, i, deep, low, high, prefix, shift, work.rows[row + d * count])
         start, stop, total, low, high = interval(heads, m, i, deep, low, high, prefix, shift, digit)
         prefix = prefix * 16 + digit
         if mode == _MEASURE:
             bits += np.log2(np.float64(total)) - np.log2(np.float64(stop - start))
-        elif work.shares.shape[0]:
+        elif mode == _ENCODE and work.shares.shape[0]:
             x = t - 2 * p.y[i]
             at = work.shares_at[p.image[i]] + p.y[i] * places.width[p.image[i]] + x
             work.shares[at, channel * places.digits + d] = rans_numba.share(start, stop, total)
-        else:
+        elif mode == _ENCODE:
             edges = work.edges[t & 1, i, channel, d]
             edges[0], edges[1], edges[2], edges[3] = start, stop, total, digit
     if mode == _MEASURE:
@@ -182,7 +186,7 @@ def _use(channel, t, i, places, p, heads, m, work, mode):
     store(value, i, channel, p.address[i], m, work.pixels)
 
 
-@inlined
+@pasted
 def _write(t, places, s, work):
     """Append a step's symbols to the range coder's streams."""
     edges = work.edges[t & 1]
@@ -202,9 +206,38 @@ def _write(t, places, s, work):
                     i += 1
 
 
+@pasted
+def _begin(part, parts, t, places, network, rings, p, scratch, m, pixels):
+    """Run the trunk for this thread's pixels of step t.
+
+    Returns:
+        The step's size, this thread's first pixel and the one after its last, and its views of buffers.
+    """
+    count, i, j = fill(places, t, part, parts, rings.shape[1] - 1, p)
+    own = Scratch(
+        scratch.features[i:j], scratch.activations[i:j], scratch.others[i:j], scratch.stream[i:j],
+        scratch.hidden[i:j], scratch.own[: j - i], scratch.repeated,
+    )  # fmt: skip
+    mine = Mixtures(
+        m.weights[i:j], m.means[i:j], m.slopes[i:j], m.units[i:j], m.tops[i:j], m.centre[i:j], m.known[i:j],
+        m.fine[i:j], m.inputs[i:j], m.outputs[i:j],
+    )  # fmt: skip
+    if i < j:
+        for row in range(i, j):
+            m.tops[row] = places.tops[p.image[row]]
+            if places.units.shape[0]:
+                m.units[row] = places.units[p.image[row]]
+        features(
+            pixels, places.inside, p.address[i:j], p.image[i:j], places.offsets, places.units, places.levels,
+            scratch.repeated[part], mine.centre, own.features,
+        )  # fmt: skip
+        trunk(network, rings, p.taps[i:j], own)
+    return count, i, j, own, mine
+
+
 @compiled
-def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, s, work, mode):
-    """Code the steps from steps[0] to steps[1] - 1 as thread `part` of `parts`.
+def encode(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, s, work, mode):
+    """Code the known samples of steps[0] to steps[1] - 1 as thread `part` of `parts`.
 
     Args:
         counter: (1,) int64 zero, by which the threads meet.
@@ -212,40 +245,36 @@ def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, 
         places, network, heads, p, scratch, m, s, work: see Places, Trunk, Heads, StepPixels, Scratch, Mixtures, Streams
             and Work.
         rings: (B, R, W) int16; the last row is zero.
-        mode: `DECODE`, `ENCODE` or `MEASURE`.
+        mode: `ENCODE`, `MEASURE` or, in one thread, `ROWS`.
     """
-    meetings, at = 0, counter.ctypes.data
-    zero_row = rings.shape[1] - 1
-    channels = m.centre.shape[1]
+    meetings, first_row = 0, np.int64(0)
     for t in range(steps[0], steps[1]):
-        count, i, j = fill(places, t, part, parts, zero_row, p)
+        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, work.pixels)
         if not count:
             continue
-        own = Scratch(
-            scratch.features[i:j], scratch.activations[i:j], scratch.others[i:j], scratch.stream[i:j],
-            scratch.hidden[i:j], scratch.own[: j - i], scratch.repeated,
-        )  # fmt: skip
-        mine = Mixtures(
-            m.weights[i:j], m.means[i:j], m.slopes[i:j], m.units[i:j], m.tops[i:j], m.centre[i:j], m.known[i:j],
-            m.fine[i:j], m.inputs[i:j], m.outputs[i:j],
-        )  # fmt: skip
-        if i < j:
-            for row in range(i, j):
-                m.tops[row] = places.tops[p.image[row]]
-                if places.units.shape[0]:
-                    m.units[row] = places.units[p.image[row]]
-            features(
-                work.pixels, places.inside, p.address[i:j], p.image[i:j], places.offsets, places.units,
-                places.levels, scratch.repeated[part], mine.centre, own.features,
-            )  # fmt: skip
-            trunk(network, rings, p.taps[i:j], own)
-        for channel in range(channels):
+        for channel in range(m.centre.shape[1]):
             if i < j:
                 mixtures(channel, heads, own.hidden, own.own, mine)
-            if mode != _DECODE:
-                for row in range(i, j):
-                    _use(channel, t, row, places, p, heads, m, work, mode)
-                continue
+            for row in range(i, j):
+                _use(channel, t, row, places, p, heads, m, work, mode, first_row + row, count)
+            first_row += count * places.digits
+        meetings += 1
+        meet(counter.ctypes.data, meetings, parts)
+        if part == 0 and mode == _ENCODE and not work.shares.shape[0]:
+            _write(t, places, s, work)
+
+
+@compiled
+def decode(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, s, work):
+    """Decode the samples of steps[0] to steps[1] - 1, see `encode`; ends early with a number in `work.status`."""
+    meetings, at = 0, counter.ctypes.data
+    for t in range(steps[0], steps[1]):
+        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, work.pixels)
+        if not count:
+            continue
+        for channel in range(m.centre.shape[1]):
+            if i < j:
+                mixtures(channel, heads, own.hidden, own.own, mine)
             meetings += 1
             meet(at, meetings, parts)
             if part == 0:
@@ -254,8 +283,3 @@ def run(part, parts, counter, steps, places, network, heads, rings, p, scratch, 
             meet(at, meetings, parts)
             if work.status[0] < 0:
                 return
-        if mode != _DECODE:
-            meetings += 1
-            meet(at, meetings, parts)
-            if part == 0 and mode == _ENCODE and not work.shares.shape[0]:
-                _write(t, places, s, work)

@@ -1,16 +1,14 @@
 """The steps of the compiled loop one by one, with whole rows of frequencies, for stages and coders that need rows."""
 
 import numpy as np
-from pixcodecs.coders.base import TOTAL
 from pixcodecs.compiled import compiled
 
 from pixzip.engine.backends.numba import loop
-from pixzip.engine.backends.numba.digits import edge_below, raw_below
+from pixzip.engine.backends.numba.digits import raw_below, row_of
 from pixzip.engine.backends.numba.features import features
 from pixzip.engine.backends.numba.mixture import Mixtures, mixtures
 from pixzip.engine.backends.numba.trunk import Scratch, trunk
 
-_TOTAL = TOTAL
 _store = loop.store
 
 
@@ -50,13 +48,7 @@ def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
     for i in range(count):
         first = np.int64(prefix[i]) * 16
         low, high = raw_below(heads, m, i, deep, first << shift), raw_below(heads, m, i, deep, (first + 16) << shift)
-        start = np.int64(0)
-        for e in range(16):
-            stop = np.int64(_TOTAL) if deep else high - low
-            if e < 15:
-                stop = edge_below(deep, low, high, raw_below(heads, m, i, deep, (first + e + 1) << shift), e + 1)
-            out[i, e] = stop - start
-            start = stop
+        row_of(heads, m, i, deep, low, high, np.int64(prefix[i]), shift, out[i])
 
 
 @compiled
