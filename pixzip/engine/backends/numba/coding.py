@@ -187,7 +187,7 @@ def coded(
         BitstreamError: a payload is damaged.
     """
     available = 1 if INTERPRETED else threads.get_threads()
-    waiting = _groups([job.size for job in jobs], available)
+    waiting = groups([job.size for job in jobs], available)
     together = len(waiting) % available
     if together > available // 2:
         together = 0
@@ -236,7 +236,7 @@ def frequencies(config: Config, operands: Operands, job: Job) -> NDArray[np.int3
     return part.work.rows
 
 
-def _groups(sizes: Sequence[tuple[int, int]], threads: int) -> list[list[int]]:
+def groups(sizes: Sequence[tuple[int, int]], threads: int) -> list[list[int]]:
     """Positions of images that are coded in the same steps, the longest first.
 
     A group is one image, or some of few rows a step, which fill the rows of the kernels' tiles: but its buffers should
