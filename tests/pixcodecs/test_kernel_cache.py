@@ -286,9 +286,10 @@ def test_commands_work_on_a_full_disk_with_one_line(tmp_path: Path, child_env: d
     pixzip.decode(pixzip.encode(photo(3), "fast"))  # so that the kernels are there
     for folder in ("pixzip", "codecs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    cache = tmp_path / "pixzip" / "engine" / "backends" / "numba" / "__pycache__"
-    for file in cache.glob("rows.store-*.nb[ic]"):
-        file.unlink()
+    cache = tmp_path / "codecs" / "pixcodecs" / "coders" / "__pycache__"
+    for kernel in ("finish", "is_exhausted"):  # one of the encoder's, one of the decoder's
+        for file in cache.glob(f"range_numba.{kernel}-*.nb[ic]"):
+            file.unlink()
     (tmp_path / "x.ppm").write_bytes(b"P6 32 24 255\n" + photo(3).tobytes())
     path = os.pathsep.join([str(tmp_path), str(tmp_path / "codecs")])
     env = child_env | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path / "user"), "TMPDIR": str(tmp_path)}

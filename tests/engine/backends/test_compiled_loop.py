@@ -112,6 +112,23 @@ def test_damaged_payloads_end_in_errors_or_other_samples(depth: int, any_threads
     assert {"payload ends before its last pixel", "payload goes on after its last pixel"} & outcomes
 
 
+@compiled
+def lefts(below, edges):
+    """The starts of the intervals of symbols with these frequencies below them, of 2^20 in all."""
+    for symbol in range(below.shape[0]):
+        edges[symbol] = range_numba.left_of(below[symbol], symbol, range_numba.scale_of(np.int64(1 << 20)))
+
+
+@compiled
+def quantile(state):
+    return range_numba.quantile(state)
+
+
+@compiled
+def take(state, left, right, words):
+    return range_numba.take(state, left, right, words, 0, words.shape[0])
+
+
 @pytest.mark.parametrize("words", [0, 1, 2, 3, 9])
 def test_the_compiled_range_decoder_ends_like_the_library(words: int) -> None:
     """Random words, decoded to their end and a little further by both."""
@@ -121,11 +138,11 @@ def test_the_compiled_range_decoder_ends_like_the_library(words: int) -> None:
         library, state = range_coder.Decoder(payload.tobytes()), np.zeros(4, np.uint64)
         data = range_numba.parse(payload.tobytes())
         range_numba.start(state, data, 0, len(data))
-        scale = range_numba.scale_of(1 << 20)
-        edges = np.array([range_numba.left_of(int(b), s, scale) for s, b in enumerate(np.cumsum(freqs) - freqs)])
+        edges = np.zeros(16, np.int64)
+        lefts(np.cumsum(freqs) - freqs, edges)
         for _ in range(8 * words + 4):
             assert range_numba.is_exhausted(state, len(data)) == library._coder.maybe_exhausted()
-            position = range_numba.quantile(state)
+            position = quantile(state)
             if position < 0:
                 with pytest.raises(BitstreamError):
                     library.decode(freqs[None].astype(np.float32))
@@ -134,5 +151,5 @@ def test_the_compiled_range_decoder_ends_like_the_library(words: int) -> None:
             (found,) = library.decode(freqs[None].astype(np.float32))
             assert found == symbol
             right = int(edges[symbol + 1]) if symbol < 15 else range_numba.WHOLE
-            if not range_numba.take(state, int(edges[symbol]), right, data, 0, len(data)):
+            if not take(state, int(edges[symbol]), right, data):
                 break
