@@ -59,11 +59,11 @@ def without_metadata(file: bytes) -> bytes:
     return container.pack_header(dataclasses.replace(header, extras=extras)) + file[header.size_bytes :]
 
 
-def _remembered(webp: Callable[..., bytes | None]) -> Callable[..., bytes | None]:
+def _remembered(webp: Callable[..., bytes]) -> Callable[..., bytes]:
     """`webp_png.webp` with a cache of streams, which are slow to make."""
-    streams: dict[tuple[object, ...], bytes | None] = {}
+    streams: dict[tuple[object, ...], bytes] = {}
 
-    def made(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
+    def made(samples: Samples, effort: WebpEffort = WebpEffort.MOST) -> bytes:
         key = hashlib.sha256(np.ascontiguousarray(samples).data).digest(), samples.shape, effort
         if key not in streams:
             streams[key] = webp(samples, effort)
@@ -91,7 +91,7 @@ def _row(name: str, data: bytes, model: str, threads: int) -> dict[str, Any]:
     small = without_metadata(whole)
     back = codec.decompress([whole, small], codec.Options(max_pixels=None))
     again = image.load(image.write(back[0]), None).picture
-    stream = webp_png.webp(picture.samples) if picture.depth <= 8 else None
+    stream = webp_png.webp(picture.samples) if picture.depth <= 8 and webp_png.webp_fits(picture.samples) else None
     peer, most = promise(picture, stream)
     return {
         "name": name,

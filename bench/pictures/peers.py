@@ -101,7 +101,7 @@ def webp_file_bytes(picture: Picture, stream: bytes | None) -> int | None:
         return None
     shown = colours(picture)
     if shown is not picture.samples:
-        stream = webp_png.webp(shown)
+        stream = webp_png.webp(shown) if webp_png.webp_fits(shown) else None
     if stream is None:
         return None
     _compare("WebP", webp_png.from_webp(stream, shown.shape, 8), shown)

@@ -16,7 +16,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Counter[WebpEffort]:
     """The number of pixels that WebP codes with each effort."""
     counts: Counter[WebpEffort] = Counter()
 
-    def counted(samples: Any, effort: WebpEffort = WebpEffort.MOST) -> bytes | None:
+    def counted(samples: Any, effort: WebpEffort = WebpEffort.MOST) -> bytes:
         counts[effort] += samples.shape[0] * samples.shape[1]
         return plain(samples, effort)
 
@@ -33,7 +33,7 @@ def photograph(side: int) -> Any:
 
 def test_a_photograph_does_not_pay_for_webp(tried: Counter[WebpEffort]) -> None:
     samples = photograph(512)
-    size = len(webp_png.webp_block(samples, WebpEffort.SOME) or b"")
+    size = len(webp_png.webp_block(samples, WebpEffort.SOME))
     tried.clear()
     assert search._webp(samples, round(size / 1.08)) == []  # the best block is as far ahead as on photographs
     assert tried[WebpEffort.LEAST] <= 1.2 * samples[..., 0].size
@@ -44,7 +44,7 @@ def test_a_photograph_does_not_pay_for_webp(tried: Counter[WebpEffort]) -> None:
 @pytest.mark.parametrize("side", [200, 512])
 def test_webp_is_tried_to_the_end_where_it_may_win(side: int, tried: Counter[WebpEffort]) -> None:
     samples = photograph(side)
-    size = len(webp_png.webp_block(samples, WebpEffort.SOME) or b"")
+    size = len(webp_png.webp_block(samples, WebpEffort.SOME))
     (found,) = search._webp(samples, round(size / 1.01))
     assert tried[WebpEffort.MOST] == samples[..., 0].size
     assert found.size_bytes < 1.02 * size
@@ -55,3 +55,20 @@ def test_a_repeated_pattern_of_many_colours_is_left_to_webp(tried: Counter[WebpE
     assert search._photographic(samples)
     assert search._webp(samples, samples.size)  # no model takes less than 8 bits
     assert tried[WebpEffort.MOST]
+
+
+def test_effort_is_spent_on_drawings_where_webp_is_ahead(tried: Counter[WebpEffort]) -> None:
+    drawing = scene(3, 100, 100, 1) // 64 * 64
+    size = len(webp_png.webp_block(drawing, WebpEffort.SOME))
+    for best, most in ((size // 2 - 200, False), (size + 100, True)):
+        tried.clear()
+        found = search._webp(drawing, best)
+        assert bool(found) is most
+        assert bool(tried[WebpEffort.MOST]) is most
+
+
+def test_the_smallest_block_counts_whatever_the_effort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More effort gives a larger block of some pictures."""
+    sizes = {WebpEffort.SOME: 50, WebpEffort.MORE: 49, WebpEffort.MOST: 52}
+    monkeypatch.setattr(webp_png, "webp_block", lambda samples, effort=WebpEffort.MOST: bytes(sizes[effort]))
+    assert search._webp(np.zeros((9, 9, 3), np.uint8), 60)[0].size_bytes == 49

@@ -94,7 +94,11 @@ def _nested(width: int, height: int) -> bytes:
 
     def side(channels: int) -> bytes:
         eight = blocks.foreign(Kind.CONSTANT, bytes(channels))
-        webp = webp_png.webp_block(np.zeros((height, width, channels), np.uint8)[..., :channels]) or eight
+        webp = (
+            webp_png.webp_block(np.zeros((height, width, channels), np.uint8)[..., :channels])
+            if max(height, width) <= 16383
+            else eight
+        )
         table = deflate(b"\xff" * (channels * 32))
         levels = bytes([Kind.LEVELS]) + varint(len(table)) + table + b"\x08"
         return blocks.high_low(8, 4 * levels + webp, 4 * levels + webp)
@@ -158,7 +162,6 @@ def _webp(width: int, height: int, layout: Layout) -> bytes:
     tile = np.random.default_rng(0).integers(0, 256, (64, 64, layout.channels), np.uint8)
     samples = np.tile(tile, (-(-height // 64), -(-width // 64), 1))[:height, :width]
     block = webp_png.webp_block(np.ascontiguousarray(samples), webp_png.WebpEffort.LEAST)
-    assert block is not None
     return image(width, height, [Block(block, zlib.crc32(np.ascontiguousarray(samples).data))], layout=layout)
 
 

@@ -73,7 +73,7 @@ def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0)
 
 
 def _webp(samples: Samples) -> bytes:
-    return blocks.foreign(Kind.WEBP, webp_png.webp(samples) or b"")
+    return blocks.foreign(Kind.WEBP, webp_png.webp(samples))
 
 
 def _png(samples: Samples) -> bytes:
@@ -126,10 +126,10 @@ def _all() -> dict[str, Made]:
             Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_rans_model(rgba[..., :3]), _model(rgba[..., 3:]))]
         ),
         "v2-webp-body": Made(
-            Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(rgba) or b"")[5:])]
+            Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(rgba))[5:])]
         ),
         "v2-webp-body-grey": Made(
-            Layout.GREY, 4, grey >> 4, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(grey >> 4) or b"")[5:])]
+            Layout.GREY, 4, grey >> 4, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(grey >> 4))[5:])]
         ),
         "v2-nested": Made(
             Layout.GREY_ALPHA, 16, np.concatenate([deep, deep], -1),

@@ -252,7 +252,7 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
                 return bytes([kind]) + rng.choice(donors)[1:]
             samples = np.frombuffer(rng.randbytes(h * w * c), np.uint8).reshape(shape) >> max(0, 8 - depth)
             if kind is not Kind.PNG:
-                stream = webp_png.webp(samples, webp_png.WebpEffort.LEAST) or b""
+                stream = webp_png.webp(samples, webp_png.WebpEffort.LEAST)
                 return bytes([kind]) + (stream if kind is Kind.WEBP else stream[5:])
             return bytes([kind]) + webp_png.png(samples.astype(blocks.dtype(depth)))
         case Kind.ALPHA:
