@@ -22,7 +22,7 @@ help: ## list the targets
 
 venv: $(VENV)/.torch ## create the virtual environment in .venv, with PyTorch
 
-demo: $(VENV)/.bench ## compress and decompress the example photograph, beside PNG, WebP and JPEG XL
+demo: $(VENV)/.plain ## compress and decompress the example photograph, beside PNG, WebP and JPEG XL
 	$(BIN)/python bench/demo.py examples/photo.webp --out demo
 
 test: $(VENV)/.test ## run the test suite
@@ -67,6 +67,10 @@ $(VENV)/.torch: $(BIN)/python constraints.txt
 	@touch $@
 
 # Editable, so that the sources here run.
+$(VENV)/.plain: $(BIN)/python pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
 $(VENV)/.bench $(VENV)/.test $(VENV)/.browser $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[$*]'
 	@touch $@

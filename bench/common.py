@@ -1,5 +1,7 @@
 """Common code of the benchmarks: images, codecs and timing as in `pixzip bench`, and Markdown."""
 
+import contextlib
+import importlib
 import json
 import sys
 from collections.abc import Sequence
@@ -7,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pixcodecs import threads as own_threads
 
 from pixzip import codec as pxz
 from pixzip.image.picture import Picture as AnyPicture
 from pixzip.report import measure
-from pixzip.report import provenance as origins
 from pixzip.report.codecs import MeasuredCodec, jpeg_xl, pixzip, png, webp
 from pixzip.train.data import read_images
 
@@ -56,12 +56,16 @@ def load(path: Path, limit: int | None = None) -> list[tuple[str, Picture]]:
 
 
 def set_threads(threads: int) -> None:
-    torch.set_num_threads(threads)
+    """Set the number of threads of pixzip and, where it is installed, of PyTorch."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("torch").set_num_threads(threads)
     own_threads.set_threads(threads)
 
 
 def provenance(data: Sequence[Path], models: Sequence[str], threads: int) -> dict[str, Any]:
     """The provenance of a result: command, commit, machine, versions, models, data."""
+    from pixzip.report import provenance as origins  # needs what the plain package does not install
+
     return origins.provenance(["python", *sys.argv], data, models, threads)
 
 

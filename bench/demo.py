@@ -16,7 +16,7 @@ from pixzip.codec import as_picture
 @click.command()
 @click.argument("image", type=click.Path(exists=True, path_type=Path))
 @click.option("--model", "models", default="fast,base", show_default=True, help="Names or paths, comma-separated.")
-@click.option("--threads", default=2, show_default=True, help="Of libjxl; torch takes what it finds.")
+@click.option("--threads", default=2, show_default=True, help="Of libjxl.")
 @click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to.")
 def main(image: Path, models: str, threads: int, out: Path) -> None:
     """Compress IMAGE, decompress it, compare every pixel, and write the results to a folder."""

@@ -27,7 +27,7 @@ ISA_VARIABLES = {
 @click.argument("image", type=click.Path(exists=True, path_type=Path))
 @click.option("--model", "models", default="base,fast", show_default=True, help="Names or paths, comma-separated.")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--threads", default=2, show_default=True, help="Of libjxl and of torch.")
+@click.option("--threads", default=2, show_default=True, help="Of libjxl and pixzip.")
 @click.option("--repeats", default=5, show_default=True)
 @click.option("--isa", type=click.Choice(list(ISA_VARIABLES)), help="Measure in a child process, limited to these.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")

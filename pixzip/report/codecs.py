@@ -8,7 +8,7 @@ used bits if they support it.  A codec reports pictures that it cannot hold befo
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +46,7 @@ class MeasuredCodec:
         encode: picture without palette or transparent colour -> file.
         decode: file -> (H, W) or (H, W, C), uint8 or uint16.
         lacks: picture -> reason why the codec cannot hold it; empty if it can.
+        prepare: codes a picture by what the codec loads or compiles when it is first needed.
     """
 
     codec_id: str
@@ -54,6 +55,7 @@ class MeasuredCodec:
     encode: Callable[[Picture], bytes]
     decode: Callable[[bytes], Samples]
     lacks: Callable[[Picture], str] = _holds_all
+    prepare: Callable[[Picture], None] = lambda picture: None
 
     @property
     def ours(self) -> bool:
@@ -186,7 +188,12 @@ def pixzip(model: str, device: str = "cpu") -> MeasuredCodec:
     found = api.Codec(model, device, max_pixels=None)
     codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
     settings = f"model {library.find(model).model_id.hex()}, {found.device}"
-    return MeasuredCodec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode)
+
+    def prepare(picture: Picture) -> None:
+        by_model = replace(found.options, models_only=True)
+        pxz.decompress(pxz.compress([picture], by_model), by_model)
+
+    return MeasuredCodec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode, prepare=prepare)
 
 
 class _Known(NamedTuple):

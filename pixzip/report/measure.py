@@ -85,10 +85,12 @@ def round_trip(codec: MeasuredCodec, picture: Picture, repeats: int = 1) -> Outc
 
 
 def warm_up(codecs: Sequence[MeasuredCodec], channels: int = 3) -> None:
-    """Load models, compile kernels and start threads."""
+    """Load models, compile kernels and start threads, to encode and to decode."""
     ramp = np.add.outer(np.arange(48), np.arange(64))[..., None] * np.arange(1, channels + 1)
+    picture = pxz.as_picture(ramp.astype(np.uint8))
     for codec in codecs:
-        round_trip(codec, pxz.as_picture(ramp.astype(np.uint8)))
+        codec.prepare(picture)
+        round_trip(codec, picture)
 
 
 def measure(
