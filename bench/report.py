@@ -36,13 +36,28 @@ def rate_table(result: dict[str, Any]) -> str:
 def speed_table(results: list[dict[str, Any]]) -> str:
     """Median times of one photograph under each measured instruction set."""
     head = ["instructions", "codec", "encode s", "decode s", f"encode / {JXL} encode", f"decode / {JXL} encode"]
+    head.append("decode MP/s and thread")
     rows = []
     for result in results:
         for i, (codec, r) in enumerate(result["codecs"].items()):
             times = [f"{r['encode_s']:.2f}", f"{r['decode_s']:.2f}"]
             ratios = [f"{r['encode_ratio']:.2f}", f"{r['decode_ratio']:.2f}"]
-            rows.append([result["isa"] if i == 0 else "", codec, *times, *ratios])
+            rate = r.get("decode_mps_per_thread")
+            each = "" if rate is None or codec == JXL else f"{rate:.2f}"
+            rows.append([result["isa"] if i == 0 else "", codec, *times, *ratios, each])
     return table(head, rows)
+
+
+def versus_table(result: dict[str, Any]) -> str:
+    """Figures of an older commit and of this one."""
+    units = {"encode_s": "encode, s", "decode_s": "decode, s", "processor_s": "processor s", "bytes": "bytes"}
+    rows = [
+        [name, units[key], *(f"{r[side]:,.0f}" if key == "bytes" else f"{r[side]:.2f}" for side in ("before", "after")),
+         f"{r['ratio']:.3f}"]
+        for name, figures in result["figures"].items()
+        for key, r in figures.items()
+    ]  # fmt: skip
+    return table(["what", "figure", "before", "after", "ratio"], rows)
 
 
 def scaling_table(result: dict[str, Any]) -> str:
@@ -135,6 +150,11 @@ def times(results: list[dict[str, Any]]) -> str:
         parts.append("## One photograph")
         parts.append(f"{first['width']} x {first['height']} pixels, {first['steps']} steps, medians in seconds:")
         parts += [speed_table(speeds), *map(origin, speeds)]
+    for result in by_kind.get("versus", []):
+        limits = " ".join(f"{name}={value}" for name, value in result["variables"].items())
+        parts.append(f"## Before and after{', ' + limits if limits else ''}")
+        parts.append(f"This version beside commit {result['before']}, in turn; medians:")
+        parts += [versus_table(result), origin(result)]
     for result in by_kind.get("scaling", [])[:1]:
         parts += ["## Time per pixel as images grow", scaling_table(result), origin(result)]
     for result in by_kind.get("memory", [])[:1]:

@@ -7,6 +7,7 @@ python bench/speed.py photos.tar --isa AVX2 --out bench/results/speed-avx2.json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,10 +17,10 @@ from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_t
 
 from pixzip.engine.schedule import count_steps
 
-#: Environment variables that keep PyTorch's matrix libraries from newer instructions; libjxl is not affected.
+#: Environment variables that keep the compiled kernels from newer instructions; libjxl is not affected.
 ISA_VARIABLES = {
-    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
-    "SSE41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ATEN_CPU_CAPABILITY": "default"},
+    "AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2"},
+    "SSE4.2": {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+sse4.2"},
 }
 
 
@@ -35,14 +36,18 @@ def main(image: Path, models: str, device: str, threads: int, repeats: int, isa:
     """Measure medians over repeats on IMAGE, or on the first image of a tar or folder."""
     wanted = ISA_VARIABLES.get(isa or "", {})
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        # These are read once, when torch is loaded: too late for this process.
+        # These are read once, when numba is loaded: too late for this process.
         raise SystemExit(subprocess.run([sys.executable, *sys.argv], env={**os.environ, **wanted}).returncode)
 
     set_threads(threads)
     name, picture = load(image, 1)[0]
     height, width, _ = picture.shape
     codecs = [peer for peer in peers(threads) if peer.name == JXL]
-    codecs += [pixzip_codec(model, device) for model in models.split(",")]
+    ours = [pixzip_codec(model, device) for model in models.split(",")]
+    codecs += ours
+    if threads > 1:
+        codecs += [replace(codec, name=f"{codec.name}, one thread") for codec in ours]
+    counts = {codec.name: 1 if codec.name.endswith(", one thread") else threads for codec in codecs}
     result: dict[str, Any] = {
         "benchmark": "speed",
         **provenance([image], models.split(","), threads),
@@ -57,6 +62,7 @@ def main(image: Path, models: str, device: str, threads: int, repeats: int, isa:
     times: dict[str, list[tuple[int, float, float]]] = {codec.name: [] for codec in codecs}
     for repeat in range(repeats):
         for codec in codecs:
+            set_threads(counts[codec.name])
             times[codec.name].append(round_trip(codec, picture))
             click.echo(f"{repeat} {codec.name:14} {times[codec.name][-1]}", err=True)
     peer_s = median(encode for _, encode, _ in times[JXL])
@@ -65,10 +71,12 @@ def main(image: Path, models: str, device: str, threads: int, repeats: int, isa:
         (size, *_), encode_s, decode_s = zip(*times[codec.name], strict=True)
         result["codecs"][codec.name] = {
             "bytes": size,
+            "threads": counts[codec.name],
             "encode_s": median(encode_s),
             "decode_s": median(decode_s),
             "encode_mps": width * height / median(encode_s) / 1e6,
             "decode_mps": width * height / median(decode_s) / 1e6,
+            "decode_mps_per_thread": width * height / median(decode_s) / 1e6 / counts[codec.name],
             "encode_ratio": median(encode_s) / peer_s,
             "decode_ratio": median(decode_s) / peer_s,
             "all_encode_s": encode_s,

@@ -17,7 +17,7 @@ from tests.helpers.support import encoding, noise, scene, tiny_weights
 #: Variables for instruction sets and threads; removed from a child's environment unless a case sets them.
 VARIABLES = (
     "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CPU_NAME",
+    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES",
 )  # fmt: skip
 CASES: dict[str, dict[str, str]] = {
     "default": {"OMP_NUM_THREADS": "1"},
@@ -28,6 +28,7 @@ CASES: dict[str, dict[str, str]] = {
     "MKL with AVX2": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "OMP_NUM_THREADS": "1"},
     "OpenBLAS with SSE4.2": {"OPENBLAS_CORETYPE": "Nehalem", "OMP_NUM_THREADS": "1"},
     "compiled for any CPU": {"NUMBA_CPU_NAME": "generic", "OMP_NUM_THREADS": "1"},
+    "compiled for AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2", "OMP_NUM_THREADS": "1"},
     "two threads": {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},  # active waiting starves on a busy machine
     "two threads, all of the oldest": {
         "ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "AVX2",

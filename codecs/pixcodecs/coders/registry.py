@@ -1,36 +1,31 @@
 """The entropy coders by name; wire ids are written by hand and permanent."""
 
-from pixcodecs.coders import range as range_coder
-from pixcodecs.coders import range_numba, rans_numba
-from pixcodecs.coders.base import EntropyCoder, Shape
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from pixcodecs.coders.base import EntropyCoder
 
 
-def _range_encoder(shape: Shape) -> range_coder.Encoder:
-    return range_coder.Encoder()
-
-
-def _range_decoder(payload: bytes, shape: Shape) -> range_coder.Decoder:
-    return range_coder.Decoder(payload, shape.subpixels)
-
-
-def _rans_decoder(payload: bytes, shape: Shape) -> rans_numba.Decoder:
-    return rans_numba.Decoder(payload)
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module of this package, which is imported at the first call: kernels take long to load."""
+    return lambda *args: getattr(import_module(f"pixcodecs.coders.{module}"), name)(*args)
 
 
 #: The smallest payloads, decoded symbol by symbol.
 RANGE = EntropyCoder(
     "range", 2, 9,
-    encoder=_range_encoder,
-    decoder=_range_decoder,
-    from_edges=range_numba.from_edges,
+    encoder=lambda shape: _later("range", "Encoder")(),
+    decoder=lambda payload, shape: _later("range", "Decoder")(payload, shape.subpixels),
+    from_edges=_later("range_numba", "from_edges"),
 )  # fmt: skip
 #: Payloads about 0.05 % larger, which a GPU decodes with many threads in parallel.
 RANS = EntropyCoder(
     "rans", 11, 12,
-    encoder=rans_numba.Encoder,
-    decoder=_rans_decoder,
-    from_edges=rans_numba.from_edges,
-    variants=rans_numba.with_all_lanes,
+    encoder=_later("rans_numba", "Encoder"),
+    decoder=lambda payload, shape: _later("rans_numba", "Decoder")(payload),
+    from_edges=_later("rans_numba", "from_edges"),
+    variants=_later("rans_numba", "with_all_lanes"),
     most_pixels=4 << 20,  # 48 bytes of shares per pixel of 8-bit RGB
 )  # fmt: skip
 
