@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -122,31 +122,48 @@ def images(pictures: list[tuple[str, Any]], folder: Path) -> dict[str, Path]:
     return paths | {"many": many}
 
 
-def measured(side: Side, paths: dict[str, Path], out: Path, models: list[str]) -> dict[str, Any]:
-    """One round of all figures of a checkout."""
-    found: dict[str, Any] = {}
+def measured(side: Side, paths: dict[str, Path], out: Path, models: list[str], only: str) -> dict[str, Any]:
+    """One round of the figures of a checkout whose names contain `only`."""
+    packed, again, archive = (str(out / name) for name in ("x.pxz", "x.png", f"archive-{time.monotonic_ns()}"))
+
+    def command(*args: str) -> dict[str, float]:
+        return {"processor_s": side.processor_s(*args)}
+
+    def compressed(image: str, first: bool = False) -> dict[str, float]:
+        args = ("compress", "-q", "-f", str(paths[image]), "-o", packed)
+        return {"processor_s": side.first_s(*args) if first else side.processor_s(*args)}
+
+    def decompressed() -> dict[str, float]:
+        args = ("decompress", "-q", "-f", packed, "-o", again)
+        side.processor_s("compress", "-q", "-f", str(paths["64 x 64"]), "-o", packed)
+        side.processor_s(*args)
+        return command(*args)
+
+    def described() -> dict[str, float]:
+        compressed("64 x 64")
+        return command("info", packed)
+
+    def archived() -> dict[str, float]:
+        spent = command("compress", "-q", "-r", str(paths["many"]), "-o", archive)
+        return spent | {"bytes": sum(file.stat().st_size for file in Path(archive).rglob("*.pxz"))}
+
+    def coded(image: str, model: str, threads: int, repeats: int = 1) -> Callable[[], dict[str, float]]:
+        return lambda: side.code(model, threads, paths[image], repeats)
+
+    figures: dict[str, Callable[[], dict[str, float]]] = {}
     for model in models:
-        for threads in (1, 2):
-            found[f"{model}, photograph, {threads} thread(s)"] = side.code(model, threads, paths["photograph"], 3)
-        for threads in (1, 2):
-            found[f"{model}, large, {threads} thread(s)"] = side.code(model, threads, paths["large"])
-    for name in ("square", "column"):
-        found[f"{models[0]}, {name}"] = side.code(models[0], 1, paths[name])
-    packed = str(out / "x.pxz")
-    small = str(paths["64 x 64"])
-    found["first compress, 64 x 64"] = {"processor_s": side.first_s("compress", "-q", "-f", small, "-o", packed)}
-    photo = str(paths["photograph"])
-    found["first compress, photograph"] = {"processor_s": side.first_s("compress", "-q", "-f", photo, "-o", packed)}
-    found["compress, 64 x 64"] = {"processor_s": side.processor_s("compress", "-q", "-f", small, "-o", packed)}
-    again = str(out / "x.png")
-    side.processor_s("decompress", "-q", "-f", packed, "-o", again)
-    found["decompress, 64 x 64"] = {"processor_s": side.processor_s("decompress", "-q", "-f", packed, "-o", again)}
-    found["info"] = {"processor_s": side.processor_s("info", packed)}
-    archive = out / f"archive-{time.monotonic_ns()}"
-    spent = side.processor_s("compress", "-q", "-r", str(paths["many"]), "-o", str(archive))
-    total = sum(file.stat().st_size for file in archive.rglob("*.pxz"))
-    found[f"compress -r, {FILES} of {SMALL} x {SMALL}"] = {"processor_s": spent, "bytes": total}
-    return found
+        for image, repeats in (("photograph", 3), ("large", 1)):
+            for threads in (1, 2):
+                figures[f"{model}, {image}, {threads} thread(s)"] = coded(image, model, threads, repeats)
+    for image in ("square", "column"):
+        figures[f"{models[0]}, {image}"] = coded(image, models[0], 1)
+    figures["first compress, 64 x 64"] = lambda: compressed("64 x 64", first=True)
+    figures["first compress, photograph"] = lambda: compressed("photograph", first=True)
+    figures["compress, 64 x 64"] = lambda: compressed("64 x 64")
+    figures["decompress, 64 x 64"] = decompressed
+    figures["info"] = described
+    figures[f"compress -r, {FILES} of {SMALL} x {SMALL}"] = archived
+    return {name: figure() for name, figure in figures.items() if only in name}
 
 
 def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,9 +176,12 @@ def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--models", default="base,fast", show_default=True, help="Names, comma-separated.")
 @click.option("--repeats", default=3, show_default=True)
+@click.option("--only", default="", metavar="TEXT", help="Only figures whose names contain TEXT.")
 @click.option("--set", "variables", multiple=True, metavar="NAME=VALUE", help="Environment of both.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
-def main(commit: str, data: Path, models: str, repeats: int, variables: tuple[str, ...], out: Path | None) -> None:
+def main(
+    commit: str, data: Path, models: str, repeats: int, only: str, variables: tuple[str, ...], out: Path | None
+) -> None:
     """Time this checkout against COMMIT on the photographs of DATA."""
     chosen = dict(variable.split("=", 1) for variable in variables)
     names = models.split(",")
@@ -174,7 +194,7 @@ def main(commit: str, data: Path, models: str, repeats: int, variables: tuple[st
         rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
         for turn in range(repeats):
             for name, side in sides.items():
-                rounds[name].append(measured(side, paths, folder, names))
+                rounds[name].append(measured(side, paths, folder, names, only))
                 click.echo(f"{turn} {name} {json.dumps(rounds[name][-1])}", err=True)
     found = {name: medians(some) for name, some in rounds.items()}
     result = {
