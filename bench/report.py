@@ -60,6 +60,20 @@ def versus_table(result: dict[str, Any]) -> str:
     return table(["what", "figure", "before", "after", "ratio"], rows)
 
 
+def profile_table(result: dict[str, Any]) -> str:
+    """The parts of the time of decoding, and the trunk beside the limit of its products."""
+    rows = []
+    for name, of in result["models"].items():
+        for i, (part, spent) in enumerate(of["parts_ns"].items()):
+            rate = of["trunk_multiply_adds"] / spent
+            reached = (
+                f"{rate:.0f} G/s, {rate * 1e9 / result['limit_multiply_adds_per_s']:.0%}" if part == "trunk" else ""
+            )
+            share = f"{spent / of['total_ns']:.0%}"
+            rows.append([name if i == 0 else "", part, f"{spent:.0f}", share, reached])
+    return table(["model", "part", "ns/pixel", "share", "multiply-adds, of the limit"], rows)
+
+
 def scaling_table(result: dict[str, Any]) -> str:
     """Time per pixel by image size."""
     head = ["model", "pixels", "megapixels", "steps", "encode us/pixel", "decode us/pixel"]
@@ -150,6 +164,13 @@ def times(results: list[dict[str, Any]]) -> str:
         parts.append("## One photograph")
         parts.append(f"{first['width']} x {first['height']} pixels, {first['steps']} steps, medians in seconds:")
         parts += [speed_table(speeds), *map(origin, speeds)]
+    for result in by_kind.get("profile", [])[:1]:
+        parts.append("## Where the time of decoding goes")
+        limit = result["limit_multiply_adds_per_s"] / 1e9
+        about = (
+            f"One thread. Products whose operands stay in the first cache do {limit:.0f} G multiply-adds a second here:"
+        )
+        parts += [about, profile_table(result), origin(result)]
     for result in by_kind.get("versus", []):
         limits = " ".join(f"{name}={value}" for name, value in result["variables"].items())
         parts.append(f"## Before and after{', ' + limits if limits else ''}")

@@ -28,8 +28,9 @@ def root(tmp_path: Path, bench: ModuleType) -> Path:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "figures.md").write_text(f"# Figures\n{bench.START}\nold\n{bench.END}\nmore\n")
     (tmp_path / "results").mkdir()
-    old = ROOT / "bench" / "results" / "memory.json"
-    (tmp_path / "results" / "memory.json").write_bytes(old.read_bytes())
+    for name in ("memory", "profile", "speed", "versus"):
+        old = ROOT / "bench" / "results" / f"{name}.json"
+        (tmp_path / "results" / f"{name}.json").write_bytes(old.read_bytes())
     for name, channels, layout in [("photos", 3, Layout.RGB), ("scans", 1, Layout.GREY)]:
         (tmp_path / name).mkdir()
         samples = np.ascontiguousarray(scene(channels, 24, 32, 1))
@@ -58,7 +59,8 @@ def test_the_tables_say_what_the_reports_do(bench: ModuleType, root: Path) -> No
     assert text.startswith("before")
     assert text.endswith("after\n")
     figures = (root / "docs" / "figures.md").read_text()
-    assert "Peak memory" in figures
+    for heading in ("Peak memory", "Where the time", "Before and after", "decode MP/s and thread"):
+        assert heading in figures
     assert "old" not in figures
     assert figures.endswith("more\n")
     assert (root / bench.PLOT).read_text().count("JPEG XL e9") >= 2
