@@ -26,10 +26,14 @@ for trial in range(25):
     place.mkdir()
     (place / "old").write_bytes(b"older")
     overwrite = trial % 3 == 0
+    ready, written = os.pipe()
     child = os.fork()
     if not child:
         for i in range(100_000):
             files.write(str(place / ("old" if overwrite else str(i))), data, overwrite)
+            if not i:
+                os.write(written, b"1")
+    os.read(ready, 1)
     time.sleep(moments.uniform(0.001, 0.03))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
