@@ -60,10 +60,10 @@ def edge_below(deep, low, high, raw, digit):
 
 @inlined
 def interval(heads, m, i, deep, low, high, prefix, shift, digit):
-    """A digit's cumulative frequencies, the total, and `raw_below` below the digit and below the next one.
+    """A digit's cumulative frequencies, the total, and `raw_below` the digit and the next one.
 
     Args:
-        low, high: `raw_below` below the digit 0 and below the digit 16.
+        low, high: `raw_below` the digit 0 and the digit 16.
         prefix: the digits before.
         shift: bits of the digits after this one.
     """
@@ -94,7 +94,7 @@ def row_of(heads, m, i, deep, low, high, prefix, shift, out):
 
 @inlined
 def decode_digit(heads, m, i, deep, low, high, prefix, shift, s, stream, lane):
-    """Decode a digit of pixel i: the digit, `DAMAGED` or `ENDED`; and `raw_below` below it
+    """Decode a digit of pixel i: the digit, `DAMAGED` or `ENDED`; and `raw_below` it
     and below the next digit.  `s` is a Streams."""
     total = np.int64(_TOTAL if deep else high - low)
     is_range = s.coder == _RANGE
