@@ -13,7 +13,9 @@ from pixcodecs.errors import BitstreamError
 
 _TOTAL = TOTAL
 _EDGE_BITS, _EDGE = EDGE_BITS, (1 << EDGE_BITS) - 1
-_SHARES = np.float32((1 << 24) - 16)
+_SHARES, _UNIT = np.float32((1 << 24) - 16), 1 / ((1 << 24) - 16)
+#: See `about`.
+SURE = 3
 _WORD, _SHARE = np.uint64(32), np.uint64(24)
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 
@@ -52,6 +54,16 @@ def new_states(n: int) -> NDArray[np.uint64]:
     states = np.zeros((n, 4), np.uint64)
     states[:, 1] = SPAN
     return states
+
+
+@inlined
+def about(position, total):
+    """About the largest frequency below a symbol that starts at a position of 2^24 or before it.
+
+    Frequencies up to `SURE` less are at such symbols, those more than `SURE` above are not; `left_of` decides between.
+    The shares of 16 symbols move a start by less than 2 of 2^20 units, rounding to float32 by less than a fourth.
+    """
+    return np.int64(np.float64((position + 1) * total) * _UNIT)
 
 
 @compiled

@@ -120,6 +120,29 @@ def lefts(below, edges):
 
 
 @compiled
+def wrong(positions, totals, most):
+    """The number of positions, totals and symbols for which `about` decides otherwise than the exact starts."""
+    found = 0
+    for i in range(positions.shape[0]):
+        near = range_numba.about(positions[i], totals[i])
+        for symbol in range(1, 16):
+            for off in range(-most, most + 1):
+                below = near + off
+                if abs(off) > range_numba.SURE and symbol <= below < totals[i]:
+                    exact = range_numba.left_of(below, symbol, range_numba.scale_of(totals[i])) <= positions[i]
+                    found += exact != (off < 0)
+    return found
+
+
+def test_frequencies_far_from_a_position_are_compared_without_floats() -> None:
+    rng = np.random.default_rng(7)
+    totals = np.concatenate([rng.integers(16, 1 << 20, 60_000), np.full(20_000, 1 << 20), np.arange(16, 20_016)])
+    positions = rng.integers(0, 1 << 24, totals.size)
+    positions[::7] = (1 << 24) - 1 - rng.integers(0, 40, positions[::7].size)
+    assert wrong(positions, totals, 12) == 0
+
+
+@compiled
 def quantile(state):
     return range_numba.quantile(state)
 

@@ -19,6 +19,7 @@ _TOTAL = TOTAL
 RANGE, RANS = 0, 1
 #: What a decoder gives instead of a digit: the payload is damaged, or has ended.
 DAMAGED, ENDED = -1, -2
+_SURE = np.int64(range_numba.SURE)
 _RANGE, _DAMAGED, _ENDED = RANGE, np.int64(DAMAGED), np.int64(ENDED)
 
 
@@ -98,23 +99,26 @@ def decode_digit(heads, m, i, deep, low, high, prefix, shift, s, stream, lane):
     and below the next digit.  `s` is a Streams."""
     total = np.int64(_TOTAL if deep else high - low)
     is_range = s.coder == _RANGE
-    scale, limit = np.float32(0), np.int64(0)
+    scale, limit, sure = np.float32(0), np.int64(0), np.int64(-1)
     state = s.states[stream]
     if is_range:
         scale = range_numba.scale_of(total)
         limit = range_numba.quantile(state)
         if limit < 0:
             return _DAMAGED, low, high
+        near, sure = range_numba.about(limit, total), _SURE
     else:
         lane = s.first_lane[stream] + (lane & s.lane_mask[stream])
-        limit = rans_numba.limit_of(s.lanes[lane], total)
+        near = rans_numba.limit_of(s.lanes[lane], total)
     a, b, first, last, start, stop = 0, 16, low, high, np.int64(0), total
     for _ in range(4):
         middle = (a + b) >> 1
         raw = raw_below(heads, m, i, deep, (prefix * 16 + middle) << shift)
         edge = edge_below(deep, low, high, raw, middle)
-        reached = range_numba.left_of(edge, middle, scale) if is_range else edge
-        if reached <= limit:
+        reached = edge <= near
+        if abs(edge - near) <= sure:  # too near for a comparison without the coder's floats
+            reached = range_numba.left_of(edge, middle, scale) <= limit
+        if reached:
             a, first, start = middle, raw, edge
         else:
             b, last, stop = middle, raw, edge
