@@ -178,6 +178,11 @@ def times(results: list[dict[str, Any]]) -> str:
         parts += [versus_table(result), origin(result)]
     for result in by_kind.get("scaling", [])[:1]:
         parts += ["## Time per pixel as images grow", scaling_table(result), origin(result)]
+    for result in by_kind.get("installed", [])[:1]:
+        megabytes = {name: round(size / 1e6) for name, size in result["of"].items()}
+        named = ", ".join(f"{name} {size}" for name, size in megabytes.items() if size >= 5)
+        parts += ["## Installed size", f"The plain package takes {result['bytes'] / 1e6:.0f} MB: {named}."]
+        parts += ["Before PyTorch became optional it took 1,415 MB, of which PyTorch 757.", origin(result)]
     for result in by_kind.get("memory", [])[:1]:
         about = "Peak memory and time of a whole process, reading and writing included, from PNG to pxz and back:"
         parts += ["## Memory", about, memory_table(result), origin(result)]

@@ -1,5 +1,7 @@
 """The compiled loop: exact products, and the bytes of the plain engine in any number of threads and parts."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -176,3 +178,27 @@ def test_the_compiled_range_decoder_ends_like_the_library(words: int) -> None:
             right = int(edges[symbol + 1]) if symbol < 15 else range_numba.WHOLE
             if not take(state, int(edges[symbol]), right, data):
                 break
+
+
+#: Prints the payloads of the images that `images` makes, after decoding them.
+INTERPRETED = """
+import numpy as np
+from pixcodecs.coders.registry import RANGE, RANS
+from pixzip.engine.wavefront import WavefrontEngine
+from tests.engine.backends.test_compiled_loop import SIZES, images
+from tests.helpers.support import decoding, encoding, tiny_weights
+own, made = WavefrontEngine(tiny_weights(3, seed=5, spread=1.0)), images(3)
+for coder in (RANGE, RANS):
+    payloads = own.encode(encoding(made, coder=coder))
+    back = own.decode(decoding(payloads, SIZES, None, [coder] * len(made)))
+    assert all(map(np.array_equal, back, made))
+    print(*(payload.hex() for payload in payloads))
+"""
+
+
+def test_the_interpreter_writes_the_compiled_loops_bytes(child_env: dict[str, str]) -> None:
+    own, made = WavefrontEngine(tiny_weights(3, seed=5, spread=1.0)), images(3)
+    expected = [" ".join(p.hex() for p in own.encode(encoding(made, coder=coder))) for coder in (RANGE, RANS)]
+    env = child_env | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", INTERPRETED], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == expected

@@ -244,12 +244,12 @@ def groups(sizes: Sequence[tuple[int, int]], threads: int) -> list[list[int]]:
     """
     rows = [min(height, -(-width // SLOPE)) for height, width in sizes]
     enough = min(_ROWS_TOGETHER, max(1, sum(rows) // threads))
-    groups: list[list[int]] = []
+    made: list[list[int]] = []
     found = enough
     for i in sorted(range(len(sizes)), key=lambda i: -count_steps(*sizes[i])):
         if found >= enough:
-            groups.append([])
+            made.append([])
             found = 0
-        groups[-1].append(i)
+        made[-1].append(i)
         found += rows[i]
-    return groups
+    return made
