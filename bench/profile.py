@@ -16,7 +16,7 @@ import numpy as np
 from common import load, provenance, set_threads, write
 from pixcodecs.compiled import compiled
 
-from pixzip.engine.backends.numba import loop
+from pixzip.engine.backends.numba import places
 from pixzip.engine.backends.numba.features import features
 from pixzip.engine.backends.numba.mixture import Mixtures, mixtures
 from pixzip.engine.backends.numba.operands import operands
@@ -110,8 +110,8 @@ def profile(name: str, picture: Any) -> dict[str, Any]:
     samples = to_coding_order(picture, model.order)
     w = CompiledWavefront(model.config, forms, [samples.shape[:2]])
     w.view(w.pixels, 0)[...] = samples
-    m, _, _ = loop.fill(w.places, w.steps // 2, 0, 1, w.rings.shape[1] - 1, w.step_pixels)
-    p = loop.StepPixels(*(field[:m] for field in w.step_pixels))
+    m, _, _ = places.fill(w.places, w.steps // 2, 0, 1, w.rings.shape[1] - 1, w.step_pixels)
+    p = places.StepPixels(*(field[:m] for field in w.step_pixels))
     s, x = w.scratch, w.mixtures
     own = Scratch(*(field[:m] for field in s[:-1]), s.repeated)
     mine = Mixtures(*(field[:m] for field in x))

@@ -23,7 +23,8 @@ from pixzip.engine.crossover import crossover
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.loop import run
 from pixzip.engine.schedule import count_steps
-from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.wavefront.weights import IntegerWeights
 
@@ -69,11 +70,13 @@ class SteppedEngine(Engine):
             yield chosen
 
     @abstractmethod
-    def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
-        """The model's state over images of (height, width)."""
+    def batch(
+        self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None, stage: Stage = IDENTITY
+    ) -> Wavefront:
+        """The model's state over images of (height, width); it adapts to them if the stage is `LIGHT`."""
 
     def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
-        return self.batch([job.size for job in jobs], [job.precision for job in jobs])
+        return self.batch([job.size for job in jobs], [job.precision for job in jobs], jobs[0].stage)
 
     def known_answer(self) -> str:
         pattern = known_answer_pattern(self.model.channels)
@@ -151,8 +154,10 @@ class WavefrontEngine(SteppedEngine):
         self.model, self.operands = model, operands(model)
         self.check("compiled kernels")
 
-    def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
-        return CompiledWavefront(self.model.config, self.operands, sizes, precisions)
+    def batch(
+        self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None, stage: Stage = IDENTITY
+    ) -> Wavefront:
+        return CompiledWavefront(self.model.config, self.operands, sizes, precisions, stage=stage)
 
     def known_answer(self) -> str:
         """That of `SteppedEngine`, by the loop that encodes."""
@@ -193,8 +198,8 @@ class WavefrontEngine(SteppedEngine):
 
 def _in_loop(job: Job, mode: int) -> str:
     """What the compiled loop codes a job with; "" if it does not."""
-    if job.stage is not IDENTITY:
+    if job.stage not in (IDENTITY, LIGHT):
         return ""
     if mode == loop.MEASURE:
-        return "no coder"
-    return job.coder.name if coding.codes(job) else ""
+        return f"no coder, {job.stage.name}"
+    return f"{job.coder.name}, {job.stage.name}" if coding.codes(job) else ""

@@ -17,6 +17,7 @@ from pixcodecs.errors import ModelMismatchError
 from pixzip.models.sizes import checked, parse_json, said
 from pixzip.models.wavefront import tables
 from pixzip.models.wavefront.config import OPTIONAL, Config
+from pixzip.models.wavefront.least_squares import PRIOR, count_sums, count_taps
 from pixzip.models.wavefront.taps import MASK_A
 from pixzip.models.weights import Weights
 
@@ -70,8 +71,22 @@ class IntegerWeights(Weights):
         return self.config.channels
 
     @property
+    def priors(self) -> tuple[NDArray[np.int32], ...]:
+        """For each channel the sums above the first row, see `least_squares.count_sums`."""
+        return tuple(self.tensors.get(f"prior.{c}", default_prior(c, self.channels)) for c in range(self.channels))
+
+    @property
     def head(self) -> dict[str, Any]:
         return {"architecture": self.architecture, "config": self.config.sizes, "order": list(self.order)}
+
+
+def default_prior(channel: int, channels: int) -> NDArray[np.int32]:
+    """The sums above the first row of a model that has none of its own: a diagonal."""
+    taps = count_taps(channel, channels)
+    rows = np.arange(1, taps + 1)
+    sums = np.zeros(count_sums(taps), np.int32)
+    sums[rows * (rows + 1) // 2 - 1] = PRIOR
+    return sums
 
 
 def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -55,9 +55,8 @@ class Part:
         self.jobs, self.mode = jobs, mode
         self.coder = CODERS[jobs[0].coder.name][1]
         streams = self._streams(config.channels)
-        self.wavefront = w = CompiledWavefront(
-            config, operands, [job.size for job in jobs], [job.precision for job in jobs], most_threads
-        )
+        sizes, precisions = [job.size for job in jobs], [job.precision for job in jobs]
+        self.wavefront = w = CompiledWavefront(config, operands, sizes, precisions, most_threads, jobs[0].stage)
         self.streams = streams
         if mode != loop.DECODE:
             for i, job in enumerate(jobs):
@@ -120,7 +119,7 @@ class Part:
         def call(part: int, parts: int, counter: NDArray[np.int64]) -> None:
             common = (
                 part, parts, counter, span, w.places, w.operands.trunk, w.operands.heads, w.rings, w.step_pixels,
-                w.scratch, w.mixtures, self.streams, self.work,
+                w.scratch, w.mixtures, w.equations, self.streams, self.work,
             )  # fmt: skip
             if self.mode == loop.DECODE:
                 loop.decode(*common)
@@ -230,7 +229,7 @@ def coded(
 
 
 def frequencies(config: Config, operands: Operands, job: Job) -> NDArray[np.int32]:
-    """(Q, 16) frequencies of all symbols of an image in the order of coding, before any stage."""
+    """(Q, 16) frequencies of all symbols of an image in the order of coding."""
     part = Part(config, operands, [job], loop.ROWS, 1)
     part.advance(part.wavefront.steps, 1)
     return part.work.rows

@@ -12,6 +12,7 @@ from pixcodecs.coders import range_numba, rans_numba
 from pixcodecs.coders.base import TOTAL
 from pixcodecs.compiled import inlined
 
+from pixzip.engine.backends.numba.colours import refined
 from pixzip.engine.backends.numba.mixture import below, digit_below, share_below
 
 _TOTAL = TOTAL
@@ -49,8 +50,13 @@ class Streams(NamedTuple):
 
 @inlined
 def raw_below(heads, m, i, deep, sample):
-    """`share_below` or `below` a sample."""
-    return share_below(heads, m, i, sample) if deep else np.int64(below(heads, m, i, sample))
+    """`share_below` or `below` a sample, which colours seen refine."""
+    if deep:
+        return share_below(heads, m, i, sample)
+    frequency = np.int64(below(heads, m, i, sample))
+    if m.colours.number[i] and 0 < sample < 256:
+        return refined(m.colours, i, sample, frequency)
+    return frequency
 
 
 @inlined

@@ -12,57 +12,20 @@ from pixcodecs.coders import range_numba, rans_numba
 from pixcodecs.coders.base import TOTAL
 from pixcodecs.compiled import compiled, inlined, pasted
 
+from pixzip.engine.backends.numba.adapt import learn, move, solve
+from pixzip.engine.backends.numba.colours import look, remember
 from pixzip.engine.backends.numba.digits import decode_digit, interval, row_of
 from pixzip.engine.backends.numba.features import features
 from pixzip.engine.backends.numba.mixture import Mixtures, mixtures
+from pixzip.engine.backends.numba.places import fill, in_flight
 from pixzip.engine.backends.numba.sync import meet
 from pixzip.engine.backends.numba.trunk import Int64, Scratch, trunk
-from pixzip.engine.schedule import BACK, RING
 from pixzip.models.wavefront.tables import CDF_FULL
-from pixzip.models.wavefront.taps import MASK_B
 
-_RING, _TOTAL, _FULL = RING, TOTAL, CDF_FULL
-_BACK, _DY, _DX = np.array(BACK, np.int64), *(np.array(axis, np.int64) for axis in zip(*MASK_B, strict=True))
+_TOTAL, _FULL = TOTAL, CDF_FULL
 #: What becomes of known samples: payloads, bits, or rows of frequencies; `DECODE` has none.
 DECODE, ENCODE, MEASURE, ROWS = 0, 1, 2, 3
 _ENCODE, _MEASURE, _ROWS = ENCODE, MEASURE, ROWS
-
-
-class Places(NamedTuple):
-    """Where the images of a batch are in memory, see `engine.schedule.Schedule`.
-
-    Attributes:
-        height, width, base, pitch: (N,) int64 sides, first addresses and address steps between rows.
-        first_row, most: (N,) int64: first row of a ring's slot, and number of rows that an image takes there.
-        offsets: (N, T) int64 offsets of the taps' addresses.
-        units, levels, tops: (N,) int64: see `features` and `Mixtures`; the first two are empty for 8 bits.
-        inside: (P,) bool: whether an address is a pixel of an image.
-        slot: number of rows of a ring's slot.
-        digits: number of digits of a sample.
-    """
-
-    height: Int64
-    width: Int64
-    base: Int64
-    pitch: Int64
-    first_row: Int64
-    most: Int64
-    offsets: Int64
-    units: Int64
-    levels: Int64
-    tops: Int64
-    inside: NDArray[np.bool_]
-    slot: int
-    digits: int
-
-
-class StepPixels(NamedTuple):
-    """The pixels of a step, (M,) int64, and (M, T) rows of the rings that their taps read."""
-
-    image: Int64
-    y: Int64
-    address: Int64
-    taps: Int64
 
 
 class Work(NamedTuple):
@@ -93,38 +56,6 @@ class Work(NamedTuple):
 
 
 @inlined
-def in_flight(places, n, t):
-    """The first row of image n in step t, and the number of its rows."""
-    first = max(0, (t - places.width[n] + 2) // 2)
-    return first, max(0, min(places.height[n] - 1, t // 2) - first + 1)
-
-
-@compiled
-def fill(places, t, part, parts, zero_row, p):
-    """Write this thread's pixels of step t into `p`, a StepPixels; return the step's size and this thread's range."""
-    m = 0
-    for n in range(places.height.shape[0]):
-        m += in_flight(places, n, t)[1]
-    i, j = m * part // parts, m * (part + 1) // parts
-    start = 0
-    for n in range(places.height.shape[0]):
-        first, count = in_flight(places, n, t)
-        for row in range(max(i, start), min(j, start + count)):
-            y = first + row - start
-            x = t - 2 * y
-            p.image[row], p.y[row] = n, y
-            p.address[row] = places.base[n] + y * places.pitch[n] + x
-            for k in range(_BACK.shape[0]):
-                if y + _DY[k] < 0 or x + _DX[k] < 0 or x + _DX[k] >= places.width[n]:
-                    p.taps[row, k] = zero_row
-                else:
-                    slot = (t - _BACK[k]) % _RING * places.slot
-                    p.taps[row, k] = slot + places.first_row[n] + (y + _DY[k]) % places.most[n]
-        start += count
-    return m, i, j
-
-
-@inlined
 def store(value, i, channel, address, m, pixels):
     """Store a sample and its residuals."""
     unit = m.units[i]
@@ -135,7 +66,7 @@ def store(value, i, channel, address, m, pixels):
 
 
 @pasted
-def _decode_channel(channel, count, places, p, heads, m, s, work):
+def _decode_channel(channel, t, count, places, p, heads, m, e, s, work):
     """Decode a channel of all pixels of a step; False if that fails."""
     deep = places.digits > 2
     for i in range(count):
@@ -155,11 +86,13 @@ def _decode_channel(channel, count, places, p, heads, m, s, work):
             work.prefix[i], work.low[i], work.high[i] = work.prefix[i] * 16 + digit, low, high
     for i in range(count):
         store(work.prefix[i], i, channel, p.address[i], m, work.pixels)
+        if e.errors.shape[0]:
+            learn(work.prefix[i], i, channel, t, p, m, e)
     return True
 
 
 @pasted
-def _use(channel, t, i, places, p, heads, m, work, mode, row, count):
+def _use(channel, t, i, places, p, heads, m, e, work, mode, row, count):
     """Compute the intervals of a pixel's known sample; `row` and `count` tell where its rows of frequencies are."""
     deep = places.digits > 2
     value = np.int64(work.pixels[p.address[i], channel])
@@ -179,11 +112,13 @@ def _use(channel, t, i, places, p, heads, m, work, mode, row, count):
             at = work.shares_at[p.image[i]] + p.y[i] * places.width[p.image[i]] + x
             work.shares[at, channel * places.digits + d] = rans_numba.share(start, stop, total)
         elif mode == _ENCODE:
-            edges = work.edges[t & 1, i, channel, d]
-            edges[0], edges[1], edges[2], edges[3] = start, stop, total, digit
+            edge = work.edges[t & 1, i, channel, d]
+            edge[0], edge[1], edge[2], edge[3] = start, stop, total, digit
     if mode == _MEASURE:
         work.bits[p.address[i]] += bits
     store(value, i, channel, p.address[i], m, work.pixels)
+    if e.errors.shape[0]:
+        learn(value, i, channel, t, p, m, e)
 
 
 @pasted
@@ -196,31 +131,33 @@ def _write(t, places, s, work):
             for n in range(places.height.shape[0]):
                 stream = s.of_image[n]
                 for _ in range(in_flight(places, n, t)[1]):
-                    e = edges[i, channel, d]
-                    scale = range_numba.scale_of(np.int64(e[2]))
-                    left = range_numba.left_of(np.int64(e[0]), np.int64(e[3]), scale)
+                    edge = edges[i, channel, d]
+                    scale = range_numba.scale_of(np.int64(edge[2]))
+                    left = range_numba.left_of(np.int64(edge[0]), np.int64(edge[3]), scale)
                     right = np.int64(range_numba.WHOLE)
-                    if e[3] < 15:
-                        right = range_numba.left_of(np.int64(e[1]), np.int64(e[3]) + 1, scale)
+                    if edge[3] < 15:
+                        right = range_numba.left_of(np.int64(edge[1]), np.int64(edge[3]) + 1, scale)
                     range_numba.put(s.states[stream], left, right, s.words, s.first[stream])
                     i += 1
 
 
 @pasted
-def _begin(part, parts, t, places, network, rings, p, scratch, m, pixels):
-    """Run the trunk for this thread's pixels of step t.
+def _begin(part, parts, t, places, network, rings, p, scratch, m, e, pixels):
+    """Run the trunk for this thread's pixels of step t, and solve its share of the equations.
 
     Returns:
         The step's size, this thread's first pixel and the one after its last, and its views of buffers.
     """
     count, i, j = fill(places, t, part, parts, rings.shape[1] - 1, p)
+    if e.errors.shape[0]:
+        solve(part, parts, t, places, e)
     own = Scratch(
         scratch.features[i:j], scratch.activations[i:j], scratch.others[i:j], scratch.stream[i:j],
         scratch.hidden[i:j], scratch.own[: j - i], scratch.repeated,
     )  # fmt: skip
     mine = Mixtures(
         m.weights[i:j], m.means[i:j], m.slopes[i:j], m.units[i:j], m.tops[i:j], m.centre[i:j], m.known[i:j],
-        m.fine[i:j], m.inputs[i:j], m.outputs[i:j],
+        m.fine[i:j], m.inputs[i:j], m.outputs[i:j], m.colours,
     )  # fmt: skip
     if i < j:
         for row in range(i, j):
@@ -236,50 +173,70 @@ def _begin(part, parts, t, places, network, rings, p, scratch, m, pixels):
 
 
 @compiled
-def encode(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, s, work, mode):
+def encode(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, e, s, work, mode):
     """Code the known samples of steps[0] to steps[1] - 1 as thread `part` of `parts`.
 
     Args:
         counter: (1,) int64 zero, by which the threads meet.
         steps: (2,) int64.
-        places, network, heads, p, scratch, m, s, work: see Places, Trunk, Heads, StepPixels, Scratch, Mixtures, Streams
-            and Work.
+        places, network, heads, p, scratch, m, e, s, work: see Places, Trunk, Heads, StepPixels, Scratch, Mixtures,
+            Equations, Streams and Work.
         rings: (B, R, W) int16; the last row is zero.
         mode: `ENCODE`, `MEASURE` or, in one thread, `ROWS`.
     """
-    meetings, first_row = 0, np.int64(0)
+    meetings, first_row, adapts = 0, np.int64(0), e.errors.shape[0] > 0
+    remembers = m.colours.bitmap.shape[0] > 0
     for t in range(steps[0], steps[1]):
-        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, work.pixels)
+        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
         if not count:
             continue
+        if adapts:
+            meetings += 1
+            meet(counter.ctypes.data, meetings, parts)
         for channel in range(m.centre.shape[1]):
             if i < j:
                 mixtures(channel, heads, own.hidden, own.own, mine)
+                if adapts:
+                    move(channel, t, i, j, places, p, m, e, work.pixels)
+                    if remembers:
+                        look(channel, i, j, heads, p, m, work.pixels)
             for row in range(i, j):
-                _use(channel, t, row, places, p, heads, m, work, mode, first_row + row, count)
+                _use(channel, t, row, places, p, heads, m, e, work, mode, first_row + row, count)
             first_row += count * places.digits
         meetings += 1
         meet(counter.ctypes.data, meetings, parts)
+        if part == 0 and remembers:
+            remember(t, places, m.colours, work.pixels)
         if part == 0 and mode == _ENCODE and not work.shares.shape[0]:
             _write(t, places, s, work)
 
 
 @compiled
-def decode(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, s, work):
+def decode(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, e, s, work):
     """Decode the samples of steps[0] to steps[1] - 1, see `encode`; ends early with a number in `work.status`."""
-    meetings, at = 0, counter.ctypes.data
+    meetings, at, adapts = 0, counter.ctypes.data, e.errors.shape[0] > 0
+    remembers = m.colours.bitmap.shape[0] > 0
     for t in range(steps[0], steps[1]):
-        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, work.pixels)
+        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
         if not count:
             continue
+        if adapts:
+            meetings += 1
+            meet(at, meetings, parts)
         for channel in range(m.centre.shape[1]):
             if i < j:
                 mixtures(channel, heads, own.hidden, own.own, mine)
+                if adapts:
+                    move(channel, t, i, j, places, p, m, e, work.pixels)
+                    if remembers:
+                        look(channel, i, j, heads, p, m, work.pixels)
             meetings += 1
             meet(at, meetings, parts)
             if part == 0:
-                _decode_channel(channel, count, places, p, heads, m, s, work)
+                _decode_channel(channel, t, count, places, p, heads, m, e, s, work)
             meetings += 1
             meet(at, meetings, parts)
             if work.status[0] < 0:
                 return
+        if part == 0 and remembers:
+            remember(t, places, m.colours, work.pixels)

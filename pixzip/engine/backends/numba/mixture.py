@@ -4,7 +4,7 @@ A coder needs few of the 256 or 2^16 cumulative frequencies of a sub-pixel: an e
 intervals, a decoder those that a binary search visits.  The results equal `models.wavefront.reference`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class Mixtures(NamedTuple):
         fine: (M, C) int32 the same in samples.
         inputs: (M, H) int16 scratch.
         outputs: (M, N) int32 scratch.
+        colours: the Colours of the images.
     """
 
     weights: Int32
@@ -65,6 +66,7 @@ class Mixtures(NamedTuple):
     fine: Int32
     inputs: NDArray[np.int16]
     outputs: Int32
+    colours: Any
 
 
 @compiled

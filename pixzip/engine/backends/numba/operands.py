@@ -18,6 +18,7 @@ class Operands(NamedTuple):
 
     Attributes:
         width, head_width, outputs, features: numbers of columns of the buffers.
+        priors: the sums of each channel's least squares above the first row.
     """
 
     trunk: Trunk
@@ -28,6 +29,7 @@ class Operands(NamedTuple):
     head_width: int
     outputs: int
     features: int
+    priors: tuple[NDArray[np.int32], ...]
 
 
 def whole(n: int) -> int:
@@ -68,7 +70,8 @@ def operands(weights: IntegerWeights) -> Operands:
         weights.config.finer,
     )
     return Operands(
-        trunk, heads, c, blocks, width, head_width, outputs, 2 * trunk.input.weight.shape[2]
+        trunk, heads, c, blocks, width, head_width, outputs, 2 * trunk.input.weight.shape[2],
+        weights.priors,
     )  # fmt: skip
 
 

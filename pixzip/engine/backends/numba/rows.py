@@ -4,6 +4,8 @@ import numpy as np
 from pixcodecs.compiled import compiled
 
 from pixzip.engine.backends.numba import loop
+from pixzip.engine.backends.numba.adapt import learn, move, solve
+from pixzip.engine.backends.numba.colours import look, remember
 from pixzip.engine.backends.numba.digits import raw_below, row_of
 from pixzip.engine.backends.numba.features import features
 from pixzip.engine.backends.numba.mixture import Mixtures, mixtures
@@ -13,8 +15,10 @@ _store = loop.store
 
 
 @compiled
-def begin(count, places, network, rings, p, scratch, m, pixels):
-    """Run the trunk for the pixels of a step; see `loop.run`."""
+def begin(count, t, places, network, rings, p, scratch, m, e, pixels):
+    """Run the trunk for the pixels of step t, and solve its equations; see `loop.encode`."""
+    if e.errors.shape[0]:
+        solve(0, 1, t, places, e)
     for i in range(count):
         m.tops[i] = places.tops[p.image[i]]
         if places.units.shape[0]:
@@ -31,7 +35,7 @@ def begin(count, places, network, rings, p, scratch, m, pixels):
 
 
 @compiled
-def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
+def freqs(channel, t, places, p, heads, scratch, m, e, pixels, deep, prefix, before, digits, out):
     """Write the (M, 16) float32 frequencies of digit number `before` into `out`; for the first one, also the mixtures.
 
     Args:
@@ -42,8 +46,13 @@ def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
         mine = Mixtures(
             m.weights[:count], m.means[:count], m.slopes[:count], m.units[:count], m.tops[:count], m.centre[:count],
             m.known[:count], m.fine[:count], m.inputs[:count], m.outputs[:count],
+            m.colours,
         )  # fmt: skip
         mixtures(channel, heads, scratch.hidden[:count], scratch.own[:count], mine)
+        if e.errors.shape[0]:
+            move(channel, t, 0, count, places, p, m, e, pixels)
+        if m.colours.bitmap.shape[0]:
+            look(channel, 0, count, heads, p, m, pixels)
     shift = 4 * (digits - 1 - before)
     for i in range(count):
         first = np.int64(prefix[i]) * 16
@@ -52,7 +61,12 @@ def freqs(channel, heads, scratch, m, deep, prefix, before, digits, out):
 
 
 @compiled
-def store(values, channel, address, m, pixels):
+def store(values, channel, t, places, p, m, e, pixels):
     """Store (M,) samples of a channel."""
-    for i in range(values.shape[0]):
-        _store(np.int64(values[i]), i, channel, address[i], m, pixels)
+    count = values.shape[0]
+    for i in range(count):
+        _store(np.int64(values[i]), i, channel, p.address[i], m, pixels)
+        if e.errors.shape[0]:
+            learn(np.int64(values[i]), i, channel, t, p, m, e)
+    if channel == m.centre.shape[1] - 1 and m.colours.bitmap.shape[0]:
+        remember(t, places, m.colours, pixels)

@@ -7,12 +7,17 @@ from pixcodecs.coders.base import Rows, Symbols
 from pixcodecs.container.blocks import Precision
 
 from pixzip.engine.backends.base import BINS, Wavefront, joined
-from pixzip.engine.backends.numba import loop, rows
+from pixzip.engine.backends.numba import rows
+from pixzip.engine.backends.numba.adapt import equations
+from pixzip.engine.backends.numba.colours import colours
 from pixzip.engine.backends.numba.mixture import Mixtures
 from pixzip.engine.backends.numba.operands import Operands
+from pixzip.engine.backends.numba.places import Places, StepPixels, fill
 from pixzip.engine.backends.numba.trunk import Scratch
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING, Step
+from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.light import LIGHT
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.taps import MASK_A, MASK_B
 
@@ -22,7 +27,7 @@ class CompiledWavefront(Wavefront):
 
     def __init__(
         self, config: Config, operands: Operands, sizes: list[tuple[int, int]],
-        precisions: Sequence[Precision] | None = None, threads: int = 1,
+        precisions: Sequence[Precision] | None = None, threads: int = 1, stage: Stage = IDENTITY,
     ) -> None:  # fmt: skip
         super().__init__(config, sizes, precisions)
         s, c, k = self.schedule, config.channels, config.n_mix
@@ -30,14 +35,14 @@ class CompiledWavefront(Wavefront):
         most = np.minimum(s.height, -(-s.width // 2))
         units = self.of_images("unit") if self.high_depth else np.zeros(0, np.int64)
         levels = self.of_images("depth")[: len(units)] - 8
-        self.places = loop.Places(
+        self.places = Places(
             s.height, s.width, s.base, s.pitch, np.cumsum(most) - most, most, s.offsets, units, levels,
             (1 << self.of_images("depth")) - 1, s.inside(), s.most, self.digits,
         )  # fmt: skip
         m = s.most
         self.pixels = np.zeros((s.buffer_pixels, c), np.uint16)
         self.rings = np.zeros((operands.blocks, RING * m + 1, operands.width), np.int16)
-        self.step_pixels = loop.StepPixels(
+        self.step_pixels = StepPixels(
             image=np.zeros(m, np.int64),
             y=np.zeros(m, np.int64),
             address=np.zeros(m, np.int64),
@@ -54,21 +59,23 @@ class CompiledWavefront(Wavefront):
             units=np.zeros(m, np.int32), tops=np.full(m, 255, np.int32), centre=np.zeros((m, c), np.int32),
             known=np.zeros((m, c), np.int32), fine=np.zeros((m, c), np.int32),
             inputs=np.zeros((m, operands.head_width), np.int16), outputs=np.zeros((m, operands.outputs), np.int32),
+            colours=colours(sizes, m, remembered=stage is LIGHT and c == 3 and not self.high_depth),
         )  # fmt: skip
+        self.equations = equations(s, c, operands.priors if stage is LIGHT else None, threads, m)
         self._freqs = np.zeros((m, BINS), np.float32)
 
     def __iter__(self) -> Iterator[Step]:
         p = self.step_pixels
         for t in range(self.steps):
             if segments := self.schedule.segments(t):
-                m, _, _ = loop.fill(self.places, t, 0, 1, self.rings.shape[1] - 1, p)
+                m, _, _ = fill(self.places, t, 0, 1, self.rings.shape[1] - 1, p)
                 yield Step(t, segments, p.image[:m], p.address[:m], 0, p.taps[:m])
 
     def begin(self, step: Step) -> None:
         self._now = step
         rows.begin(
-            step.address.size, self.places, self.operands.trunk, self.rings, self.step_pixels, self.scratch,
-            self.mixtures, self.pixels,
+            step.address.size, step.t, self.places, self.operands.trunk, self.rings, self.step_pixels, self.scratch,
+            self.mixtures, self.equations, self.pixels,
         )  # fmt: skip
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
@@ -76,13 +83,16 @@ class CompiledWavefront(Wavefront):
         freqs = self._freqs[:count]
         prefix = joined(before) if before else np.zeros(count, np.int32)
         rows.freqs(
-            channel, self.operands.heads, self.scratch, self.mixtures, self.high_depth, prefix, len(before),
-            self.digits, freqs,
+            channel, self._now.t, self.places, self.step_pixels, self.operands.heads, self.scratch, self.mixtures,
+            self.equations, self.pixels, self.high_depth, prefix, len(before), self.digits, freqs,
         )  # fmt: skip
         return freqs
 
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
-        rows.store(joined(digits), channel, self.step_pixels.address, self.mixtures, self.pixels)
+        values = joined(digits)
+        rows.store(
+            values, channel, self._now.t, self.places, self.step_pixels, self.mixtures, self.equations, self.pixels,
+        )  # fmt: skip
 
     def samples(self, image: int) -> Samples:
         return self.view(self.pixels, image).astype(self.dtype)

@@ -11,6 +11,7 @@ from pixzip.engine.backends.base import Wavefront
 from pixzip.engine.backends.torch import gemm
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import TensorWavefront
+from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
 from pixzip.models.wavefront.weights import IntegerWeights
 
@@ -38,7 +39,9 @@ class TensorEngine(SteppedEngine):
         self.layers = Layers(model, products)
         self.check(f"backend {products.name} on {device}")
 
-    def batch(self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None) -> Wavefront:
+    def batch(
+        self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None, stage: Stage = IDENTITY
+    ) -> Wavefront:
         return TensorWavefront(self.layers, sizes, precisions)
 
 

@@ -1,0 +1,19 @@
+"""Colours seen: constants of the part of the light stage that learns which colours an image has.
+
+Images that were decoded from JPEG or PhotoYCC have few of the possible colours, but a mixture of logistics is smooth.
+Once the first two channels of a pixel are known, the values of the third that occurred with them in earlier steps
+share a probability of their own.  `docs/format.md`, section 12, specifies it.
+"""
+
+#: Least number of pixels of an image for which colours are remembered, 2 MiB.
+LEAST_PIXELS = 1 << 12
+#: Largest number of values that occurred, above which a pixel's frequencies stay as they are.
+MOST_VALUES = 64
+#: Classes of the odds of values that occurred, in half octaves.
+CLASSES = 48
+#: Uses of a class above which its counts are halved.
+LIMIT = 1024
+#: A class begins as if its mixtures had been right this many times.
+PRIOR = 4
+#: Least share, of 2^16, of the values that occurred and of the others.
+LEAST_SHARE = 16
