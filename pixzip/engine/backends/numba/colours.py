@@ -63,9 +63,10 @@ def colours(sizes: Sequence[tuple[int, int]], most: int, *, remembered: bool) ->
     m = most if remembered else 0
     hits, uses = (np.zeros((count, _CLASSES), np.int64) for _ in range(2))
     return Colours(
-        np.where(large, np.cumsum(large) - 1, -1), np.zeros((count, _WORDS), np.uint64), hits, uses,
-        np.zeros(most, np.int64), np.zeros((m, _MOST), np.uint8), np.zeros((m, 16), np.int64), np.zeros((m, _MOST + 1), np.int64), np.zeros(m, np.int64),
-        np.zeros(m, np.int64), np.full(m, -1),
+        at=np.where(large, np.cumsum(large) - 1, -1), bitmap=np.zeros((count, _WORDS), np.uint64), hits=hits, uses=uses,
+        number=np.zeros(most, np.int64), values=np.zeros((m, _MOST), np.uint8), starts=np.zeros((m, 16), np.int64),
+        below=np.zeros((m, _MOST + 1), np.int64), inner=np.zeros(m, np.int64), outer=np.zeros(m, np.int64),
+        kind=np.full(m, -1),
     )  # fmt: skip
 
 
