@@ -1,4 +1,4 @@
-"""The test image whose frequencies every machine must reproduce before it codes anything."""
+"""The test images whose frequencies every machine must reproduce before it codes anything."""
 
 import numpy as np
 
@@ -18,3 +18,8 @@ def known_answer_pattern(channels: int) -> Samples:
     )
     rough = np.array(noise).reshape(channels, 24, 32).transpose(1, 2, 0)
     return np.where((y >= 16)[..., None] & (x >= 8)[..., None], rough, pattern).astype(np.uint8)
+
+
+def adapted_answer_pattern(channels: int) -> Samples:
+    """(48, 96, C) uint8: `known_answer_pattern` six times, enough pixels for every part of the light stage."""
+    return np.tile(known_answer_pattern(channels), (2, 3, 1))

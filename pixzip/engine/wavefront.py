@@ -20,7 +20,7 @@ from pixzip.engine.base import Engine, Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike, batches
 from pixzip.engine.crossover import crossover
-from pixzip.engine.known_answer import known_answer_pattern
+from pixzip.engine.known_answer import adapted_answer_pattern, known_answer_pattern
 from pixzip.engine.loop import run
 from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.base import IDENTITY, Stage
@@ -52,10 +52,13 @@ class SteppedEngine(Engine):
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
         if self.model.known_answer and self.known_answer() != self.model.known_answer:
-            raise ModelMismatchError(
-                f"this machine computes other frequencies than model {self.model.model_id.hex()} should give "
-                f"({by}): nothing was coded"
-            )
+            raise self._mismatch(by)
+
+    def _mismatch(self, by: str) -> ModelMismatchError:
+        return ModelMismatchError(
+            f"this machine computes other frequencies than model {self.model.model_id.hex()} should give "
+            f"({by}): nothing was coded"
+        )
 
     @classmethod
     @contextmanager
@@ -152,18 +155,41 @@ class WavefrontEngine(SteppedEngine):
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
         self.model, self.operands = model, operands(model)
+        self._adapts = not model.adapted_answer
         self.check("compiled kernels")
 
     def batch(
         self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None, stage: Stage = IDENTITY
     ) -> Wavefront:
+        """
+        Raises:
+            ModelMismatchError: this machine does not reproduce the model's answer under the stage.
+        """
+        if stage is LIGHT:
+            self._check_adapted()
         return CompiledWavefront(self.model.config, self.operands, sizes, precisions, stage=stage)
 
     def known_answer(self) -> str:
         """That of `SteppedEngine`, by the loop that encodes."""
-        job = Job.encoding(known_answer_pattern(self.model.channels))
+        return self._answer(Job.encoding(known_answer_pattern(self.model.channels)))
+
+    def adapted_answer(self) -> str:
+        """Hex SHA-256 of the frequencies of `adapted_answer_pattern` under the light stage, in coding order."""
+        return self._answer(Job.encoding(adapted_answer_pattern(self.model.channels), stage=LIGHT))
+
+    def _answer(self, job: Job) -> str:
         rows = coding.frequencies(self.model.config, self.operands, job)
         return hashlib.sha256(rows.astype("<i4").tobytes()).hexdigest()
+
+    def _check_adapted(self) -> None:
+        """Check the model's answer under the light stage, once, before the stage is first used.
+
+        Raises:
+            ModelMismatchError: this machine does not reproduce it.
+        """
+        if not self._adapts and self.adapted_answer() != self.model.adapted_answer:
+            raise self._mismatch("compiled kernels, light stage")
+        self._adapts = True
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         return self._coded(jobs, loop.ENCODE, super().encode, progress)
@@ -182,9 +208,12 @@ class WavefrontEngine(SteppedEngine):
 
         Raises:
             ValueError: the precisions have different numbers of digits.
+            ModelMismatchError: this machine does not reproduce the model's answer under a stage.
         """
         if jobs:
             common_digits([job.precision for job in jobs])
+        if any(job.stage is LIGHT for job in jobs):
+            self._check_adapted()
         found: dict[int, Any] = {}
         for chosen in alike(jobs, lambda job: _in_loop(job, mode)):
             some = [jobs[i] for i in chosen]

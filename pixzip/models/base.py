@@ -11,6 +11,7 @@ class Model(Protocol):
         digest: SHA-256 of everything that decides a frequency.
         model_id: first bytes of the digest, by which files name the model.
         known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
+        answers: all such digests by their names in the metadata.
         notes: free text about training, not part of the digest.
         channels: number of channels of its images, 1 or 3.
         order: the image's channels in coding order, e.g. (1, 0, 2) for G, R, B.
@@ -29,6 +30,8 @@ class Model(Protocol):
     def model_id(self) -> bytes: ...
     @property
     def known_answer(self) -> str: ...
+    @property
+    def answers(self) -> dict[str, str]: ...
     @property
     def notes(self) -> str: ...
     @property

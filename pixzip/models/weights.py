@@ -46,12 +46,17 @@ class Weights(ABC):
         """Multiply-adds per pixel if each weight is used once: an upper bound for networks with coarser parts."""
         return sum(int(a.size) for name, a in self.tensors.items() if name.endswith("weight"))
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """The metadata by which a machine checks its frequencies, none of it part of the digest."""
+        return {"known_answer": self.known_answer}
+
     def to_bytes(self) -> bytes:
         """The bytes of the weights file."""
         config = self.head
         meta = {"architecture": config.pop("architecture")}
         meta |= {name: json.dumps(value, sort_keys=True) for name, value in config.items()}
-        meta |= {"known_answer": self.known_answer, "notes": self.notes}
+        meta |= self.answers | {"notes": self.notes}
         return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
 
 

@@ -25,7 +25,8 @@ DECAY = 31 / 32
 RIDGE = 30.0
 #: Largest shift of a mixture, in its standard deviations.
 MOST_SHIFT = 2.0
-#: The variance of a logistic is this over the square of its reciprocal scale: pi^2 / 3 in squares of 512.
+#: What a logistic adds to the deviation of a mixture, times its reciprocal scale: 512 pi / sqrt(3), which makes it a
+#: sixteenth of the logistic's standard deviation in grey levels.
 SPREAD = 929.0
 #: Sums of less magnitude become zero, so that no arithmetic meets a subnormal number.
 TINY = 2.0**-40

@@ -45,6 +45,7 @@ class IntegerWeights(Weights):
         tensors: name -> integer array; `expected_tensors` lists them.
         known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
         notes: free text about training, not part of the hash.
+        adapted_answer: hex SHA-256 of the frequencies of a larger pattern under the light stage, or "".
     """
 
     config: Config
@@ -52,6 +53,7 @@ class IntegerWeights(Weights):
     tensors: dict[str, NDArray[Any]]
     known_answer: str = ""
     notes: str = ""
+    adapted_answer: str = ""
 
     #: Number of values of a sub-pixel, largest depth of a sample, and largest side of a tile; None for no limit.
     levels: ClassVar[int] = 256
@@ -69,6 +71,10 @@ class IntegerWeights(Weights):
     def channels(self) -> int:
         """Number of channels of the model's images."""
         return self.config.channels
+
+    @property
+    def answers(self) -> dict[str, str]:
+        return super().answers | ({"adapted_answer": self.adapted_answer} if self.adapted_answer else {})
 
     @property
     def priors(self) -> tuple[NDArray[np.int32], ...]:
@@ -208,6 +214,8 @@ def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray
     order = parse_json("order", meta.get("order", ""))
     if not isinstance(order, list) or any(type(channel) is not int for channel in order):
         raise ValueError(f"order is {said(order)}, expected a list of channels")
-    weights = IntegerWeights(config, tuple(order), tensors, meta.get("known_answer", ""), meta.get("notes", ""))
+    weights = IntegerWeights(
+        config, tuple(order), tensors, *(meta.get(name, "") for name in ("known_answer", "notes", "adapted_answer"))
+    )
     check(weights)
     return weights

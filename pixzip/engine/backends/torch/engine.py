@@ -46,11 +46,11 @@ class TensorEngine(SteppedEngine):
 
 
 def with_known_answer(model: IntegerWeights) -> IntegerWeights:
-    """The same weights with the known answer that every machine must reproduce.
+    """The same weights with the answers that every machine must reproduce.
 
-    The answer is computed by float32 tensor operations, the plainest form, and verified by this machine's fastest.
+    The known answer is computed by float32 tensor operations, the plainest form, and verified by this machine's
+    fastest.  That one computes the answer under the light stage.
     """
-    plain = TensorEngine(replace(model, known_answer=""), backend="float32")
-    sealed = replace(model, known_answer=plain.known_answer())
-    WavefrontEngine(sealed)
-    return sealed
+    plain = TensorEngine(replace(model, known_answer="", adapted_answer=""), backend="float32")
+    sealed = replace(model, known_answer=plain.known_answer(), adapted_answer="")
+    return replace(sealed, adapted_answer=WavefrontEngine(sealed).adapted_answer())
