@@ -18,6 +18,7 @@ from pixzip.engine.batching import alike
 from pixzip.engine.family_batches import FrontBatch, Network, WholeBatch
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.loop import run
+from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.family.weights import FixedWeights
 
@@ -78,12 +79,14 @@ class FamilyEngine(Engine):
     def _check(self, jobs: Sequence[Job], error: type[Exception]) -> None:
         """
         Raises:
-            UnsupportedImageError: a job has samples of another depth.
+            UnsupportedImageError: a job has samples of another depth, or a stage for other models.
             error: a job has an entropy coder that the model does not support.
         """
         for job in jobs:
             if job.precision != Precision():
                 raise UnsupportedImageError("models of the PixelRNN family code samples of 8 bits")
+            if job.stage == LIGHT:
+                raise UnsupportedImageError("models of the PixelRNN family cannot adapt: they have no stage light")
             if job.coder.name not in self.model.coders:
                 raise error(f"models of the PixelRNN family code by range only, not by {job.coder.name}")
 

@@ -28,12 +28,25 @@ from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.wavefront.weights import IntegerWeights
 
+#: Largest state of a stage in a batch, unless one image has more: what eight large RGB images take in tensors.
+_STATE_BYTES = 160 << 20
 
-def at_once(jobs: Sequence[Job]) -> list[list[int]]:
-    """Positions of the jobs that are encoded together: jobs of one stage, as few as their coder allows."""
+
+def together(jobs: Sequence[Job], state_bytes: Callable[[Job], int] = lambda job: 0) -> list[list[int]]:
+    """Positions of the jobs of one batch: those of one stage, as few as its state allows.
+
+    Args:
+        state_bytes: see `SteppedEngine.state_bytes`.
+    """
+    stages = alike(jobs, lambda job: job.stage)
+    return [part for chosen in stages for part in batches(chosen, lambda i: state_bytes(jobs[i]), _STATE_BYTES)]
+
+
+def at_once(jobs: Sequence[Job], state_bytes: Callable[[Job], int] = lambda job: 0) -> list[list[int]]:
+    """`together`, as few as their coder allows: positions of the jobs that are encoded as a batch."""
     limit = min((job.coder.most_pixels for job in jobs if job.coder.most_pixels), default=None)
     parts: list[list[int]] = []
-    for chosen in alike(jobs, lambda job: job.stage):
+    for chosen in together(jobs, state_bytes):
         pixels = sum(jobs[i].pixels for i in chosen)
         parts += batches(chosen, lambda i: jobs[i].pixels, pixels if limit is None else limit)
     return parts
@@ -63,8 +76,8 @@ class SteppedEngine(Engine):
     @classmethod
     @contextmanager
     def placed(cls, jobs: Sequence[Job] | None) -> Iterator[str]:
-        """A GPU for 8-bit batches, which it codes without the host, if it is faster; otherwise the CPU."""
-        if jobs is None or any(job.precision.depth > 8 for job in jobs):
+        """A GPU for batches that it codes without the host, of 8 bits and no stage, if it is faster; else the CPU."""
+        if jobs is None or any(job.precision.depth > 8 or job.stage != IDENTITY for job in jobs):
             yield "cpu"
             return
         steps, pixels = max(count_steps(*job.size) for job in jobs), sum(job.pixels for job in jobs)
@@ -78,6 +91,10 @@ class SteppedEngine(Engine):
     ) -> Wavefront:
         """The model's state over images of (height, width); it adapts to them if the stage is `LIGHT`."""
 
+    def state_bytes(self, job: Job) -> int:
+        """Bytes that the job's stage takes in a batch; 0 where they need no limit."""
+        return 0
+
     def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
         return self.batch([job.size for job in jobs], [job.precision for job in jobs], jobs[0].stage)
 
@@ -90,7 +107,7 @@ class SteppedEngine(Engine):
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         payloads: dict[int, bytes] = {}
-        for chosen in at_once(jobs):
+        for chosen in at_once(jobs, self.state_bytes):
             some = [jobs[i] for i in chosen]
             batch = self._batch_of(some)
             encoding = Encoding(batch, some)
@@ -100,7 +117,7 @@ class SteppedEngine(Engine):
 
     def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
         found: dict[int, Samples] = {}
-        for chosen in alike(jobs, lambda job: job.stage):
+        for chosen in together(jobs, self.state_bytes):
             found |= zip(chosen, self._decode([jobs[i] for i in chosen], progress), strict=True)
         return [found[i] for i in range(len(jobs))]
 
@@ -113,7 +130,7 @@ class SteppedEngine(Engine):
 
     def nll_maps(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
         maps: dict[int, NDArray[np.float64]] = {}
-        for chosen in alike(jobs, lambda job: job.stage):
+        for chosen in together(jobs, self.state_bytes):
             some = [jobs[i] for i in chosen]
             batch = self._batch_of(some)
             coder = Measure(batch, [job.known for job in some])

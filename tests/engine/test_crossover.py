@@ -7,9 +7,10 @@ from pixcodecs.container.blocks import Precision
 from pixzip.engine import batching, device, executor, wavefront
 from pixzip.engine.backends.cuda import memory
 from pixzip.engine.backends.torch.engine import TensorEngine
-from pixzip.engine.crossover import Crossover
+from pixzip.engine.crossover import Cost, Crossover
 from pixzip.engine.executor import Ask, Local
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.stages.light import LIGHT
 from tests.helpers.support import tiny_weights
 
 
@@ -97,12 +98,18 @@ def test_auto_is_decided_batch_by_batch_where_there_is_a_gpu(used: list[str], mo
     assert used == ["cpu", "cuda"]
 
 
-def test_what_a_gpu_codes_step_by_step_stays_with_the_cpu(used: list[str]) -> None:
+def test_what_a_gpu_codes_step_by_step_stays_with_the_cpu(used: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     model, high_depth = tiny_weights(1), np.zeros((8, 8, 1), np.uint16)
     Local("auto").encode([Ask(high_depth, model, Precision(12, 2))])
+    crossover = Crossover()
+    monkeypatch.setattr(wavefront, "crossover", lambda: crossover)
+    crossover.costs["cuda"] = Cost(0, 0, 0)
+    eight_bits = np.zeros((8, 8, 1), np.uint8)
+    Local("auto").encode([Ask(eight_bits, model), Ask(eight_bits, model, stage=LIGHT)])
+    Local("auto").encode([Ask(eight_bits, model)])
     Local("auto").stream_engine(model)
     Local("cuda").stream_engine(model)
-    assert used == ["cpu", "cpu", "cuda"]
+    assert used == ["cpu", "cpu", "cuda", "cpu", "cuda"]
 
 
 def test_a_batch_of_a_cpu_has_the_size_it_had() -> None:

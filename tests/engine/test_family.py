@@ -21,7 +21,9 @@ from pixcodecs.errors import BitstreamError, UnsupportedImageError
 
 from pixzip import codec
 from pixzip.engine import family_batches
+from pixzip.engine.base import Job
 from pixzip.engine.family import FamilyEngine
+from pixzip.engine.stages.light import LIGHT
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import fixed
 from tests.helpers.family import VARIANTS, equal, images_for, known, mixture_of, pair, smooth, tiny
@@ -115,6 +117,16 @@ def test_values_and_precisions_that_no_model_has_are_refused() -> None:
     ):
         with pytest.raises(UnsupportedImageError, match="8 bits"):
             refused()
+
+
+def test_a_stage_for_other_models_is_refused_rather_than_left_out() -> None:
+    engine, samples = engine_of("pixelcnn-1 head=softmax levels=2 channels=1"), np.zeros((2, 2, 1), np.uint8)
+    known, asked = Job.encoding(samples, stage=LIGHT), Job.decoding(b"", 2, 2, stage=LIGHT)
+    for refused in (engine.encode, engine.nll_bits):
+        with pytest.raises(UnsupportedImageError, match="no stage light"):
+            refused([known])
+    with pytest.raises(UnsupportedImageError, match="no stage light"):
+        engine.decode([asked])
 
 
 # Files.

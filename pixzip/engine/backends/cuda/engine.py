@@ -90,7 +90,7 @@ class DeviceEngine(TensorEngine):
 
     def _form_for(self, jobs: Sequence[Job]) -> Form | None:
         """The form that codes these jobs without the host; None if they need the host."""
-        hosted = any(job.precision.depth > 8 or job.stage is not IDENTITY for job in jobs)
+        hosted = any(job.precision.depth > 8 or job.stage != IDENTITY for job in jobs)
         return None if hosted else self.form
 
     @staticmethod

@@ -8,10 +8,12 @@ from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.engine.backends.base import Wavefront
-from pixzip.engine.backends.torch import gemm
+from pixzip.engine.backends.torch import adapt, colours, gemm
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import TensorWavefront
+from pixzip.engine.base import Job
 from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import SteppedEngine, WavefrontEngine
 from pixzip.models.wavefront.weights import IntegerWeights
 
@@ -42,7 +44,13 @@ class TensorEngine(SteppedEngine):
     def batch(
         self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None, stage: Stage = IDENTITY
     ) -> Wavefront:
-        return TensorWavefront(self.layers, sizes, precisions)
+        return TensorWavefront(self.layers, sizes, precisions, stage)
+
+    def state_bytes(self, job: Job) -> int:
+        if job.stage != LIGHT:
+            return 0
+        remembers = self.model.channels == 3 and job.precision.depth == 8 and colours.remembers(job.size)
+        return adapt.state_bytes(job.size, self.model.channels) + (colours.BYTES if remembers else 0)
 
 
 def with_known_answer(model: IntegerWeights) -> IntegerWeights:

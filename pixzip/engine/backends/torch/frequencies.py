@@ -16,6 +16,8 @@ from pixzip.models.wavefront.weights import IntegerWeights
 
 _LOWEST = -16 * T.MEAN_MARGIN
 _HIGHEST = 16 * (255 + T.MEAN_MARGIN)
+#: Rows of 256 values that are computed at once.
+_WHOLE_ROWS = 1 << 10
 
 
 class Mixture(NamedTuple):
@@ -41,6 +43,7 @@ class Frequencies:
         cdf = t["table.logistic"][z.clip(-T.LOGISTIC_LIMIT, T.LOGISTIC_LIMIT) + T.LOGISTIC_LIMIT]
         self.row = distance.size
         self.cdf = torch.from_numpy(cdf.astype(np.float32)).flatten().to(device)
+        self.reciprocal = torch.from_numpy(t["table.reciprocal"]).to(device, torch.int64)
         self.bins = torch.arange(16, 256, 16, device=device, dtype=torch.float32)  # (15,)
         self.places = torch.arange(1, 16, device=device, dtype=torch.float32)
 
@@ -67,9 +70,14 @@ class Frequencies:
         if known.shape[1]:
             factors = out[:, 3 * k :].clamp(-T.FACTOR_LIMIT, T.FACTOR_LIMIT)
             middle = middle + torch.floor(((factors * known).sum(1) + 2) * 0.25)
-        means = (out[:, k : 2 * k] + middle[:, None]).clamp_(_LOWEST, _HIGHEST)
+        means = self.within(out[:, k : 2 * k] + middle[:, None])
         scales = (out[:, 2 * k : 3 * k] + T.SCALE_ZERO).clamp_(0, T.N_SCALES - 1).long() * self.row + self.zero
         return Mixture(weights, means, scales)
+
+    @staticmethod
+    def within(means: Tensor) -> Tensor:
+        """(M, K) means, clamped to what the table covers."""
+        return means.clamp(_LOWEST, _HIGHEST)
 
     def _cumulative(self, mixture: Mixture, edges: Tensor) -> Tensor:
         """Frequency below each value of `edges`: (M, E) or (E,) -> (M, E)."""
@@ -77,6 +85,19 @@ class Frequencies:
         index = position.long() + mixture.scales[:, :, None]
         cdf = self.cdf[index]
         return torch.floor((cdf * mixture.weights[:, :, None]).sum(1) * (1 / 16)) + edges
+
+    def slopes(self, mixture: Mixture) -> Tensor:
+        """(M, K) int64 reciprocal scales."""
+        return self.reciprocal[(mixture.scales - self.zero) // self.row]
+
+    def whole_rows(self, mixture: Mixture) -> Tensor:
+        """(M, 257) int64 cumulative frequencies of all 256 values, from 0 to 2^20."""
+        edges = torch.arange(1, 256, device=self.bins.device, dtype=torch.float32)
+        parts = zip(*(t.split(_WHOLE_ROWS) for t in mixture), strict=True)  # bounds the memory of intermediate results
+        rows = torch.cat([self._cumulative(Mixture(*part), edges) for part in parts])
+        rows = torch.nn.functional.pad(rows, (1, 1))
+        rows[:, -1] = TOTAL
+        return rows.long()
 
     def bin_rows(self, mixture: Mixture) -> Tensor:
         """(M, 17) cumulative frequencies of the 16 bins, from 0 to 2^20."""

@@ -54,11 +54,15 @@ class HighDepthFrequencies:
         if fine.shape[1]:
             factors = out[:, 3 * k :].clamp(-T.FACTOR_LIMIT, T.FACTOR_LIMIT).long()
             middle = middle + (((factors * fine.long()).sum(1) + 2) >> 2)
-        margin = (16 * T.MEAN_MARGIN) << units
-        means = middle[:, None] + (out[:, k : 2 * k].long() << units[:, None])
-        means = torch.minimum(torch.maximum(means, -margin[:, None]), (16 * tops + margin)[:, None])
+        means = self.within(middle[:, None] + (out[:, k : 2 * k].long() << units[:, None]), units, tops)
         scales = (out[:, 2 * k : 3 * k].long() + T.SCALE_ZERO).clamp(0, T.N_SCALES - 1)
         return HighDepthMixture(weights, means, self.reciprocal[scales], units, tops)
+
+    @staticmethod
+    def within(means: Tensor, units: Tensor, tops: Tensor) -> Tensor:
+        """(M, K) means, clamped to the range of the model's."""
+        margin = (16 * T.MEAN_MARGIN) << units
+        return torch.minimum(torch.maximum(means, -margin[:, None]), (16 * tops + margin)[:, None])
 
     def _cumulative(self, m: HighDepthMixture, edges: Tensor) -> Tensor:
         """(M, E) samples -> (M, E) shares of T.CDF_FULL below each."""

@@ -21,6 +21,8 @@ class Layers:
             return products.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
 
         self.config = weights.config
+        #: For each channel the totals above the first row, for images that the light stage learns.
+        self.priors = weights.priors
         self.products = products
         self.frequencies = Frequencies(weights, products.device)
         self.high_depth_frequencies = HighDepthFrequencies(weights, self.frequencies)

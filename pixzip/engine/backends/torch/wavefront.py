@@ -7,12 +7,16 @@ from pixcodecs.coders.base import Rows, Symbols
 from pixcodecs.container.blocks import Precision
 from torch import Tensor
 
-from pixzip.engine.backends.base import Wavefront, joined
+from pixzip.engine.backends.base import BINS, Wavefront, joined
+from pixzip.engine.backends.torch.adapt import Equations
+from pixzip.engine.backends.torch.colours import Colours
 from pixzip.engine.backends.torch.frequencies import Mixture
 from pixzip.engine.backends.torch.gemm import Products
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import Step
+from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.light import LIGHT
 from pixzip.models.wavefront.taps import MASK_B, NORTH, NORTH_WEST, WEST
 
 
@@ -64,8 +68,13 @@ class TensorWavefront(Wavefront):
     """The wavefront in tensor operations only."""
 
     def __init__(
-        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None
-    ) -> None:
+        self, layers: Layers, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None,
+        stage: Stage = IDENTITY,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            stage: if it is `LIGHT`, the mixtures and frequencies adapt to the images.
+        """
         super().__init__(layers.config, sizes, precisions)
         self.layers = layers
         device, dtype = layers.products.device, layers.products.activation_dtype
@@ -81,14 +90,20 @@ class TensorWavefront(Wavefront):
             torch.zeros(s.zero_row + 1, config.width, dtype=dtype, device=device) if neighbours else None
             for _, neighbours, _ in layers.trunk
         ]
+        self.equations: Equations | None = None
+        self.colours: Colours | None = None
+        if stage == LIGHT:
+            self.equations = Equations(s, layers.priors, self.of_images("unit"), self.inside)
+            if config.channels == 3 and not self.high_depth:
+                self.colours = Colours(sizes, device)
 
     def begin(self, step: Step) -> None:
         layers, products = self.layers, self.layers.products
         taps = torch.from_numpy(step.address[:, None] + self.schedule.offsets[step.image]).to(self.device)
         around = self.buffer[taps].to(torch.float32)  # MTC
         centre, inside = med(around), self.inside[taps][:, :, None]
+        self.image = image = torch.from_numpy(step.image).to(self.device)
         if self.high_depth:
-            image = torch.from_numpy(step.image).to(self.device)
             self.units, self.tops = self.unit_of[image], (1 << self.depth_of[image]) - 1
             self.grain = torch.exp2(-self.units.float())[:, None]  # (M, 1), exact
             levels = torch.exp2(8 - self.depth_of[image].float())[:, None]
@@ -110,6 +125,8 @@ class TensorWavefront(Wavefront):
         self.hidden = products.linear(layers.hidden_bias, trunk, layers.hidden)
         self.centre, self.known, self.fine = centre, torch.zeros_like(centre), torch.zeros_like(centre)
         self.address = torch.from_numpy(step.address).to(self.device)
+        if self.equations:
+            self.equations.begin(step)
 
     def freqs(self, channel: int, before: Sequence[Symbols]) -> Rows:
         rows = self._high_depth_rows(channel, before) if self.high_depth else self._rows(channel, before)
@@ -119,13 +136,28 @@ class TensorWavefront(Wavefront):
         tables = self.layers.frequencies
         if before:
             bins = torch.from_numpy(before[0]).to(self.device, torch.int64)
-            return tables.place_rows(self.mixture, bins, self.bin_rows)
-        self.mixture: Mixture = tables.mixture(
+            rows = tables.place_rows(self.mixture, bins, self.bin_rows)
+            if self.refined is not None:
+                pixels, whole = self.refined
+                edges = BINS * bins[pixels, None] + torch.arange(BINS + 1, device=self.device)
+                rows[pixels] = whole.gather(1, edges).to(rows.dtype)
+            return rows
+        mixture = tables.mixture(
             head_outputs(self.layers, self.hidden, self.known, channel),
             self.centre[:, channel],
             self.known[:, :channel],
         )
-        self.bin_rows: Tensor = tables.bin_rows(self.mixture)
+        if self.equations:
+            moved = self.equations.move(channel, mixture.weights, mixture.means, tables.slopes(mixture), self.buffer)
+            mixture = mixture._replace(means=tables.within(mixture.means + moved[:, None]))
+        self.mixture: Mixture = mixture
+        self.bin_rows: Tensor = tables.bin_rows(mixture)
+        self.refined: tuple[Tensor, Tensor] | None = None  # pixels, and their (U, 257) frequencies
+        if self.colours and channel == 2:
+            pixels = self.colours.look(self.image, self.buffer[self.address, :2].long())
+            whole = self.colours.refined(tables.whole_rows(Mixture(*(t[pixels] for t in mixture))))
+            self.refined = pixels, whole
+            self.bin_rows[pixels] = whole[:, ::BINS].to(self.bin_rows.dtype)
         return self.bin_rows
 
     def _high_depth_rows(self, channel: int, before: Sequence[Symbols]) -> Tensor:
@@ -134,13 +166,17 @@ class TensorWavefront(Wavefront):
             prefix = torch.from_numpy(joined(before)).to(self.device, torch.int64)
         else:
             prefix = torch.zeros_like(self.units)
-            self.high_depth_mixture = tables.mixture(
+            mixture = tables.mixture(
                 head_outputs(self.layers, self.hidden, self.known, channel),
                 self.centre[:, channel],
                 self.fine[:, :channel],
                 self.units,
                 self.tops,
             )
+            if self.equations:
+                moved = self.equations.move(channel, mixture.weights, mixture.means, mixture.slopes, self.buffer)
+                mixture = mixture._replace(means=tables.within(mixture.means + moved[:, None], self.units, self.tops))
+            self.high_depth_mixture = mixture
         return tables.rows(self.high_depth_mixture, prefix, self.digits - 1 - len(before))
 
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
@@ -152,6 +188,10 @@ class TensorWavefront(Wavefront):
             residual = torch.floor(residual * self.grain[:, 0] + 0.5)
         self.known[:, channel] = residual.clamp(-127, 127)
         self.buffer[self.address, channel] = values.to(self.buffer.dtype)
+        if self.equations:
+            self.equations.learn(channel, values.long())
+        if self.colours and channel == 2:
+            self.colours.remember(self.buffer[self.address].long())
 
     def samples(self, image: int) -> Samples:
         stored: Samples = self.schedule.view(self.buffer, image).cpu().numpy().astype(self.dtype, copy=False)
