@@ -59,9 +59,9 @@ class CompiledWavefront(Wavefront):
             units=np.zeros(m, np.int32), tops=np.full(m, 255, np.int32), centre=np.zeros((m, c), np.int32),
             known=np.zeros((m, c), np.int32), fine=np.zeros((m, c), np.int32),
             inputs=np.zeros((m, operands.head_width), np.int16), outputs=np.zeros((m, operands.outputs), np.int32),
-            colours=colours(sizes, m, remembered=stage is LIGHT and c == 3 and not self.high_depth),
+            colours=colours(sizes, m, remembered=stage == LIGHT and c == 3 and not self.high_depth),
         )  # fmt: skip
-        self.equations = equations(s, c, operands.priors if stage is LIGHT else None, threads, m)
+        self.equations = equations(s, c, operands.priors if stage == LIGHT else None, threads, m)
         self._freqs = np.zeros((m, BINS), np.float32)
 
     def __iter__(self) -> Iterator[Step]:
