@@ -10,7 +10,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container.image import Extra, Header, Layout, Tile, crc32
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
-from pixzip.codec import decoder, light
+from pixzip.codec import affordable, decoder
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.search import Choice, Coded, Search
@@ -175,15 +175,15 @@ class Tiling:
         return container.pack_header(fields)
 
     def within_limits(self, data: bytes) -> bytes:
-        """The whole file, or a larger one that readers accept by default; see `light`."""
+        """The whole file, or a larger one that readers accept by default; see `affordable`."""
         heavy = self.maybe_heavy(len(data))
-        return light.lightened(data, self._models, self._options) if heavy else data
+        return affordable.lightened(data, self._models, self._options) if heavy else data
 
     def maybe_heavy(self, file_bytes: int) -> bool:
         """Whether a file of this size may need `within_limits`."""
         if self._options.max_pixels is None or self._options.models_only:
             return False
-        return light.may_be_heavy(self.frame.width, self.frame.height, self.sides, self._models, file_bytes)
+        return affordable.may_be_heavy(self.frame.width, self.frame.height, self.sides, self._models, file_bytes)
 
 
 class _Plan:

@@ -148,13 +148,13 @@ def test_files_are_written_so_that_they_are_read_by_default(monkeypatch: pytest.
     with pytest.raises(BitstreamError, match="decoding would take"):
         codec.decompress([data], OPTIONS)
     assert codec.decompress([data], dataclasses.replace(OPTIONS, max_pixels=None)) == [picture]
-    lighter = codec.light.lightened(data, [model], OPTIONS)
+    lighter = codec.affordable.lightened(data, [model], OPTIONS)
     assert codec.decompress([lighter], OPTIONS) == [picture]
     kinds = describe.facts(lighter)["blocks"]
     assert kinds["MODEL"] == 4
     assert sum(kinds.values()) == 6
     limited(monkeypatch, 50)
-    assert codec.light.lightened(data, [model], OPTIONS) is data
+    assert codec.affordable.lightened(data, [model], OPTIONS) is data
 
 
 def test_encoders_ask_whether_a_file_is_light_enough(monkeypatch: pytest.MonkeyPatch) -> None:

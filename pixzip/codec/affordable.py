@@ -43,9 +43,9 @@ def lightened(data: bytes, models: Iterable[Model], options: Options) -> bytes:
         if sum(spent) <= costs.limit_ns(size):
             break
         samples = decoder.recover(opening, known, region=opening.tile(i)).picture.samples
-        light = _without_models(np.ascontiguousarray(samples), header.depth)
-        size += len(light) - len(found[i])
-        found[i], spent[i], changed = light, 0, True
+        block = _without_models(np.ascontiguousarray(samples), header.depth)
+        size += len(block) - len(found[i])
+        found[i], spent[i], changed = block, 0, True
     if not changed:
         return data
     tiles = [Tile(len(block), crc32(block), tile.samples_crc) for block, tile in zip(found, header.tiles, strict=True)]
