@@ -17,13 +17,16 @@ from pixzip.codec.search import Coding, Search
 from pixzip.engine import batching
 from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Ask
+from pixzip.engine.stages.base import Stage
 from pixzip.models.base import Model
 
 
-def may_be_heavy(width: int, height: int, sides: tuple[int, int], models: Iterable[Model], file_bytes: int) -> bool:
+def may_be_heavy(
+    width: int, height: int, sides: tuple[int, int], models: Iterable[Model], stage: Stage, file_bytes: int
+) -> bool:  # fmt: skip
     """Whether a file of tiles of these sides may take longer than readers accept; a quick test that most files pass."""
     tiles = -(-width // sides[0]) * -(-height // sides[1])
-    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4) for model in models)
+    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4, stage=stage) for model in models)
     return 2 * tiles * tile > costs.limit_ns(file_bytes)  # 2: colours and alpha
 
 
