@@ -60,8 +60,8 @@ class SteppedEngine(Engine):
     @classmethod
     @contextmanager
     def placed(cls, jobs: Sequence[Job] | None) -> Iterator[str]:
-        """A GPU for 8-bit batches, which it codes without the host, if it is faster; otherwise the CPU."""
-        if jobs is None or any(job.precision.depth > 8 for job in jobs):
+        """A GPU, if faster, for 8-bit batches without a stage, which it codes without the host; otherwise the CPU."""
+        if jobs is None or any(job.precision.depth > 8 or job.stage is not IDENTITY for job in jobs):
             yield "cpu"
             return
         steps, pixels = max(count_steps(*job.size) for job in jobs), sum(job.pixels for job in jobs)

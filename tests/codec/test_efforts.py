@@ -22,10 +22,12 @@ from pixzip.codec import by_rows, describe, tiles
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS, MOST_EFFORT, PLAIN, attempts
 from pixzip.codec.options import DEFAULTS, Options
+from pixzip.engine.base import Job
 from pixzip.engine.executor import Ask, Local
 from pixzip.engine.family import with_known_answer
 from pixzip.engine.stages.base import IDENTITY
 from pixzip.engine.stages.light import LIGHT
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.io import arguments
 from pixzip.models import library
 from pixzip.models.family.weights import fixed
@@ -160,6 +162,13 @@ def test_units_are_tried_without_the_stage_and_drawings_coded_with_it() -> None:
     codec.compress([PICTURES["few colours"]], Options.of("fast", executor=Recording()))
     graphics = library.resolve("graphics", 3).model_id
     assert LIGHT in {ask.stage for ask in asks if ask.model.model_id == graphics}
+
+
+def test_what_a_stage_adapts_is_placed_on_the_cpu() -> None:
+    """A GPU would ask the host in every step."""
+    samples = np.zeros((40, 50, 3), np.uint8)
+    with WavefrontEngine.placed([Job.encoding(samples), Job.encoding(samples, stage=LIGHT)]) as device:
+        assert device == "cpu"
 
 
 def test_a_model_of_the_family_is_not_adapted_and_a_block_that_says_so_is_refused() -> None:
