@@ -26,6 +26,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs is untyped
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
         model_id: id of the model; None takes it from the installed model.
         axes: one of `pixzip.adapters.chunks.AXES`; None for the default of the shape.
+        effort: 1, fastest, to 9, smallest; None for the default.
 
     >>> import numpy as np
     >>> codec = Pixzip("fast")
@@ -37,8 +38,10 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs is untyped
 
     codec_id = "pixzip"
 
-    def __init__(self, model: str = "base", model_id: str | None = None, axes: str | None = None) -> None:
-        self._chunks = ChunkCodec(model, model_id or "", axes)
+    def __init__(
+        self, model: str = "base", model_id: str | None = None, axes: str | None = None, effort: int | None = None
+    ) -> None:  # fmt: skip
+        self._chunks = ChunkCodec(model, model_id or "", axes, effort)
 
     def encode(self, buf: Any) -> bytes:
         """The bytes of a chunk.

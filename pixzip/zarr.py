@@ -33,6 +33,7 @@ class PixzipCodec(ArrayBytesCodec):
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
         model_id: id of the model; None takes it from the installed model.
         axes: one of `pixzip.adapters.chunks.AXES`; None for the default of the shape.
+        effort: 1, fastest, to 9, smallest; None for the default.
 
     >>> import numpy as np, zarr
     >>> images = np.zeros((20, 32, 32, 3), np.uint8)
@@ -48,10 +49,11 @@ class PixzipCodec(ArrayBytesCodec):
     model: str = "base"
     model_id: str | None = None
     axes: str | None = None
+    effort: int | None = None
     _chunks: ChunkCodec = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_chunks", ChunkCodec(self.model, self.model_id or "", self.axes))
+        object.__setattr__(self, "_chunks", ChunkCodec(self.model, self.model_id or "", self.axes, self.effort))
         object.__setattr__(self, "model", self._chunks.model)
         object.__setattr__(self, "model_id", self._chunks.model_id)
 

@@ -29,6 +29,8 @@ def _chain(block: bytes) -> str:
         case Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
             reader.byte("position of a model")
             return f"{kind.name}, unit {reader.byte('unit')}"
+        case Kind.ADAPTED:
+            return f"{kind.name} {reader.byte('number of a stage')} > {_chain(reader.rest())}"
         case Kind.NARROW:
             return f"{kind.name} {reader.byte('depth')} > {_chain(reader.rest())}"
         case Kind.LEVELS:
@@ -67,7 +69,7 @@ def apart(picture: Picture, model: str) -> bytes:
     """
     options = Options.of(model)
     tiling = encoder.Tiling(picture.frame, encoder.models_for([picture.frame], options), options)
-    search = Apart(tiling.search.models)
+    search = Apart(tiling.search.models, effort=options.effort)
     parts = [np.ascontiguousarray(picture.samples[window.slices]) for window in tiling.windows]
     coded = encoder.code_tiles([(search, part, picture.depth) for part in parts], options.executor, lambda *_: None)
     tiles = [

@@ -64,28 +64,32 @@ class ChunkCodec:
         model: name of a shipped model, or path of a weights file.
         model_id: expected id of the model; "" for any.
         axes: one of `AXES`; None for the default of `axes_of`.
+        effort: 1 to 9, for the stage and the search of encoders (`docs/shell.md`); None for the default.
     Raises:
-        TypeError: the model or its id is no text.
-        ValueError: the axes are not in `AXES`.
+        TypeError: the model or its id is no text, or the effort no integer.
+        ValueError: the axes are not in `AXES`, or the effort is out of range.
         ModelMismatchError: there is no such model; with an id, only encoding raises this.
     """
 
     model: str
     model_id: str = ""
     axes: str | None = None
+    effort: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", arguments.text(self.model, "model"))
         object.__setattr__(self, "model_id", arguments.text(self.model_id, "model_id"))
         if self.axes is not None and self.axes not in AXES:
             raise ValueError(f"axes are {self.axes!r}, expected one of {', '.join(AXES)}")
+        if self.effort is not None:
+            object.__setattr__(self, "effort", arguments.effort(self.effort))
         if not self.model_id:
             object.__setattr__(self, "model_id", _model_id(self.model))
 
     def config(self) -> dict[str, Any]:
         """The arguments that create an equal codec."""
-        axes = {"axes": self.axes} if self.axes else {}
-        return {"model": self.model, "model_id": self.model_id, **axes}
+        given = {"axes": self.axes, "effort": self.effort}
+        return {"model": self.model, "model_id": self.model_id, **{k: v for k, v in given.items() if v is not None}}
 
     @cached_property
     def _encoder(self) -> "Codec":
@@ -97,7 +101,7 @@ class ChunkCodec:
                 f"model {self.model} has the id {found} here, the array's is {self.model_id}: "
                 "what is there can be read; to write, use the pixzip that it was made with, or a new array"
             )
-        return Codec(self.model)
+        return Codec(self.model) if self.effort is None else Codec(self.model, effort=self.effort)
 
     @cached_property
     def _weights_files(self) -> list[Path]:

@@ -16,7 +16,7 @@ _SIGNATURE = b"\x89PX"
 #: Size that most headers do not exceed; for longer ones, the size is doubled until the header fits.
 _HEAD_BYTES = 1 << 12
 #: Arguments of `Image.save` for the encoder, and arguments that replace entries of `info`.
-_CHOICES = ("model", "device")
+_CHOICES = ("model", "device", "effort")
 _METADATA = ("icc_profile", "exif", "xmp", "dpi")
 
 
@@ -140,7 +140,7 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
-    """`image.save(path, model="base", device="auto", icc_profile=..., exif=..., xmp=..., dpi=...)`"""
+    """`image.save(path, model="base", device="auto", effort=5, icc_profile=..., exif=..., xmp=..., dpi=...)`"""
     from pixzip.api import encode
     from pixzip.image.pillow_images import from_pillow
 

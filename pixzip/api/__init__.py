@@ -19,22 +19,27 @@ from pixcodecs.container.image import MAX_PIXELS
 from pixzip.api.codec import Codec as Codec
 from pixzip.api.codec import Image, Name, Region
 from pixzip.codec import describe
+from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.stack import Stack
 from pixzip.io import arguments, files
 from pixzip.io.arguments import FileBytes
 from pixzip.models import library
 
 
-def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") -> bytes:
+def encode(
+    image: Image, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+) -> bytes:  # fmt: skip
     """A `.pxz` file of one image.
 
     Args:
         image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image.
-        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
+        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file; None for that
+            of the effort.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
+        effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
     Raises:
         TypeError: the image is no array, Pillow image or picture, but a path or text, for example.
-        ValueError: the array has another shape or dtype.
+        ValueError: the array has another shape or dtype; the effort is out of range.
         UnsupportedImageError: the format does not hold the image's mode, size or metadata.
         ModelMismatchError: there is no such model, or it does not run exactly here.
 
@@ -42,7 +47,7 @@ def encode(image: Image, model: Name = library.DEFAULT, device: str = "auto") ->
     >>> len(pixzip.encode(np.full((100, 100, 3), 128, np.uint8))) < 64
     True
     """
-    return Codec(model, device).encode(image)
+    return Codec(model, device, effort=effort).encode(image)
 
 
 def decode(
@@ -72,7 +77,9 @@ def decode(
     return Codec(device=device, max_pixels=max_pixels).decode(data, region)
 
 
-def encode_batch(images: Sequence[Image], model: Name = library.DEFAULT, device: str = "auto") -> list[bytes]:
+def encode_batch(
+    images: Sequence[Image], model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+) -> list[bytes]:  # fmt: skip
     """A `.pxz` file of each image, coded together; see `encode`.
 
     The files equal those of `encode`.  Images may have different shapes and dtypes.
@@ -82,7 +89,7 @@ def encode_batch(images: Sequence[Image], model: Name = library.DEFAULT, device:
     >>> pixzip.encode_batch(images) == [pixzip.encode(image) for image in images]
     True
     """
-    return Codec(model, device).encode_batch(images)
+    return Codec(model, device, effort=effort).encode_batch(images)
 
 
 def decode_batch(
@@ -117,7 +124,9 @@ def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's
     return PillowImage.open(path if hasattr(path, "read") else arguments.text(path, "path"), formats=["PXZ"])
 
 
-def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = "auto") -> None:
+def save(
+    image: Image, path: Name, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+) -> None:  # fmt: skip
     """Write a `.pxz` file completely or not at all, replacing an existing file; see `encode`.
 
     Raises:
@@ -131,7 +140,7 @@ def save(image: Image, path: Name, model: Name = library.DEFAULT, device: str = 
     112
     """
     target = Path(arguments.text(path, "path")).absolute()
-    files.write(str(target), encode(image, model, device), force=True)
+    files.write(str(target), encode(image, model, device, effort=effort), force=True)
 
 
 def encode_stack(
@@ -210,13 +219,16 @@ def info(data: FileBytes) -> dict[str, Any]:
     return describe.facts(arguments.file_bytes(data))
 
 
-def bits_map(image: Image | FileBytes, model: Name = library.DEFAULT, device: str = "auto") -> NDArray[np.float32]:
+def bits_map(
+    image: Image | FileBytes, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+) -> NDArray[np.float32]:  # fmt: skip
     """The bits that each pixel takes in the file.
 
     Bits without a place (ends of streams, blocks that no model coded) are spread evenly over their tile.
 
     Args:
         image: image for `encode`, or bytes of a `.pxz` file.
+        model, device, effort: see `encode`.
     Returns:
         (H, W) bits; their sum is the size of the file without its header.
 
@@ -227,4 +239,4 @@ def bits_map(image: Image | FileBytes, model: Name = library.DEFAULT, device: st
     >>> bits.shape, round(float(bits.sum())) == 8 * (facts["file_bytes"] - facts["header_bytes"])
     ((40, 30), True)
     """
-    return Codec(model, device).bits_map(image)
+    return Codec(model, device, effort=effort).bits_map(image)

@@ -14,6 +14,7 @@ from pixcodecs.forking import cached_property
 
 from pixzip import codec
 from pixzip.codec.bits_map import pixel_bits
+from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
 from pixzip.codec.stack import Stack, compress_stack, decompress_stack
 from pixzip.codec.tiles import Window
@@ -36,14 +37,15 @@ class Codec:
     """A model on a device, for many calls; safe to share between threads.
 
     Args:
-        model: name of a shipped model, or path of a weights file.
+        model: name of a shipped model, or path of a weights file; None for that of the effort.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
         max_pixels: refuse to decode larger images; None lifts the limit.
         coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
+        effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
     Raises:
         ModelMismatchError: there is no such model.
         PixzipError: there is no such device.
-        TypeError, ValueError: an argument is of another type; there is no such coder.
+        TypeError, ValueError: an argument is of another type; there is no such coder or effort.
 
     >>> codec = Codec("fast")
     >>> files = codec.encode_batch([np.zeros((8, 8), np.uint8), np.zeros((4, 6, 3), np.uint16)])
@@ -53,16 +55,19 @@ class Codec:
 
     def __init__(
         self,
-        model: Name = library.DEFAULT,
+        model: Name | None = None,
         device: str = "auto",
         *,
         max_pixels: int | None = MAX_PIXELS,
         coder: str = "range",
+        effort: int = DEFAULT_EFFORT,
     ):
         if arguments.text(coder, "coder") not in CODERS:
             raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
         self.coder = CODERS[coder]
-        self.model = arguments.text(model, "model")
+        self.effort = arguments.effort(effort)
+        self._named = None if model is None else arguments.text(model, "model")
+        self.model = self._named or EFFORTS[self.effort].model
         self.device = codec.coding_device(arguments.text(device, "device"))
         self.max_pixels = arguments.pixel_limit(max_pixels)
         library.find(self.model)
@@ -70,7 +75,8 @@ class Codec:
     @cached_property
     def options(self) -> Options:
         """The options for `pixzip.codec`."""
-        return Options.of(self.model, self.device, coder=self.coder, max_pixels=self.max_pixels)
+        choices = {"coder": self.coder, "max_pixels": self.max_pixels}
+        return Options.of(self._named, self.device, self.effort, **choices)
 
     def encode(self, image: Image) -> bytes:
         """See `pixzip.encode`."""

@@ -10,8 +10,9 @@ from pixzip.cli.options import (
     check_streams,
     complete_paths,
     device_option,
+    effort_model_option,
+    effort_option,
     manner_options,
-    model_option,
     no_limit_option,
     refuse_with,
 )  # fmt: skip
@@ -36,7 +37,8 @@ KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: froze
     "--stack", is_flag=True, help="Make one file of all: images, folders of them, and uint8 .npy (N,H,W[,C])."
 )
 @click.option("--no-names", is_flag=True, help="Leave the images' names out of a stack.")
-@model_option
+@effort_option
+@effort_model_option
 @device_option
 @click.option("--verify", is_flag=True, help="Decode and compare before writing.")
 @click.option("--strip", is_flag=True, help="Leave out metadata (profiles, EXIF, texts).")
@@ -48,8 +50,8 @@ KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: froze
 @no_limit_option
 @manner_options(writes=True)
 def compress(
-    images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, model: str, device: str, verify: bool,
-    strip: bool, models_only: bool, coder: str, no_pixel_limit: bool, manner: Manner,
+    images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, effort: int, model: str | None, device: str,
+    verify: bool, strip: bool, models_only: bool, coder: str, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
     most = None if no_pixel_limit else limits.MAX_PIXELS
@@ -58,9 +60,11 @@ def compress(
         refuse_with("--stack", refused, "all inputs become one file")
         refuse_with("--stack", {f"--coder {coder}": coder != "range"}, "a stack is one stream of the range coder")
         from pixzip.cli.work import stack as stacks
+        from pixzip.codec.efforts import EFFORTS
 
+        named = model or EFFORTS[effort].model
         stacks.compress(
-            images, out, model, device, names=not no_names, strip=strip, verify=verify, max_pixels=most, manner=manner
+            images, out, named, device, names=not no_names, strip=strip, verify=verify, max_pixels=most, manner=manner
         )
         return
     if no_names:
@@ -74,6 +78,6 @@ def compress(
     def work(names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
-        Compression(ledger, model, device, verify, strip, models_only, coder, most).run(names)
+        Compression(ledger, effort, model, device, verify, strip, models_only, coder, most).run(names)
 
     ledger.carry_out(work)

@@ -24,7 +24,7 @@ from pixzip.cli.options import (
 def evaluate(
     images: tuple[str, ...], model: str, device: str, as_json: bool, no_pixel_limit: bool, manner: Manner
 ) -> None:
-    """Compare the model's own bits with a real file's; nothing is written."""
+    """Compare the model's own bits, without a stage, with a real file's; nothing is written."""
     from pixzip.cli.work import evaluate as work
 
     limit = None if no_pixel_limit else limits.MAX_PIXELS

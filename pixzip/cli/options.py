@@ -70,6 +70,14 @@ model_option = click.option(
     "--model", default="base", show_default=True, metavar="NAME|PATH", shell_complete=complete_models,
     help="Model, as `pixzip models` lists them, or a weights file.",
 )  # fmt: skip
+effort_option = click.option(
+    "-e", "--effort", type=click.IntRange(1, 9), default=5, show_default=True, metavar="1..9",
+    help="1 is fastest, 9 makes the smallest files: 1-3 with the model fast, 4-9 with base; 1 and 4 do not adapt it.",
+)  # fmt: skip
+effort_model_option = click.option(
+    "--model", metavar="NAME|PATH", shell_complete=complete_models,
+    help="Model, as `pixzip models` lists them, or a weights file (default: that of the effort).",
+)  # fmt: skip
 extra_models_option = click.option(
     "--model", "extra", multiple=True, metavar="NAME|PATH", shell_complete=complete_models,
     help="Weights file to use too.",

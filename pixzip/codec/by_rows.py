@@ -9,6 +9,7 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Protocol
@@ -28,6 +29,7 @@ from pixzip.engine import executor
 from pixzip.engine.base import Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import BATCH_PIXELS
+from pixzip.engine.executor import Executor
 from pixzip.image.picture import Frame
 
 #: Pictures with more pixels are coded by rows.
@@ -59,30 +61,63 @@ def compress_rows(
         OSError: `out`, or a temporary file of the size of `out`, cannot be written.
     """
     frame = source.frame
-    tiling = Tiling(frame, models_for([frame], options), options)
-    share = Share(progress, frame.width * frame.height)
-    table: list[Tile] = []
-    used: set[int] = set()
-    with tempfile.TemporaryFile(dir=folder) as spool:
-        for y in range(0, frame.height, tiling.sides[1]):
-            rows = source.read(tiling.sides[1])
-            band = [w for w in tiling.windows if w.y == y]
-            for batch in executor.batches(band, lambda w: w.pixels, options.executor):
-                report = share.part(sum(w.pixels for w in batch))
-                parts = [rows[:, w.x : w.x + w.width] for w in batch]
-                found = code_tiles([(tiling.search, part, frame.depth) for part in parts], options.executor, report)
-                for part, coded in zip(parts, found, strict=True):
-                    spool.write(coded.block)
-                    table.append(Tile(len(coded.block), crc32(coded.block), samples_crc(part)))
-                    used |= coded.models
-                report(1, 1)
-        header, size = tiling.header(table, used), spool.tell()
-        spool.seek(0)
-        if tiling.maybe_heavy(len(header) + size):  # so it is small
-            out.write(tiling.within_limits(header + spool.read()))
+    choices = (options, *options.alternatives)
+    tilings = [Tiling(frame, models_for([frame], choice), choice) for choice in choices]
+    share = Share(progress, len(choices) * frame.width * frame.height)
+    with ExitStack() as spools:
+        attempts = [_Attempt(t, spools.enter_context(tempfile.TemporaryFile(dir=folder))) for t in tilings]
+        rows_of_tiles = tilings[0].sides[1]  # models with tiles of their own have no alternatives of other tiles
+        for y in range(0, frame.height, rows_of_tiles):
+            rows = source.read(rows_of_tiles)
+            for attempt in attempts:
+                attempt.add(y, rows, options.executor, share)
+        min(attempts, key=lambda attempt: attempt.file_bytes).write(out)
+
+
+class _Attempt:
+    """A file that is being encoded a band of tiles at a time."""
+
+    def __init__(self, tiling: Tiling, spool: IO[bytes]) -> None:
+        """
+        Args:
+            spool: an empty file for the blocks.
+        """
+        self._tiling, self._spool = tiling, spool
+        self._table: list[Tile] = []
+        self._used: set[int] = set()
+
+    def add(self, y: int, rows: Samples, where: Executor, share: Share) -> None:
+        """Code the rows of the tiles that begin at row `y`."""
+        depth = self._tiling.frame.depth
+        band = [w for w in self._tiling.windows if w.y == y]
+        for batch in executor.batches(band, lambda w: w.pixels, where):
+            report = share.part(sum(w.pixels for w in batch))
+            parts = [rows[:, w.x : w.x + w.width] for w in batch]
+            found = code_tiles([(self._tiling.search, part, depth) for part in parts], where, report)
+            for part, coded in zip(parts, found, strict=True):
+                self._spool.write(coded.block)
+                self._table.append(Tile(len(coded.block), crc32(coded.block), samples_crc(part)))
+                self._used |= coded.models
+            report(1, 1)
+
+    @property
+    def _header(self) -> bytes:
+        return self._tiling.header(self._table, self._used)
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of the whole file, before it is made to fit the limits of readers."""
+        return len(self._header) + self._spool.tell()
+
+    def write(self, out: IO[bytes]) -> None:
+        """Write the whole file."""
+        heavy = self._tiling.maybe_heavy(self.file_bytes)
+        self._spool.seek(0)
+        if heavy:  # so it is small
+            out.write(self._tiling.within_limits(self._header + self._spool.read()))
             return
-        out.write(header)
-        shutil.copyfileobj(spool, out)
+        out.write(self._header)
+        shutil.copyfileobj(self._spool, out)
 
 
 def decompress_rows(opening: Opening, options: Options, progress: Progress | None = None) -> Iterator[Samples]:

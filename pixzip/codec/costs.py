@@ -18,6 +18,8 @@ from pixcodecs.errors import BitstreamError
 from pixzip.codec.webp_png import DECODERS
 from pixzip.engine.executor import Payload
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.light import LIGHT
 from pixzip.models.base import Model
 
 #: Yields payloads for models to decode, is sent their samples, returns the tile's samples.
@@ -31,6 +33,8 @@ BYTE_NS = 200_000
 _LEVELS, _TIMED = 256, "wavefront-"
 #: Processor time of a pixel, of a channel of a pixel, and of a multiplication.
 _PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 20
+#: The same of a channel of a pixel, of the stages that adapt a model.
+_STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300}
 #: Processor time of a step, and of each digit of each channel of a step.
 _STEP_NS, _DIGIT_NS = 40_000, 20_000
 #: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.
@@ -42,11 +46,14 @@ def limit_ns(file_bytes: int) -> int:
     return SMALL_NS + BYTE_NS * max(0, file_bytes - SMALL_BYTES)
 
 
-def payload_ns(model: Model, height: int, width: int, images: int = 1, digits: int = 2) -> int:
+def payload_ns(
+    model: Model, height: int, width: int, images: int = 1, digits: int = 2, stage: Stage = IDENTITY
+) -> int:  # fmt: skip
     """Nanoseconds to decode images of one size that are coded together; 0 for models of another kind."""
     if model.levels != _LEVELS or not model.architecture.startswith(_TIMED):
         return 0
     pixel = _PIXEL_NS + model.channels * _CHANNEL_NS * digits // 2 + model.multiply_adds // _MULTIPLY_ADDS_A_NS
+    pixel += model.channels * _STAGE_NS[stage]
     step = _STEP_NS + model.channels * digits * _DIGIT_NS
     return images * height * width * pixel + count_steps(height, width) * step
 
@@ -59,7 +66,10 @@ def tile_ns(decoding: Decoding) -> int:
     Raises:
         BitstreamError: the block is damaged.
     """
-    return sum(payload_ns(p.model, p.shape[0], p.shape[1], digits=p.precision.digits) for p in _payloads(decoding))
+    return sum(
+        payload_ns(p.model, p.shape[0], p.shape[1], digits=p.precision.digits, stage=p.stage)
+        for p in _payloads(decoding)
+    )
 
 
 class Budget:

@@ -22,6 +22,7 @@ from pixzip.engine import batching, executor
 from pixzip.engine.base import Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Payload
+from pixzip.engine.stages.registry import stage_of
 from pixzip.image.picture import Picture, framed
 from pixzip.models.base import Model
 
@@ -276,7 +277,7 @@ def tile_decoding(
         if asked.model >= len(header.models):
             raise BitstreamError(f"block asks for model {asked.model} of {len(header.models)}")
         model = models[header.models[asked.model]]
-        payload = Payload(model, asked.payload, asked.shape, asked.precision, asked.coder)
+        payload = Payload(model, asked.payload, asked.shape, asked.precision, asked.coder, stage_of(asked.stage))
         payload.check()
         return payload
 

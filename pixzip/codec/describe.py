@@ -5,11 +5,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pixcodecs.container import blocks, stack
+from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Buffer, Extra
 from pixcodecs.container.limits import STACK_VERSION
+from pixcodecs.errors import BitstreamError
+from pixcodecs.primitives import Reader
 
 from pixzip.codec.opening import Opening
 from pixzip.codec.stack import parse as parse_stack
+from pixzip.engine.stages.registry import STAGES
 from pixzip.models import library
 
 
@@ -42,6 +46,7 @@ def facts(data: Buffer) -> dict[str, Any]:
         "tile_width": header.tile_width,
         "tile_height": header.tile_height,
         "blocks": dict(kinds),
+        "stages": sorted({stage for i in range(len(header.tiles)) for stage in _stages(opening, i)}),
         "file_bytes": header.file_bytes,
         "header_bytes": header.size_bytes,
         "bpsp": 8 * header.file_bytes / header.subpixels,
@@ -68,10 +73,44 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
 
 
 def _kind(opening: Opening, tile: int) -> str:
+    """The kind of a tile's block, with the stage that adapts it, e.g. "MODEL (light)"."""
     block = opening.block(tile)
     if opening.header.version == 1:
-        return blocks.Kind.MODEL.name
-    return blocks.name_of(block[0]) if block else "unknown"
+        return Kind.MODEL.name
+    if not block:
+        return "unknown"
+    if block[0] == Kind.ADAPTED and len(block) > 2:
+        return f"{blocks.name_of(block[2])} ({_stage(block)})"
+    return blocks.name_of(block[0])
+
+
+def _stage(adapted: bytes) -> str:
+    """The name of the stage in a block of kind `ADAPTED`."""
+    return next((stage.name for stage in STAGES.values() if adapted[1:2] == bytes([stage.number])), "unknown")
+
+
+def _stages(opening: Opening, tile: int) -> Iterator[str]:
+    """The stages of a tile, in its block and in the blocks within."""
+    level = [] if opening.header.version == 1 else [opening.block(tile)]
+    for _ in range(blocks.DEEPEST + 1):
+        yield from (_stage(block) for block in level if block[:1] == bytes([Kind.ADAPTED]))
+        level = [inner for block in level for inner in _within(block)]
+
+
+def _within(block: bytes) -> list[bytes]:
+    """The blocks in a block; none if it is damaged, because decoders say what is wrong."""
+    reader = Reader(block)
+    try:
+        kind = reader.byte("kind of a block")
+        if kind in (Kind.HIGH_LOW, Kind.NARROW):
+            reader.byte("shift or depth")
+        if kind in (Kind.HIGH_LOW, Kind.ALPHA):
+            return [reader.take(reader.varint("length of a block"), "first block"), reader.rest()]
+        if kind == Kind.LEVELS:
+            reader.take(reader.varint("length of a table") + 1, "table of levels and depth of ranks")
+        return [reader.rest()] if kind in (Kind.NARROW, Kind.LEVELS) else []
+    except BitstreamError:
+        return []
 
 
 def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -87,7 +126,7 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, _ends(sizes, "runs")
         elif key == "names":
             yield key, _ends(value, "names")
-        elif key == "metadata":
+        elif key in ("metadata", "stages"):
             yield key, ", ".join(value) or "none"
         elif key == "samples_crc":
             yield "samples crc", value[0] if len(value) == 1 else f"{len(value)} tiles, {value[0]} ... {value[-1]}"

@@ -10,7 +10,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container.image import Extra, Header, Layout, Tile, crc32
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
-from pixzip.codec import decoder, light
+from pixzip.codec import affordable, decoder
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.search import Choice, Coded, Search
@@ -42,8 +42,18 @@ def compress(
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
-    models = models_for([picture.frame for picture in pictures], options)
-    share = Share(progress, sum(p.pixels for p in pictures) * (1 + options.verify))
+    choices = (options, *options.alternatives)
+    models = [models_for([picture.frame for picture in pictures], choice) for choice in choices]
+    share = Share(progress, sum(p.pixels for p in pictures) * (len(choices) + options.verify))
+    found = [_coded(pictures, own, choice, share) for own, choice in zip(models, choices, strict=True)]
+    files = [min(of, key=len) for of in zip(*found, strict=True)]
+    if options.verify and not _give_back(files, pictures, models, options, share):
+        raise PixzipError("verification failed: a file decodes to another picture; nothing was written")
+    return files
+
+
+def _coded(pictures: Sequence[Picture], models: Models, options: Options, share: Share) -> list[bytes]:
+    """A file of each picture."""
     plans = [_Plan(picture, models, options) for picture in pictures]
     jobs = [(plan, i) for plan in plans for i in range(len(plan.tiling.windows))]
     for batch in executor.batches(jobs, lambda job: job[0].tiling.windows[job[1]].pixels, options.executor):
@@ -52,17 +62,14 @@ def compress(
         for (plan, i), coded in zip(batch, code_tiles(tiles, options.executor, report), strict=True):
             plan.coded[i] = coded
         report(1, 1)
-    files = [plan.file() for plan in plans]
-    if options.verify and not _give_back(files, pictures, models, options, share):
-        raise PixzipError("verification failed: a file decodes to another picture; nothing was written")
-    return files
+    return [plan.file() for plan in plans]
 
 
 def _give_back(
-    files: Sequence[bytes], pictures: Sequence[Picture], models: Models, options: Options, share: Share
+    files: Sequence[bytes], pictures: Sequence[Picture], models: Sequence[Models], options: Options, share: Share
 ) -> bool:
     """Whether the files decode to the pictures, with the models that coded them."""
-    by_id = {model.model_id: model for choices in models.values() for model in choices}
+    by_id = {model.model_id: model for own in models for choices in own.values() for model in choices}
     own = Options(model_by_id=by_id.__getitem__, executor=options.executor, max_pixels=None)
     total = sum(picture.pixels for picture in pictures)
     return decoder.decompress(files, own, share.part(total)) == list(pictures)
@@ -157,7 +164,9 @@ class Tiling:
         self._ids = [model.model_id for model in self._models]
         choices = [(channels, Choice(i, model, model.max_depth)) for i, (channels, model) in enumerate(listed)]
         by_channels = {c: [choice for channels, choice in choices if channels == c] for c, _ in listed}
-        self.search = Search(by_channels, models_only=options.models_only, coder=options.coder)
+        self.search = Search(
+            by_channels, models_only=options.models_only, coder=options.coder, effort=options.effort
+        )  # fmt: skip
         self.sides = tile_sides(frame.width, frame.height, largest_tile(model for _, model in listed))
         self.windows = [Window(*w) for w in container.windows(frame.width, frame.height, *self.sides)]
 
@@ -175,15 +184,16 @@ class Tiling:
         return container.pack_header(fields)
 
     def within_limits(self, data: bytes) -> bytes:
-        """The whole file, or a larger one that readers accept by default; see `light`."""
+        """The whole file, or a larger one that readers accept by default; see `affordable`."""
         heavy = self.maybe_heavy(len(data))
-        return light.lightened(data, self._models, self._options) if heavy else data
+        return affordable.lightened(data, self._models, self._options) if heavy else data
 
     def maybe_heavy(self, file_bytes: int) -> bool:
         """Whether a file of this size may need `within_limits`."""
         if self._options.max_pixels is None or self._options.models_only:
             return False
-        return light.may_be_heavy(self.frame.width, self.frame.height, self.sides, self._models, file_bytes)
+        sides, stage = (self.frame.width, self.frame.height), self._options.effort.stage
+        return affordable.may_be_heavy(*sides, self.sides, self._models, stage, file_bytes)
 
 
 class _Plan:

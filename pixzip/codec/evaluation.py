@@ -45,7 +45,7 @@ def evaluate(
     options: Options = DEFAULTS,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """`Evaluation.as_dict` of each image: the model's bits for its tiles, and the bits of a real file.
+    """`Evaluation.as_dict` of each image: the bits of model and stage for its tiles, and the bits of a real file.
 
     Args:
         images: 8-bit grey or RGB.
@@ -60,15 +60,17 @@ def evaluate(
                 f"image is {picture.layout.name} of {picture.depth} bits, a model's own bits are of 8-bit grey or RGB"
             )
     share = Share(progress, 2 * sum(p.pixels for p in pictures))
-    alone = replace(options, models_only=True, drawings_for=None)
+    alone = replace(options, models_only=True, drawings_for=None, alternatives=())
     files = compress(pictures, alone, share.part(sum(p.pixels for p in pictures)))
     results = []
     for picture, file in zip(pictures, files, strict=True):
         model = options.model_for(picture.samples.shape[2])
         sides = tile_sides(picture.width, picture.height, largest_tile([model]))
         windows = container.windows(picture.width, picture.height, *sides)
-        asks = [Ask(picture.samples[Window(*w).slices], model) for w in windows]
-        bits = sum(float(found.sum()) for found in options.executor.nll_maps(asks, share.part(picture.pixels)))
+        tiles = [picture.samples[Window(*w).slices] for w in windows]
+        asks = [[Ask(tile, model, stage=s) for s in options.effort.stages(model, tile[..., 0].size)] for tile in tiles]
+        maps = iter(options.executor.nll_maps([ask for of in asks for ask in of], share.part(picture.pixels)))
+        bits = sum(min(float(next(maps).sum()) for _ in of) for of in asks)
         found = Evaluation(
             picture.width, picture.height, picture.samples.shape[2], model.model_id.hex(), bits, 8 * len(file)
         )

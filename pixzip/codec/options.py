@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from pixcodecs.coders.base import EntropyCoder
 from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.limits import MAX_PIXELS
 
+from pixzip.codec import efforts
+from pixzip.codec.efforts import PLAIN, Effort
 from pixzip.engine.executor import Executor, Local
 from pixzip.models import library
 from pixzip.models.base import Model
@@ -36,6 +38,8 @@ class Options:
         drawings_for: like `model_for`, tried as well on alpha and on tiles that do not look like photographs.
         executor: runs the models.
         coder: entropy coder of the models; RANS for files to decode on a GPU.
+        effort: stage that adapts the models to images, and how much encoders try; by default no stage.
+        alternatives: options that encoders try as well: the smallest file counts.
         models_only: use a model wherever possible, even if another block is smaller; for measuring models.
         verify: decode files and compare them before they are returned.
         max_pixels: refuse to decode larger images, and files that cost out of proportion to their size; None lifts
@@ -47,21 +51,33 @@ class Options:
     drawings_for: ModelFor | None = None
     executor: Executor = _HERE
     coder: EntropyCoder = RANGE
+    effort: Effort = PLAIN
+    alternatives: tuple[Options, ...] = ()
     models_only: bool = False
     verify: bool = False
     max_pixels: int | None = MAX_PIXELS
 
     @classmethod
-    def of(cls, model: str, device: str = "cpu", **choices: Any) -> Options:
+    def of(
+        cls, model: str | None = None, device: str = "cpu", effort: int = efforts.DEFAULT_EFFORT, **choices: Any
+    ) -> Options:  # fmt: skip
         """Options that encode with one model and decode with this and all known models.
 
         Args:
-            model: name of a shipped or local model, or path of a weights file.
+            model: name of a shipped or local model, or path of a weights file; None for that of the effort.
             device: see `coding_device`.
+            effort: 1 to 9, see `efforts`.
             choices: values of other fields.
         """
-        own = partial(library.resolve, model), library.with_model(model), library.drawings_beside(model)
-        return cls(*own, **{"executor": Local(device), **choices})
+
+        def at(tried: Effort) -> Options:
+            name = model or tried.model
+            own = partial(library.resolve, name), library.with_model(name), library.drawings_beside(name)
+            return cls(*own, **{"executor": Local(device), **choices, "effort": tried})
+
+        found = {(model or e.model, e.stage, e.thoroughness): e for e in reversed(efforts.attempts(effort))}
+        *others, first = map(at, found.values())
+        return replace(first, alternatives=tuple(others))
 
     @classmethod
     def only(cls, model: Model, **choices: Any) -> Options:
@@ -78,5 +94,5 @@ class Options:
         return cls(model_by_id=partial(library.by_id, extra=extra), **{"executor": Local(device), **choices})
 
 
-#: Options with the default model on the CPU.
-DEFAULTS = Options()
+#: Options with the default model and effort on the CPU.
+DEFAULTS = Options(effort=efforts.EFFORTS[efforts.DEFAULT_EFFORT])

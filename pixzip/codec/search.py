@@ -16,8 +16,8 @@ from pixcodecs.coders.registry import RANGE
 from pixcodecs.container import blocks
 from pixcodecs.container.blocks import Kind, Precision, Samples
 
-from pixzip.codec import webp_png
-from pixzip.codec.webp_png import WebpEffort
+from pixzip.codec import webp_png, webp_search
+from pixzip.codec.efforts import PLAIN, Effort, Thoroughness
 from pixzip.engine.executor import Ask
 from pixzip.models.base import Model
 
@@ -45,16 +45,6 @@ class Coded(NamedTuple):
 #: Yields samples for a model to code, is sent the payload, returns the block.
 Coding = Generator[Ask, bytes, Coded]
 
-#: On photographs, WebP goes on from one effort to the next only within this factor of the best block so far.
-_LEAST_HOPE, _SOME_HOPE = 1.15, 1.06
-#: The same of drawings and small pictures, which take all of the effort only if WebP is near and has not lost by more
-#: effort.  On 920 parts of drawings and photographs, this took seven tenths of the time of all of the effort for all of
-#: them, and 0.07 % fewer bytes, because less effort gave smaller blocks of some.
-_DRAWING_HOPE, _DRAWING_BYTES, _MORE_HOPE, _MORE_BYTES, _MOST_BYTES = 1.1, 100, 1.02, 20, 64
-#: On longer slivers than this side, libwebp takes ten times as long a pixel for more effort.
-_WEBP_SIDE = 8
-#: Tiles of more pixels are tried in part first: in one row of this many, in bands.
-_WEBP_PART_PIXELS, _WEBP_PART, _WEBP_BAND = 1 << 17, 8, 32
 #: Kinds of blocks of drawings, for which one block of the whole image may be smaller than the tiles' blocks.
 _OF_DRAWINGS = {Kind.WEBP, Kind.WEBP_BODY, Kind.CONSTANT, Kind.PNG, Kind.LEVELS, Kind.HIGH_LOW}
 #: Number of pixels examined to distinguish photographs from drawings.
@@ -78,16 +68,19 @@ class Search:
         *,
         models_only: bool = False,
         coder: EntropyCoder = RANGE,
+        effort: Effort = PLAIN,
     ) -> None:
         """
         Args:
             models: number of channels -> models for it, if any, the first for photographs.
             models_only: use a model wherever possible, even if another block is smaller.
             coder: entropy coder of the models.
+            effort: stage of the models, and how much is tried.
         """
         self.models = models
         self.models_only = models_only
         self.coder = coder
+        self.effort = effort
 
     def encode(self, samples: Samples, depth: int, *, webp: bool = True) -> Coding:
         """The smallest block found for (H, W, C) samples of `depth` bits.
@@ -115,7 +108,7 @@ class Search:
         total = sum(tile.size_bytes + 10 for tile in tiles)
         if self.models_only or not {tile.block[0] for tile in tiles} & _OF_DRAWINGS:
             return None
-        candidates = _webp(samples, total) if depth <= 8 else _png(samples, depth)
+        candidates = self._webp(samples, total) if depth <= 8 else _png(samples, depth)
         return next((c for c in candidates if c.size_bytes < total), None)
 
     def _with_alpha(self, samples: Samples, depth: int) -> Coding:
@@ -126,7 +119,7 @@ class Search:
         if self.models_only:
             return split
         if depth <= 8:
-            return _smallest([split, *_webp(samples, split.size_bytes)])
+            return _smallest([split, *self._webp(samples, split.size_bytes)])
         return _smallest([split, *_png(samples, depth)])
 
     def _high_depth(self, samples: Samples, depth: int) -> Coding:
@@ -157,16 +150,18 @@ class Search:
         return Coded(blocks.high_low(shift, high.block, low.block), high.models | low.models)
 
     def _high_depth_model(self, samples: Samples, depth: int) -> Coding:
-        position, model, _ = self._of(samples, depth)[0]
-        precision = Precision(depth, (yield from self._unit(samples, model, depth)))
-        payload = yield Ask(samples, model, precision, self.coder)
-        return Coded(blocks.model(position, payload, self.coder, precision), frozenset([position]))
+        choice = self._of(samples, depth)[0]
+        return (
+            yield from self._model(
+                samples, choice, Precision(depth, (yield from self._unit(samples, choice.model, depth)))
+            )
+        )
 
     @staticmethod
     def _unit(samples: Samples, model: Model, depth: int) -> Generator[Ask, bytes, int]:
         """The best unit for the middle of the samples, by descent from a guess: sizes have a single minimum.
 
-        Trials use the range coder, so the unit does not depend on the final entropy coder.
+        Trials use the range coder and no stage, so the unit does not depend on them.
         """
         h, w, _ = samples.shape
         y, x = max(0, h - _TRIAL_SIDE) // 2, max(0, w - _TRIAL_SIDE) // 2
@@ -186,15 +181,16 @@ class Search:
         candidates = [Coded(blocks.raw(samples, depth))]
         models = self._of(samples, depth) if depth == 8 else ()
         photographic = _photographic(samples)
-        tried = models[:1] if photographic else models
+        tried = models[:1] if photographic and self.effort.thoroughness < Thoroughness.MORE else models
         coded = []
         for model in tried:
             coded.append((yield from self._model(samples, model)))
         if tried:
-            best = min(zip(coded, tried, strict=True), key=lambda pair: pair[0].size_bytes)[1]
-            coded += yield from self._ranked(samples, best)
+            by_size = sorted(zip(coded, tried, strict=True), key=lambda pair: pair[0].size_bytes)
+            for _, model in by_size if self.effort.thoroughness >= Thoroughness.MOST else by_size[:1]:
+                coded += yield from self._ranked(samples, model)
         candidates += coded
-        webps = _webp(samples, _smallest(candidates).size_bytes) if webp else []
+        webps = self._webp(samples, _smallest(candidates).size_bytes) if webp else []
         for model in models[len(tried) :] if webps or not webp else ():  # WebP is close: drawings of many colours
             candidates.append((yield from self._model(samples, model)))
         return _smallest([*candidates, *webps])
@@ -209,58 +205,28 @@ class Search:
         inner = yield from self._model(ranked, model)
         return [Coded(blocks.levels(used, 8, inner.block), inner.models)]
 
-    def _model(self, samples: Samples, choice: Choice) -> Coding:
-        payload = yield Ask(samples, choice.model, coder=self.coder)
-        return Coded(blocks.model(choice.position, payload, self.coder), frozenset([choice.position]))
+    def _model(self, samples: Samples, choice: Choice, precision: Precision = Precision()) -> Coding:  # noqa: B008
+        found = []
+        for stage in self.effort.stages(choice.model, samples[..., 0].size):
+            payload = yield Ask(samples, choice.model, precision, self.coder, stage)
+            block = blocks.model(choice.position, payload, self.coder, precision)
+            found.append(blocks.adapted(stage.number, block) if stage.number else block)
+        return Coded(min(found, key=len), frozenset([choice.position]))
+
+    def _webp(self, samples: Samples, best: int) -> list[Coded]:
+        """A WebP block, unless the best block is already far smaller."""
+        if not webp_png.webp_fits(samples):
+            return []
+        photographic = _photographic(samples)
+        if self.effort.thoroughness >= (Thoroughness.MOST if photographic else Thoroughness.MORE):
+            found = webp_search.of_everything(samples)
+        else:
+            found = (webp_search.of_photograph if photographic else webp_search.of_drawing)(samples, best)
+        return [Coded(min(found, key=len))] if found else []
 
 
 def _png(samples: Samples, depth: int) -> list[Coded]:
     return [Coded(blocks.foreign(Kind.PNG, webp_png.png(samples)))] if depth == 16 else []
-
-
-def _webp(samples: Samples, best: int) -> list[Coded]:
-    """A WebP block, unless the best block is already far smaller."""
-    if not webp_png.webp_fits(samples):
-        return []
-    found = (_webp_of_photograph if _photographic(samples) else _webp_of_drawing)(samples, best)
-    return [Coded(min(found, key=len))] if found else []
-
-
-def _webp_of_photograph(samples: Samples, best: int) -> list[bytes]:
-    """Blocks of WebP, if it comes near the size of the best block with little effort."""
-    least = webp_png.webp_block(samples, WebpEffort.LEAST)
-    if len(least) > _LEAST_HOPE * best:
-        return []
-    part = _bands(samples)
-    if part is not samples:  # what more effort gains in a part, it gains in the whole
-        before, after = (len(webp_png.webp_block(part, effort)) for effort in (WebpEffort.LEAST, WebpEffort.SOME))
-        if len(least) * after > _SOME_HOPE * best * before:
-            return []
-    some = webp_png.webp_block(samples, WebpEffort.SOME)
-    return [] if len(some) > _SOME_HOPE * best else [some, webp_png.webp_block(samples)]
-
-
-def _webp_of_drawing(samples: Samples, best: int) -> list[bytes]:
-    """The same for drawings and small pictures, where effort is worth more, but sometimes gives a larger block."""
-    some = webp_png.webp_block(samples, WebpEffort.SOME)
-    if len(some) > _DRAWING_HOPE * best + _DRAWING_BYTES:
-        return []
-    if min(samples.shape[:2]) < _WEBP_SIDE <= max(samples.shape[:2]) // 64:
-        return [some]
-    more = webp_png.webp_block(samples, WebpEffort.MORE)
-    if min(len(some), len(more)) > best + _MOST_BYTES or len(more) > _MORE_HOPE * len(some) + _MORE_BYTES:
-        return [some, more]
-    return [some, more, webp_png.webp_block(samples)]
-
-
-def _bands(samples: Samples) -> Samples:
-    """Bands of rows from top to bottom of a large tile; a small tile itself."""
-    height, width, _ = samples.shape
-    count = height // (_WEBP_PART * _WEBP_BAND)
-    if height * width < _WEBP_PART_PIXELS or not count:
-        return samples
-    starts = [(2 * i + 1) * height // (2 * count) - _WEBP_BAND // 2 for i in range(count)]
-    return np.concatenate([samples[y : y + _WEBP_BAND] for y in starts])
 
 
 def _med_residuals(samples: Samples) -> NDArray[np.int64]:

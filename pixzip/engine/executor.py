@@ -57,7 +57,8 @@ class Payload(NamedTuple):
     def check(self) -> None:
         """
         Raises:
-            BitstreamError: too short for the shape, whatever the model, or the model is for other channels.
+            BitstreamError: too short for the shape, whatever the model, the model is for other channels, or there is
+                a stage, which does not adapt this kind of model.
         """
         bits = MIN_SUBPIXEL_BITS if self.stage is IDENTITY else self.precision.digits * MIN_DIGIT_BITS
         least = math.prod(self.shape) * bits - 64
@@ -67,6 +68,8 @@ class Payload(NamedTuple):
         if self.shape[2] != self.model.channels:
             found_channels = f"{self.shape[2]} channels, its model {self.model.channels}"
             raise BitstreamError(f"file has {found_channels}: one is wrong")
+        if self.stage is not IDENTITY and not self.model.adapts:
+            raise BitstreamError(f"stage {self.stage.name} does not adapt models of {self.model.architecture}")
 
 
 class Executor(Protocol):

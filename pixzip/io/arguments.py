@@ -7,6 +7,8 @@ from typing import Any
 
 #: Bytes of a `.pxz` file in memory.
 FileBytes = bytes | bytearray | memoryview | mmap.mmap
+#: The largest effort of `codec.efforts`, which this module does not import, so that metadata of arrays loads quickly.
+MOST_EFFORT = 9
 _MOST_SAID = 60
 
 
@@ -66,6 +68,19 @@ def pixel_limit(value: Any) -> int | None:
         TypeError: it is neither None nor an integer.
     """
     return None if value is None else _integer(value, "max_pixels")
+
+
+def effort(value: Any) -> int:
+    """An effort of encoding, 1 to 9.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is out of range.
+    """
+    found = _integer(value, "effort")
+    if not 1 <= found <= MOST_EFFORT:
+        raise ValueError(f"effort is {found}, expected 1 to {MOST_EFFORT}")
+    return found
 
 
 def region(value: Any) -> tuple[int, int, int, int]:

@@ -19,6 +19,7 @@ class Model(Protocol):
         max_depth: largest number of bits of a sample.
         largest_tile: longest side of a tile; None for no limit.
         coders: names of the supported entropy coders; None for all.
+        adapts: whether stages can adapt it to an image.
         multiply_adds: number per pixel.
     """
 
@@ -46,6 +47,8 @@ class Model(Protocol):
     def largest_tile(self) -> int | None: ...
     @property
     def coders(self) -> frozenset[str] | None: ...
+    @property
+    def adapts(self) -> bool: ...
     @property
     def multiply_adds(self) -> int: ...
 

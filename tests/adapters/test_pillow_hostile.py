@@ -110,6 +110,6 @@ def test_texts_that_have_no_bytes_are_refused(name: str, value: str) -> None:
     refused(shown, "surrogates")
 
 
-@pytest.mark.parametrize("option", [{"model": 5}, {"model": None}, {"device": "gpu"}, {"device": None}])
+@pytest.mark.parametrize("option", [{"model": 5}, {"effort": 10}, {"effort": "5"}, {"device": "gpu"}, {"device": None}])
 def test_options_that_do_not_exist_are_an_oserror(option: dict[str, Any]) -> None:
     refused(Image.new("L", (3, 3)), "|".join(option), **option)

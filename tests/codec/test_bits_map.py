@@ -42,13 +42,13 @@ def flat_drawing() -> np.ndarray:
 
 NOISE = np.random.default_rng(5).integers(0, 256, (40, 48, 1), np.uint16)
 BLOCKS: dict[str, tuple[Any, str]] = {
-    "photo": (photo(3, 40, 48), "MODEL"),
-    "grey": (photo(1, 40, 48), "MODEL"),
+    "photo": (photo(3, 70, 60), "MODEL (light)"),
+    "grey": (photo(1, 70, 60), "MODEL (light)"),
     "alpha": (photo(4, 40, 48), "ALPHA"),
     "WebP": (flat_drawing(), "WEBP_BODY"),
     "constant": (np.full((9, 11, 3), 7, np.uint8), "CONSTANT"),
     "raw": (np.random.default_rng(0).integers(0, 256, (4, 3), np.uint8), "RAW"),
-    "16 bits": (photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE, "HIGH_LOW"),
+    "16 bits": (photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE, "DEEP_MODEL (light)"),
     "10 bits": (photo(1, 40, 48).astype(np.uint16) * 4 ^ NOISE & 3, "NARROW"),
     "few of 16 bits": (photo(1, 40, 48).astype(np.uint16) // 4 * 1028, "LEVELS"),
 }
@@ -81,7 +81,7 @@ def test_palettes_have_maps_too() -> None:
 
 def test_the_map_of_what_a_model_coded_holds_the_bits_of_that_model() -> None:
     image = photo(3, 40, 48)
-    bits = float(pixzip.bits_map(image, "fast").sum())
+    bits = float(pixzip.bits_map(image, effort=1).sum())
     (found,) = evaluate([image], Options(partial(library.resolve, "fast")))
 
     assert found["model_bits"] <= bits < found["file_bits"]
@@ -99,7 +99,7 @@ def test_a_map_of_several_tiles_has_each_ones_bits_in_its_place(monkeypatch: pyt
     monkeypatch.setattr(tiles, "TILE_SIDE", 32)
     image = photo(3, 40, 60)
     image[:20, :30] = 128  # the first of four tiles
-    data = pixzip.encode(image, "fast")
+    data = pixzip.encode(image, effort=1)
     bits = pixzip.bits_map(data)
     facts = check_map(bits, data, image.shape)
 

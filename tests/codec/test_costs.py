@@ -22,6 +22,9 @@ from pixzip.codec.options import Options
 from pixzip.codec.stack import decompress_stack
 from pixzip.engine import executor
 from pixzip.engine.executor import Local, Payload
+from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.stages.light import LIGHT
+from pixzip.engine.stages.registry import STAGES
 from pixzip.image.formats import metadata
 from pixzip.image.picture import Chunk, Picture
 from pixzip.models import library
@@ -30,8 +33,8 @@ from tests.helpers import costly, golden
 OPTIONS = Options(golden.weights, {m.model_id: m for m in map(golden.weights, (1, 3))}.__getitem__)
 SMALL, LARGE = (dict(costly.cases(size)) for size in (1 << 12, 1 << 19))
 HEAVY = (
-    "tiles of a model, 16 x 16", "one tile of a model", "version 1", "images of one pixel", "sizes that alternate",
-    "columns that alternate", "one large image in a stack",
+    "tiles of a model, 16 x 16", "one tile of a model", "one tile of a model that adapts",
+    "version 1", "images of one pixel", "sizes that alternate", "columns that alternate", "one large image in a stack",
 )  # fmt: skip
 
 
@@ -111,7 +114,16 @@ def test_photographs_are_far_from_the_limit_of_time() -> None:
     base, side = library.resolve("base", 3), 1024
     for megapixels, bits_a_pixel in ((1, 1), (3.5, 0.5), (24, 2), (85, 1)):
         size = int(megapixels * side * side * bits_a_pixel / 8)
-        assert 1.1 * megapixels * costs.payload_ns(base, side, side) < costs.limit_ns(size), megapixels
+        for stage in STAGES.values():
+            a_megapixel = costs.payload_ns(base, side, side, stage=stage)
+            assert 1.1 * megapixels * a_megapixel < costs.limit_ns(size), megapixels
+
+
+def test_a_model_that_adapts_takes_longer_for_each_channel() -> None:
+    for channels in (1, 3):
+        model = golden.weights(channels)
+        plain, light = (costs.payload_ns(model, 20, 30, stage=stage) for stage in (IDENTITY, LIGHT))
+        assert light == plain + 20 * 30 * 300 * channels
 
 
 def test_models_without_a_clock_are_not_timed() -> None:
@@ -148,13 +160,13 @@ def test_files_are_written_so_that_they_are_read_by_default(monkeypatch: pytest.
     with pytest.raises(BitstreamError, match="decoding would take"):
         codec.decompress([data], OPTIONS)
     assert codec.decompress([data], dataclasses.replace(OPTIONS, max_pixels=None)) == [picture]
-    lighter = codec.light.lightened(data, [model], OPTIONS)
+    lighter = codec.affordable.lightened(data, [model], OPTIONS)
     assert codec.decompress([lighter], OPTIONS) == [picture]
     kinds = describe.facts(lighter)["blocks"]
     assert kinds["MODEL"] == 4
     assert sum(kinds.values()) == 6
     limited(monkeypatch, 50)
-    assert codec.light.lightened(data, [model], OPTIONS) is data
+    assert codec.affordable.lightened(data, [model], OPTIONS) is data
 
 
 def test_encoders_ask_whether_a_file_is_light_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,11 +56,16 @@ def test_a_file_made_of_blocks_decodes_to_its_picture(name: str) -> None:
     assert decoded(name) == BLOCKS[name].picture
 
 
-MADE = ["v2-deep-12", "v2-deep-16", "v2-deep-narrow", *(name for name in BLOCKS if name.startswith("v2-rans"))]
+MADE = [
+    "v2-deep-12",
+    "v2-deep-16",
+    "v2-deep-narrow",
+    *(name for name in BLOCKS if name.startswith(("v2-rans", "v2-light"))),
+]
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_encoding_of_more_than_8_bits_and_by_rans_gives_the_golden_bytes(name: str) -> None:
+def test_encoding_of_more_than_8_bits_by_rans_and_by_a_stage_gives_the_golden_bytes(name: str) -> None:
     assert BLOCKS[name].file() == (golden.FOLDER / f"{name}.pxz").read_bytes()
 
 

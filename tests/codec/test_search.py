@@ -10,6 +10,8 @@ from pixzip.codec import search, webp_png
 from pixzip.codec.webp_png import WebpEffort
 from tests.helpers.support import noise, scene
 
+SEARCH = search.Search({})
+
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Counter[WebpEffort]:
@@ -35,7 +37,7 @@ def test_a_photograph_does_not_pay_for_webp(tried: Counter[WebpEffort]) -> None:
     samples = photograph(512)
     size = len(webp_png.webp_block(samples, WebpEffort.SOME))
     tried.clear()
-    assert search._webp(samples, round(size / 1.08)) == []  # the best block is as far ahead as on photographs
+    assert SEARCH._webp(samples, round(size / 1.08)) == []  # the best block is as far ahead as on photographs
     assert tried[WebpEffort.LEAST] <= 1.2 * samples[..., 0].size
     assert tried[WebpEffort.SOME] <= 0.2 * samples[..., 0].size
     assert not tried[WebpEffort.MOST]
@@ -45,7 +47,7 @@ def test_a_photograph_does_not_pay_for_webp(tried: Counter[WebpEffort]) -> None:
 def test_webp_is_tried_to_the_end_where_it_may_win(side: int, tried: Counter[WebpEffort]) -> None:
     samples = photograph(side)
     size = len(webp_png.webp_block(samples, WebpEffort.SOME))
-    (found,) = search._webp(samples, round(size / 1.01))
+    (found,) = SEARCH._webp(samples, round(size / 1.01))
     assert tried[WebpEffort.MOST] == samples[..., 0].size
     assert found.size_bytes < 1.02 * size
 
@@ -53,7 +55,7 @@ def test_webp_is_tried_to_the_end_where_it_may_win(side: int, tried: Counter[Web
 def test_a_repeated_pattern_of_many_colours_is_left_to_webp(tried: Counter[WebpEffort]) -> None:
     samples = np.tile(noise(3, 256, 256, 3), (2, 2, 1))
     assert search._photographic(samples)
-    assert search._webp(samples, samples.size)  # no model takes less than 8 bits
+    assert SEARCH._webp(samples, samples.size)  # no model takes less than 8 bits
     assert tried[WebpEffort.MOST]
 
 
@@ -62,7 +64,7 @@ def test_effort_is_spent_on_drawings_where_webp_is_ahead(tried: Counter[WebpEffo
     size = len(webp_png.webp_block(drawing, WebpEffort.SOME))
     for best, most in ((size // 2 - 200, False), (size + 100, True)):
         tried.clear()
-        found = search._webp(drawing, best)
+        found = SEARCH._webp(drawing, best)
         assert bool(found) is most
         assert bool(tried[WebpEffort.MOST]) is most
 
@@ -71,4 +73,4 @@ def test_the_smallest_block_counts_whatever_the_effort(monkeypatch: pytest.Monke
     """More effort gives a larger block of some pictures."""
     sizes = {WebpEffort.SOME: 50, WebpEffort.MORE: 49, WebpEffort.MOST: 52}
     monkeypatch.setattr(webp_png, "webp_block", lambda samples, effort=WebpEffort.MOST: bytes(sizes[effort]))
-    assert search._webp(np.zeros((9, 9, 3), np.uint8), 60)[0].size_bytes == 49
+    assert SEARCH._webp(np.zeros((9, 9, 3), np.uint8), 60)[0].size_bytes == 49

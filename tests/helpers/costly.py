@@ -176,10 +176,11 @@ def _png(width: int, height: int, layout: Layout) -> bytes:
     return image(width, height, [Block(bytes([Kind.PNG]) + body, crc)], layout=layout, depth=16)
 
 
-def _one_model(width: int, height: int, channels: int, payload: bytes) -> bytes:
+def _one_model(width: int, height: int, channels: int, payload: bytes, stage: int = 0) -> bytes:
     layout = Layout.RGB if channels == 3 else Layout.GREY
-    block = Block(blocks.model(0, payload, RANGE))
-    return image(width, height, [block], layout=layout, models=[model_id(channels)])
+    block = blocks.model(0, payload, RANGE)
+    data = blocks.adapted(stage, block) if stage else block
+    return image(width, height, [Block(data)], layout=layout, models=[model_id(channels)])
 
 
 def _many_models(size: int, side: int) -> bytes:
@@ -207,7 +208,9 @@ def cases(size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "one tile of a model", lambda: _one_model(width, height, 3, least(3 * width * height))
     for n, payload in ((4, dense), (1, dense)):
         side = int((pixels * n) ** 0.5)
+        yield f"one tile of a model that adapts, {n} MP", lambda s=side, p=payload: _one_model(s, s, 3, p(3 * s * s), 1)  # type: ignore[misc]
         yield f"one tile of a model, {n} MP", lambda s=side, p=payload: _one_model(s, s, 3, p(3 * s * s))  # type: ignore[misc]
+    yield "one tile of a model that adapts", lambda: _one_model(width, height, 3, least(3 * width * height), 1)
     yield "one column of a model", lambda: _one_model(1, max(16, int(65535 * scale)), 3, least(0))
     yield (
         "version 1",

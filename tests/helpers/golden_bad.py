@@ -105,6 +105,11 @@ def _rans(edit: Callable[[bytes], bytes], name: str = "v2-rans-grey") -> Callabl
     return lambda: _block(name)[:2] + edit(_block(name)[2:])
 
 
+def _adapted(edit: Callable[[bytes], bytes]) -> Callable[[], bytes]:
+    """Like `_payload`, with a stage that did not code the payload."""
+    return lambda: blocks.adapted(1, _payload(edit)())
+
+
 def _state(lane: int, value: int, payload: bytes) -> bytes:
     at = 1 + 8 * lane
     return payload[:at] + value.to_bytes(8, "little") + payload[at + 8 :]
@@ -245,6 +250,16 @@ _BLOCKS = {
         "its states do not end where an encoder starts",
         _rans(partial(_state, 15, (1 << 31) + 1), "v2-rans-spare-lanes"), **_GREY,
     ),
+    "stage-0": _code("stage 0 is unknown to this version", lambda: b"\x0d\0\2\0"),
+    "stage-2": _code("stage 2 is unknown to this version", lambda: b"\x0d\2\2\0"),
+    "stage-cut": _code("file ends too early, at the number of a stage", lambda: b"\x0d"),
+    "stage-of-nothing": _code("file ends too early, at the kind of a block", lambda: b"\x0d\1"),
+    "stage-of-raw": _code("stage 1 adapts a block of kind 0, which is no model's", lambda: b"\x0d\1" + bytes(13)),
+    "stage-of-stage": _code("adapts a block of kind 13, which is no model's", lambda: b"\x0d\1\x0d\1\2\0"),
+    "stage-of-unknown": _code("adapts a block of kind 255, which is no model's", lambda: b"\x0d\1\xff"),
+    "stage-depth": _code("block has 1 of 12", lambda: b"\x0d\1\2\0", depth=12),
+    "stage-least": _code("4000x3000 pixels take at least", lambda: b"\x0d\1\2\0", sides=(4000, 3000), model=1),
+    "stage-payload": _code("payload goes on after its last pixel", _adapted(lambda p: p), **_GREY),
     "webp-size": _code("WebP block is not one of 4x3 pixels", lambda: _webp(3, 5, 1)),
     "webp-cut": _code("WebP block damaged", lambda: _webp(3, 4, 1)[:-6]),
     "webp-above": _code("WebP block has samples above 4 bits", lambda: _webp(3, 4, 1), depth=4),

@@ -5,7 +5,8 @@ from typing import NamedTuple, cast
 
 import numpy as np
 from pixcodecs.coders import rans
-from pixcodecs.coders.registry import RANS
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.container import blocks
 from pixcodecs.container import image as container
 from pixcodecs.container.blocks import Kind, Precision, Samples
@@ -17,6 +18,7 @@ from pixzip.codec import decoder, webp_png
 from pixzip.engine.device import engine as engine_of
 from pixzip.engine.executor import Ask, Local
 from pixzip.engine.order import to_coding_order
+from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.image.picture import Picture
 from tests.helpers import golden
@@ -72,6 +74,14 @@ def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0)
     return blocks.model(0 if samples.shape[2] == 1 else 1, payload, RANS, precision)
 
 
+def _adapted(samples: Samples, depth: int = 8, unit: int = 0, coder: EntropyCoder = RANGE) -> bytes:
+    """A block of a model that the light stage adapts."""
+    model, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
+    (payload,) = Local().encode([Ask(samples, model, precision, coder, LIGHT)])
+    inner = blocks.model(0 if samples.shape[2] == 1 else 1, payload, coder, precision)
+    return blocks.adapted(LIGHT.number, inner)
+
+
 def _webp(samples: Samples) -> bytes:
     return blocks.foreign(Kind.WEBP, webp_png.webp(samples))
 
@@ -91,6 +101,8 @@ def _all() -> dict[str, Made]:
     tiles = [wide[y : y + h, x : x + w] for x, y, w, h in container.windows(36, 20, 16, 16)]
     wide[16:, 32:] = wide[16, 32]  # the last tile
     larger, larger_grey = golden.image((18, 20, 3)), golden.image((18, 20, 1))
+    seen = golden.image((64, 68, 3)) // 24 * 24  # large enough, and of few enough colours, for colours seen
+    deeper = larger.astype(np.uint16) << 4 | larger >> 4
     nine, word = np.full((3, 4, 2), 9, np.uint16), np.full((3, 4, 3), 0x0102, np.uint16)
     return {
         "v2-alpha-of-model": Made(
@@ -124,6 +136,14 @@ def _all() -> dict[str, Made]:
         "v2-rans-deep-16": Made(Layout.RGB, 16, word16, lambda: [_rans_model(word16, 16, 6)]),
         "v2-rans-and-range": Made(
             Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_rans_model(rgba[..., :3]), _model(rgba[..., 3:]))]
+        ),
+        "v2-light": Made(Layout.RGB, 8, seen, lambda: [_adapted(seen)]),
+        "v2-light-grey": Made(Layout.GREY, 8, larger_grey, lambda: [_adapted(larger_grey)]),
+        "v2-light-rans": Made(Layout.RGB, 8, larger, lambda: [_adapted(larger, coder=RANS)]),
+        "v2-light-deep-12": Made(Layout.RGB, 12, deeper, lambda: [_adapted(deeper, 12, 3)]),
+        "v2-light-deep-16-rans": Made(Layout.RGB, 16, word16, lambda: [_adapted(word16, 16, 6, RANS)]),
+        "v2-light-and-none": Made(
+            Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_adapted(rgba[..., :3]), _model(rgba[..., 3:]))]
         ),
         "v2-webp-body": Made(
             Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(rgba))[5:])]

@@ -25,6 +25,7 @@ from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
 ENDS = [0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 1365, 16383, 16384, 65535, 65536, 2**31, 2**32 - 1, 2**35 - 1]
+_MODELS = [Kind.MODEL, Kind.RANS_MODEL, Kind.DEEP_MODEL, Kind.DEEP_RANS_MODEL]
 #: Sides whose product is near the limit of pixels, or far above it.
 SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16383, 5461), (65535, 65535), (3000, 3)]
 
@@ -233,6 +234,14 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
     def inner(channels: int, bits: int) -> bytes:
         return _tree(rng, (h, w, channels), bits, donors, nesting + 1)
 
+    def model(kind: Kind) -> bytes:
+        payload = rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
+        if kind in (Kind.RANS_MODEL, Kind.DEEP_RANS_MODEL):
+            payload = _lanes(rng) + payload
+        deep = kind in (Kind.DEEP_MODEL, Kind.DEEP_RANS_MODEL)
+        unit = [rng.randrange(max(2, depth - 6))] if deep else []
+        return bytes([kind, rng.choice((0, 0, 1, 2)), *unit]) + payload
+
     kind = rng.choice(list(Kind)) if nesting < rng.choice((1, 2, 9)) else Kind(rng.randrange(3))
     size = -(-h * w * c * depth // 8)
     match kind:
@@ -241,12 +250,10 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
         case Kind.RAW | Kind.CONSTANT:
             return bytes([Kind.CONSTANT]) + rng.randbytes(-(-c * depth // 8))
         case Kind.MODEL | Kind.RANS_MODEL | Kind.DEEP_MODEL | Kind.DEEP_RANS_MODEL:
-            payload = rng.randbytes(4 * rng.randrange(h * w * c % 99 + 1))
-            if kind in (Kind.RANS_MODEL, Kind.DEEP_RANS_MODEL):
-                payload = _lanes(rng) + payload
-            deep = kind in (Kind.DEEP_MODEL, Kind.DEEP_RANS_MODEL)
-            unit = [rng.randrange(max(2, depth - 6))] if deep else []
-            return bytes([kind, rng.choice((0, 0, 1, 2)), *unit]) + payload
+            return model(kind)
+        case Kind.ADAPTED:
+            stage = rng.choice((*blocks.STAGES, *blocks.STAGES, 0, 255))
+            return blocks.adapted(stage, rng.choice((model(rng.choice(_MODELS)), inner(c, depth))))
         case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if h * w > 1 << 16 or rng.random() < 0.3:
                 return bytes([kind]) + rng.choice(donors)[1:]

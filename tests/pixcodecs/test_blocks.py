@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import CODERS
 from pixcodecs.container import blocks
-from pixcodecs.container.blocks import Kind, ModelRequest, Samples
+from pixcodecs.container.blocks import Kind, ModelRequest, Precision, Samples
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import deflate, pack_bits, unpack_bits, varint
 
@@ -17,6 +19,7 @@ from pixzip.codec import webp_png
 from pixzip.codec.search import Choice, Coded, Search
 from pixzip.engine.batching import drive
 from pixzip.engine.executor import Ask
+from pixzip.engine.stages.registry import STAGES, stage_of
 
 #: Model of `identity`, which needs no weights.
 NONE_HERE: Any = None
@@ -142,6 +145,17 @@ BROKEN = {
     "narrowed to nothing": (b"\x07\x00", SHAPE, 8),
     "levels of another length": (b"\x08\x03" + deflate(b"a")[:3] + b"\x01" + raw_bits(6, 1), SHAPE, 8),
     "a rank above the levels": (b"\x08" + varint(len(NONE)) + NONE + b"\x01\x00\x00", SHAPE, 8),
+    "stage of nothing": (b"\x0d", SHAPE, 8),
+    "stage without a block": (b"\x0d\x01", SHAPE, 8),
+    "stage 0": (b"\x0d\x00\x02\x00abcdef", SHAPE, 8),
+    "unknown stage": (b"\x0d\xfe\x02\x00abcdef", SHAPE, 8),
+    "stage of raw samples": (b"\x0d\x01" + raw_bits(6, 8), SHAPE, 8),
+    "stage of a stage": (b"\x0d\x01\x0d\x01\x02\x00abcdef", SHAPE, 8),
+    "stage of a block at a smaller depth": (b"\x0d\x01\x07\x08\x02\x00abcdef", (2, 3, 1), 12),
+    "stage of a model for 16 bits": (b"\x0d\x01\x02\x00abcd", SHAPE, 16),
+    "stage nested too deep": (
+        b"".join(bytes([7, depth]) for depth in range(15, 9, -1)) + b"\x0d\x01\x09\x00\x00abc", SHAPE, 16
+    ),
     "nested for ever": (b"".join(bytes([7, depth]) for depth in range(15, 7, -1)) + raw_bits(6, 8), SHAPE, 16),
 }  # fmt: skip
 
@@ -150,6 +164,27 @@ BROKEN = {
 def test_broken_blocks_are_refused(name: str) -> None:
     with pytest.raises(BitstreamError):
         decode(*BROKEN[name])
+
+
+@pytest.mark.parametrize("coder", CODERS.values(), ids=CODERS)
+@pytest.mark.parametrize("precision", [Precision(), Precision(12, 3)])
+def test_an_adapted_block_is_the_request_of_its_inner_block_with_a_stage(
+    coder: EntropyCoder, precision: Precision
+) -> None:
+    inner = blocks.model(2, b"payload", coder, precision)
+    wrapped = blocks.adapted(1, inner)
+    assert wrapped[:2] == bytes([Kind.ADAPTED, 1])
+    plain, found = (next(blocks.decode(block, (4, 5, 3), precision.depth, {})) for block in (inner, wrapped))
+    assert plain == ModelRequest(2, b"payload", (4, 5, 3), precision, coder)
+    assert found == plain._replace(stage=1)
+
+
+def test_the_numbers_of_stages_are_those_of_the_engine() -> None:
+    assert {stage.number for stage in STAGES.values()} == {0, *blocks.STAGES}
+    for number in blocks.STAGES:
+        assert stage_of(number).number == number
+    with pytest.raises(BitstreamError, match="stage 255 is unknown"):
+        stage_of(255)
 
 
 @pytest.mark.parametrize("kind", ["noise", "few levels", "ramp"])

@@ -41,6 +41,7 @@ class Kind(IntEnum):
     WEBP_BODY = 10
     RANS_MODEL = 11
     DEEP_RANS_MODEL = 12
+    ADAPTED = 13
 
 
 def name_of(number: int) -> str:
@@ -71,6 +72,7 @@ class ModelRequest(NamedTuple):
     shape: Shape
     precision: Precision = Precision()
     coder: EntropyCoder = RANGE
+    stage: int = 0  # number of the stage that adapts the model, one of `STAGES`; 0 for none
 
 
 #: (body, shape, depth) -> samples
@@ -78,7 +80,9 @@ ForeignDecoder = Callable[[bytes, Shape, int], Samples]
 Decoding = Generator[ModelRequest, Samples, Samples]
 
 #: Deepest nesting of blocks, more than any encoder needs.
-_DEEPEST = 6
+DEEPEST = 6
+#: Numbers of the stages that a block can name.
+STAGES = frozenset({1})
 
 
 def dtype(depth: int) -> type[np.uint8] | type[np.uint16]:
@@ -103,6 +107,16 @@ def model(
     if precision.depth == 8:
         return bytes([coder.kind, position]) + payload
     return bytes([coder.high_depth_kind, position, precision.unit]) + payload
+
+
+def adapted(stage: int, inner: bytes) -> bytes:
+    """A model's block that a stage adapts to the image.
+
+    Args:
+        stage: number of the stage, 1 to 255.
+        inner: a block made by `model`.
+    """
+    return bytes([Kind.ADAPTED, stage]) + inner
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
@@ -169,10 +183,12 @@ def decode(
     coder = coder_of_kind(number)
     if not coder and number not in Kind.__members__.values():
         raise BitstreamError(f"block kind {number} is unknown to this version")
-    if nesting > _DEEPEST:
+    if nesting + (number == Kind.ADAPTED) > DEEPEST:
         raise BitstreamError("blocks are nested too deep")
     if coder:
-        return (yield _request(reader, shape, depth, coder, high_depth=number == coder.high_depth_kind))
+        return (yield _request(reader, shape, depth, number, coder))
+    if number == Kind.ADAPTED:
+        return (yield _adapted(reader, shape, depth))
     kind, (h, w, c) = Kind(number), shape
     match kind:
         case Kind.RAW:
@@ -219,13 +235,29 @@ def decode(
             raise BitstreamError(f"block kind {kind.name} is coded by no entropy coder of this version")
 
 
-def _request(reader: Reader, shape: Shape, depth: int, coder: EntropyCoder, *, high_depth: bool) -> ModelRequest:
+def _adapted(reader: Reader, shape: Shape, depth: int) -> ModelRequest:
+    """The request of a model's block that a stage adapts; the reader stands after the kind.
+
+    Raises:
+        BitstreamError: the stage is unknown, or the inner block is no model's.
+    """
+    stage = reader.byte("number of a stage")
+    if stage not in STAGES:
+        raise BitstreamError(f"stage {stage} is unknown to this version")
+    number = reader.byte("kind of a block")
+    coder = coder_of_kind(number)
+    if coder is None:
+        raise BitstreamError(f"stage {stage} adapts a block of kind {number}, which is no model's")
+    return _request(reader, shape, depth, number, coder)._replace(stage=stage)
+
+
+def _request(reader: Reader, shape: Shape, depth: int, kind: int, coder: EntropyCoder) -> ModelRequest:
     """The request of a model's block; the reader stands after the kind.
 
     Raises:
         BitstreamError: no model codes such samples.
     """
-    channels = shape[2]
+    channels, high_depth = shape[2], kind == coder.high_depth_kind
     if channels not in (1, 3) or (depth <= 8 if high_depth else depth != 8):
         codes = "9 to 16 bits" if high_depth else "8 bits"
         raise BitstreamError(f"a model codes 1 or 3 channels of {codes}, block has {channels} of {depth}")

@@ -37,18 +37,18 @@ class Compression:
     """Compresses images to files; with `--rm`, checks the files and removes the originals."""
 
     def __init__(
-        self, ledger: Ledger, model: str, device: str, verify: bool, strip: bool, models_only: bool, coder: str,
-        most: int | None,
+        self, ledger: Ledger, effort: int, model: str | None, device: str, verify: bool, strip: bool,
+        models_only: bool, coder: str, most: int | None,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.options = codec.Options.of(
-            model, codec.coding_device(device), verify=verify, models_only=models_only, coder=CODERS[coder],
-            max_pixels=most,
+            model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
+            coder=CODERS[coder], max_pixels=most,
         )  # fmt: skip
         pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
-        self.own, self.coded, self.lost = model if library.is_own(model) else "", 0, 0
+        self.own, self.coded, self.lost = model if model and library.is_own(model) else "", 0, 0
         self.queue = Queue(self._code, self._write, ledger.fail, pixels)
         self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
 

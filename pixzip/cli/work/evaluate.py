@@ -11,6 +11,7 @@ from pixzip.cli.say import say, show, show_json
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load_image
 from pixzip.cli.work.threads import set_threads
+from pixzip.codec.efforts import PLAIN_EFFORT
 
 
 def evaluate(
@@ -24,7 +25,7 @@ def evaluate(
         PixzipError: there is no such device.
     """
     set_threads(manner.threads)
-    options = codec.Options.of(model, codec.resolve_device(device))
+    options = codec.Options.of(model, codec.resolve_device(device), PLAIN_EFFORT)
     rows: list[dict[str, Any]] = []
 
     def work(pictures: list[Any]) -> list[dict[str, Any]]:

@@ -65,14 +65,17 @@ class _Nothing:
 
 @dataclass(frozen=True)
 class Identity:
-    """The stage that leaves the model's frequencies unchanged."""
+    """A stage that leaves rows of frequencies unchanged: none at all, or one that backends run inside the model.
+
+    Attributes:
+        number: number in a file, permanent; 0 if a file does not name it.
+    """
 
     name: str = "none"
+    number: int = 0
 
     def start(self, batch: Batch) -> Learner:
         return _Nothing()
 
 
 IDENTITY = Identity()
-#: Stages by name.
-STAGES: dict[str, Stage] = {IDENTITY.name: IDENTITY}

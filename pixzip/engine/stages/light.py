@@ -5,4 +5,4 @@ The stage works on mixtures, so every backend of the wavefront models has its ow
 
 from pixzip.engine.stages.base import Identity
 
-LIGHT = Identity("light")
+LIGHT = Identity("light", number=1)

@@ -50,6 +50,8 @@ class FixedWeights(Weights):
     largest_tile: ClassVar[int | None] = 256
     #: Only the range coder codes symbols in this kind of model's order.
     coders: ClassVar[frozenset[str]] = frozenset({"range"})
+    #: No stage adapts this kind of model.
+    adapts: ClassVar[bool] = False
 
     @property
     def channels(self) -> int:

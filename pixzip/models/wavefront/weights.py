@@ -61,6 +61,8 @@ class IntegerWeights(Weights):
     largest_tile: ClassVar[int | None] = None
     #: All entropy coders.
     coders: ClassVar[frozenset[str] | None] = None
+    #: Stages can adapt the model's mixtures to an image.
+    adapts: ClassVar[bool] = True
 
     @property
     def architecture(self) -> str:

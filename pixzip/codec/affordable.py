@@ -17,13 +17,16 @@ from pixzip.codec.search import Coding, Search
 from pixzip.engine import batching
 from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Ask
+from pixzip.engine.stages.base import Stage
 from pixzip.models.base import Model
 
 
-def may_be_heavy(width: int, height: int, sides: tuple[int, int], models: Iterable[Model], file_bytes: int) -> bool:
+def may_be_heavy(
+    width: int, height: int, sides: tuple[int, int], models: Iterable[Model], stage: Stage, file_bytes: int
+) -> bool:  # fmt: skip
     """Whether a file of tiles of these sides may take longer than readers accept; a quick test that most files pass."""
     tiles = -(-width // sides[0]) * -(-height // sides[1])
-    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4) for model in models)
+    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4, stage=stage) for model in models)
     return 2 * tiles * tile > costs.limit_ns(file_bytes)  # 2: colours and alpha
 
 
@@ -43,9 +46,9 @@ def lightened(data: bytes, models: Iterable[Model], options: Options) -> bytes:
         if sum(spent) <= costs.limit_ns(size):
             break
         samples = decoder.recover(opening, known, region=opening.tile(i)).picture.samples
-        light = _without_models(np.ascontiguousarray(samples), header.depth)
-        size += len(light) - len(found[i])
-        found[i], spent[i], changed = light, 0, True
+        block = _without_models(np.ascontiguousarray(samples), header.depth)
+        size += len(block) - len(found[i])
+        found[i], spent[i], changed = block, 0, True
     if not changed:
         return data
     tiles = [Tile(len(block), crc32(block), tile.samples_crc) for block, tile in zip(found, header.tiles, strict=True)]
