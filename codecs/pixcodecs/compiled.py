@@ -8,7 +8,8 @@ from functools import partial, wraps
 from typing import Any
 
 import numpy as np
-from numba import config, extending, njit
+from llvmlite import ir
+from numba import config, extending, njit, types
 from numba.core.compiler_lock import global_compiler_lock
 
 from pixcodecs import forking
@@ -59,3 +60,20 @@ def _interpreted(function: Callable[..., Any]) -> Any:
             return function(*args)
 
     return interpreted
+
+
+def _bit_length(number: Any) -> Any:
+    return np.int64(int(number).bit_length())
+
+
+@intrinsic
+def _digits_of(context: Any, number: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (value,) = arguments
+        return builder.sub(ir.Constant(value.type, 64), builder.ctlz(value, ir.Constant(ir.IntType(1), 0)))
+
+    return types.int64(types.int64), generate
+
+
+#: The number of binary digits of an int64 that is not negative, in kernels.
+bit_length: Any = _bit_length if INTERPRETED else _digits_of

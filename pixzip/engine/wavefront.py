@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders import base as coders
+from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.blocks import Precision
-from pixcodecs.errors import BitstreamError, ModelMismatchError
+from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
 from pixzip.engine.backends.base import Wavefront, common_digits
 from pixzip.engine.backends.numba import coding, loop
@@ -24,6 +25,7 @@ from pixzip.engine.known_answer import adapted_answer_pattern, known_answer_patt
 from pixzip.engine.loop import run
 from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.wavefront.weights import IntegerWeights
@@ -182,7 +184,7 @@ class WavefrontEngine(SteppedEngine):
         Raises:
             ModelMismatchError: this machine does not reproduce the model's answer under the stage.
         """
-        if stage is LIGHT:
+        if stage == LIGHT:
             self._check_adapted()
         return CompiledWavefront(self.model.config, self.operands, sizes, precisions, stage=stage)
 
@@ -229,7 +231,7 @@ class WavefrontEngine(SteppedEngine):
         """
         if jobs:
             common_digits([job.precision for job in jobs])
-        if any(job.stage is LIGHT for job in jobs):
+        if any(job.stage == LIGHT for job in jobs):
             self._check_adapted()
         found: dict[int, Any] = {}
         for chosen in alike(jobs, lambda job: _in_loop(job, mode)):
@@ -243,8 +245,14 @@ class WavefrontEngine(SteppedEngine):
 
 
 def _in_loop(job: Job, mode: int) -> str:
-    """What the compiled loop codes a job with; "" if it does not."""
-    if job.stage not in (IDENTITY, LIGHT):
+    """What the compiled loop codes a job with; "" if it does not.
+
+    Raises:
+        UnsupportedImageError: the job's stage does not take its samples or coder.
+    """
+    if job.stage == FULL and (job.precision.depth > 8 or (mode != loop.MEASURE and job.coder is not RANGE)):
+        raise UnsupportedImageError("the full stage takes 8 bits a sample and the range coder")
+    if job.stage not in (IDENTITY, LIGHT, FULL):
         return ""
     if mode == loop.MEASURE:
         return f"no coder, {job.stage.name}"

@@ -82,7 +82,7 @@ Decoding = Generator[ModelRequest, Samples, Samples]
 #: Deepest nesting of blocks, more than any encoder needs.
 DEEPEST = 6
 #: Numbers of the stages that a block can name.
-STAGES = frozenset({1})
+STAGES = frozenset({1, 2})
 
 
 def dtype(depth: int) -> type[np.uint8] | type[np.uint16]:

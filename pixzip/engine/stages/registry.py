@@ -7,10 +7,11 @@ time in `codec.costs`; `codec.efforts` says at which efforts it is used.
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.stages.base import IDENTITY, Identity
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 
 #: Stages by name.
-STAGES: dict[str, Identity] = {stage.name: stage for stage in (IDENTITY, LIGHT)}
+STAGES: dict[str, Identity] = {stage.name: stage for stage in (IDENTITY, LIGHT, FULL)}
 _BY_NUMBER = {stage.number: stage for stage in STAGES.values()}
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.models.sizes import checked, parse_json, said
-from pixzip.models.wavefront import tables
+from pixzip.models.wavefront import mixing, tables
 from pixzip.models.wavefront.config import OPTIONAL, Config
 from pixzip.models.wavefront.least_squares import PRIOR, count_sums, count_taps
 from pixzip.models.wavefront.taps import MASK_A
@@ -33,6 +33,10 @@ OUTPUT_SHIFTS = {
     "scales": STREAM_FRACTION + 2,
     "factors": STREAM_FRACTION - 1,
 }
+
+
+#: Tensors of the full stage, all or none.
+MIXING_TENSORS = ("mix.squash", "mix.weights", "repeat.weights")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,15 @@ class IntegerWeights(Weights):
     def priors(self) -> tuple[NDArray[np.int32], ...]:
         """For each channel the sums above the first row, see `least_squares.count_sums`."""
         return tuple(self.tensors.get(f"prior.{c}", default_prior(c, self.channels)) for c in range(self.channels))
+
+    @property
+    def mixing(self) -> tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]:
+        """The logistic function, and the weights of decisions and of repetitions, before the first step."""
+        given: list[NDArray[Any]] = [
+            mixing.squash_table(), mixing.initial_weights(self.channels), mixing.initial_repeat_weights(),
+        ]  # fmt: skip
+        given = [self.tensors.get(name, initial) for name, initial in zip(MIXING_TENSORS, given, strict=True)]
+        return given[0], given[1], given[2]
 
     @property
     def head(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Equations(NamedTuple):
         all_taps, all_samples, all_sums: their numbers in all channels.
         columns, sums_at, samples_at, coefficients_at: (N,) int64 floats of a plane, and where an image's planes begin.
         errors: (P, C) float32 samples minus means, in grey levels; 0 outside images.
-        means: (M, C) int64 means of the step's mixtures, in 1/16 sample.
+        means, deviations: (M, C) int64 means of the step's mixtures, in 1/16 sample, and float32 deviations.
         scratch: (T, S, LANES) float32 for each thread.
     """
 
@@ -73,6 +73,7 @@ class Equations(NamedTuple):
     coefficients_at: Int64
     errors: Floats
     means: Int64
+    deviations: Floats
     scratch: Floats
 
 
@@ -120,6 +121,7 @@ def equations(
         np.cumsum(taps) - taps, np.cumsum(taps + 2) - taps - 2, np.cumsum(counts) - counts, all_taps, all_samples,
         all_sums, columns, sums_at, samples_at, coefficients_at,
         np.zeros((schedule.buffer_pixels if on else 0, channels), np.float32), np.zeros((most, channels), np.int64),
+        np.zeros((most, channels), np.float32),
         _aligned(threads * (LS.count_sums(largest) + largest + LS.PERIOD) * LANES).reshape(threads, -1, LANES),
     )  # fmt: skip
 
@@ -219,6 +221,7 @@ def move(channel, t, first, stop, places, p, m, e, pixels):
             scale = _SPREAD / np.float32(m.slopes[i, k])
             variance += np.float32(m.weights[i, k]) * (scale * scale + distance * distance)
         deviation = np.sqrt(variance * _SHARE)
+        e.deviations[i, channel] = deviation
         columns = e.columns[image]
         which, column = y % _PERIOD, _LANES + y // _PERIOD
         slot = (x + y) % _PERIOD

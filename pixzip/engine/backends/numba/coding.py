@@ -13,12 +13,17 @@ from pixcodecs.compiled import INTERPRETED
 from pixcodecs.errors import BitstreamError
 
 from pixzip.engine.backends.numba import digits, loop
+from pixzip.engine.backends.numba.decisions import mixer
+from pixzip.engine.backends.numba.full import full
 from pixzip.engine.backends.numba.operands import Operands
 from pixzip.engine.backends.numba.pace import Pace
+from pixzip.engine.backends.numba.repeats import repeats
 from pixzip.engine.backends.numba.wavefront import CompiledWavefront
 from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.stages.full import FULL
+from pixzip.models.wavefront import mixing
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.taps import SLOPE
 
@@ -27,6 +32,8 @@ CODERS = {RANGE.name: (RANGE, digits.RANGE), RANS.name: (RANS, digits.RANS)}
 #: Pixels between two moments at which Python may report progress, be interrupted or change the number of threads.
 SEGMENT_PIXELS = 1 << 13
 _ROUND_PIXELS = 32768
+#: Most words of a pixel in the full stage: 20 decisions of up to 16 bits a sample, and those of candidates.
+MOST_WORDS = 3 * 10 + 7
 #: Rows of a step up to which images are coded in the same steps.
 _ROWS_TOGETHER = 64
 
@@ -70,6 +77,10 @@ class Part:
             rows=np.zeros((pixels.sum() * c * w.digits if mode == loop.ROWS else 0, 16), np.int32),
             status=np.zeros(1, np.int64),
         )  # fmt: skip
+        if jobs[0].stage == FULL:
+            squash, decisions, repeated = operands.mixing
+            self.decisions = mixer(mixing.tables(squash), decisions, m, config.n_mix, w.buffer_pixels)
+            self.repeats = repeats(repeated, m, w.buffer_pixels)
         self._t, self._before = 0, w.schedule.pixels_before()
 
     def _streams(self, channels: int) -> digits.Streams:
@@ -87,7 +98,8 @@ class Part:
             parts = [range_numba.parse(job.coded) for job in self.jobs]
             sizes, words = np.array([len(part) for part in parts]), np.concatenate(parts)
         elif self.mode == loop.ENCODE and self.coder == digits.RANGE:
-            sizes = np.array([job.shape(channels).subpixels * job.precision.digits + 2 for job in self.jobs])
+            each = MOST_WORDS if self.jobs[0].stage == FULL else channels * self.jobs[0].precision.digits
+            sizes = np.array([job.pixels * each + 2 for job in self.jobs])
             words = np.empty(sizes.sum(), np.uint32)
             states = range_numba.new_states(n)
         end = np.cumsum(sizes)
@@ -121,7 +133,10 @@ class Part:
                 part, parts, counter, span, w.places, w.operands.trunk, w.operands.heads, w.rings, w.step_pixels,
                 w.scratch, w.mixtures, w.equations, self.streams, self.work,
             )  # fmt: skip
-            if self.mode == loop.DECODE:
+            if self.jobs[0].stage == FULL:
+                *others, streams, work = common
+                full(*others, self.decisions, self.repeats, streams, work, self.mode)
+            elif self.mode == loop.DECODE:
                 loop.decode(*common)
             else:
                 loop.encode(*common, self.mode)
@@ -186,7 +201,8 @@ def coded(
         BitstreamError: a payload is damaged.
     """
     available = 1 if INTERPRETED else threads.get_threads()
-    waiting = groups([job.size for job in jobs], available)
+    alone = jobs[0].stage == FULL
+    waiting = [[i] for i in range(len(jobs))] if alone else groups([job.size for job in jobs], available)
     together = len(waiting) % available
     if together > available // 2:
         together = 0

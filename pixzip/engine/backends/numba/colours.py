@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.coders.base import TOTAL
-from pixcodecs.compiled import compiled, inlined
+from pixcodecs.compiled import bit_length, compiled, inlined
 
 from pixzip.engine.backends.numba.mixture import below
 from pixzip.engine.backends.numba.places import in_flight
@@ -71,11 +71,9 @@ def colours(sizes: Sequence[tuple[int, int]], most: int, *, remembered: bool) ->
 
 
 @inlined
-def _odds(frequency):
+def half_octave(frequency):
     """The half octave of a frequency: twice floor(log2 f), and 1 more from 1.5 times that power of two on."""
-    bits = np.int64(0)
-    while frequency >> (bits + 1):
-        bits += 1
+    bits = bit_length(frequency) - 1
     return 2 * bits + ((frequency >> max(bits - 1, np.int64(0))) & 1 if bits else 0)
 
 
@@ -114,7 +112,7 @@ def _weigh(c, i, row):
     """Compute the factors of pixel i from `c.below`."""
     seen = c.below[i, c.number[i]]
     others = _TOTAL - seen
-    kind = max(0, min(_CLASSES - 1, _odds(seen) - _odds(others) + _CLASSES // 2))
+    kind = max(0, min(_CLASSES - 1, half_octave(seen) - half_octave(others) + _CLASSES // 2))
     share = ((c.hits[row, kind] << 16) + seen * _PRIOR // 16) // (c.uses[row, kind] + _PRIOR)
     share = max(_LEAST, min((1 << 16) - _LEAST, share))
     c.kind[i] = kind

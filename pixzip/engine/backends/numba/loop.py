@@ -142,7 +142,7 @@ def _write(t, places, s, work):
 
 
 @pasted
-def _begin(part, parts, t, places, network, rings, p, scratch, m, e, pixels):
+def begin(part, parts, t, places, network, rings, p, scratch, m, e, pixels):
     """Run the trunk for this thread's pixels of step t, and solve its share of the equations.
 
     Returns:
@@ -187,7 +187,7 @@ def encode(part, parts, counter, steps, places, network, heads, rings, p, scratc
     meetings, first_row, adapts = 0, np.int64(0), e.errors.shape[0] > 0
     remembers = m.colours.bitmap.shape[0] > 0
     for t in range(steps[0], steps[1]):
-        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
+        count, i, j, own, mine = begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
         if not count:
             continue
         if adapts:
@@ -217,7 +217,7 @@ def decode(part, parts, counter, steps, places, network, heads, rings, p, scratc
     meetings, at, adapts = 0, counter.ctypes.data, e.errors.shape[0] > 0
     remembers = m.colours.bitmap.shape[0] > 0
     for t in range(steps[0], steps[1]):
-        count, i, j, own, mine = _begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
+        count, i, j, own, mine = begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
         if not count:
             continue
         if adapts:

@@ -19,6 +19,7 @@ class Operands(NamedTuple):
     Attributes:
         width, head_width, outputs, features: numbers of columns of the buffers.
         priors: the sums of each channel's least squares above the first row.
+        mixing: see `IntegerWeights.mixing`.
     """
 
     trunk: Trunk
@@ -30,6 +31,7 @@ class Operands(NamedTuple):
     outputs: int
     features: int
     priors: tuple[NDArray[np.int32], ...]
+    mixing: tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]
 
 
 def whole(n: int) -> int:
@@ -71,7 +73,7 @@ def operands(weights: IntegerWeights) -> Operands:
     )
     return Operands(
         trunk, heads, c, blocks, width, head_width, outputs, 2 * trunk.input.weight.shape[2],
-        weights.priors,
+        weights.priors, weights.mixing,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from pixzip.engine.backends.numba.trunk import Scratch
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import RING, Step
 from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.taps import MASK_A, MASK_B
@@ -59,9 +60,9 @@ class CompiledWavefront(Wavefront):
             units=np.zeros(m, np.int32), tops=np.full(m, 255, np.int32), centre=np.zeros((m, c), np.int32),
             known=np.zeros((m, c), np.int32), fine=np.zeros((m, c), np.int32),
             inputs=np.zeros((m, operands.head_width), np.int16), outputs=np.zeros((m, operands.outputs), np.int32),
-            colours=colours(sizes, m, remembered=stage == LIGHT and c == 3 and not self.high_depth),
+            colours=colours(sizes, m, remembered=stage in (LIGHT, FULL) and c == 3 and not self.high_depth),
         )  # fmt: skip
-        self.equations = equations(s, c, operands.priors if stage == LIGHT else None, threads, m)
+        self.equations = equations(s, c, operands.priors if stage in (LIGHT, FULL) else None, threads, m)
         self._freqs = np.zeros((m, BINS), np.float32)
 
     def __iter__(self) -> Iterator[Step]:
