@@ -19,6 +19,7 @@ from pixzip.codec.webp_png import DECODERS
 from pixzip.engine.executor import Payload
 from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.models.base import Model
 
@@ -34,7 +35,7 @@ _LEVELS, _TIMED = 256, "wavefront-"
 #: Processor time of a pixel, of a channel of a pixel, and of a multiplication.
 _PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 20
 #: The same of a channel of a pixel, of the stages that adapt a model.
-_STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300}
+_STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 2100}
 #: Processor time of a step, and of each digit of each channel of a step.
 _STEP_NS, _DIGIT_NS = 40_000, 20_000
 #: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.

@@ -1,16 +1,16 @@
-"""Efforts, 1 to 9, as in other codecs: which model codes, whether a stage adapts it to the image, and what is tried.
+"""Efforts, 1 to 9, as in other codecs: which model codes, which stage adapts it to the image, and what is tried.
 
-| effort | model | stage | search |
-|---|---|---|---|
-| 1 | fast | none | usual |
-| 2 | fast | light | usual |
-| 3 | fast | the strongest | usual |
-| 4 | base | none | usual |
-| 5 | base | light | usual: the default |
-| 6 | base | light | more |
-| 7 | base | the strongest | more |
-| 8 | base | the strongest | most |
-| 9 | all of these in turn, and the smallest file | | |
+| effort | model | stage of photographs | of drawings | search |
+|---|---|---|---|---|
+| 1 | fast | none | none | usual |
+| 2 | fast | light | light | usual |
+| 3 | fast | full | full | usual |
+| 4 | base | light | full | less |
+| 5 | base | light | full | usual: the default |
+| 6 | base | light | full | more |
+| 7 | base | full | full | usual |
+| 8 | base | full | full | most |
+| 9 | all of these in turn, and the smallest file | | | |
 
 Where a user names a model, that one codes, and the effort chooses the stage and the search only.  More effort takes
 longer to encode; decoding takes longer with `base` than with `fast`, and with a stage than without.
@@ -19,13 +19,16 @@ longer to encode; decoding takes longer with `base` than with `fast`, and with a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
+
+from pixcodecs.coders.base import EntropyCoder
+from pixcodecs.coders.registry import RANGE
 
 from pixzip.engine.stages.base import IDENTITY, Identity
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.models.base import Model
 
-#: The stage that makes the smallest files.
-STRONGEST = LIGHT
 #: Tiles of fewer pixels are coded with and without the stage, which has little to learn from them.
 SMALL_PIXELS = 4096
 
@@ -33,14 +36,24 @@ SMALL_PIXELS = 4096
 class Thoroughness(IntEnum):
     """How much is tried.
 
-    `USUAL` tries what is likely to be smallest.  `MORE` also tries the models for drawings on photographs, and WebP
-    by all efforts on drawings.  `MOST` also tries WebP by all efforts on photographs, ranks of levels with every model,
-    and models without their stage.
+    `USUAL` tries what is likely to be smallest, and `LESS` the same, without WebP on photographs.  `MORE` also tries
+    the models for drawings on photographs, and WebP by all efforts on drawings.  `MOST` also tries WebP by all efforts
+    on photographs, ranks of levels with every model, and models without their stage.
     """
 
-    USUAL = 0
-    MORE = 1
-    MOST = 2
+    LESS = 0
+    USUAL = 1
+    MORE = 2
+    MOST = 3
+
+
+class Tile(NamedTuple):
+    """What the choice of a stage depends on."""
+
+    pixels: int
+    depth: int
+    photographic: bool
+    coder: EntropyCoder
 
 
 @dataclass(frozen=True)
@@ -49,38 +62,43 @@ class Effort:
 
     Attributes:
         model: name of the model, where the user names none.
-        stage: adapts models to the image.
+        stage, drawings: the stages that adapt models to photographs, and to drawings and small pictures.
         thoroughness: how much is tried.
     """
 
     model: str = "base"
     stage: Identity = IDENTITY
+    drawings: Identity = IDENTITY
     thoroughness: Thoroughness = Thoroughness.USUAL
 
-    def stages(self, model: Model, pixels: int) -> Sequence[Identity]:
+    def stages(self, model: Model, tile: Tile) -> Sequence[Identity]:
         """The stages to try on a tile, of which the smallest block counts; none comes first: it is decoded faster."""
-        if self.stage is IDENTITY or not model.adapts:
+        stage = self.stage if tile.photographic else self.drawings
+        if stage == IDENTITY or not model.adapts:
             return [IDENTITY]
-        both = self.thoroughness >= Thoroughness.MOST or pixels < SMALL_PIXELS
-        return [IDENTITY, self.stage] if both else [self.stage]
+        if stage == FULL and (tile.depth > 8 or tile.coder is not RANGE):
+            stage = LIGHT
+        unsure = tile.pixels < SMALL_PIXELS or (stage == LIGHT and not tile.photographic)  # it is made for photographs
+        return [IDENTITY, stage] if unsure or self.thoroughness >= Thoroughness.MOST else [stage]
 
 
+#: No stage, for measuring models.
+PLAIN = Effort()
 #: What is tried at each effort.
 EFFORTS = {
     1: Effort("fast"),
-    2: Effort("fast", LIGHT),
-    3: Effort("fast", STRONGEST),
-    4: Effort("base"),
-    5: Effort("base", LIGHT),
-    6: Effort("base", LIGHT, Thoroughness.MORE),
-    7: Effort("base", STRONGEST, Thoroughness.MORE),
-    8: Effort("base", STRONGEST, Thoroughness.MOST),
-    9: Effort("base", STRONGEST, Thoroughness.MOST),
+    2: Effort("fast", LIGHT, LIGHT),
+    3: Effort("fast", FULL, FULL),
+    4: Effort("base", LIGHT, FULL, Thoroughness.LESS),
+    5: Effort("base", LIGHT, FULL),
+    6: Effort("base", LIGHT, FULL, Thoroughness.MORE),
+    7: Effort("base", FULL, FULL),
+    8: Effort("base", FULL, FULL, Thoroughness.MOST),
+    9: Effort("base", FULL, FULL, Thoroughness.MOST),
 }
 DEFAULT_EFFORT = 5
-#: No stage, for measuring models.
-PLAIN_EFFORT = 4
-PLAIN = EFFORTS[PLAIN_EFFORT]
+#: An effort without a stage, where a model is named.
+PLAIN_EFFORT = 1
 MOST_EFFORT = max(EFFORTS)
 
 

@@ -192,8 +192,11 @@ class Tiling:
         """Whether a file of this size may need `within_limits`."""
         if self._options.max_pixels is None or self._options.models_only:
             return False
-        sides, stage = (self.frame.width, self.frame.height), self._options.effort.stage
-        return affordable.may_be_heavy(*sides, self.sides, self._models, stage, file_bytes)
+        sides, effort = (self.frame.width, self.frame.height), self._options.effort
+        return any(
+            affordable.may_be_heavy(*sides, self.sides, self._models, stage, file_bytes)
+            for stage in (effort.stage, effort.drawings)
+        )
 
 
 class _Plan:

@@ -8,9 +8,11 @@ from pixcodecs.container import image as container
 from pixcodecs.container.image import Layout
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.codec.efforts import Tile
 from pixzip.codec.encoder import Image, as_picture, compress, largest_tile
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
+from pixzip.codec.search import photographic
 from pixzip.codec.tiles import Window, tile_sides
 from pixzip.engine.base import Progress
 from pixzip.engine.executor import Ask
@@ -68,7 +70,11 @@ def evaluate(
         sides = tile_sides(picture.width, picture.height, largest_tile([model]))
         windows = container.windows(picture.width, picture.height, *sides)
         tiles = [picture.samples[Window(*w).slices] for w in windows]
-        asks = [[Ask(tile, model, stage=s) for s in options.effort.stages(model, tile[..., 0].size)] for tile in tiles]
+        kinds = [Tile(tile[..., 0].size, 8, photographic(tile), options.coder) for tile in tiles]
+        asks = [
+            [Ask(tile, model, stage=stage) for stage in options.effort.stages(model, kind)]
+            for tile, kind in zip(tiles, kinds, strict=True)
+        ]
         maps = iter(options.executor.nll_maps([ask for of in asks for ask in of], share.part(picture.pixels)))
         bits = sum(min(float(next(maps).sum()) for _ in of) for of in asks)
         found = Evaluation(

@@ -75,7 +75,7 @@ class Options:
             own = partial(library.resolve, name), library.with_model(name), library.drawings_beside(name)
             return cls(*own, **{"executor": Local(device), **choices, "effort": tried})
 
-        found = {(model or e.model, e.stage, e.thoroughness): e for e in reversed(efforts.attempts(effort))}
+        found = {(model or e.model, e.stage, e.drawings, e.thoroughness): e for e in reversed(efforts.attempts(effort))}
         *others, first = map(at, found.values())
         return replace(first, alternatives=tuple(others))
 

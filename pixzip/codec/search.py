@@ -17,7 +17,7 @@ from pixcodecs.container import blocks
 from pixcodecs.container.blocks import Kind, Precision, Samples
 
 from pixzip.codec import webp_png, webp_search
-from pixzip.codec.efforts import PLAIN, Effort, Thoroughness
+from pixzip.codec.efforts import PLAIN, Effort, Thoroughness, Tile
 from pixzip.engine.executor import Ask
 from pixzip.models.base import Model
 
@@ -138,7 +138,7 @@ class Search:
         else:
             if self._of(samples, depth):
                 candidates.append((yield from self._high_depth_model(samples, depth)))
-            if not self.models_only and not _photographic(samples):
+            if not self.models_only and not photographic(samples):
                 candidates.append((yield from self._split(samples, depth)))
         return _smallest(candidates)
 
@@ -180,8 +180,8 @@ class Search:
     def _eight_bit(self, samples: Samples, depth: int, webp: bool) -> Coding:
         candidates = [Coded(blocks.raw(samples, depth))]
         models = self._of(samples, depth) if depth == 8 else ()
-        photographic = _photographic(samples)
-        tried = models[:1] if photographic and self.effort.thoroughness < Thoroughness.MORE else models
+        is_photograph = photographic(samples)
+        tried = models[:1] if is_photograph and self.effort.thoroughness < Thoroughness.MORE else models
         coded = []
         for model in tried:
             coded.append((yield from self._model(samples, model)))
@@ -207,7 +207,8 @@ class Search:
 
     def _model(self, samples: Samples, choice: Choice, precision: Precision = Precision()) -> Coding:  # noqa: B008
         found = []
-        for stage in self.effort.stages(choice.model, samples[..., 0].size):
+        tile = Tile(samples[..., 0].size, precision.depth, photographic(samples), self.coder)
+        for stage in self.effort.stages(choice.model, tile):
             payload = yield Ask(samples, choice.model, precision, self.coder, stage)
             block = blocks.model(choice.position, payload, self.coder, precision)
             found.append(blocks.adapted(stage.number, block) if stage.number else block)
@@ -217,11 +218,13 @@ class Search:
         """A WebP block, unless the best block is already far smaller."""
         if not webp_png.webp_fits(samples):
             return []
-        photographic = _photographic(samples)
-        if self.effort.thoroughness >= (Thoroughness.MOST if photographic else Thoroughness.MORE):
+        is_photograph = photographic(samples)
+        if self.effort.thoroughness >= (Thoroughness.MOST if is_photograph else Thoroughness.MORE):
             found = webp_search.of_everything(samples)
+        elif is_photograph and self.effort.thoroughness < Thoroughness.USUAL:
+            return []
         else:
-            found = (webp_search.of_photograph if photographic else webp_search.of_drawing)(samples, best)
+            found = (webp_search.of_photograph if is_photograph else webp_search.of_drawing)(samples, best)
         return [Coded(min(found, key=len))] if found else []
 
 
@@ -237,7 +240,7 @@ def _med_residuals(samples: Samples) -> NDArray[np.int64]:
     return x[1:, 1:] - med if med.size else np.zeros((1, 1, 1), np.int64)
 
 
-def _photographic(samples: Samples) -> bool:
+def photographic(samples: Samples) -> bool:
     """Whether samples look like a photograph: many colours or, in grey, many different neighbourhoods."""
     h, w, c = samples.shape
     if h * w < 1 << 14:

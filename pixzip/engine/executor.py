@@ -19,6 +19,7 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.device import engine, engine_class
 from pixzip.engine.order import from_coding_order, to_coding_order
 from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.full import FULL
 from pixzip.models.base import Model
 from pixzip.models.wavefront.taps import SLOPE
 
@@ -60,7 +61,9 @@ class Payload(NamedTuple):
             BitstreamError: too short for the shape, whatever the model, the model is for other channels, or there is
                 a stage, which does not adapt this kind of model.
         """
-        bits = MIN_SUBPIXEL_BITS if self.stage is IDENTITY else self.precision.digits * MIN_DIGIT_BITS
+        bits = MIN_SUBPIXEL_BITS if self.stage == IDENTITY else self.precision.digits * MIN_DIGIT_BITS
+        if self.stage == FULL:
+            bits = MIN_DIGIT_BITS / self.shape[2]  # a decision can be a whole pixel's
         least = math.prod(self.shape) * bits - 64
         if 8 * len(self.payload) < least:
             found, size = len(self.payload), f"{self.shape[1]}x{self.shape[0]}"
@@ -68,7 +71,7 @@ class Payload(NamedTuple):
         if self.shape[2] != self.model.channels:
             found_channels = f"{self.shape[2]} channels, its model {self.model.channels}"
             raise BitstreamError(f"file has {found_channels}: one is wrong")
-        if self.stage is not IDENTITY and not self.model.adapts:
+        if self.stage != IDENTITY and not self.model.adapts:
             raise BitstreamError(f"stage {self.stage.name} does not adapt models of {self.model.architecture}")
 
 

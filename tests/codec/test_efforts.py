@@ -26,6 +26,7 @@ from pixzip.engine.base import Job
 from pixzip.engine.executor import Ask, Local
 from pixzip.engine.family import with_known_answer
 from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.io import arguments
@@ -36,7 +37,6 @@ from tests.helpers.support import noise, scene, tiny_weights
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "photo.webp"
 #: Of an image of few colours, the stage gains more than the larger model, and effort 4 has none.
-WITHOUT_STAGE = 4
 
 
 def _crop() -> np.ndarray:
@@ -83,8 +83,8 @@ def file_of(name: str, effort: int) -> bytes:
 def test_no_file_is_more_than_a_hundredth_larger_than_at_a_lower_effort(name: str) -> None:
     sizes = {effort: len(file_of(name, effort)) for effort in EFFORTS}
     for effort, size in sizes.items():
-        lower = [sizes[e] for e in range(1, effort) if effort != WITHOUT_STAGE or EFFORTS[e].stage is IDENTITY]
-        assert size <= 1.01 * min(lower, default=size) + 8, sizes
+        lower = min((sizes[e] for e in range(1, effort)), default=size)
+        assert size <= 1.01 * lower + 8, sizes
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -115,7 +115,7 @@ def test_the_model_and_the_stage_are_those_of_the_table() -> None:
         assert [model["name"] for model in found["models"]] == [own.model]
         stages = [] if own.stage is IDENTITY else [own.stage.name]
         assert found["stages"] == stages
-        assert found["blocks"] == {"MODEL (light)" if stages else "MODEL": 1}
+        assert found["blocks"] == {f"MODEL ({own.stage.name})" if stages else "MODEL": 1}
     (deep,) = codec.compress([PICTURES["16 bits"]], Options.of(effort=2, models_only=True))
     assert describe.facts(deep)["blocks"] == {"DEEP_MODEL (light)": 1}
     assert facts("RGBA", 2)["blocks"] == {"ALPHA": 1}
@@ -129,7 +129,7 @@ def test_a_named_model_codes_at_every_effort() -> None:
         fast = library.resolve("fast", 3)
         assert {own.model_for(3).model_id for own in (options, *options.alternatives)} == {fast.model_id}
         assert options.effort == EFFORTS[effort]
-    assert len(options.alternatives) == 3  # what does not differ by the model alone
+    assert len(options.alternatives) == 6  # what does not differ by the model alone
 
 
 def test_the_default_is_the_default() -> None:
@@ -161,7 +161,7 @@ def test_units_are_tried_without_the_stage_and_drawings_coded_with_it() -> None:
     asks.clear()
     codec.compress([PICTURES["few colours"]], Options.of("fast", executor=Recording()))
     graphics = library.resolve("graphics", 3).model_id
-    assert LIGHT in {ask.stage for ask in asks if ask.model.model_id == graphics}
+    assert FULL in {ask.stage for ask in asks if ask.model.model_id == graphics}
 
 
 def test_what_a_stage_adapts_is_placed_on_the_cpu() -> None:
