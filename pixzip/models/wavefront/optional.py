@@ -1,0 +1,68 @@
+"""Groups of tensors that a weights file of a wavefront model may have or not: all of a group or none.
+
+A further group is a further entry of `GROUPS`.  Such tensors are part of the digest, so a model with them is another
+model.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pixcodecs.errors import ModelMismatchError
+
+from pixzip.models.wavefront.config import Config
+from pixzip.models.wavefront.least_squares import PRIOR_LIMIT, RIDGE, count_sums, count_taps
+
+Tensors = Mapping[str, NDArray[Any]]
+#: Name -> (dtype, shape).
+Expected = dict[str, tuple[str, tuple[int, ...]]]
+
+
+class Group(NamedTuple):
+    """One group.
+
+    Attributes:
+        expected: its tensors in a model of some sizes.
+        check: raises `ModelMismatchError` if their values, in tensors of these dtypes and shapes, cannot be computed
+            with.
+    """
+
+    expected: Callable[[Config], Expected]
+    check: Callable[[Config, Tensors], None]
+
+
+def _priors(config: Config) -> Expected:
+    counts = [count_sums(count_taps(c, config.channels)) for c in range(config.channels)]
+    return {f"prior.{c}": ("int32", (count,)) for c, count in enumerate(counts)}
+
+
+def _check_priors(config: Config, tensors: Tensors) -> None:
+    """Refuse sums that are not, but for their rounding, those of squares: an elimination of others can overflow.
+
+    With half of the ridge on its diagonal a matrix must have no negative eigenvalue.  So in exact arithmetic no pivot
+    of a system lies below the least one, whatever an image adds.
+
+    Raises:
+        ModelMismatchError: a sum is too large, or a matrix has a negative eigenvalue.
+    """
+    for c in range(config.channels):
+        name, taps = f"prior.{c}", count_taps(c, config.channels)
+        sums = tensors[name].astype(np.int64)
+        if np.abs(sums).max() > PRIOR_LIMIT:
+            raise ModelMismatchError(f"{name} leaves -{PRIOR_LIMIT}..{PRIOR_LIMIT}")
+        lower = np.zeros((taps, taps))
+        lower[np.tril_indices(taps)] = sums[: taps * (taps + 1) // 2]
+        least = np.linalg.eigvalsh(lower).min()  # of the symmetric matrix with this lower triangle
+        if not least >= -RIDGE / 2:
+            raise ModelMismatchError(f"{name} has an eigenvalue of {least:.6g}, expected {-RIDGE / 2:g} or more")
+
+
+#: The groups by name.
+GROUPS: dict[str, Group] = {"prior": Group(_priors, _check_priors)}
+
+
+def present(config: Config, tensors: Tensors) -> dict[str, Expected]:
+    """The tensors of each group of which there is at least one: name of the group -> its tensors."""
+    groups = {name: group.expected(config) for name, group in GROUPS.items()}
+    return {name: expected for name, expected in groups.items() if expected.keys() & tensors.keys()}
