@@ -98,7 +98,10 @@ def warmed(model: IntegerWeights, means: Means, rows: float, diagonal: float) ->
         i = np.arange(1, taps + 1)
         sums = rows * mean
         sums[i * (i + 1) // 2 - 1] += diagonal
-        priors[f"prior.{c}"] = np.rint(sums).clip(-PRIOR_LIMIT, PRIOR_LIMIT).astype(np.int32)
+        sums *= min(
+            1.0, PRIOR_LIMIT / np.abs(sums).max()
+        )  # a scaled matrix stays one of squares, a clipped one does not
+        priors[f"prior.{c}"] = np.rint(sums).astype(np.int32)
     made = replace(model, tensors=model.tensors | priors, known_answer="", adapted_answer="")
     check(made)
     return made
