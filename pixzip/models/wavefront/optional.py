@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.models.wavefront.config import Config
-from pixzip.models.wavefront.least_squares import PRIOR_LIMIT, RIDGE, count_sums, count_taps
+from pixzip.models.wavefront.least_squares import PRIOR_LIMIT, PRIOR_SHARE, RIDGE, count_sums, count_taps
 
 Tensors = Mapping[str, NDArray[Any]]
 #: Name -> (dtype, shape).
@@ -40,11 +40,11 @@ def _priors(config: Config) -> Expected:
 def _check_priors(config: Config, tensors: Tensors) -> None:
     """Refuse sums that are not, but for their rounding, those of squares: an elimination of others can overflow.
 
-    With half of the ridge on its diagonal a matrix must have no negative eigenvalue.  So in exact arithmetic no pivot
-    of a system lies below the least one, whatever an image adds.
+    With half of the ridge on its diagonal a matrix must have no eigenvalue below a share of its largest entry.  So no
+    pivot of a system lies below the least one, whatever an image adds, and a large prior is well conditioned.
 
     Raises:
-        ModelMismatchError: a sum is too large, or a matrix has a negative eigenvalue.
+        ModelMismatchError: a sum is too large, or an eigenvalue too small.
     """
     for c in range(config.channels):
         name, taps = f"prior.{c}", count_taps(c, config.channels)
@@ -54,8 +54,9 @@ def _check_priors(config: Config, tensors: Tensors) -> None:
         lower = np.zeros((taps, taps))
         lower[np.tril_indices(taps)] = sums[: taps * (taps + 1) // 2]
         least = np.linalg.eigvalsh(lower).min()  # of the symmetric matrix with this lower triangle
-        if not least >= -RIDGE / 2:
-            raise ModelMismatchError(f"{name} has an eigenvalue of {least:.6g}, expected {-RIDGE / 2:g} or more")
+        lowest = PRIOR_SHARE * float(np.abs(lower).max()) - RIDGE / 2
+        if not least >= lowest:
+            raise ModelMismatchError(f"{name} has an eigenvalue of {least:.6g}, expected {lowest:.6g} or more")
 
 
 #: The groups by name.
