@@ -57,11 +57,11 @@ def sheet(sprites: list[Plane], rng: np.random.Generator) -> Plane:
     return out
 
 
-def sheets(data: Path, channels: int) -> Iterator[tuple[str, Plane]]:
-    """Yield (name, (H, W, C)) of the training half."""
+def sheets(data: Path, channels: int, *, trained: bool = True) -> Iterator[tuple[str, Plane]]:
+    """Yield (name, (H, W, C)) of the training half, or of the other one."""
     small: dict[str, list[Plane]] = {}
     for source in members(data, hidden=True):
-        if not trained_on(source.name):
+        if trained_on(source.name) != trained:
             continue
         with Image.open(io.BytesIO(source.read())) as image:
             found = planes(image, channels)

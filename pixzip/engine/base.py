@@ -136,7 +136,11 @@ class Engine(ABC):
 
     @abstractmethod
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
-        """Append 8-bit images to a stream, in an order that depends only on their sizes, without stages."""
+        """Append 8-bit images to a stream, in an order that depends only on their sizes.
+
+        Raises:
+            ValueError: a job has a stage: `decode_from` knows of none.
+        """
 
     @abstractmethod
     def decode_from(
@@ -147,3 +151,13 @@ class Engine(ABC):
         Raises:
             BitstreamError: the stream is damaged or has ended.
         """
+
+
+def check_streamed(jobs: Sequence[Job]) -> None:
+    """
+    Raises:
+        ValueError: a job has a stage, which streams do not have.
+    """
+    for job in jobs:
+        if job.stage != IDENTITY:
+            raise ValueError(f"job has the stage {job.stage.name}, expected none in a stream")

@@ -12,7 +12,7 @@ from pixcodecs.coders import base as coders
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
-from pixzip.engine.base import Engine, Job, Progress
+from pixzip.engine.base import Engine, Job, Progress, check_streamed
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.family_batches import FrontBatch, Network, WholeBatch
@@ -131,6 +131,7 @@ class FamilyEngine(Engine):
 
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
         """Encode images of one size side by side."""
+        check_streamed(jobs)
         images = self._known(jobs)
         batch = WholeBatch(self.network, images)
         run(batch, EncodingInto(batch, images, encoder), progress=progress)

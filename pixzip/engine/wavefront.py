@@ -17,7 +17,7 @@ from pixzip.engine.backends.base import Wavefront, common_digits
 from pixzip.engine.backends.numba import coding, loop
 from pixzip.engine.backends.numba.operands import operands
 from pixzip.engine.backends.numba.wavefront import CompiledWavefront
-from pixzip.engine.base import Engine, Job, Progress
+from pixzip.engine.base import Engine, Job, Progress, check_streamed
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike, batches
 from pixzip.engine.crossover import crossover
@@ -141,6 +141,7 @@ class SteppedEngine(Engine):
         return [maps[i] for i in range(len(jobs))]
 
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
+        check_streamed(jobs)
         batch = self._batch_of(jobs)
         run(batch, EncodingInto(batch, [job.known for job in jobs], encoder), progress=progress)
 
@@ -187,6 +188,9 @@ class WavefrontEngine(SteppedEngine):
         if stage == LIGHT:
             self._check_adapted()
         return CompiledWavefront(self.model.config, self.operands, sizes, precisions, stage=stage)
+
+    def state_bytes(self, job: Job) -> int:
+        return coding.state_bytes(job, self.model.channels)
 
     def known_answer(self) -> str:
         """That of `SteppedEngine`, by the loop that encodes."""

@@ -35,4 +35,6 @@ def test_sheets_hold_the_training_half_alone(bench: ModuleType, tmp_path: Path) 
         f"drawings_icons_{i}.png" for i in range(6) if i + 1 in mine
     }
     assert all(x.shape == (256, 256, 3) for name, x in found.items() if name.startswith("sheet"))
+    others = dict(bench.sheets(tar, 3, trained=False))
+    assert not mine & set(np.unique(np.concatenate([x[..., 0].ravel() for x in others.values()])).tolist())
     assert not dict(bench.sheets(tar, 1))  # every image has constant alpha

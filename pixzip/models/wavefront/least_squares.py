@@ -32,8 +32,11 @@ SPREAD = 929.0
 TINY = 2.0**-40
 #: Diagonal of the sums above the first row, in models that were trained without it.
 PRIOR = 1000
-#: Largest magnitude of an entry of a trained prior.
-PRIOR_LIMIT = 1 << 24
+#: Largest magnitude of an entry of a trained prior; a diagonal of it leaves mixtures where they are.
+PRIOR_LIMIT = 1 << 30
+#: The least eigenvalue of a prior's matrix is at least this share of its largest entry, minus half of the ridge: more
+#: than what an elimination in float32 rounds away.
+PRIOR_SHARE = 2.0**-14
 
 
 def count_taps(channel: int, channels: int) -> int:

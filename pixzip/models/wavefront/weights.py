@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.models.sizes import checked, parse_json, said
-from pixzip.models.wavefront import mixing, tables
+from pixzip.models.wavefront import mixing, optional, tables
 from pixzip.models.wavefront.config import OPTIONAL, Config
 from pixzip.models.wavefront.least_squares import PRIOR, count_sums, count_taps
 from pixzip.models.wavefront.taps import MASK_A
@@ -46,7 +46,7 @@ class IntegerWeights(Weights):
     Attributes:
         config: sizes of the network.
         order: the image's channels in coding order, e.g. (1, 0, 2) for G, R, B.
-        tensors: name -> integer array; `expected_tensors` lists them.
+        tensors: name -> integer array: those of `expected_tensors`, and perhaps groups of `optional`.
         known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
         notes: free text about training, not part of the hash.
         adapted_answer: hex SHA-256 of the frequencies of a larger pattern under the light stage, or "".
@@ -111,7 +111,7 @@ def default_prior(channel: int, channels: int) -> NDArray[np.int32]:
 
 
 def expected_tensors(config: Config) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Name -> (dtype, shape) of every tensor of a weights file."""
+    """Name -> (dtype, shape) of every tensor that a weights file has; `optional` has those that it may have."""
     c, w, hw, k = config.channels, config.width, config.head_width, config.n_mix
 
     def matrix(name: str, n_in: int, n_out: int) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -177,7 +177,9 @@ def check(weights: IntegerWeights) -> None:
         ModelMismatchError: a shape, dtype or bound is wrong.
     """
     config, t = weights.config, weights.tensors
-    expected = expected_tensors(config)
+    expected, groups = expected_tensors(config), optional.present(config, t)
+    for tensors in groups.values():
+        expected |= tensors
     if set(t) != set(expected):
         wrong = said(sorted(set(t) ^ set(expected))[:4])
         raise ModelMismatchError(f"tensors are missing or unknown: {wrong}")
@@ -186,6 +188,8 @@ def check(weights: IntegerWeights) -> None:
             raise ModelMismatchError(f"{name} is {t[name].dtype}{t[name].shape}, expected {dtype}{shape}")
     if sorted(weights.order) != list(range(config.channels)):
         raise ModelMismatchError(f"channel order is {said(weights.order)}, expected a permutation of {config.channels}")
+    for group in groups:
+        optional.GROUPS[group].check(config, t)
     for name in expected:
         if name.endswith(".exponent") and not ((t[name] >= 0) & (t[name] <= STREAM_FRACTION)).all():
             raise ModelMismatchError(f"{name} leaves 0..{STREAM_FRACTION}")

@@ -5,7 +5,7 @@ State is in planes of one float a row, so that the rows of a class are adjacent 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,11 @@ def _aligned(size: int) -> Floats:
     return whole[start : start + size]
 
 
+def _columns(rows: Any) -> Any:
+    """Floats of a plane of some rows: an int, or an array of them."""
+    return LANES * (1 + -(-rows // LANES))
+
+
 def equations(
     schedule: Schedule, channels: int, priors: Sequence[NDArray[np.int32]] | None, threads: int, most: int
 ) -> Equations:
@@ -99,7 +104,7 @@ def equations(
     all_samples = all_taps + 2 * channels
     on = priors is not None
     rows = -(-schedule.height // LS.PERIOD)
-    columns = LANES * (1 + -(-rows // LANES)) if on else np.zeros_like(rows)
+    columns = _columns(rows) if on else np.zeros_like(rows)
 
     def placed(planes: int) -> tuple[Floats, Int64]:
         sizes = LS.PERIOD * planes * columns
@@ -124,6 +129,13 @@ def equations(
         np.zeros((most, channels), np.float32),
         _aligned(threads * (LS.count_sums(largest) + largest + LS.PERIOD) * LANES).reshape(threads, -1, LANES),
     )  # fmt: skip
+
+
+def state_bytes(size: tuple[int, int], channels: int) -> int:
+    """Bytes of the sums, totals, samples and coefficients of an image of (height, width)."""
+    taps = [LS.count_taps(c, channels) for c in range(channels)]
+    planes = 2 * sum(map(LS.count_sums, taps)) + LS.PERIOD * (sum(taps) + 2 * channels) + sum(taps)
+    return 4 * LS.PERIOD * planes * int(_columns(-(-size[0] // LS.PERIOD)))
 
 
 @inlined

@@ -12,7 +12,7 @@ from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.compiled import INTERPRETED
 from pixcodecs.errors import BitstreamError
 
-from pixzip.engine.backends.numba import digits, loop
+from pixzip.engine.backends.numba import adapt, colours, digits, loop
 from pixzip.engine.backends.numba.decisions import mixer
 from pixzip.engine.backends.numba.full import full
 from pixzip.engine.backends.numba.operands import Operands
@@ -23,6 +23,7 @@ from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
 from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.full import FULL
+from pixzip.engine.stages.light import LIGHT
 from pixzip.models.wavefront import mixing
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.taps import SLOPE
@@ -36,11 +37,24 @@ _ROUND_PIXELS = 32768
 MOST_WORDS = 3 * 10 + 7
 #: Rows of a step up to which images are coded in the same steps.
 _ROWS_TOGETHER = 64
+#: Largest state of the light stage in a group, unless one image has more; and in all groups, by this for each thread.
+_STATE_BYTES = 64 << 20
 
 
 def codes(job: Job) -> bool:
     """Whether the compiled loop has the job's coder."""
     return CODERS.get(job.coder.name, (None,))[0] is job.coder
+
+
+def state_bytes(job: Job, channels: int) -> int:
+    """Bytes of what the light stage knows of an image, 0 of others.
+
+    They are 7.4 KB a row of RGB; narrow images have many rows a pixel.
+    """
+    if job.stage != LIGHT:
+        return 0
+    remembers = channels == 3 and job.precision.depth == 8
+    return adapt.state_bytes(job.size, channels) + (colours.state_bytes(job.size) if remembers else 0)
 
 
 class Part:
@@ -195,19 +209,22 @@ def coded(
     """Code jobs of one coder; return the result of each, see `Part.results`.
 
     Threads take groups of images one after another, without waiting for each other.  The last groups, fewer than
-    there are threads, are coded by all threads together.
+    there are threads, are coded by all threads together.  A group's memory is taken when it begins, and that of the
+    light stage lets fewer groups than threads begin.
 
     Raises:
         BitstreamError: a payload is damaged.
     """
     available = 1 if INTERPRETED else threads.get_threads()
+    states = [state_bytes(job, config.channels) for job in jobs]
     alone = jobs[0].stage == FULL
-    waiting = [[i] for i in range(len(jobs))] if alone else groups([job.size for job in jobs], available)
+    waiting = [[i] for i in range(len(jobs))] if alone else groups([job.size for job in jobs], available, states)
     together = len(waiting) % available
     if together > available // 2:
         together = 0
     done, total = 0, sum(job.pixels for job in jobs)
     results: dict[int, Any] = {}
+    active: list[tuple[list[int], Part]] = []
 
     def begun() -> tuple[list[int], Part]:
         group = waiting.pop(0)
@@ -219,10 +236,13 @@ def coded(
         if progress:
             progress(done, total)
 
-    active: list[tuple[list[int], Part]] = []
-    while active or len(waiting) > together:
-        while len(active) < available and len(waiting) > together:
-            active.append(begun())
+    def fits() -> bool:
+        held = sum(states[i] for group, _ in active for i in group)
+        return not active or held + sum(states[i] for i in waiting[0]) <= available * _STATE_BYTES
+
+    # functions, so that no local variable holds a group that is done while another one begins
+
+    def each_by_one() -> None:
         spans = [part.next_steps(_ROUND_PIXELS) for _, part in active]
         calls = [partial(part.advance, steps, 1) for (_, part), (steps, _) in zip(active, spans, strict=True)]
         if not threads.parallel(calls):
@@ -231,16 +251,24 @@ def coded(
         advanced(sum(pixels for _, pixels in spans))
         for group, part in active:
             if part.is_done:
-                results |= zip(group, part.results, strict=True)
-        active = [(group, part) for group, part in active if not part.is_done]
-    pace = Pace(available)
-    while waiting:
+                results.update(zip(group, part.results, strict=True))
+        active[:] = [(group, part) for group, part in active if not part.is_done]
+
+    def one_by_all(pace: Pace) -> None:
         group, part = begun()
         while not part.is_done:
             steps, pixels = part.next_steps(SEGMENT_PIXELS)
             part.advance(steps, pace.choose(pixels, steps))
             advanced(pixels)
-        results |= zip(group, part.results, strict=True)
+        results.update(zip(group, part.results, strict=True))
+
+    while active or len(waiting) > together:
+        while len(active) < available and len(waiting) > together and fits():
+            active.append(begun())
+        each_by_one()
+    pace = Pace(available)
+    while waiting:
+        one_by_all(pace)
     return [results[i] for i in range(len(jobs))]
 
 
@@ -251,20 +279,24 @@ def frequencies(config: Config, operands: Operands, job: Job) -> NDArray[np.int3
     return part.work.rows
 
 
-def groups(sizes: Sequence[tuple[int, int]], threads: int) -> list[list[int]]:
+def groups(sizes: Sequence[tuple[int, int]], threads: int, states: Sequence[int] = ()) -> list[list[int]]:
     """Positions of images that are coded in the same steps, the longest first.
 
     A group is one image, or some of few rows a step, which fill the rows of the kernels' tiles: but its buffers should
-    stay in the caches.
+    stay in the caches, and its states in the memory.
+
+    Args:
+        states: bytes of each image's state; none if there is no state.
     """
     rows = [min(height, -(-width // SLOPE)) for height, width in sizes]
     enough = min(_ROWS_TOGETHER, max(1, sum(rows) // threads))
     made: list[list[int]] = []
-    found = enough
+    found, held = enough, 0
     for i in sorted(range(len(sizes)), key=lambda i: -count_steps(*sizes[i])):
-        if found >= enough:
+        state = states[i] if states else 0
+        if found >= enough or held + state > _STATE_BYTES:
             made.append([])
-            found = 0
+            found = held = 0
         made[-1].append(i)
-        found += rows[i]
+        found, held = found + rows[i], held + state
     return made

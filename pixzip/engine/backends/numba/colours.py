@@ -50,6 +50,11 @@ class Colours(NamedTuple):
     kind: Int64
 
 
+def state_bytes(size: tuple[int, int]) -> int:
+    """Bytes of the bitmap of an image of (height, width) that may remember its colours; 0 if it is too small."""
+    return 8 * _WORDS if size[0] * size[1] >= C.LEAST_PIXELS else 0
+
+
 def colours(sizes: Sequence[tuple[int, int]], most: int, *, remembered: bool) -> Colours:
     """No colours yet.
 
@@ -58,7 +63,7 @@ def colours(sizes: Sequence[tuple[int, int]], most: int, *, remembered: bool) ->
         most: number of pixels in the largest step.
         remembered: whether images of enough pixels remember their colours.
     """
-    large = np.array([h * w >= C.LEAST_PIXELS for h, w in sizes]) & remembered
+    large = np.array([state_bytes(size) > 0 for size in sizes]) & remembered
     count = int(large.sum())
     m = most if remembered else 0
     hits, uses = (np.zeros((count, _CLASSES), np.int64) for _ in range(2))
