@@ -1,13 +1,16 @@
-"""Learn the priors of a model's least squares from training images, and measure what they save on small images.
+"""Learn from training images what the stages of a model begin with, and measure what that saves on small images.
 
-    python -m bench.warm_start base --data photos-train-0.tar --data photos-train-1.tar --report photos-valid.tar \\
-        -o base.safetensors
+    python -m bench.warm_start base --data photos-train-0.tar --data photos-train-1.tar --mixed graphics.tar \\
+        --report photos-valid.tar -o base.safetensors
     python -m bench.warm_start graphics --drawings --data graphics.tar --report graphics.tar -o graphics.safetensors
 
 A prior (`docs/format.md`, section 12.2) is what the rows above an image would have left: the totals of its rows on the
 average over rows and training images, times a number of such rows, with something on the diagonal.  One in ten of the
 training images is held out, to choose these two numbers.  Priors are of the network's errors and nothing else, so
 they do not depend on those the model has.
+
+The weights of the full stage (section 13) go from image to image, of which one in three is a drawing if there is
+--mixed, and are averaged over the second half of them.
 """
 
 import io
@@ -27,12 +30,14 @@ from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.engine.base import Job
 from pixzip.engine.batch import Samples
 from pixzip.engine.order import to_coding_order
-from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.stages.base import IDENTITY, Stage
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models import library
+from pixzip.models.wavefront import mixing
 from pixzip.models.wavefront.least_squares import PERIOD, PRIOR_LIMIT, count_sums, count_taps
-from pixzip.models.wavefront.weights import IntegerWeights, check
+from pixzip.models.wavefront.weights import MIXING_TENSORS, IntegerWeights, check
 from pixzip.train.data import Picture, read_images, split_held_out
 
 Means = list[NDArray[np.float64]]
@@ -107,10 +112,36 @@ def warmed(model: IntegerWeights, means: Means, rows: float, diagonal: float) ->
     return made
 
 
-def bits_of(model: IntegerWeights, samples: Sequence[Samples], *, adapts: bool = True) -> NDArray[np.float64]:
-    """(N,) bits of images in coding order, with the light stage or without a stage."""
+def learn_mixing(model: IntegerWeights, samples: Sequence[Samples]) -> IntegerWeights:
+    """The model with weights of the full stage, learned from image to image; without known answers."""
+    made = replace(model, known_answer="", adapted_answer="")
+    engine = WavefrontEngine(made)
+    weights: list[NDArray[np.int64]] = []
+    sums: list[NDArray[np.float64]] = []
+    for i, x in enumerate(samples):
+        part = coding.Part(made.config, engine.operands, [Job.encoding(x, stage=FULL)], loop.MEASURE, 1)
+        state = part.decisions.weights, part.repeats.weights
+        for own, learned in zip(state, weights, strict=False):
+            own[...] = learned
+        part.advance(part.wavefront.steps, 1)
+        weights = [own.copy() for own in state]
+        if i == len(samples) // 2:
+            sums = [np.zeros(own.shape) for own in state]
+        for total, own in zip(sums, state, strict=False):
+            total += own
+    means = [total / (len(samples) - len(samples) // 2) / (1 << mixing.WEIGHT_SHIFT) for total in sums]
+    _, decisions, repeats = made.mixing
+    tensors = {"mix.squash": mixing.squash_table()}
+    for name, own, mean in zip(("mix.weights", "repeat.weights"), (decisions, repeats), means, strict=True):
+        tensors[name] = np.rint(mean).clip(-(2**15), 2**15 - 1).astype(np.int16).reshape(own.shape)
+    made = replace(made, tensors=made.tensors | tensors)
+    check(made)
+    return made
+
+
+def bits_of(model: IntegerWeights, samples: Sequence[Samples], stage: Stage = LIGHT) -> NDArray[np.float64]:
+    """(N,) bits of images in coding order."""
     engine = WavefrontEngine(replace(model, known_answer="", adapted_answer=""))
-    stage = LIGHT if adapts else IDENTITY
     return np.array(engine.nll_bits([Job.encoding(x, stage=stage) for x in samples]))
 
 
@@ -124,11 +155,14 @@ def line(label: str, bits: NDArray[np.float64], plain: NDArray[np.float64]) -> s
 
 def table(model: IntegerWeights, warm: dict[str, IntegerWeights], samples: Sequence[Samples]) -> str:
     """What the stage does to images with the default priors, and with others."""
-    plain = bits_of(model, samples, adapts=False)
-    cold = replace(model, tensors={k: v for k, v in model.tensors.items() if not k.startswith("prior.")})
+    plain = bits_of(model, samples, IDENTITY)
+    own = ("prior.", *MIXING_TENSORS)
+    cold = replace(model, tensors={k: v for k, v in model.tensors.items() if not k.startswith(own)})
     rows = [line("no stage", plain, plain), line("default prior", bits_of(cold, samples), plain)]
     rows += [line(label, bits_of(made, samples), plain) for label, made in warm.items()]
-    return "\n".join(["| prior | bits | by no stage | images that lose |", "|---|--:|--:|--:|", *rows])
+    rows += [line("full, without training", bits_of(cold, samples, FULL), plain)]
+    rows += [line("full", bits_of(list(warm.values())[-1], samples, FULL), plain)]
+    return "\n".join(["| light with prior; full | bits | by no stage | images that lose |", "|---|--:|--:|--:|", *rows])
 
 
 def read(data: Sequence[Path], channels: int, *, drawings: bool, trained: bool = True) -> list[tuple[str, Picture]]:
@@ -142,6 +176,9 @@ def read(data: Sequence[Path], channels: int, *, drawings: bool, trained: bool =
 @click.argument("model")
 @click.option("--data", multiple=True, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--drawings", is_flag=True, help="Sets are of drawings: learn from the half that graphics is trained on.")
+@click.option(
+    "--mixed", multiple=True, type=click.Path(exists=True, path_type=Path), help="Drawings for the full stage."
+)
 @click.option("--report", "reported", type=click.Path(exists=True, path_type=Path), help="Set that is only measured.")
 @click.option("--crops", "count", default=100, show_default=True, help="Number of crops that are learned from.")
 @click.option("--rows", multiple=True, default=[0.3], show_default=True, help="The last is written.")
@@ -150,8 +187,8 @@ def read(data: Sequence[Path], channels: int, *, drawings: bool, trained: bool =
 @click.option("--measured", default=200, show_default=True, help="Number of crops that are measured.")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path))
 def main(
-    model: str, data: tuple[Path, ...], drawings: bool, reported: Path | None, count: int, rows: tuple[float, ...],
-    diagonal: tuple[float, ...], side: int, measured: int, out: Path | None,
+    model: str, data: tuple[Path, ...], drawings: bool, mixed: tuple[Path, ...], reported: Path | None, count: int,
+    rows: tuple[float, ...], diagonal: tuple[float, ...], side: int, measured: int, out: Path | None,
 ) -> None:  # fmt: skip
     """Write MODEL, a name or a path, with priors that are learned from the sets of --data."""
     weights = library.find(model)
@@ -166,9 +203,17 @@ def main(
     warm = {
         f"{r:g} rows, {d:g}": warmed(weights, means, r, d) for r in rows for d in diagonal
     }  # fmt: skip
+    learned = [to_coding_order(x, weights.order) for x in found]
+    if mixed:
+        others = [x for _, x in read(mixed, channels, drawings=True)]
+        some = crops(others, len(found) // 2, SIDE, rng)
+        learned += [to_coding_order(x, weights.order) for x in some]
+        learned = [learned[i] for i in rng.permutation(len(learned))]
+    last = list(warm)[-1]
+    warm[last] = learn_mixing(warm[last], learned)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(with_known_answer(list(warm.values())[-1]).to_bytes())
+        out.write_bytes(with_known_answer(warm[last]).to_bytes())
     sets = {"held out": held_out}
     if reported:
         sets["reported"] = [x for _, x in read([reported], channels, drawings=drawings, trained=False)]

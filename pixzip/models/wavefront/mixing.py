@@ -56,8 +56,8 @@ CONSTANT = 77
 
 
 def initial_weights(channels: int) -> NDArray[np.int16]:
-    """(2, C, NODES, KINDS, INPUTS) weights of 2^-10 before any training: the moved mixture, and some of the others."""
-    weights = np.zeros((2, channels, NODES, KINDS, INPUTS), np.int16)
+    """(2 C, NODES, KINDS, INPUTS) weights of 2^-10 before any training: the moved mixture, and some of the others."""
+    weights = np.zeros((2 * channels, NODES, KINDS, INPUTS), np.int16)
     weights[..., :3] = 768, 100, 156
     return weights
 

@@ -61,7 +61,7 @@ def _check_priors(config: Config, tensors: Tensors) -> None:
 
 
 def _mixing(config: Config) -> Expected:
-    sets = 2, config.channels, mixing.NODES, mixing.KINDS, mixing.INPUTS
+    sets = 2 * config.channels, mixing.NODES, mixing.KINDS, mixing.INPUTS
     return {
         "mix.squash": ("int32", (2 * mixing.STRETCH_LIMIT + 1,)),
         "mix.weights": ("int16", sets),

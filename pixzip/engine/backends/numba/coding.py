@@ -37,7 +37,9 @@ _ROUND_PIXELS = 32768
 MOST_WORDS = 3 * 10 + 7
 #: Rows of a step up to which images are coded in the same steps.
 _ROWS_TOGETHER = 64
-#: Largest state of the light stage in a group, unless one image has more; and in all groups, by this for each thread.
+#: Counts and tables of the full stage.
+_MIXED_BYTES = 24 << 20
+#: Largest state of a stage in a group, unless one image has more; and in all groups, by this for each thread.
 _STATE_BYTES = 64 << 20
 
 
@@ -47,14 +49,15 @@ def codes(job: Job) -> bool:
 
 
 def state_bytes(job: Job, channels: int) -> int:
-    """Bytes of what the light stage knows of an image, 0 of others.
+    """Bytes of what a stage knows of an image.
 
-    They are 7.4 KB a row of RGB; narrow images have many rows a pixel.
+    Least squares take 7.4 KB a row of RGB; narrow images have many rows a pixel.
     """
-    if job.stage != LIGHT:
+    if job.stage not in (LIGHT, FULL):
         return 0
     remembers = channels == 3 and job.precision.depth == 8
-    return adapt.state_bytes(job.size, channels) + (colours.state_bytes(job.size) if remembers else 0)
+    mixed = _MIXED_BYTES if job.stage == FULL else 0
+    return mixed + adapt.state_bytes(job.size, channels) + (colours.state_bytes(job.size) if remembers else 0)
 
 
 class Part:

@@ -71,10 +71,10 @@ def mixer(tables: X.Tables, weights: NDArray[np.int16], most: int, n_mix: int, b
     """The state before the first step.
 
     Args:
-        weights: (2, C, NODES, KINDS, INPUTS) of 2^-10.
+        weights: (2 C, NODES, KINDS, INPUTS) of 2^-10.
         most: number of pixels in the largest step.
     """
-    channels = weights.shape[1]
+    channels = len(weights) // 2
     sets = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
     return Mixer(
         *tables, weights=sets, news=np.zeros_like(sets), touched=np.zeros(len(sets), np.uint8),
