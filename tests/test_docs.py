@@ -30,7 +30,7 @@ def commands(page: Path) -> list[list[str]]:
 def inputs(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that the pages name; `fast` is shipped too, and `bench` measures two codecs."""
     shutil.copy(library.WEIGHTS / "base.safetensors", library.WEIGHTS / "fast.safetensors")
-    monkeypatch.setattr(codecs, "_KNOWN", {name: codecs._KNOWN[name] for name in ("png", "pixzip-base")})
+    monkeypatch.setattr(codecs, "_KNOWN", {name: codecs._KNOWN[name] for name in ("png", "pixzip-e5")})
     photo = Image.new("RGB", (520, 520), "teal")  # of one colour, which is quick
     small = scene(3, 12, 14, 2)
     for folder in ("FOLDER/below", "photos/2019"):

@@ -7,8 +7,8 @@ from click.shell_completion import CompletionItem
 
 #: The ids of `pixzip.report.codecs`.
 CODECS = (
-    "all", "png", "webp", "jxl-e3", "jxl-e7", "jxl-e9", "jpegls", "jpeg2000", "avif", "qoi", "pixzip-fast",
-    "pixzip-base",
+    "all", "png", "webp", "jxl-e3", "jxl-e7", "jxl-e9", "jpegls", "jpeg2000", "avif", "qoi", "pixzip-e1",
+    "pixzip-e3", "pixzip-e5", "pixzip-e7",
 )  # fmt: skip
 _FAMILY = ("pixelcnn", "row-lstm", "diagonal-bilstm", "multi-scale", "gated-pixelcnn", "pixelcnn-pp")
 _DATA = ("cifar10", "mnist", "mnist-binary", "imagenet32", "imagenet64", "photos")

@@ -1,6 +1,6 @@
 """Lossless codecs behind one interface: convert a picture to the bytes of a file and back.
 
-Each has an id, as in numcodecs [1]: `png`, `jxl-e9`, `pixzip-base`.  All get the same samples, and the number of
+Each has an id, as in numcodecs [1]: `png`, `jxl-e9`, `pixzip-e5`.  All get the same samples, and the number of
 used bits if they support it.  A codec reports pictures that it cannot hold before anything is tried.
 
 [1] https://numcodecs.readthedocs.io
@@ -20,6 +20,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import api
 from pixzip import codec as pxz
+from pixzip.codec import efforts
 from pixzip.image.formats import libpng
 from pixzip.image.formats.webp import WEBP_MAX_SIDE
 from pixzip.image.picture import Picture, Samples
@@ -178,22 +179,31 @@ def qoi() -> MeasuredCodec:
 
 
 def pixzip(model: str, device: str = "cpu") -> MeasuredCodec:
-    """One of pixzip's own models, called with one picture at a time.
+    """pixzip with one of its models at the default effort, called with one picture at a time.
 
     Args:
         model: name of a shipped model, or path of a weights file.
     Raises:
         ModelMismatchError: there is no such model.
     """
-    found = api.Codec(model, device, max_pixels=None)
     codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
-    settings = f"model {library.find(model).model_id.hex()}, {found.device}"
+    return _own(codec_id, f"{OURS} {Path(model).stem}", api.Codec(model, device, max_pixels=None), model)
+
+
+def pixzip_effort(effort: int, device: str = "cpu") -> MeasuredCodec:
+    """pixzip at an effort, with the model of this effort, called with one picture at a time."""
+    codec = api.Codec(None, device, max_pixels=None, effort=effort)
+    return _own(f"{OURS}-e{effort}", f"{OURS} e{effort}", codec, efforts.EFFORTS[effort].model)
+
+
+def _own(codec_id: str, name: str, codec: api.Codec, model: str) -> MeasuredCodec:
+    settings = f"model {library.find(model).model_id.hex()}, {codec.device}"
 
     def prepare(picture: Picture) -> None:
-        by_model = replace(found.options, models_only=True)
+        by_model = replace(codec.options, models_only=True)
         pxz.decompress(pxz.compress([picture], by_model), by_model)
 
-    return MeasuredCodec(codec_id, f"{OURS} {Path(model).stem}", settings, found.encode, found.decode, prepare=prepare)
+    return MeasuredCodec(codec_id, name, settings, codec.encode, codec.decode, prepare=prepare)
 
 
 class _Known(NamedTuple):
@@ -213,8 +223,10 @@ _KNOWN = {
     "jpeg2000": _Known(lambda threads, device: jpeg_2000(threads), lambda: imagecodecs.JPEG2K.available),
     "avif": _Known(lambda threads, device: avif(threads), lambda: imagecodecs.AVIF.available),
     "qoi": _Known(lambda threads, device: qoi()),
-    "pixzip-fast": _Known(lambda threads, device: pixzip("fast", device)),
-    "pixzip-base": _Known(lambda threads, device: pixzip("base", device)),
+    "pixzip-e1": _Known(lambda threads, device: pixzip_effort(1, device)),
+    "pixzip-e3": _Known(lambda threads, device: pixzip_effort(3, device)),
+    "pixzip-e5": _Known(lambda threads, device: pixzip_effort(5, device)),
+    "pixzip-e7": _Known(lambda threads, device: pixzip_effort(7, device)),
 }
 
 
@@ -224,7 +236,9 @@ def known() -> dict[str, bool]:
 
 
 def model_of(codec_id: str) -> str:
-    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH; empty for other codecs."""
+    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH; empty for other codecs, and for pixzip at an effort."""
+    if codec_id in _KNOWN:
+        return ""
     for separator in "-:":
         if codec_id.startswith(OURS + separator):
             return codec_id[len(OURS) + 1 :]
