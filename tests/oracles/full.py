@@ -136,8 +136,8 @@ class Full(Mixing):
                 saved[one.kind] += size(one.p) - 1024 + pixel.nll if bit else size(65536 - one.p) - 1024
                 bits += [(slot, bit) for slot in one.slots]
         for mixer, sums in self.news.items():
-            weights = self.repeat[mixer]
-            weights[:] = [clamp(int(w) + (s >> 18), -1 << 20, 1 << 20) for w, s in zip(weights, sums, strict=True)]
+            self.repeat[mixer] += [s >> 18 for s in sums]
+        self.repeat = self.repeat.clip(-1 << 20, 1 << 20)
         self.gains = [clamp(gain + more, -25600, 25600) for gain, more in zip(self.gains, saved, strict=True)]
         count(self.repeat_counts, bits)
         self.forget()
