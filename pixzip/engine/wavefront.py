@@ -98,6 +98,8 @@ class SteppedEngine(Engine):
         return 0
 
     def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
+        if jobs[0].stage == FULL:
+            raise ValueError("the full stage has no rows of frequencies for other coders")
         return self.batch([job.size for job in jobs], [job.precision for job in jobs], jobs[0].stage)
 
     def known_answer(self) -> str:
@@ -175,7 +177,7 @@ class WavefrontEngine(SteppedEngine):
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
         self.model, self.operands = model, operands(model)
-        self._adapts = not model.adapted_answer
+        self._adapts, self._mixes = not model.adapted_answer, not model.full_answer
         self.check("compiled kernels")
 
     def batch(
@@ -200,6 +202,12 @@ class WavefrontEngine(SteppedEngine):
         """Hex SHA-256 of the frequencies of `adapted_answer_pattern` under the light stage, in coding order."""
         return self._answer(Job.encoding(adapted_answer_pattern(self.model.channels), stage=LIGHT))
 
+    def full_answer(self) -> str:
+        """Hex SHA-256 of the payload of `adapted_answer_pattern` under the full stage."""
+        job = Job.encoding(adapted_answer_pattern(self.model.channels), stage=FULL)
+        (payload,) = coding.coded(self.model.config, self.operands, [job], loop.ENCODE)
+        return hashlib.sha256(payload).hexdigest()
+
     def _answer(self, job: Job) -> str:
         rows = coding.frequencies(self.model.config, self.operands, job)
         return hashlib.sha256(rows.astype("<i4").tobytes()).hexdigest()
@@ -213,6 +221,16 @@ class WavefrontEngine(SteppedEngine):
         if not self._adapts and self.adapted_answer() != self.model.adapted_answer:
             raise self._mismatch("compiled kernels, light stage")
         self._adapts = True
+
+    def _check_full(self) -> None:
+        """Check the model's answer under the full stage, once, before the stage is first used.
+
+        Raises:
+            ModelMismatchError: this machine does not reproduce it.
+        """
+        if not self._mixes and self.full_answer() != self.model.full_answer:
+            raise self._mismatch("compiled kernels, full stage")
+        self._mixes = True
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         return self._coded(jobs, loop.ENCODE, super().encode, progress)
@@ -237,6 +255,8 @@ class WavefrontEngine(SteppedEngine):
             common_digits([job.precision for job in jobs])
         if any(job.stage == LIGHT for job in jobs):
             self._check_adapted()
+        if any(job.stage == FULL for job in jobs):
+            self._check_full()
         found: dict[int, Any] = {}
         for chosen in alike(jobs, lambda job: _in_loop(job, mode)):
             some = [jobs[i] for i in chosen]

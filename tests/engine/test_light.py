@@ -3,9 +3,6 @@
 import dataclasses
 import hashlib
 import io
-import subprocess
-import sys
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -34,15 +31,13 @@ from pixzip.models import library
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront import colours
 from pixzip.models.wavefront.least_squares import PERIOD
-from tests.engine.test_machines import VARIABLES
+from tests.engine.conftest import FEW
 from tests.helpers.support import noise, scene, tiny_weights
 from tests.oracles.light import Light
 from tests.oracles.range_coder import PlainEncoder
 
 #: A pixel, a row, a column, images too narrow for a row's equations to know many pixels, and rows beyond one group.
 SIZES = [(1, 1), (1, 13), (9, 1), (2, 3), (7, 2), (5, 7), (4 * LANES + 6, 5)]
-#: Pixels from which tests of small images remember colours.
-FEW = 30
 
 
 @cache
@@ -73,23 +68,6 @@ def jobs_of(images: list[Samples], coder: EntropyCoder = RANGE, precision: Preci
 def inverse(jobs: list[Job], payloads: list[bytes]) -> list[Job]:
     """The jobs that decode what other jobs gave."""
     return [dataclasses.replace(job, samples=None, payload=p) for job, p in zip(jobs, payloads, strict=True)]
-
-
-@pytest.fixture
-def any_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Threads meet in every step, even of small images."""
-    monkeypatch.setattr("pixzip.engine.backends.numba.coding.SEGMENT_PIXELS", 20)
-    monkeypatch.setattr("pixzip.engine.backends.numba.coding._ROUND_PIXELS", 30)
-    monkeypatch.setattr("pixzip.engine.backends.numba.pace.PIXELS_PER_THREAD", 1)
-    before = threads.get_threads()
-    yield
-    threads.set_threads(before)
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small images remember their colours."""
-    monkeypatch.setattr(colours, "LEAST_PIXELS", FEW)
 
 
 def plane(w: CompiledWavefront, buffer: NDArray[np.float32], at: NDArray[np.int64], planes: int, y: int,
@@ -271,10 +249,6 @@ def test_bits_of_the_measure_are_those_of_the_payload(few: None) -> None:
         assert 0.999 * bits.sum() - 8 < 8 * len(payload) < 1.001 * bits.sum() + 96
 
 
-#: Prints digests of the payloads of `both`.
-CHILD = "from tests.engine.test_light import both; print(both())"
-
-
 def both() -> str:
     """Digests of payloads of 8 and 12 bits by both coders, decoded again, with colours seen."""
     colours.LEAST_PIXELS, before = FEW, colours.LEAST_PIXELS
@@ -291,24 +265,6 @@ def both() -> str:
     finally:
         colours.LEAST_PIXELS = before
     return " ".join(found)
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        {"NUMBA_CPU_NAME": "generic"},
-        {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,-fma"},
-        {"NUMBA_DISABLE_JIT": "1"},
-    ],
-    ids=["any CPU", "AVX2 without fused operations", "interpreter"],
-)
-def test_every_machine_writes_the_same_bytes(case: dict[str, str], child_env: dict[str, str]) -> None:
-    kept = {k: v for k, v in child_env.items() if k not in VARIABLES}
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD], env=kept | case, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == both().split()
 
 
 def decoded_jpeg(height: int, width: int) -> Samples:

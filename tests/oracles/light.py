@@ -44,7 +44,7 @@ class Light(Reference):
             have no meaning.
         coefficients: for each channel (H, n) float32 b of all rows.
         taps: for each channel (H, W, n + 1) float32 taps of all pixels so far, and the target.
-        trust: (H, W, C) float32 weights of these pixels.
+        trust, deviations: (H, W, C) float32 weights and s of these pixels.
         errors: (H, W, C) float32, 0 where no sample was coded.
         hits, uses: (48,) counts of the classes.
     """
@@ -69,7 +69,7 @@ class Light(Reference):
         self.totals = [np.zeros((height, n + 1, n), F) for n in counts]
         self.coefficients = [np.zeros((height, n), F) for n in counts]
         self.taps = [np.zeros((height, width, n + 1), F) for n in counts]
-        self.trust, self.errors = (np.zeros((height, width, channels), F) for _ in range(2))
+        self.trust, self.deviations, self.errors = (np.zeros((height, width, channels), F) for _ in range(3))
         self.prior = [self._prior(c, n) for c, n in enumerate(counts)]
         self.remembers = height * width >= least_pixels and channels == 3 and self.depth == 8
         self.seen: dict[tuple[int, int], set[int]] = {}
@@ -90,13 +90,7 @@ class Light(Reference):
         height, width, channels = self.samples.shape
         for t in range(width + 2 * (height - 1)):
             rows = [y for y in range(height) if 0 <= t - 2 * y < width]
-            for y in rows:
-                if (t - y) % 4 == 0:
-                    self.solve(y, t - 2 * y)
-            for y in rows:
-                if t == 2 * y and y % 4 and y:
-                    for b in self.coefficients:
-                        b[y] = b[y - 1]
+            self.prepare(rows, t)
             found = [self.code(y, t - 2 * y) for y in rows]
             self.remember(rows, t, [kind for _, kind in found])
             yield [
@@ -105,6 +99,16 @@ class Light(Reference):
                 for digit in range(self.digits)
                 for freqs, _ in found
             ]  # fmt: skip
+
+    def prepare(self, rows: list[int], t: int) -> None:
+        """Solve the equations of a step, or take those of the row above."""
+        for y in rows:
+            if (t - y) % 4 == 0:
+                self.solve(y, t - 2 * y)
+        for y in rows:
+            if t == 2 * y and y % 4 and y:
+                for b in self.coefficients:
+                    b[y] = b[y - 1]
 
     def rows(self) -> Integers:
         """(Q, 16) frequencies of all symbols in coding order."""
@@ -162,6 +166,7 @@ class Light(Reference):
         means = np.clip(means + shift, -margin, 16 * ((1 << self.depth) - 1) + margin)
         self.moved = weights, means, scales
         self.taps[channel][y, x, :-1] = z
+        self.deviations[y, x, channel] = s
         self.trust[y, x, channel] = F(1) / ((s + F(0.5)) * (s + F(0.5)))
         return m
 
@@ -248,10 +253,14 @@ class Light(Reference):
             else:
                 places = range(self.digits - 1, -1, -1)
                 freqs.append([self.digit_freqs(channel, sample >> 4 * place + 4, place) for place in places])
-            error = F(16 * sample - m) * F(2.0**-self.unit / 16)
-            self.errors[y, x, channel] = self.taps[channel][y, x, -1] = error
-            self.store(y, x, channel, sample)
+            self.record(y, x, channel, sample, m)
         return freqs, kind
+
+    def record(self, y: int, x: int, channel: int, sample: int, m: int) -> None:
+        """Store a sample and its error."""
+        error = F(16 * sample - m) * F(2.0**-self.unit / 16)
+        self.errors[y, x, channel] = self.taps[channel][y, x, -1] = error
+        self.store(y, x, channel, sample)
 
 
 def solved(totals: Floats) -> Floats:

@@ -27,9 +27,13 @@ class PlainEncoder:
 
     def encode(self, symbol: int, freqs: Sequence[int]) -> None:
         ends = boundaries(freqs)
+        self.encode_interval(ends[symbol], ends[symbol + 1])
+
+    def encode_interval(self, left: int, right: int) -> None:
+        """Append a symbol that owns the interval from left to right of 2^24."""
         scale = self.range >> PRECISION
-        self.low += scale * ends[symbol]
-        self.range = scale * (ends[symbol + 1] - ends[symbol])
+        self.low += scale * left
+        self.range = scale * (right - left)
         if self.range < 1 << WORD:
             self.low, self.range, self.words = self.low << WORD, self.range << WORD, self.words + 1
 

@@ -50,6 +50,7 @@ class IntegerWeights(Weights):
         known_answer: hex SHA-256 of the frequencies of a fixed pattern, or "" if not yet known.
         notes: free text about training, not part of the hash.
         adapted_answer: hex SHA-256 of the frequencies of a larger pattern under the light stage, or "".
+        full_answer: hex SHA-256 of the payload of the same pattern under the full stage, or "".
     """
 
     config: Config
@@ -58,6 +59,7 @@ class IntegerWeights(Weights):
     known_answer: str = ""
     notes: str = ""
     adapted_answer: str = ""
+    full_answer: str = ""
 
     #: Number of values of a sub-pixel, largest depth of a sample, and largest side of a tile; None for no limit.
     levels: ClassVar[int] = 256
@@ -80,7 +82,8 @@ class IntegerWeights(Weights):
 
     @property
     def answers(self) -> dict[str, str]:
-        return super().answers | ({"adapted_answer": self.adapted_answer} if self.adapted_answer else {})
+        of_stages = {"adapted_answer": self.adapted_answer, "full_answer": self.full_answer}
+        return super().answers | {name: answer for name, answer in of_stages.items() if answer}
 
     @property
     def priors(self) -> tuple[NDArray[np.int32], ...]:
@@ -233,8 +236,7 @@ def parse(architecture: str, meta: Mapping[str, str], tensors: dict[str, NDArray
     order = parse_json("order", meta.get("order", ""))
     if not isinstance(order, list) or any(type(channel) is not int for channel in order):
         raise ValueError(f"order is {said(order)}, expected a list of channels")
-    weights = IntegerWeights(
-        config, tuple(order), tensors, *(meta.get(name, "") for name in ("known_answer", "notes", "adapted_answer"))
-    )
+    texts = {name: meta.get(name, "") for name in ("known_answer", "notes", "adapted_answer", "full_answer")}
+    weights = IntegerWeights(config, tuple(order), tensors, **texts)
     check(weights)
     return weights
