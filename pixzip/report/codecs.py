@@ -236,9 +236,10 @@ def known() -> dict[str, bool]:
 
 
 def model_of(codec_id: str) -> str:
-    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH; empty for other codecs, and for pixzip at an effort."""
-    if codec_id in _KNOWN:
-        return ""
+    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH, pixzip-eN -> the effort's model; empty for other codecs."""
+    for effort, chosen in efforts.EFFORTS.items():
+        if codec_id == f"{OURS}-e{effort}":
+            return chosen.model
     for separator in "-:":
         if codec_id.startswith(OURS + separator):
             return codec_id[len(OURS) + 1 :]
@@ -253,7 +254,7 @@ def make(codec_id: str, threads: int, device: str = "cpu") -> MeasuredCodec:
     Raises:
         PixzipError: there is no such codec, or it is not installed.
     """
-    if model := model_of(codec_id):
+    if codec_id not in _KNOWN and (model := model_of(codec_id)):
         return pixzip(model, device)
     if codec_id not in _KNOWN:
         names = ", ".join(_KNOWN)

@@ -95,6 +95,7 @@ class Mixing(Light):
         if "mix.squash" in found:
             self.squashed = [int(p) for p in found["mix.squash"]]
             self.mix, self.repeat = (found[f"{name}.weights"].astype(np.int64) * 64 for name in ("mix", "repeat"))
+            self.mix = self.mix.reshape(2, channels, 33, 12, 18)
         else:
             rising = (math.floor(65536 / (1 + math.exp(-(i - LIMIT) / 256)) + 0.5) for i in range(2 * LIMIT + 1))
             self.squashed = [clamp(p, 1, 65535) for p in rising]
