@@ -236,7 +236,7 @@ def known() -> dict[str, bool]:
 
 
 def model_of(codec_id: str) -> str:
-    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH, pixzip-eN -> the effort's model; empty for other codecs."""
+    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH, pixzip-eN -> its model; empty for other codecs."""
     for effort, chosen in efforts.EFFORTS.items():
         if codec_id == f"{OURS}-e{effort}":
             return chosen.model
