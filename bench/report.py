@@ -86,6 +86,20 @@ def scaling_table(result: dict[str, Any]) -> str:
     return table(head, rows)
 
 
+def parts_table(result: dict[str, Any]) -> str:
+    """What is left of each set's bits by the stages, whole and with a part left out."""
+    found = result["variants"]
+    plain = found["no stage"]["bits_per_subpixel"]
+    rows = [
+        [
+            label, "", *(f"{bits:.3f} ({bits / plain[name] - 1:+.2%})" for name, bits in r["bits_per_subpixel"].items()),
+            f"{r['us_per_pixel']:.2f}",
+        ]
+        for label, r in found.items()
+    ]  # fmt: skip
+    return table(["stage", "", *plain, "us/pixel"], rows)
+
+
 def memory_table(result: dict[str, Any]) -> str:
     """Peak memory and time of whole processes."""
     rows = [
@@ -176,6 +190,10 @@ def times(results: list[dict[str, Any]]) -> str:
         parts.append(f"## Before and after{', ' + limits if limits else ''}")
         parts.append(f"This version beside commit {result['before']}, in turn; medians:")
         parts += [versus_table(result), origin(result)]
+    for result in by_kind.get("parts", [])[:1]:
+        about = "Bits a sub-pixel of `base` on middles of 512 x 512 of some images, and their relation to no stage;"
+        about += " one thread:"
+        parts += ["## What the parts of the stages bring", about, parts_table(result), origin(result)]
     for result in by_kind.get("scaling", [])[:1]:
         parts += ["## Time per pixel as images grow", scaling_table(result), origin(result)]
     for result in by_kind.get("installed", [])[:1]:
