@@ -86,11 +86,11 @@ def engine_class(model: Model, device: str) -> type[Engine]:
 
 
 @lru_cache(maxsize=4)
-def _engine(key: _ByDigest, answers: tuple[str, ...], device: str) -> Engine:
+def _engine(key: _ByDigest, answers: tuple[tuple[str, str], ...], device: str) -> Engine:
     return engine_class(key.model, device)(key.model, device)
 
 
 def engine(model: Model, device: str) -> Engine:
     """The cached engine of a model on a device, named as for `resolve_device`."""
     with forking.shielded:
-        return _engine(_ByDigest(model), tuple(model.answers.values()), resolve_device(device))
+        return _engine(_ByDigest(model), tuple(model.answers.items()), resolve_device(device))

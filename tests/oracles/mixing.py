@@ -76,7 +76,7 @@ class Mixing(Light):
     """The integer model, the light stage and the decisions of samples, on one image whose samples are known.
 
     Attributes:
-        mix: (2, C, 33, 12, 18) int64 weights of the decisions' mixers.
+        mix: (2 C, 33, 12, 18) int64 weights of the decisions' mixers.
         repeat: (13, 8, 6) int64 weights of the candidates' mixers.
         counts: slot -> its two counts; absent ones are zero.
         residuals: (H, W, C) int64.
@@ -95,11 +95,10 @@ class Mixing(Light):
         if "mix.squash" in found:
             self.squashed = [int(p) for p in found["mix.squash"]]
             self.mix, self.repeat = (found[f"{name}.weights"].astype(np.int64) * 64 for name in ("mix", "repeat"))
-            self.mix = self.mix.reshape(2, channels, 33, 12, 18)
         else:
             rising = (math.floor(65536 / (1 + math.exp(-(i - LIMIT) / 256)) + 0.5) for i in range(2 * LIMIT + 1))
             self.squashed = [clamp(p, 1, 65535) for p in rising]
-            self.mix = np.zeros((2, channels, 33, 12, 18), np.int64)
+            self.mix = np.zeros((2 * channels, 33, 12, 18), np.int64)
             self.mix[..., :3] = 64 * np.array([768, 100, 156])
             self.repeat = np.full((13, 8, 6), 64 * 410)
         self.counts: dict[int, list[int]] = {}
@@ -174,7 +173,7 @@ class Mixing(Light):
             inputs.append(77)
             for line in lines:
                 inputs += self.slot(self.counts, 64 * line + node)
-            mixers = (0, c, node, kd), (1, c, node, ke)
+            mixers = (c, node, kd), (self.channels + c, node, ke)
             x0, x1 = (self.mixed(self.mix[mixer], inputs) for mixer in mixers)
             chance, bit = self.squash((x0 + x1) >> 1), int(p >= t)
             pixel.nll += 1024 - size(chance if bit else 65536 - chance)
