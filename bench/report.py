@@ -90,13 +90,10 @@ def parts_table(result: dict[str, Any]) -> str:
     """What is left of each set's bits by the stages, whole and with a part left out."""
     found = result["variants"]
     plain = found["no stage"]["bits_per_subpixel"]
-    rows = [
-        [
-            label, "", *(f"{bits:.3f} ({bits / plain[name] - 1:+.2%})" for name, bits in r["bits_per_subpixel"].items()),
-            f"{r['us_per_pixel']:.2f}",
-        ]
-        for label, r in found.items()
-    ]  # fmt: skip
+    rows = []
+    for label, r in found.items():
+        bits = [f"{b:.3f} ({b / plain[name] - 1:+.2%})" for name, b in r["bits_per_subpixel"].items()]
+        rows.append([label, "", *bits, f"{r['us_per_pixel']:.2f}"])
     return table(["stage", "", *plain, "us/pixel"], rows)
 
 
