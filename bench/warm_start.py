@@ -89,7 +89,7 @@ def mean_totals(engine: WavefrontEngine, samples: Samples) -> Means:
 
 def learn(model: IntegerWeights, samples: Sequence[Samples]) -> Means:
     """`mean_totals` on the average over images, each of which counts the same."""
-    engine = WavefrontEngine(replace(zero(model), known_answer="", adapted_answer=""))
+    engine = WavefrontEngine(replace(zero(model), known_answer="", adapted_answer="", full_answer=""))
     each = [mean_totals(engine, x) for x in samples]
     return [np.mean(channel, 0) for channel in zip(*each, strict=True)]
 
@@ -107,14 +107,14 @@ def warmed(model: IntegerWeights, means: Means, rows: float, diagonal: float) ->
             1.0, PRIOR_LIMIT / np.abs(sums).max()
         )  # a scaled matrix stays one of squares, a clipped one does not
         priors[f"prior.{c}"] = np.rint(sums).astype(np.int32)
-    made = replace(model, tensors=model.tensors | priors, known_answer="", adapted_answer="")
+    made = replace(model, tensors=model.tensors | priors, known_answer="", adapted_answer="", full_answer="")
     check(made)
     return made
 
 
 def learn_mixing(model: IntegerWeights, samples: Sequence[Samples]) -> IntegerWeights:
     """The model with weights of the full stage, learned from image to image; without known answers."""
-    made = replace(model, known_answer="", adapted_answer="")
+    made = replace(model, known_answer="", adapted_answer="", full_answer="")
     engine = WavefrontEngine(made)
     weights: list[NDArray[np.int64]] = []
     sums: list[NDArray[np.float64]] = []
@@ -141,7 +141,7 @@ def learn_mixing(model: IntegerWeights, samples: Sequence[Samples]) -> IntegerWe
 
 def bits_of(model: IntegerWeights, samples: Sequence[Samples], stage: Stage = LIGHT) -> NDArray[np.float64]:
     """(N,) bits of images in coding order."""
-    engine = WavefrontEngine(replace(model, known_answer="", adapted_answer=""))
+    engine = WavefrontEngine(replace(model, known_answer="", adapted_answer="", full_answer=""))
     return np.array(engine.nll_bits([Job.encoding(x, stage=stage) for x in samples]))
 
 

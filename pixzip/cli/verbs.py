@@ -42,7 +42,11 @@ VERBS = (
         "decompress:decompress",
         "Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy.",
     ),
-    Verb("eval", "evaluate:evaluate", "Compare the model's own bits with a real file's; nothing is written."),
+    Verb(
+        "eval",
+        "evaluate:evaluate",
+        "Compare the model's own bits, without a stage, with a real file's; nothing is written.",
+    ),
     Verb("heatmap", "heatmap:heatmap", "Draw how many bits each pixel takes, beside the image."),
     Verb("info", "info:info", "Describe a .pxz file, after checking its header and blocks."),
     Verb(

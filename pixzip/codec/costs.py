@@ -33,9 +33,9 @@ BYTE_NS = 200_000
 #: Levels and beginning of the architecture of models that are timed.
 _LEVELS, _TIMED = 256, "wavefront-"
 #: Processor time of a pixel, of a channel of a pixel, and of a multiplication.
-_PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 20
+_PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 40
 #: The same of a channel of a pixel, of the stages that adapt a model.
-_STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 2100}
+_STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 1500}
 #: Processor time of a step, and of each digit of each channel of a step.
 _STEP_NS, _DIGIT_NS = 40_000, 20_000
 #: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.

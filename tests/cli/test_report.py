@@ -13,7 +13,7 @@ from tests.helpers.support import tiny_weights
 
 @pytest.mark.usefixtures("models_only")
 def test_info(shipped: Path) -> None:
-    good("compress", "grey.png", "-o", "a.pxz", "-e", "1")
+    good("compress", "grey.png", "-o", "a.pxz", "--model", "base", "-e", "1")
     size = (shipped / "a.pxz").stat().st_size
     facts: dict[str, Any] = json.loads(good("info", "a.pxz", "--json").stdout)
     assert (facts["width"], facts["height"], facts["channels"], facts["mode"]) == (10, 7, 1, "GREY")
@@ -29,7 +29,7 @@ def test_info(shipped: Path) -> None:
 @pytest.mark.usefixtures("models_only")
 def test_eval(shipped: Path) -> None:
     found = json.loads(good("eval", "rgb.png", "grey.png", "--json").stdout)
-    good("compress", "rgb.png", "grey.png", "-e", "1")
+    good("compress", "rgb.png", "grey.png", "--model", "base", "-e", "1")
     for row in found["images"]:
         assert row["file_bits"] == 8 * (shipped / f"{row['image']}.pxz").stat().st_size
         assert row["ratio"] == pytest.approx(row["file_bits"] / row["model_bits"])

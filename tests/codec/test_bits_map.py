@@ -42,13 +42,13 @@ def flat_drawing() -> np.ndarray:
 
 NOISE = np.random.default_rng(5).integers(0, 256, (40, 48, 1), np.uint16)
 BLOCKS: dict[str, tuple[Any, str]] = {
-    "photo": (photo(3, 70, 60), "MODEL (light)"),
-    "grey": (photo(1, 70, 60), "MODEL (light)"),
+    "photo": (photo(3, 70, 60), "MODEL (full)"),
+    "grey": (photo(1, 70, 60), "MODEL (full)"),
     "alpha": (photo(4, 40, 48), "ALPHA"),
     "WebP": (flat_drawing(), "WEBP_BODY"),
     "constant": (np.full((9, 11, 3), 7, np.uint8), "CONSTANT"),
     "raw": (np.random.default_rng(0).integers(0, 256, (4, 3), np.uint8), "RAW"),
-    "16 bits": (photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE, "DEEP_MODEL (light)"),
+    "16 bits": (photo(1, 40, 48).astype(np.uint16) * 257 ^ NOISE, "HIGH_LOW"),
     "10 bits": (photo(1, 40, 48).astype(np.uint16) * 4 ^ NOISE & 3, "NARROW"),
     "few of 16 bits": (photo(1, 40, 48).astype(np.uint16) // 4 * 1028, "LEVELS"),
 }

@@ -170,7 +170,7 @@ def test_files_are_written_so_that_they_are_read_by_default(monkeypatch: pytest.
 
 
 def test_encoders_ask_whether_a_file_is_light_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec.search, "_photographic", lambda samples: True)
+    monkeypatch.setattr(codec.search, "photographic", lambda samples: True)
     smooth = np.add.outer(np.arange(40), np.arange(48))[..., None] + np.random.default_rng(0).integers(
         0, 3, (40, 48, 1)
     )

@@ -54,7 +54,7 @@ def test_webp_is_tried_to_the_end_where_it_may_win(side: int, tried: Counter[Web
 
 def test_a_repeated_pattern_of_many_colours_is_left_to_webp(tried: Counter[WebpEffort]) -> None:
     samples = np.tile(noise(3, 256, 256, 3), (2, 2, 1))
-    assert search._photographic(samples)
+    assert search.photographic(samples)
     assert SEARCH._webp(samples, samples.size)  # no model takes less than 8 bits
     assert tried[WebpEffort.MOST]
 

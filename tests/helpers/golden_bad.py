@@ -251,7 +251,7 @@ _BLOCKS = {
         _rans(partial(_state, 15, (1 << 31) + 1), "v2-rans-spare-lanes"), **_GREY,
     ),
     "stage-0": _code("stage 0 is unknown to this version", lambda: b"\x0d\0\2\0"),
-    "stage-2": _code("stage 2 is unknown to this version", lambda: b"\x0d\2\2\0"),
+    "stage-3": _code("stage 3 is unknown to this version", lambda: b"\x0d\3\2\0"),
     "stage-cut": _code("file ends too early, at the number of a stage", lambda: b"\x0d"),
     "stage-of-nothing": _code("file ends too early, at the kind of a block", lambda: b"\x0d\1"),
     "stage-of-raw": _code("stage 1 adapts a block of kind 0, which is no model's", lambda: b"\x0d\1" + bytes(13)),

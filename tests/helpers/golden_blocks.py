@@ -18,6 +18,8 @@ from pixzip.codec import decoder, webp_png
 from pixzip.engine.device import engine as engine_of
 from pixzip.engine.executor import Ask, Local
 from pixzip.engine.order import to_coding_order
+from pixzip.engine.stages.base import Identity
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.image.picture import Picture
@@ -74,12 +76,14 @@ def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0)
     return blocks.model(0 if samples.shape[2] == 1 else 1, payload, RANS, precision)
 
 
-def _adapted(samples: Samples, depth: int = 8, unit: int = 0, coder: EntropyCoder = RANGE) -> bytes:
-    """A block of a model that the light stage adapts."""
+def _adapted(
+    samples: Samples, depth: int = 8, unit: int = 0, coder: EntropyCoder = RANGE, stage: Identity = LIGHT
+) -> bytes:
+    """A block of a model that a stage adapts."""
     model, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
-    (payload,) = Local().encode([Ask(samples, model, precision, coder, LIGHT)])
+    (payload,) = Local().encode([Ask(samples, model, precision, coder, stage)])
     inner = blocks.model(0 if samples.shape[2] == 1 else 1, payload, coder, precision)
-    return blocks.adapted(LIGHT.number, inner)
+    return blocks.adapted(stage.number, inner)
 
 
 def _webp(samples: Samples) -> bytes:
@@ -145,6 +149,8 @@ def _all() -> dict[str, Made]:
         "v2-light-and-none": Made(
             Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_adapted(rgba[..., :3]), _model(rgba[..., 3:]))]
         ),
+        "v2-full": Made(Layout.RGB, 8, seen, lambda: [_adapted(seen, stage=FULL)]),
+        "v2-full-grey": Made(Layout.GREY, 8, larger_grey, lambda: [_adapted(larger_grey, stage=FULL)]),
         "v2-webp-body": Made(
             Layout.RGBA, 8, rgba, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(rgba))[5:])]
         ),

@@ -38,7 +38,12 @@ class Made(NamedTuple):
 
 
 STACKS = {
-    "v3-rgb": Made([(8, 6, 3)] * 5 + [(1, 1, 3)] + [(3, 9, 3)] * 2, lambda: library.resolve("fast", 3), (), 2),
+    "v3-rgb": Made(
+        [(8, 6, 3)] * 5 + [(1, 1, 3)] + [(3, 9, 3)] * 2,
+        lambda: library.load(library.retired_paths()["fast-0fc3638949c176c9"]),
+        (),
+        2,
+    ),
     "v3-grey": Made([(7, 5, 1)] * 3, lambda: golden.weights(1), ("a.png", "b/c.png", "b/ü 1.png"), 256),
 }
 
