@@ -8,7 +8,7 @@
 | 4 | base | light | full | less |
 | 5 | base | light | full | usual: the default |
 | 6 | base | light | full | more |
-| 7 | base | full | full | usual |
+| 7 | base | full | full | more |
 | 8 | base | full | full | most |
 | 9 | all of these in turn, and the smallest file | | | |
 
@@ -37,8 +37,8 @@ class Thoroughness(IntEnum):
     """How much is tried.
 
     `USUAL` tries what is likely to be smallest, and `LESS` the same, without WebP on photographs.  `MORE` also tries
-    the models for drawings on photographs, and WebP by all efforts on drawings.  `MOST` also tries WebP by all efforts
-    on photographs, ranks of levels with every model, and models without their stage.
+    WebP by all efforts on drawings.  `MOST` also tries WebP by all efforts and the models for drawings on photographs,
+    ranks of levels with every model, and models without their stage.
     """
 
     LESS = 0
@@ -92,7 +92,7 @@ EFFORTS = {
     4: Effort("base", LIGHT, FULL, Thoroughness.LESS),
     5: Effort("base", LIGHT, FULL),
     6: Effort("base", LIGHT, FULL, Thoroughness.MORE),
-    7: Effort("base", FULL, FULL),
+    7: Effort("base", FULL, FULL, Thoroughness.MORE),
     8: Effort("base", FULL, FULL, Thoroughness.MOST),
     9: Effort("base", FULL, FULL, Thoroughness.MOST),
 }

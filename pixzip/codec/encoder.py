@@ -215,15 +215,24 @@ class _Plan:
         """Header, table and blocks."""
         coded = [self.coded[i] for i in range(len(self.tiling.windows))]
         crcs = [decoder.samples_crc(self.samples(i)) for i in range(len(coded))]
-        whole, sides = None, self.tiling.sides
+        whole = None
         if len(coded) > 1 and self.picture.pixels <= BATCH_PIXELS:
             whole = self.tiling.search.whole(self.picture.samples, self.picture.depth, coded)
         if whole:
-            coded, sides = [whole], (self.picture.width, self.picture.height)
-            crcs = [decoder.samples_crc(self.picture.samples)]
+            return self._of_one_block(whole)
         tiles = [Tile(len(c.block), crc32(c.block), crc) for c, crc in zip(coded, crcs, strict=True)]
         used = frozenset[int]().union(*(c.models for c in coded))
-        return self.tiling.within_limits(self.tiling.header(tiles, used, sides) + b"".join(c.block for c in coded))
+        data = self.tiling.header(tiles, used, self.tiling.sides) + b"".join(c.block for c in coded)
+        light = self.tiling.within_limits(data)
+        if light is not data and len(coded) > 1 and self.picture.pixels <= BATCH_PIXELS:
+            whole = self.tiling.search.without_models(self.picture.samples, self.picture.depth, len(light) - 40)
+            return self._of_one_block(whole) if whole else light
+        return light
+
+    def _of_one_block(self, block: Coded) -> bytes:
+        tile = Tile(len(block.block), crc32(block.block), decoder.samples_crc(self.picture.samples))
+        sides = self.picture.width, self.picture.height
+        return self.tiling.within_limits(self.tiling.header([tile], block.models, sides) + block.block)
 
 
 def _extras(frame: Frame) -> tuple[tuple[Extra, bytes], ...]:

@@ -108,6 +108,10 @@ class Search:
         total = sum(tile.size_bytes + 10 for tile in tiles)
         if self.models_only or not {tile.block[0] for tile in tiles} & _OF_DRAWINGS:
             return None
+        return self.without_models(samples, depth, total)
+
+    def without_models(self, samples: Samples, depth: int, total: int) -> Coded | None:
+        """One block without a model that is smaller than `total` bytes, if there is one."""
         candidates = self._webp(samples, total) if depth <= 8 else _png(samples, depth)
         return next((c for c in candidates if c.size_bytes < total), None)
 
@@ -181,7 +185,7 @@ class Search:
         candidates = [Coded(blocks.raw(samples, depth))]
         models = self._of(samples, depth) if depth == 8 else ()
         is_photograph = photographic(samples)
-        tried = models[:1] if is_photograph and self.effort.thoroughness < Thoroughness.MORE else models
+        tried = models[:1] if is_photograph and self.effort.thoroughness < Thoroughness.MOST else models
         coded = []
         for model in tried:
             coded.append((yield from self._model(samples, model)))

@@ -8,10 +8,9 @@ from pixzip.codec.webp_png import WebpEffort
 
 #: On photographs, WebP goes on from one effort to the next only within this factor of the best block so far.
 _LEAST_HOPE, _SOME_HOPE = 1.15, 1.06
-#: The same of drawings and small pictures, which take all of the effort only if WebP is near and has not lost by more
-#: effort.  On 920 parts of drawings and photographs, this took seven tenths of the time of all of the effort for all of
-#: them, and 0.07 % fewer bytes, because less effort gave smaller blocks of some.
-_DRAWING_HOPE, _DRAWING_BYTES, _MORE_HOPE, _MORE_BYTES, _MOST_BYTES = 1.1, 100, 1.02, 20, 64
+#: The same of drawings and small pictures.  Little effort says little there: more may take half of the bytes.  All of
+#: it is tried only if WebP is near and has not lost by more effort.
+_DRAWING_HOPE, _DRAWING_BYTES, _MORE_HOPE, _MORE_BYTES, _MOST_HOPE, _MOST_BYTES = 2.5, 100, 1.02, 20, 1.1, 64
 #: On longer slivers than this side, libwebp takes ten times as long a pixel for more effort.
 _WEBP_SIDE = 8
 #: Tiles of more pixels are tried in part first: in one row of this many, in bands.
@@ -51,7 +50,7 @@ def of_drawing(samples: Samples, best: int) -> list[bytes]:
     if _is_sliver(samples):
         return [some]
     more = webp_png.webp_block(samples, WebpEffort.MORE)
-    if min(len(some), len(more)) > best + _MOST_BYTES or len(more) > _MORE_HOPE * len(some) + _MORE_BYTES:
+    if min(len(some), len(more)) > _MOST_HOPE * best + _MOST_BYTES or len(more) > _MORE_HOPE * len(some) + _MORE_BYTES:
         return [some, more]
     return [some, more, webp_png.webp_block(samples)]
 
