@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 import click
-from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_threads, warm_up, write
+from common import JXL, at_effort, load, peers, provenance, round_trip, set_threads, warm_up, write
 
 from pixzip.engine.schedule import count_steps
 
@@ -26,13 +26,16 @@ ISA_VARIABLES = {
 
 @click.command()
 @click.argument("image", type=click.Path(exists=True, path_type=Path))
-@click.option("--model", "models", default="base,fast", show_default=True, help="Names or paths, comma-separated.")
+@click.option(
+    "--codecs", "chosen", default="base:1,base:5,base:7,fast:1", show_default=True,
+    help="MODEL:EFFORT, comma-separated: on a photograph 1 is without a stage, 5 with light, 7 with full.",
+)  # fmt: skip
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Of libjxl and pixzip.")
 @click.option("--repeats", default=5, show_default=True)
 @click.option("--isa", type=click.Choice(list(ISA_VARIABLES)), help="Measure in a child process, limited to these.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
-def main(image: Path, models: str, device: str, threads: int, repeats: int, isa: str | None, out: Path | None) -> None:
+def main(image: Path, chosen: str, device: str, threads: int, repeats: int, isa: str | None, out: Path | None) -> None:
     """Measure medians over repeats on IMAGE, or on the first image of a tar or folder."""
     wanted = ISA_VARIABLES.get(isa or "", {})
     if any(os.environ.get(name) != value for name, value in wanted.items()):
@@ -43,14 +46,15 @@ def main(image: Path, models: str, device: str, threads: int, repeats: int, isa:
     name, picture = load(image, 1)[0]
     height, width, _ = picture.shape
     codecs = [peer for peer in peers(threads) if peer.name == JXL]
-    ours = [pixzip_codec(model, device) for model in models.split(",")]
+    pairs = [pair.split(":") for pair in chosen.split(",")]
+    ours = [at_effort(int(effort), device, model) for model, effort in pairs]
     codecs += ours
     if threads > 1:
         codecs += [replace(codec, name=f"{codec.name}, one thread") for codec in ours]
     counts = {codec.name: 1 if codec.name.endswith(", one thread") else threads for codec in codecs}
     result: dict[str, Any] = {
         "benchmark": "speed",
-        **provenance([image], models.split(","), threads),
+        **provenance([image], list(dict.fromkeys(model for model, _ in pairs)), threads),
         "device": device,
         "isa": isa or "all",
         "image": name,

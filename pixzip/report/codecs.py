@@ -190,10 +190,11 @@ def pixzip(model: str, device: str = "cpu") -> MeasuredCodec:
     return _own(codec_id, f"{OURS} {Path(model).stem}", api.Codec(model, device, max_pixels=None), model)
 
 
-def pixzip_effort(effort: int, device: str = "cpu") -> MeasuredCodec:
-    """pixzip at an effort, with the model of this effort, called with one picture at a time."""
-    codec = api.Codec(None, device, max_pixels=None, effort=effort)
-    return _own(f"{OURS}-e{effort}", f"{OURS} e{effort}", codec, efforts.EFFORTS[effort].model)
+def pixzip_effort(effort: int, device: str = "cpu", model: str | None = None) -> MeasuredCodec:
+    """pixzip at an effort, with the model of this effort or another one, called with one picture at a time."""
+    codec = api.Codec(model, device, max_pixels=None, effort=effort)
+    name = f"{OURS} {model} e{effort}" if model else f"{OURS} e{effort}"
+    return _own(name.replace(" ", "-"), name, codec, model or efforts.EFFORTS[effort].model)
 
 
 def _own(codec_id: str, name: str, codec: api.Codec, model: str) -> MeasuredCodec:
