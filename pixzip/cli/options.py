@@ -72,7 +72,7 @@ model_option = click.option(
 )  # fmt: skip
 effort_option = click.option(
     "-e", "--effort", type=click.IntRange(1, 9), default=5, show_default=True, metavar="1..9",
-    help="1 is fastest, 9 makes the smallest files: 1-3 with the model fast, 4-9 with base; 1 does not adapt it to the image.",
+    help="1 is fastest, 9 makes the smallest files: 1-3 with the model fast, 4-9 with base; 1 does not adapt it.",
 )  # fmt: skip
 effort_model_option = click.option(
     "--model", metavar="NAME|PATH", shell_complete=complete_models,
