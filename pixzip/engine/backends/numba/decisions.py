@@ -11,6 +11,7 @@ from pixcodecs.compiled import bit_length, compiled, inlined
 from pixzip.engine.backends.numba.colours import half_octave
 from pixzip.engine.backends.numba.digits import raw_below
 from pixzip.engine.backends.numba.loop import DECODE, MEASURE
+from pixzip.engine.backends.numba.mixture import below_inner
 from pixzip.models.wavefront import mixing as X
 from pixzip.models.wavefront import tables as T
 
@@ -149,17 +150,6 @@ def centre(channel, first, stop, m, e, x):
 
 
 @inlined
-def _below(heads, m, x, i, value):
-    """The frequency below a value of 1 to 255 in the mixture that was not moved."""
-    at, total = np.int32(16 * value - 8), np.int32(0)
-    for k in range(m.weights.shape[1]):
-        z = ((at - x.raw[i, k]) * m.slopes[i, k]) >> _RECIPROCAL_BITS
-        z = max(np.int32(0), min(np.int32(2 * _LIMIT), np.int32(z + _LIMIT)))
-        total += m.weights[i, k] * np.int32(heads.logistic[z])
-    return np.int64((total >> 4) + value)
-
-
-@inlined
 def _logistic_below(heads, middle, slope, value):
     """The frequency below a value of 1 to 255 in one logistic."""
     z = ((16 * value - 8 - middle) * slope) >> _RECIPROCAL_BITS
@@ -265,7 +255,7 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
             between = (low + high) >> 1
             node = _WITHIN + bit_length(high - low - 1)
         mid0 = raw_below(heads, m, i, False, between)
-        mid1 = _below(heads, m, x, i, between)
+        mid1 = np.int64(below_inner(heads, m, x.raw, i, between))
         mid2 = _logistic_below(heads, middle, slope, between)
         x.inputs[0] = _share(x, high0, mid0, low0)
         x.inputs[1] = _share(x, high1, mid1, low1)

@@ -116,18 +116,24 @@ def mixtures(channel, heads, hidden, own, m):
 
 
 @inlined
+def below_inner(heads, m, means, i, value):
+    """The frequency below a value of 1 to 255 if the components had these (M, K) int32 means."""
+    at, total = np.int32(16 * value - 8), np.int32(0)
+    for j in range(m.weights.shape[1]):
+        z = ((at - means[i, j]) * m.slopes[i, j]) >> _RECIPROCAL_BITS
+        z = max(np.int32(0), min(np.int32(2 * _LIMIT), np.int32(z + _LIMIT)))
+        total += m.weights[i, j] * np.int32(heads.logistic[z])
+    return np.int32((total >> 4) + value)
+
+
+@inlined
 def below(heads, m, i, value):
     """The frequency below a value of 8 bits, 0 to 2^20; `value` is in 0..256."""
     if value <= 0:
         return np.int32(0)
     if value >= 256:
         return np.int32(_TOTAL)
-    at, total = np.int32(16 * value - 8), np.int32(0)
-    for j in range(m.weights.shape[1]):
-        z = ((at - m.means[i, j]) * m.slopes[i, j]) >> _RECIPROCAL_BITS
-        z = max(np.int32(0), min(np.int32(2 * _LIMIT), np.int32(z + _LIMIT)))
-        total += m.weights[i, j] * np.int32(heads.logistic[z])
-    return np.int32((total >> 4) + value)
+    return below_inner(heads, m, m.means, i, value)
 
 
 @inlined
