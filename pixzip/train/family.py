@@ -86,11 +86,11 @@ class FamilyTask(Task[FixedWeights]):
         else:
             optimiser = torch.optim.Adam(params, lr=config.learning_rate, betas=(0.95, 0.9995))
         self.optimisers = [(optimiser, config.learning_rate)]
-        self.batch_megapixels = config.batch * math.prod(source.shape) / 1e6
+        self.batch, self.image_megapixels = config.batch, math.prod(source.shape) / 1e6
         self.multiply_adds = family_multiply_adds(self.averaged, *source.shape)
 
     def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
-        return torch.as_tensor(self.source.draw(self.config.batch, rng, part)).to(self.device)
+        return torch.as_tensor(self.source.draw(self.batch, rng, part)).to(self.device)
 
     def bits(self, images: Tensor) -> Tensor:
         return self.model.mean_nats(images) / math.log(2)

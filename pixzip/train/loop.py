@@ -30,6 +30,10 @@ class RunConfig:
 
     megapixels: float = 300.0
     batch: int = 4
+    #: Images a step in the last part of the run, whose gradients are less noisy; 0: as many as before.
+    late_batch: int = 0
+    #: Share of the run after which `late_batch` holds.
+    late_from: float = 0.8
     warmup_steps: int = 100
     #: Decay of the averaged weights, which are exported.
     ema: float = 0.998
@@ -39,6 +43,34 @@ class RunConfig:
     #: Number of measurements of the averaged weights.
     evals: int = 20
     checkpoint_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a run whose batches may grow once.
+
+    Attributes:
+        early, late: megapixels of a step before and after the growth.
+        first_late: the first step of the larger batch.
+        total: number of steps.
+    """
+
+    early: float
+    late: float
+    first_late: int
+    total: int
+
+    @classmethod
+    def of(cls, config: RunConfig, image_megapixels: float) -> "Steps":
+        """The steps that see `config.megapixels` in images of a size."""
+        early, late = config.batch * image_megapixels, (config.late_batch or config.batch) * image_megapixels
+        first_late = math.ceil((config.late_from if config.late_batch else 1.0) * config.megapixels / early)
+        rest = max(0.0, config.megapixels - first_late * early)
+        return cls(early, late, first_late, first_late + math.ceil(rest / late - 1e-9))
+
+    def megapixels(self, step: int) -> float:
+        """What `step` steps have seen."""
+        return min(step, self.first_late) * self.early + max(0, step - self.first_late) * self.late
 
 
 @dataclass
@@ -78,7 +110,8 @@ class Task(ABC, Generic[W]):
     Attributes:
         model, averaged: the network, and a network of the same shape for its averaged weights.
         optimisers: optimisers, each with its peak learning rate.
-        batch_megapixels: size of a batch.
+        image_megapixels: size of an image, or a crop, of a batch.
+        batch: images of the next batch, in all processes together; `run` sets it.
         multiply_adds: number per pixel in the forward pass.
         quantised: whether the weights are already quantised as in an export.
         takes_bfloat16: whether the model learns equally well with products in bfloat16.
@@ -88,7 +121,8 @@ class Task(ABC, Generic[W]):
     model: nn.Module
     averaged: nn.Module
     optimisers: list[tuple[torch.optim.Optimizer, float]]
-    batch_megapixels: float
+    image_megapixels: float
+    batch: int
     multiply_adds: float
     quantised: bool = True
     takes_bfloat16: bool = False
@@ -168,7 +202,8 @@ def run(
     """
     out.mkdir(parents=True, exist_ok=True)
     config, model, averaged, processes = task.config, task.model, task.averaged, execution.processes
-    part, peak_tflops = processes.part(config.batch), execution.peak()
+    processes.part(config.late_batch or config.batch)  # so that it fails now
+    steps, peak_tflops = Steps.of(config, task.image_megapixels), execution.peak()
     optimisers = [optimiser for optimiser, _ in task.optimisers]
     ema = {name: p.detach().clone() for name, p in model.named_parameters()}
 
@@ -178,12 +213,13 @@ def run(
     if path.exists():
         meta = checkpoint.restore(path, model, ema, optimisers)
         _check_meta(path, meta)
-        if {**meta["config"], "megapixels": config.megapixels} != description:  # the length of a run may change
+        # the length of a run may change, and a field be younger than the run
+        if {**description, **meta["config"], "megapixels": config.megapixels} != description:
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]
     if not processes.same(status.step):
         raise ValueError(f"{path} is not the same file for all processes")
-    total = math.ceil(config.megapixels / task.batch_megapixels)
+    total = steps.total
     objective = execution.prepare(model, task.bits, takes_bfloat16=task.takes_bfloat16)
 
     def save() -> None:
@@ -230,7 +266,8 @@ def run(
     mean_bits, started, last_save = math.nan, time.monotonic(), time.monotonic()
     first_step, before_s = status.step, status.log[-1]["elapsed_s"] if status.log else 0.0
     while status.step < total:
-        done = status.step / total
+        done = steps.megapixels(status.step) / steps.megapixels(total)
+        task.batch = config.late_batch or config.batch if status.step >= steps.first_late else config.batch
         task.begin(done)
         status.quantise = task.quantised
         factor = task.factor(status.step, done)
@@ -239,7 +276,7 @@ def run(
         # a resumed run draws the same crops as an uninterrupted one, and each process its part of these
         rng = np.random.default_rng([config.seed, status.step])
         torch.manual_seed(config.seed * 1_000_003 + status.step + (processes.rank << 40))  # for dropout
-        loss = task.loss(rng, part, objective)
+        loss = task.loss(rng, processes.part(task.batch), objective)
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss.backward()
@@ -258,8 +295,8 @@ def run(
         mean_bits = value if math.isnan(mean_bits) else mean_bits + 0.02 * (value - mean_bits)
         now = time.monotonic()
         status.bits_per_dim, status.learning_rate = mean_bits, task.optimisers[0][1] * factor
-        status.megapixels = status.step * task.batch_megapixels
-        status.megapixels_per_s = (status.step - first_step) * task.batch_megapixels / (now - started)
+        status.megapixels = steps.megapixels(status.step)
+        status.megapixels_per_s = (status.megapixels - steps.megapixels(first_step)) / (now - started)
         status.tflops = model_tflops(task.multiply_adds, status.megapixels_per_s)
         status.mfu = None if peak_tflops is None else status.tflops / peak_tflops
         if status.step == total or status.step % max(1, total // config.evals) == 0:

@@ -45,7 +45,9 @@ class TrainConfig(RunConfig):
 
 CONFIGS: dict[str, TrainConfig] = {
     "base": TrainConfig(model=Config(width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2)),
-    "large": TrainConfig(model=Config(width=128, blocks=8, head_width=64, n_mix=5, mixing=1, finer=2)),
+    "large": TrainConfig(
+        model=Config(width=96, blocks=8, head_width=64, n_mix=4, mixing=1, finer=2), megapixels=400.0, late_batch=8
+    ),
     "fast": TrainConfig(model=Config(width=40, blocks=4, head_width=16, n_mix=3, finer=2)),
     "grey": TrainConfig(
         model=Config(channels=1, width=64, blocks=6, head_width=32, n_mix=4, mixing=1, finer=2), order=(0,)
@@ -125,14 +127,14 @@ class WavefrontTask(Task[IntegerWeights]):
             (Muon(hidden, lr=config.muon_lr, weight_decay=config.weight_decay), config.muon_lr),
             (torch.optim.AdamW(others, lr=config.adam_lr, betas=(0.9, 0.99), weight_decay=0.0), config.adam_lr),
         ]
-        self.batch_megapixels = config.batch * config.crop**2 / 1e6
+        self.batch, self.image_megapixels = config.batch, config.crop**2 / 1e6
         self.multiply_adds = sum(p.numel() for p in model.parameters() if p.ndim == 2)
 
     def begin(self, done: float) -> None:
         self.quantised = self.model.quantise = self.averaged.quantise = done >= self.config.quantise_from
 
     def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
-        return self.crops.draw(self.config.batch, rng, part)
+        return self.crops.draw(self.batch, rng, part)
 
     def bits(self, images: Tensor) -> Tensor:
         bits: Tensor = self.model(images).mean()

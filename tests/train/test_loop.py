@@ -96,6 +96,18 @@ def test_a_stopped_run_goes_on_to_exactly_the_same_weights(tmp_path: Path) -> No
         assert all(torch.equal(a.get_tensor(k), b.get_tensor(k)) for k in a.keys())  # noqa: SIM118 (not a dict)
 
 
+def test_batches_grow_towards_the_end_and_see_the_same_megapixels(tmp_path: Path) -> None:
+    data, seen = folder(tmp_path / "data", 3), list[float]()
+    growing = replace(TINY, late_batch=3 * BATCH, late_from=0.5)
+    train([data], growing, tmp_path / "run", report=lambda s: seen.append(s.megapixels))
+    batch = BATCH * CROP**2 / 1e6
+    steps = np.diff([0.0, *seen])
+    assert np.allclose(steps[:20], batch)  # half of the run
+    assert np.allclose(steps[20:], 3 * batch)
+    assert len(steps) == 20 + 7
+    assert TINY.megapixels <= seen[-1] < TINY.megapixels + 3 * batch
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     data = folder(tmp_path / "data", 3)
     short = replace(TINY, megapixels=TINY.megapixels / 10)
