@@ -145,12 +145,12 @@ def test_utilisation_is_shown_where_it_is_known(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err.endswith("\nmfu 0.25\n")
 
 
-def test_large_has_some_five_times_the_arithmetic_of_base_and_stays_exact_as_it_learns() -> None:
+def test_large_has_some_three_times_the_arithmetic_of_base_and_stays_exact_as_it_learns() -> None:
     torch.manual_seed(0)
     model = WavefrontPixelCNN(CONFIGS["large"].model)
     weights = export(model, ORDERS[3])
     base = library.load(library.WEIGHTS / "base.safetensors").multiply_adds
-    assert 4 <= weights.multiply_adds / base <= 6
+    assert 2.5 <= weights.multiply_adds / base <= 3
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     model.quantise = True
     losses = [step(model_mean(model), planes(3, 12))[0].item()]
