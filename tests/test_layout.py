@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+import pixzip.engine
+
 from tests.conftest import ROOT
 
 PICTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -173,3 +175,13 @@ def test_an_offending_import_is_named(tmp_path: Path) -> None:
     ]
     assert sorted(set(circles(found))) == ["pixzip.engine.b", "pixzip.models.a"]
     assert [i.importer for i in found if i.late] == ["pixzip.engine.b"]
+
+
+def test_kernels_are_compiled_anew_when_anything_that_they_may_import_changes() -> None:
+    reached, new = set[str](), {"engine"}
+    while new:
+        reached |= new
+        new = {below for folder in new for below in ARROWS.get(folder, ())} - reached
+    assert {f"pixzip.{folder}" for folder in reached - {"pixcodecs"}} == set(pixzip.engine.KERNEL_SOURCES)
+    kernels = {module for module, path in modules_of(ROOT).items() if "compiled import" in path.read_text("utf-8")}
+    assert all(module.startswith(("pixzip.engine.", "pixcodecs.")) for module in kernels)

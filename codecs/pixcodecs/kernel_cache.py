@@ -6,7 +6,8 @@ This is numba's cache [1], an index and files of machine code for each function,
 - Every file begins with the SHA-256 of the rest, which is compared before anything is unpickled.  A damaged file is
   thrown away and made anew.
 - A kernel is out of date when any module of its package, or of this one, has changed: it contains the functions that
-  it calls and the numbers that it uses, wherever they are defined.
+  it calls and the numbers that it uses, wherever they are defined.  A subpackage whose modules import no others may
+  name in `KERNEL_SOURCES` the packages that they import instead of the whole package.
 - Kernels are read from all of the `places`, and written to the first that can be written.  If there is none, every
   process compiles what it needs; a warning says so, once.  If NUMBA_CACHE_DIR can be written, no other is read.
 
@@ -15,6 +16,7 @@ This is numba's cache [1], an index and files of machine code for each function,
 
 import contextlib
 import hashlib
+import importlib
 import inspect
 import os
 import pickle
@@ -48,16 +50,24 @@ def _digest_of(folders: tuple[str, ...]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
 
+def _sources_of(module: str) -> tuple[str, ...]:
+    """The folders whose modules a kernel of `module` may contain; none if the module is in no package."""
+    parts = module.split(".")
+    for n in range(len(parts) - 1, 0, -1):
+        named = getattr(sys.modules.get(".".join(parts[:n])), "KERNEL_SOURCES", None)
+        if named is not None:
+            return tuple(folder for package in named for folder in importlib.import_module(package).__path__)
+    return tuple(getattr(sys.modules.get(parts[0]), "__path__", ()))
+
+
 def _state_of(module: str, source: Path) -> tuple[str, str]:
-    """Of what a kernel was compiled: the digest of this package, and that of the kernel's package or lone module.
+    """Of what a kernel was compiled: the digest of this package, and that of the kernel's sources or lone module.
 
     Raises:
         OSError: a module cannot be read.
     """
-    own, other = (getattr(sys.modules.get(name.partition(".")[0]), "__path__", ()) for name in (__name__, module))
-    return _digest_of(tuple(own)), _digest_of(tuple(other)) if other else hashlib.sha256(
-        source.read_bytes()
-    ).hexdigest()
+    own, other = _sources_of(__name__), _sources_of(module)
+    return _digest_of(own), _digest_of(other) if other else hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def places(source: Path) -> dict[str, Path]:

@@ -128,6 +128,17 @@ def test_kernels_of_a_changed_source_are_compiled_anew(places: Places) -> None:
     assert [places.run(), places.run()] == [False, True]
 
 
+def test_a_subpackage_names_the_packages_whose_changes_matter() -> None:
+    def folders(module: str) -> set[Path]:
+        return {Path(folder) for folder in kernel_cache._sources_of(module)}
+
+    whole = Path(pixzip.__file__).parent
+    assert folders("pixzip.engine.backends.numba.loop") == {whole / "engine", whole / "models"}
+    assert folders("pixzip.codec.encoder") == {whole}
+    assert folders("pixcodecs.coders.rans_numba") == {Path(kernel_cache.__file__).parent}
+    assert not folders("twice")
+
+
 def test_a_file_of_another_overload_is_not_taken(places: Places) -> None:
     """Two processes that compile at the same time may give their files the same name."""
     places.run(21)
