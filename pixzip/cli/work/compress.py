@@ -98,9 +98,7 @@ class Compression:
         name, stat = source.name, source.stat
         entry, target = self.ledger[name], self.ledger.target(name)
         entry.pixels = rows.frame.width * rows.frame.height
-        kept = self._losses(source, rows.dropped)
-        check = self.manner.remove and not kept
-        phases = 1 + self.options.verify + check
+        phases = 1 + self.options.verify + self.manner.remove
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         large.compress(
             source, rows, target, self.options, strip=self.strip,
@@ -108,7 +106,8 @@ class Compression:
         )  # fmt: skip
         if target != streams.STANDARD:
             self._count(streams.read_pxz(target))
-        if check:
+        kept = self._losses(source, rows.dropped)  # known when the last row was read
+        if self.manner.remove and not kept:
             try:
                 opening = codec.Opening(streams.read_pxz(target), None)
                 large.compare(source.file(), opening, self.options, progress())
