@@ -18,15 +18,15 @@ from pixzip.cli.options import (
 )  # fmt: skip
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
-KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}))
+KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}), inputs.image_left_alone)
 
 
 @click.command(
     epilog="""With -r the images of a folder are the files named """
     + " ".join(sorted(IMAGE_SUFFIXES))
-    + """; JPEGs only where they are named one by one, for their pixels, coded without loss, are larger than
-    the files. Hidden files and links to folders are passed over, and what is up to date is skipped: an output
-    that exists and has the time of its input."""
+    + """; JPEGs and lossy WebPs only where they are named one by one, for their pixels, coded without loss, are
+    larger than the files. Images that are left alone are counted at the end. Hidden files and links to folders are
+    passed over, and what is up to date is skipped: an output that exists and has the time of its input."""
 )
 @click.argument("images", nargs=-1, required=True, metavar="IMG...", shell_complete=complete_paths)
 @click.option(

@@ -29,6 +29,13 @@ def image_suffixes() -> frozenset[str]:
     return sources.folder_suffixes()
 
 
+def image_left_alone(path: Path) -> tuple[str, str] | None:
+    """The kind of an image in a folder that is left alone, and the reason; None for other files."""
+    from pixzip.image.left_alone import left_alone
+
+    return left_alone(path)
+
+
 class InputKind(NamedTuple):
     """The inputs and outputs of a command.
 
@@ -36,6 +43,8 @@ class InputKind(NamedTuple):
         inputs: collective name of the files in a folder.
         suffixes: returns the suffixes of files to take from a folder; called only for folders.
         renamed: name of an input -> name of its output; None if there are no outputs.
+        left_alone: the kind of a file in a folder that is left alone, and the reason, see `image.left_alone`; None if
+            others than those of the suffixes are of no interest.
         not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
     """
 
@@ -43,6 +52,7 @@ class InputKind(NamedTuple):
     suffixes: Callable[[], frozenset[str]]
     renamed: Callable[[str], str] | None = None
     not_folders: Callable[[], frozenset[str]] = frozenset
+    left_alone: Callable[[Path], tuple[str, str] | None] | None = None
 
 
 def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKind) -> None:
@@ -94,8 +104,13 @@ def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
         ledger.fail(str(e.filename), e)
 
     suffixes = kind.suffixes()
-    for inner in sources.walk(path, lambda p: p.suffix.lower() in suffixes, failed=failed):
-        yield Found(str(path / inner), inner)
+    for inner in sources.walk(path, failed=failed):
+        name = str(path / inner)
+        left = kind.left_alone(path / inner) if kind.left_alone else None
+        if left:
+            ledger.leave(name, *left)
+        elif inner.suffix.lower() in suffixes:
+            yield Found(name, inner)
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKind) -> Path | None:

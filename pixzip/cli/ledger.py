@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from pixzip.cli.say import show, show_json
 from pixzip.io import files, signals, streams
 from pixzip.io.signals import signals_wait
 
-Status = Literal["planned", "done", "skipped", "failed", "would"]
+Status = Literal["planned", "done", "skipped", "failed", "would", "left"]
 UP_TO_DATE = "up to date"
 
 
@@ -56,6 +57,7 @@ class Ledger:
         """
         self.label, self.manner, self.writes = label, manner, writes
         self.entries: dict[str, Entry] = {}
+        self.left: dict[str, tuple[str, str]] = {}
         self.written = 0
         self.bar = FilesBar(label, 0, False)
         self._credit: dict[str, float] = {}
@@ -149,6 +151,12 @@ class Ledger:
         if self.manner.verbose:
             self.bar.say(f"{name}: {self[name].output} is {UP_TO_DATE}")
 
+    def leave(self, name: str, kind: str, why: str) -> None:
+        """Count an image in a folder that is left alone; the closing line names its kind and the reason."""
+        if name not in self.left:
+            self.left[name] = kind, why
+            self._close(Entry(name, warnings=[f"{kind} file left alone: {why}"]), "left")
+
     def fail(self, name: str, error: BaseException) -> None:
         """Report the error of a file."""
         if name not in self.entries:
@@ -201,16 +209,26 @@ class Ledger:
         total = self._total()
         if self.manner.json_lines:
             show_json({"total": total})
+        self._say_left()
         terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
             self._table(total)
         if total["failed"]:
             sys.exit(EXIT_ERROR)
 
+    def _say_left(self) -> None:
+        """Print a line for each reason to leave files alone."""
+        for why in dict.fromkeys(why for _, why in self.left.values()):
+            kinds = Counter(kind for kind, found in self.left.values() if found == why)
+            counts = ", ".join(f"{n:,} {kind} {'file' if n == 1 else 'files'}" for kind, n in kinds.most_common())
+            if not self.manner.quiet:
+                self.bar.say(f"pixzip: {counts} left alone: {why}")
+
     def _total(self) -> dict[str, Any]:
         done = [entry for entry in self.entries.values() if entry.status == "done"]
         counts = {s: sum(e.status == s for e in self.entries.values()) for s in ("done", "skipped", "failed", "would")}
         sums = {n: sum(getattr(e, n) or 0 for e in done) for n in ("bytes_before", "bytes_after", "pixels")}
+        counts["left"] = len(self.left)
         return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
 
     def _table(self, total: dict[str, Any]) -> None:

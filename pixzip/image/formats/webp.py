@@ -12,7 +12,7 @@ from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.formats.pillow import PillowFormat, save
 from pixzip.image.picture import Frame, Layout, Picture
 
-_HEAD_BYTES = 12
+_HEAD_BYTES, _FRAME_HEAD_BYTES = 12, 16
 #: Chunks of a still image and of metadata that Pillow reads.
 _KNOWN = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP "})
 #: Most pixels of a side that libwebp writes.
@@ -26,6 +26,7 @@ class Webp(PillowFormat):
     """
 
     depths = {Layout.RGB: (8,), Layout.RGBA: (8,)}  # noqa: RUF012
+    sometimes_lossy = True
     metadata = frozenset({"icc", "exif", "xmp", "resolution", "aspect"})
     writing_bytes = 40
 
@@ -50,12 +51,13 @@ class Webp(PillowFormat):
         return found
 
     def lossy_kind(self, file: BinaryIO) -> str:
-        file.seek(12)
+        file.seek(_HEAD_BYTES)
         while len(head := file.read(8)) == 8:
             if head[:4] == b"VP8 ":
                 return "a lossy WebP"
             size = int.from_bytes(head[4:], "little")
-            file.seek(size + size % 2, os.SEEK_CUR)
+            # a frame of an animation holds chunks behind a head of its own
+            file.seek(_FRAME_HEAD_BYTES if head[:4] == b"ANMF" else size + size % 2, os.SEEK_CUR)
         return ""
 
     def too_large(self, frame: Frame) -> str:
