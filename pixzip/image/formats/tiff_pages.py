@@ -32,6 +32,7 @@ JPEG = 7
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000})
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex numbers"}
+_WAY_OUT = "pixzip holds unsigned integers of up to 16 bits; zstd, or TIFF's own compression, keeps such a file"
 _ALPHA = 2
 _EXTRAS = {0: "an extra channel", 1: "alpha that its colours are multiplied by"}
 #: Most pixels of a tile, which may exceed a small image.
@@ -106,9 +107,10 @@ def _kind(page: Any) -> str:
 def _layout(page: Any) -> tuple[Layout, int]:
     depth, kind = page.bitspersample, _kind(page)
     if page.sampleformat != _UNSIGNED:
-        raise UnsupportedImageError(f"TIFF of {_FORMATS.get(page.sampleformat, 'unknown samples')} is not supported")
+        found = _FORMATS.get(page.sampleformat, "unknown samples")
+        raise UnsupportedImageError(f"TIFF of {found} is not supported: {_WAY_OUT}")
     if not isinstance(depth, int) or not 1 <= depth <= (8 if kind == "PALETTE" else 16):
-        raise UnsupportedImageError(f"TIFF of {kind} with {depth} bits a sample is not supported")
+        raise UnsupportedImageError(f"TIFF of {kind} with {depth} bits a sample is not supported: {_WAY_OUT}")
     if page.imagedepth != 1 or page.tiledepth != 1:
         raise UnsupportedImageError(f"TIFF of {page.imagedepth} layers is not supported")
     extras = [int(extra) for extra in page.extrasamples]
