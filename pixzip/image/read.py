@@ -10,6 +10,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import formats
 from pixzip.image.formats.base import HEAD_BYTES, Format, Loaded, Unrecognised, one_error
+from pixzip.image.pages import LoadedPages
 from pixzip.image.picture import Picture
 from pixzip.image.rows import RowReader
 
@@ -36,6 +37,30 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
                 continue
             return Loaded(found.picture, [*dict.fromkeys([*found.dropped, *_unknown_bytes(form, file)])])
     raise _unknown()
+
+
+def load_pages(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> LoadedPages | None:
+    """All pages or frames of an image file, and the names of content that they cannot hold.
+
+    Args:
+        source, max_pixels: see `load`; the limit is for all pages together.
+    Returns:
+        None for a file of one image, which `load` and `open_rows` read, and for what is no image.
+    Raises:
+        UnsupportedImageError, OSError: see `load`.
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    with one_error():
+        for form in _accepting(data[:HEAD_BYTES]):
+            if form.pages_kind is not None and (found := form.read_pages(data, max_pixels)):
+                unknown = [n for n in _unknown_bytes(form, io.BytesIO(data)) if n not in form.kept_by_pages]
+                return LoadedPages(found.pages, [*dict.fromkeys([*found.dropped, *unknown])])
+    return None
+
+
+def may_have_pages(head: bytes) -> bool:
+    """Whether a file with these first bytes may have several pages or frames."""
+    return any(form.pages_kind is not None for form in _accepting(head))
 
 
 def _unknown_bytes(form: Format, file: BinaryIO) -> list[str]:

@@ -13,7 +13,15 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs.container import image_v1
-from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
+from pixcodecs.container.limits import (
+    LIFT,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MODEL_ID_BYTES,
+    PAGES_VERSION,
+    STACK_VERSION,
+    check_shape,
+)
 from pixcodecs.container.signature import SIGNATURE, VERSION, Buffer
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.forking import cached_property
@@ -31,6 +39,12 @@ MAX_EXTRAS_BYTES = 64 << 20
 MAX_EXTRAS = 1 << 16
 _DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
 _MODEL_BY_ID = 1
+#: What files of other versions are, in the words of an error.
+_OTHERS = {
+    STACK_VERSION: "a stack of images",
+    PAGES_VERSION: "several pages or frames: `pixzip decompress` or pixzip.decode_pages gives them",
+}
+_KNOWN = f"this program reads versions 1 to {PAGES_VERSION}"
 
 
 class Layout(IntEnum):
@@ -199,8 +213,7 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
     if version == image_v1.VERSION:
         return _read_v1(reader, max_pixels)
     if version != VERSION:
-        what = "a stack of images" if version == STACK_VERSION else f"this program reads versions 1 to {STACK_VERSION}"
-        raise BitstreamError(f"file has format version {version}, {what}")
+        raise BitstreamError(f"file has format version {version}, {_OTHERS.get(version, _KNOWN)}")
     return _read_v2(reader, max_pixels)
 
 

@@ -6,6 +6,8 @@ from pixcodecs.errors import UnsupportedImageError
 MODEL_ID_BYTES = 8
 #: Version of files that are stacks of images.
 STACK_VERSION = 3
+#: Version of files of several pages or frames.
+PAGES_VERSION = 5
 MAX_SIDE = 65535
 #: Most pixels that a decoder accepts by default; Pillow's hard limit is twice this.
 MAX_PIXELS = 89_478_485

@@ -72,7 +72,7 @@ def read(data: bytes, rows_at: int, rows: Rows, max_pixels: int | None) -> tuple
     words = np.frombuffer(data, "<u2", stride * height, rows_at).reshape(height, stride)[:, :width]
     words = words if rows.height < 0 else words[::-1]
     fields = [_bits(mask) for mask in rows.masks]
-    planes = [_scaled(words >> low & np.uint16((1 << n) - 1), n) for low, n in fields]
+    planes = [_scaled((words >> low & (1 << n) - 1).astype(np.uint16), n) for low, n in fields]
     samples = np.ascontiguousarray(np.stack(planes, 2))
     sbit = Chunk(b"sBIT", bytes(n for _, n in fields))
     unused = 0xFFFF & ~int(np.bitwise_or.reduce(rows.masks))
