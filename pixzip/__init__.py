@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         bits_map,
         decode,
         decode_batch,
+        decode_pages,
         decode_stack,
         encode,
         encode_batch,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack", "info", "open",
-    "save", "verify",
+    "bits_map", "decode", "decode_batch", "decode_pages", "decode_stack", "encode", "encode_batch", "encode_stack",
+    "info", "open", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

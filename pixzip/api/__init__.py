@@ -189,6 +189,24 @@ def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | Non
     return Codec(device=device, max_pixels=max_pixels).decode_stack(data)
 
 
+def decode_pages(
+    data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
+) -> list[NDArray[Any]]:  # fmt: skip
+    """The samples of each page of a file that `pixzip compress` made of a TIFF of several pages, or of each frame.
+
+    Frames are as they are in the file, not laid over each other; `info` says where they belong and how long they last.
+
+    Args:
+        max_pixels: refuse more pixels in all; None lifts the limit.
+    Returns:
+        (H, W) or (H, W, C) arrays like those of `decode`.
+    Raises:
+        BitstreamError: the file is damaged, truncated, of one image or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+    """
+    return Codec(device=device, max_pixels=max_pixels).decode_pages(data)
+
+
 def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> None:
     """Decode a `.pxz` file, of one image or a stack, and check all its checksums; returns if the file is whole.
 

@@ -16,6 +16,7 @@ from pixzip import codec
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
+from pixzip.codec.pages import decompress_pages
 from pixzip.codec.stack import Stack, compress_stack, decompress_stack
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import CHANNEL_AXIS, Picture
@@ -117,6 +118,11 @@ class Codec:
         """See `pixzip.decode_stack`."""
         found = decompress_stack(arguments.file_bytes(data), self.options)
         return found._replace(images=[x[..., 0] if x.shape[2] == 1 else x for x in found.images])
+
+    def decode_pages(self, data: FileBytes) -> list[NDArray[Any]]:
+        """See `pixzip.decode_pages`."""
+        found = decompress_pages(arguments.file_bytes(data), self.options)
+        return [_as_array(page.picture) for page in found.pages]
 
     def verify(self, data: FileBytes) -> None:
         """See `pixzip.verify`."""

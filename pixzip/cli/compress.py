@@ -18,7 +18,9 @@ from pixzip.cli.options import (
 )  # fmt: skip
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
-KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}), inputs.image_left_alone)
+KIND = inputs.InputKind(
+    "images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}), left_alone=inputs.image_left_alone
+)
 
 
 @click.command(

@@ -1,5 +1,7 @@
 """`pixzip decompress`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,23 @@ from pixzip.cli.options import (
     refuse_with,
 )  # fmt: skip
 from pixzip.io import streams
-from pixzip.io.names import SUFFIX, folder_name, image_name
+from pixzip.io.names import SUFFIX, folder_name, image_name, is_folder, pages_name
 
-KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
+
+def _renamed(name: str) -> Callable[[str], str]:
+    """How an input is renamed: to a PNG, or, if it has several pages, to a file of their kind."""
+    kind = streams.kind_of_pages(name)
+    if kind is None:
+        return image_name
+    from pixzip.image.pages import SUFFIXES, Kind
+
+    suffix = SUFFIXES.get(Kind(kind)) if kind in Kind.__members__.values() else None
+    return partial(pages_name, suffix=suffix) if suffix else image_name
+
+
+KIND = inputs.InputKind(
+    f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes, renamed_by_content=_renamed
+)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):
@@ -55,7 +71,8 @@ def decompress(
     packed: tuple[str, ...], out: str | None, extra: tuple[str, ...], device: str,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
-    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy."""
+    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy,
+    pages and animations to a file of their kind, or with -o DIR/ to one PNG a page."""
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
         refuse_with("--rm", {"--region": bool(region), "--salvage": salvage}, "what they leave out would be lost")
@@ -64,6 +81,8 @@ def decompress(
     stack = streams.is_one_stack(packed)
     if stack:
         ledger.plan(packed[0], out or folder_name(packed[0]))
+    elif len(packed) == 1 and is_folder(out) and streams.kind_of_pages(packed[0]) is not None:
+        ledger.plan(packed[0], out)
     else:
         inputs.plan(ledger, packed, out, KIND)
 

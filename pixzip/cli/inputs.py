@@ -45,6 +45,7 @@ class InputKind(NamedTuple):
         renamed: name of an input -> name of its output; None if there are no outputs.
         left_alone: the kind of a file in a folder that is left alone, and the reason, see `image.left_alone`; None if
             others than those of the suffixes are of no interest.
+        renamed_by_content: path of an input -> the function that renames it, where its content matters.
         not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
     """
 
@@ -52,6 +53,7 @@ class InputKind(NamedTuple):
     suffixes: Callable[[], frozenset[str]]
     renamed: Callable[[str], str] | None = None
     not_folders: Callable[[], frozenset[str]] = frozenset
+    renamed_by_content: Callable[[str], Callable[[str], str]] | None = None
     left_alone: Callable[[Path], tuple[str, str] | None] | None = None
 
 
@@ -133,11 +135,12 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKin
 def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: InputKind) -> str | None:
     if kind.renamed is None:
         return None
+    renamed = kind.renamed_by_content(name) if kind.renamed_by_content else kind.renamed
     if folder is not None:
-        return str(folder / kind.renamed(str(inner)))
+        return str(folder / renamed(str(inner)))
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
         raise PixzipError("it has no name to be written under: -o FILE gives one")
-    return kind.renamed(name) if out is None else out
+    return renamed(name) if out is None else out
 
 
 def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, many: bool, make: bool) -> None:

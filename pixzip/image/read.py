@@ -52,15 +52,26 @@ def load_pages(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loa
     data = source if isinstance(source, bytes) else source.read_bytes()
     with one_error():
         for form in _accepting(data[:HEAD_BYTES]):
-            if form.pages_kind is not None and (found := form.read_pages(data, max_pixels)):
+            if form.has_pages(io.BytesIO(data)) and (found := form.read_pages(data, max_pixels)):
                 unknown = [n for n in _unknown_bytes(form, io.BytesIO(data)) if n not in form.kept_by_pages]
                 return LoadedPages(found.pages, [*dict.fromkeys([*found.dropped, *unknown])])
     return None
 
 
-def may_have_pages(head: bytes) -> bool:
-    """Whether a file with these first bytes may have several pages or frames."""
-    return any(form.pages_kind is not None for form in _accepting(head))
+def has_pages(file: BinaryIO) -> bool:
+    """Whether an image file has several pages or frames, as far as its structure tells; little of it is read.
+
+    Args:
+        file: open file, which is closed.
+    Raises:
+        UnsupportedImageError, OSError: the file cannot be read.
+    """
+    with file, one_error():
+        for form in _accepting(file.read(HEAD_BYTES)):
+            file.seek(0)
+            if form.has_pages(file):
+                return True
+    return False
 
 
 def _unknown_bytes(form: Format, file: BinaryIO) -> list[str]:

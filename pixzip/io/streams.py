@@ -182,6 +182,15 @@ def is_one_stack(inputs: Sequence[str]) -> bool:
         return signature.is_stack(stream.read(4))
 
 
+def kind_of_pages(name: str) -> int | None:
+    """The number of the kind of a file of several pages or frames; None for other files, and for what is no file."""
+    if name == STANDARD or not Path(name).is_file():
+        return None
+    with Path(name).open("rb") as stream:
+        head = stream.read(5)
+    return head[4] & 7 if len(head) == 5 and signature.is_pages(head) else None
+
+
 def _stdin() -> BinaryIO:
     if not sys.stdin:
         raise PixzipError("standard input is closed")

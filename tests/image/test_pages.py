@@ -86,7 +86,7 @@ def test_pages_of_tiff_keep_their_kinds_and_tags() -> None:
         assert [page.asarray().tolist() for page in file.pages] == [x.tolist() for x in mixed]
     tags = [(tag.code, tag.kind, tag.n, tag.data, True) for tag in TEXTS]
     tagged = load(tiff(*(x.samples for x in RGB), photometric="rgb", extratags=tags, resolution=(300, 300)))
-    assert [types(p.picture.metadata) for p in tagged.pages] == [[b"eXIf"]] * 3  # 300 per nothing
+    assert [types(p.picture.metadata) for p in tagged.pages] == [[b"pHYs", b"eXIf"]] * 3
     assert load(image.write_pages(tagged, ".tiff")) == tagged
 
 
@@ -124,7 +124,7 @@ def test_animated_png_comes_back() -> None:
         data = animated("PNG", frames, duration=[30, 40, 1000], loop=3, disposal=[0, 1, 2], blend=[0, 1, 0])
         pages = load(data)
         assert (pages.kind, pages.width, pages.height, pages.loops) == (Kind.PNG, 12, 10, 3)
-        assert [p.duration for p in pages.pages] == [(30, 1000), (40, 1000), (1000, 1000)]
+        assert [p.duration for p in pages.pages] == [(3, 100), (1, 25), (1, 1)]
         assert [(p.disposal, p.blend) for p in pages.pages] == [(0, False), (1, True), (2, False)]
         again = image.write_pages(pages, ".png")
         assert load(again) == pages
@@ -277,4 +277,7 @@ def test_every_truncation_is_refused_or_names_what_is_missing(form: str) -> None
             found = image.load_pages(data[:end])
         except UnsupportedImageError:
             continue
-        assert found is None or found.pages == whole.pages or len(found.pages.pages) < 3 or form == "GIF"  # type: ignore[union-attr]
+        if found is None:  # one image, or none: `load` says so
+            continue
+        assert found.pages == whole.pages or form == "GIF"  # type: ignore[union-attr]
+        assert found.pages.pages == whole.pages.pages[: len(found.pages.pages)]  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ from pixcodecs.errors import PixzipError
 from pixzip import codec
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.say import say
-from pixzip.cli.work import large, originals
+from pixzip.cli.work import large, originals, pages
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
@@ -76,6 +76,8 @@ class Compression:
         """Read an image; None if it is large and already compressed."""
         began, entry = time.perf_counter(), self.ledger[name]
         with streams.Input(name) as source:
+            if pages.compress(self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels):
+                return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:
                 self._large(source, rows)

@@ -11,13 +11,14 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
-from pixzip.cli.work import large, originals, stack
+from pixzip.cli.work import large, originals, pages, stack
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import by_rows
 from pixzip.codec.tiles import Window
 from pixzip.io import streams
+from pixzip.io.names import is_folder
 
 
 class _Item(NamedTuple):
@@ -68,6 +69,12 @@ class Decompression:
             if not self.alone:
                 raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
             stack.decompress(self.ledger, name, data, self.options, out=self.out, whole=self.whole)
+            return None
+        if signature.is_pages(data):
+            pages.decompress(
+                self.ledger, name, data, self.options,
+                stat=stat, kept=kept, folder=self.alone and is_folder(self.out), whole=self.whole,
+            )  # fmt: skip
             return None
         suffix = self._suffix(name)
         opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage)

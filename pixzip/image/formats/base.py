@@ -151,8 +151,16 @@ class Format(ABC):
         """
         return ""
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        """Whether a file has several pages or frames, as far as its structure tells without decoding them.
+
+        Args:
+            file: readable file of this format, positioned at its start.
+        """
+        return False
+
     def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
-        """All pages or frames of a file that the format accepts.
+        """All pages or frames of a file that has several.
 
         Args:
             max_pixels: refuse more pixels in total.

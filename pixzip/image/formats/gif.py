@@ -46,6 +46,9 @@ class Gif(PillowFormat):
     def details(self, data: bytes) -> tuple[Embedded, list[str]]:
         return embedded(data), []
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        return sum(block.kind == 0x2C for block in blocks(file.read())) > 1
+
     def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
         return gif_frames.read(data, max_pixels, self.read)
 

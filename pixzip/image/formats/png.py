@@ -88,6 +88,9 @@ class Png(Format):
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
         return png_rows.PngRowWriter(stream, frame)
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        return png_frames.is_animated(file)
+
     def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
         return png_frames.read(data, max_pixels, self.read)
 

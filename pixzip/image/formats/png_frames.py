@@ -7,12 +7,13 @@ import io
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import BinaryIO
 
 import png
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.base import Loaded, check_size
-from pixzip.image.formats.png_chunks import HEAD, before_samples, behind_samples, join
+from pixzip.image.formats.png_chunks import HEAD, SIGNATURE, before_samples, behind_samples, join
 from pixzip.image.pages import Kind, LoadedPages, Page, Pages
 from pixzip.image.picture import BEHIND_SAMPLES, NOT_METADATA, Chunk, Picture
 
@@ -21,6 +22,19 @@ _CONTROL = struct.Struct(">IIIIIHHBB")
 _DENOMINATOR = 100
 _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 Read = Callable[[bytes, int | None], Loaded]
+
+
+def is_animated(file: BinaryIO) -> bool:
+    """Whether a file has the chunk that declares an animation, which comes before the samples."""
+    at = len(SIGNATURE)
+    while True:
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
+            return False
+        if head[4:] == b"acTL":
+            return True
+        at += 12 + int.from_bytes(head[:4])
 
 
 def read(data: bytes, max_pixels: int | None, load: Read) -> LoadedPages | None:

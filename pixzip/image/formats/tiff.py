@@ -46,6 +46,9 @@ class Tiff(Format):
         layout, depth = frame.layout, frame.depth
         return Loaded(Picture(samples, layout, depth, frame.palette, metadata=frame.metadata), dropped)
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        return tiff_many.has_pages(file)
+
     def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
         return tiff_many.read(data, max_pixels)
 

@@ -1,7 +1,7 @@
 """TIFF files of several pages, with thumbnails: read page by page, and written by tifffile."""
 
 import io
-from typing import Any
+from typing import Any, BinaryIO
 
 import tifffile
 from pixcodecs.errors import UnsupportedImageError
@@ -15,6 +15,16 @@ from pixzip.image.picture import Picture
 
 #: Most pages that are looked at: tifffile reads the directories one after another.
 _MOST_PAGES = 1 << 16
+
+
+def has_pages(file: BinaryIO) -> bool:
+    """Whether the first page of a file has a next one, or images within."""
+    try:
+        source = Source(file)
+    except ValueError:
+        return False
+    first = source.directory(source.first)
+    return first is not None and (bool(first.next) or any(entry.code == SUB_IFDS for entry in first.entries))
 
 
 def read(data: bytes, max_pixels: int | None) -> LoadedPages | None:

@@ -59,6 +59,8 @@ def read(data: bytes, max_pixels: int | None, load: Read) -> LoadedPages | None:
     """
     if len(data) < 8 + int.from_bytes(data[4:8], "little"):
         return None  # cut off, which `load` says
+    if len(data) < 8 + int.from_bytes(data[4:8], "little"):
+        return None  # cut off, which `load` says
     chunks = [*_chunks(data[_HEAD_BYTES:])]
     frames = [body for kind, body in chunks if kind == b"ANMF" and len(body) > _FRAME_BYTES]
     fields = dict(reversed(chunks))
