@@ -19,8 +19,9 @@ from pixcodecs.primitives import varint
 
 from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
+from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
-from tests.helpers import golden, stack_mutations
+from tests.helpers import golden, pages_mutations, stack_mutations
 from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
@@ -35,7 +36,7 @@ class Seed(NamedTuple):
 
     name: str
     data: bytes
-    picture: Picture | Stack
+    picture: Picture | Stack | Pages
 
 
 class Mutation(NamedTuple):
@@ -47,7 +48,7 @@ class Mutation(NamedTuple):
     header_forged: bool = False
 
 
-def seeds(decompress: Callable[[bytes], Picture | Stack]) -> list[Seed]:
+def seeds(decompress: Callable[[bytes], Picture | Stack | Pages]) -> list[Seed]:
     """The good golden files."""
     files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
     return [Seed(name, data, decompress(data)) for name, data in files.items()]
@@ -293,4 +294,6 @@ def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
     other = rng.choice([s for s in among if type(s.picture) is type(seed.picture)])
     if isinstance(seed.picture, Stack) and kind is not accident:
         return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+    if isinstance(seed.picture, Pages) and kind is not accident:
+        return Mutation(seed, *pages_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
     return kind(rng, seed, other)

@@ -13,6 +13,7 @@ from pixcodecs.container.image import MAX_EXTRAS, MAX_EXTRAS_BYTES
 from pixcodecs.container.limits import MAX_SIDE, PAGES_VERSION
 from pixcodecs.container.signature import SIGNATURE, Buffer, is_pages
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
+from pixcodecs.forking import cached_property
 from pixcodecs.primitives import Reader, crc32, deflate, inflate, varint
 
 #: Most members of a file.
@@ -80,7 +81,7 @@ class PagesHeader:
     members: tuple[Member, ...]
     size_bytes: int = 0
 
-    @property
+    @cached_property
     def starts(self) -> list[int]:
         """The start of each member, and the end of the last one."""
         return list(accumulate((m.size_bytes for m in self.members), initial=self.size_bytes))
