@@ -163,8 +163,8 @@ class PxzImageFile(ImageFile.ImageFile):
         from pixzip.image import pillow_images
 
         options = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options
+        file = self._file() if self._pages is None else self._pages.openings[self._current].file
         with _only_oserror(f"cannot decode the {SUFFIX} file"):
-            file = self._pages.openings[self._current].file if self._pages else self._file()
             opening = codec.Opening(file, options.max_pixels)
             opening.check_blocks()
             if opening.frame != self._frame:
