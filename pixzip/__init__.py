@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from pixzip.api import (
         Codec,
         bits_map,
+        compress,
         decode,
         decode_batch,
         decode_stack,
+        decompress,
         encode,
         encode_batch,
         encode_stack,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack", "info", "open",
+    "bits_map", "compress", "decode", "decode_batch", "decode_stack", "decompress", "encode",
+    "encode_batch", "encode_stack", "info", "open",
     "save", "verify",
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from pixcodecs.container import limits
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
+    Command,
     Manner,
     check_streams,
     complete_paths,
@@ -21,7 +22,15 @@ from pixzip.cli.options import (
 from pixzip.io import streams
 from pixzip.io.names import SUFFIX, folder_name, image_name
 
-KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
+
+def _output_name(path: str, name: str) -> str:
+    """The name of an output: that of the original where its bytes come back, else that of a PNG."""
+    from pixzip.cli.work.originals import kept_suffixes
+
+    return image_name(name, kept_suffixes(path) or (".png",))
+
+
+KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), _output_name, inputs.image_suffixes)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):
@@ -39,11 +48,11 @@ class _Region(click.ParamType[tuple[int, ...]]):
         return x, y, w, h
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("packed", nargs=-1, required=True, metavar="FILE.pxz...", shell_complete=complete_paths)
 @click.option(
     "-o", "--output", "out", shell_complete=complete_paths,
-    help="Output image, folder for many inputs, or - (default: PNG beside FILE).",
+    help="Output image, folder for many inputs, or - (default: the original's bytes if FILE keeps them, else PNG).",
 )  # fmt: skip
 @extra_models_option
 @device_option
@@ -55,7 +64,8 @@ def decompress(
     packed: tuple[str, ...], out: str | None, extra: tuple[str, ...], device: str,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
-    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy."""
+    """Decompress to the original file or PNG, or to the lossless format that the output's suffix names; a stack to a
+    folder or .npy."""
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
         refuse_with("--rm", {"--region": bool(region), "--salvage": salvage}, "what they leave out would be lost")

@@ -35,6 +35,9 @@ class Entry:
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
     original_removed: bool = False
+    original_kept: str | None = None
+    byte_for_byte: bool | None = None
+    why_not: str | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -136,6 +139,11 @@ class Ledger:
         if not self.manner.quiet:
             self.bar.say(f"pixzip: {name}: warning: {text}")
 
+    def keep(self, name: str, why: str) -> None:
+        """Say that `--rm` does not remove an original."""
+        self[name].original_kept = why
+        self.warn(name, f"original kept: {why}")
+
     def would(self, name: str) -> None:
         """Print what would be done with a file."""
         entry = self[name]
@@ -211,6 +219,8 @@ class Ledger:
         done = [entry for entry in self.entries.values() if entry.status == "done"]
         counts = {s: sum(e.status == s for e in self.entries.values()) for s in ("done", "skipped", "failed", "would")}
         sums = {n: sum(getattr(e, n) or 0 for e in done) for n in ("bytes_before", "bytes_after", "pixels")}
+        if self.manner.remove:
+            counts["originals_kept"] = sum(not entry.original_removed for entry in done)
         return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
 
     def _table(self, total: dict[str, Any]) -> None:
@@ -222,6 +232,8 @@ class Ledger:
         cells["seconds"] = f"{total['seconds']:,.1f}"
         cells["MP/s"] = f"{pixels / 1e6 / total['seconds']:.3f}" if pixels else "-"
         cells |= {"skipped": f"{total['skipped']:,}", "failed": f"{total['failed']:,}"}
+        if self.manner.remove:
+            cells["originals kept"] = f"{total['originals_kept']:,}"
         if not self.writes:
             cells["bytes"] = cells.pop("bytes before")
             cells = {name: cells[name] for name in ("files", "bytes", "seconds", "MP/s", "failed")}
