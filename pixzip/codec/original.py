@@ -21,7 +21,8 @@ from pixzip.engine.base import Progress
 from pixzip.image.picture import Picture
 from pixzip.originals import Reason, Record, Source
 
-#: What a record may take besides content of the original: the most of these bytes, a share of the original, and a share of what its file saves.
+#: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
+#: a share of what its file saves.
 LEAST_BYTES, SHARE, SHARE_OF_SAVING = 128, 100, 4
 #: Work to find an encoder, in units of the size of the samples, by effort.
 _THOROUGHNESS = {1: 1, 2: 1, 3: 3, 4: 2, 5: 2, 6: 2, 7: 4, 8: 12, 9: 40}

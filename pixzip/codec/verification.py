@@ -12,7 +12,9 @@ from pixzip.engine.base import Progress
 
 
 def verify(file: Buffer | Opening, options: Options, progress: Progress | None = None) -> None:
-    """Decode a file, or a stack, and check all its checksums, and that its original comes back; a large picture takes the memory of a band of tiles.
+    """Decode a file, or a stack, and check all its checksums, and that its original comes back, if it has a record.
+
+    A large picture takes the memory of a band of tiles.
 
     Args:
         progress: called with (pixels done, total pixels).

@@ -66,7 +66,7 @@ def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:
     """
     now = Path(name).lstat()
     if _identity(now) != _identity(stat):
-        ledger.warn(name, "original kept: it has changed meanwhile")
+        ledger.keep(name, "it has changed meanwhile")
         return
     files.sync_folder(Path(ledger.target(name)).parent)
     with signals_wait():
