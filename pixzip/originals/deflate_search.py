@@ -13,7 +13,7 @@ from pixzip.originals.deflaters import Kind, Spec, encoder
 #: Bytes of data for the first trials, and for those that pass them.
 FIRST_BYTES, SECOND_BYTES = 1 << 16, 1 << 20
 #: Least and most work of a search, in bytes; between them it is in proportion to the data.
-_LEAST_WORK, _MOST_WORK = 1 << 19, 1 << 25
+_LEAST_WORK, _MOST_WORK = 1 << 20, 1 << 25
 #: Encoders that are tried on the whole stream.
 _FINALISTS = 4
 #: Bytes of the stream that two encoders hardly have in common by chance.
@@ -146,8 +146,8 @@ def _tiers(header: bytes) -> Iterator[list[Spec]]:
         common += [Spec(Kind.ZLIB, 6, strategy, memory, 15) for strategy in (3, 2, 4) for memory in (8, 9)]
     yield common
     yield [spec._replace(kind=Kind.ZLIB_NG) for spec in common if spec.window == 15]
-    yield [Spec(Kind.ZLIB, level, s, m, 15) for level in others for m, s in pairs]
     yield [Spec(Kind.LIBDEFLATE, level) for level in ((1, 0), (5, 4, 3, 2), (6, 7), (12, 11, 9, 10, 8))[hint]]
+    yield [Spec(Kind.ZLIB, level, s, m, 15) for level in others for m, s in pairs]
     if hint == 3:
         yield [Spec(Kind.ZOPFLI)]
     for window in windows:

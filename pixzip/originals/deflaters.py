@@ -1,8 +1,8 @@
 """Encoders of deflate (RFC 1951) that can be told to write a stream again: zlib, and those that other packages offer.
 
 Deflate leaves the choice of matches and blocks to the encoder, so a stream comes back only from the same algorithm
-with the same parameters.  That of zlib has not changed in decades; others may give other bytes in another version, which the
-digest of the original tells.
+with the same parameters.  That of zlib has not changed in decades; others may give other bytes in another version,
+which the digest of the original tells.
 """
 
 import zlib

@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 from pixzip.image import formats
 from pixzip.image.formats.base import HEAD_BYTES
-from pixzip.originals import png
+from pixzip.originals import imitations, plain, png, tiff
 from pixzip.originals.record import Family, Reason, Trial
 from pixzip.originals.source import Output, Source
 
@@ -29,16 +29,34 @@ class Rebuilding(NamedTuple):
     by_rows: bool = False
 
 
+def _imitated(recipes: plain.Recipes, names: tuple[str, ...], *suffixes: str) -> Rebuilding:
+    return Rebuilding(names, suffixes, recipes, imitations.write)
+
+
 FAMILIES: dict[Family, Rebuilding] = {
     Family.PNG: Rebuilding(("PNG",), (".png",), png.recipes, png.write, by_rows=True),
+    Family.BMP: _imitated(plain.bmp, ("BMP", "DIB"), ".bmp", ".dib"),
+    Family.NETPBM: _imitated(plain.netpbm, ("PBM", "PGM", "PPM", "PAM"), ".pnm", ".pbm", ".pgm", ".ppm", ".pam"),
+    Family.TIFF: _imitated(tiff.recipes, ("TIFF",), ".tif", ".tiff"),
+    Family.TGA: _imitated(plain.tga, ("TGA",), ".tga"),
+    Family.GIF: _imitated(plain.gif, ("GIF",), ".gif"),
+    Family.QOI: _imitated(plain.qoi, ("QOI",), ".qoi"),
+    Family.WEBP: _imitated(plain.webp, ("WebP", "WEBP"), ".webp"),
+    Family.PCX: _imitated(plain.pcx, ("PCX",), ".pcx"),
+    Family.SGI: _imitated(plain.sgi, ("SGI",), ".sgi"),
 }
+
+
+#: The format without a signature: a file has it if it has no other.
+_ANY = "TGA"
 
 
 def family_of(file: BinaryIO) -> Family:
     """The family of an image file; NONE if its format is not rebuilt."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
-    name = next((form.name for form in formats.FORMATS if form.accepts(head)), "")
+    names = [form.name for form in formats.FORMATS if form.accepts(head)]
+    name = next((name for name in names if name != _ANY), _ANY if _ANY in names else "")
     return next((family for family, own in FAMILIES.items() if name in own.formats), Family.NONE)
 
 

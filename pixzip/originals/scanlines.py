@@ -43,6 +43,11 @@ def row_bytes(frame: Frame, width: int) -> int:
     return -(-width * frame.layout.channels * frame.depth // 8)
 
 
+def total_bytes(frame: Frame, interlaced: bool) -> int:
+    """Bytes of all scanlines, with their filters."""
+    return sum((1 + row_bytes(frame, p.width)) * p.height for p in passes(frame, interlaced))
+
+
 def packed(samples: Samples, depth: int) -> NDArray[np.uint8]:
     """(N, W, C) samples as (N, bytes of a row) of a PNG file."""
     rows, width, channels = samples.shape

@@ -17,6 +17,9 @@ from pixzip.image.picture import Frame, Picture, Samples
 _PIECE_BYTES = 1 << 20
 #: Most bytes of an original: for each byte of samples, for each byte of metadata and recipe, and beside these.
 _SAMPLES_FACTOR, _EXTRAS_FACTOR, _MORE_BYTES = 8, 4, 1 << 20
+_IMITATION_FACTOR = 4
+#: Time of zlib's level 6 for a byte.
+_WORK_SECONDS = 5e-8
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ def of_picture(picture: Picture) -> Source:
 
 
 class Output:
-    """The file that is being written, which refuses to grow beyond the original or to take too long."""
+    """The file that is being written, which refuses to grow beyond the original or to take too long.
+
+    Attributes:
+        left: bytes that are still to come.
+    """
 
     def __init__(self, file: BinaryIO, size_bytes: int, seconds: float | None) -> None:
         """
@@ -53,7 +60,9 @@ class Output:
             size_bytes: length of the original.
             seconds: most processor time; None lifts the limit.
         """
-        self._file, self._left = file, size_bytes
+        self._file, self.left = file, size_bytes
+        #: Most bytes of an imitation of the original.
+        self.most_bytes = _IMITATION_FACTOR * size_bytes + _MORE_BYTES
         self._most, self._began = seconds, time.process_time()
 
     def write(self, data: bytes) -> None:
@@ -61,8 +70,8 @@ class Output:
         Raises:
             BitstreamError: the file becomes larger than the original.
         """
-        self._left -= len(data)
-        if self._left < 0:
+        self.left -= len(data)
+        if self.left < 0:
             raise BitstreamError("record of the original damaged: it describes a longer file than it says")
         self._file.write(data)
 
@@ -75,12 +84,25 @@ class Output:
     def tell(self) -> int:
         return self._file.tell()
 
+    def expect(self, work: float) -> None:
+        """Refuse work that is estimated to take too long.
+
+        Args:
+            work: in units of zlib's level 6 for a byte.
+        Raises:
+            BitstreamError: it would take too long.
+        """
+        self._check(work * _WORK_SECONDS)
+
     def check_time(self) -> None:
         """
         Raises:
             BitstreamError: the time is spent.
         """
-        if self._most is not None and time.process_time() - self._began > self._most:
+        self._check(time.process_time() - self._began)
+
+    def _check(self, seconds: float) -> None:
+        if self._most is not None and seconds > self._most:
             raise BitstreamError(
                 f"rebuilding the original takes more than {self._most:.0f} s of processor time: {LIFT}"
             )
