@@ -25,6 +25,8 @@ from pixzip.io.names import SUFFIX, folder_name, image_name
 
 def _output_name(path: str, name: str) -> str:
     """The name of an output: that of the original where its bytes come back, else that of a PNG."""
+    if path == streams.STANDARD or streams.status_of(path) is None:  # what can be read once only is not looked at
+        return image_name(name)
     from pixzip.cli.work.originals import kept_suffixes
 
     return image_name(name, kept_suffixes(path) or (".png",))
@@ -64,8 +66,7 @@ def decompress(
     packed: tuple[str, ...], out: str | None, extra: tuple[str, ...], device: str,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
-    """Decompress to the original file or PNG, or to the lossless format that the output's suffix names; a stack to a
-    folder or .npy."""
+    """Decompress to the original file or a PNG, or as the output's suffix says; a stack to a folder or .npy."""
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
         refuse_with("--rm", {"--region": bool(region), "--salvage": salvage}, "what they leave out would be lost")

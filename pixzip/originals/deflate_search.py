@@ -135,7 +135,7 @@ def _stored(body: bytes) -> Spec | None:
 
 
 def _tiers(header: bytes) -> Iterator[list[Spec]]:
-    """Encoders in the order in which they are tried; a tier is left out if an earlier one has the encoder."""
+    """Encoders in the order in which they are tried: a tier only if no earlier one has a candidate."""
     hint, declared = header[1] >> 6, max(9, min(15, (header[0] >> 4) + 8))
     levels = _HINTED[hint]
     others = [level for h in (2, 3, 0, 1) if h != hint for level in _HINTED[h]]
@@ -150,6 +150,7 @@ def _tiers(header: bytes) -> Iterator[list[Spec]]:
     yield [Spec(Kind.ZLIB, level, s, m, 15) for level in others for m, s in pairs]
     if hint == 3:
         yield [Spec(Kind.ZOPFLI)]
-    for window in windows:
-        for memory in (7, 6, 5, 4, 3, 2, 1):
-            yield [Spec(Kind.ZLIB, level, s, memory, window) for s in (0, 1) for level in (*levels, *others)]
+    strategies = (0, 1, 2, 3, 4) if hint == 0 else (0, 1)
+    for tried in (levels, others):
+        for memory in (8, 9, 7, 6, 5, 4, 3, 2, 1):
+            yield [Spec(Kind.ZLIB, level, s, memory, w) for w in windows[::-1] for s in strategies for level in tried]

@@ -14,9 +14,9 @@ from pixcodecs.primitives import Reader
 from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.picture import Frame, Layout, Samples
 from pixzip.originals import forms, patch
-from pixzip.originals.forms import Form
+from pixzip.originals.forms import Coding, Form
 from pixzip.originals.record import Reason, Trial
-from pixzip.originals.source import Output, Source
+from pixzip.originals.source import Output, RebuildError, Source
 from pixzip.originals.writers import WRITERS
 
 #: Wire ids of imitations.
@@ -47,6 +47,11 @@ class Imitation(NamedTuple):
         """
         if isinstance(self.how, Form):
             forms.check(self.how, frame, most_bytes)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is the same with every version of every library."""
+        return isinstance(self.how, Form) and self.how.coding in (Coding.PLAIN, Coding.TEXT)
 
     @property
     def cost(self) -> int:
@@ -127,7 +132,12 @@ def write(data: bytes, source: Source, out: Output) -> None:
         size += len(part)
         if size > out.most_bytes:
             raise BitstreamError(f"record of the original damaged: its imitation has more than {out.most_bytes} bytes")
-    out.write(patch.apply(reader.rest(), b"".join(parts), out.left))
+    try:
+        out.write(patch.apply(reader.rest(), b"".join(parts), out.left))
+    except BitstreamError as e:
+        if imitation.is_exact:
+            raise
+        raise RebuildError(str(e)) from None
 
 
 def _read(reader: Reader) -> Imitation:

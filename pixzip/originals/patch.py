@@ -30,9 +30,9 @@ def apply(patch: bytes, imitation: bytes, size_bytes: int) -> bytes:
     """The inverse of `make`.
 
     Args:
-        size_bytes: most bytes of the file.
+        size_bytes: length of the file.
     Raises:
-        BitstreamError: the patch is damaged, or gives more.
+        BitstreamError: the patch is damaged, or the imitation is another one.
     """
     decompressor = zstandard.ZstdDecompressor(
         dict_data=_dictionary(imitation), max_window_size=1 << _window(size_bytes + len(imitation)),
@@ -42,8 +42,9 @@ def apply(patch: bytes, imitation: bytes, size_bytes: int) -> bytes:
         found: bytes = decompressor.stream_reader(io.BytesIO(patch)).read(size_bytes + 1)
     except (zstandard.ZstdError, MemoryError) as e:
         raise BitstreamError(f"record of the original damaged: {e}") from None
-    if len(found) > size_bytes:
-        raise BitstreamError(f"record of the original damaged: its patch gives more than {size_bytes} bytes")
+    if len(found) != size_bytes:
+        what = "more" if len(found) > size_bytes else "less"
+        raise BitstreamError(f"record of the original damaged: its patch gives {what} than {size_bytes} bytes")
     return found
 
 

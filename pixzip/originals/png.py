@@ -168,7 +168,6 @@ def write(data: bytes, source: Source, out: Output) -> None:
             _write_samples(recipe, source, out)
         else:
             _write_chunk(out, chunk.type, chunk.data)
-    _write_chunk(out, b"IEND", b"")
     out.write(recipe.rest)
 
 

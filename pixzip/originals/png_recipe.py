@@ -15,8 +15,8 @@ from pixzip.image.picture import Chunk, Frame
 from pixzip.originals import deflaters, scanlines
 from pixzip.originals.deflaters import Spec
 
-#: Operations that write chunks: the last one, those that the picture holds, all IDAT chunks, one that follows here.
-END, HEADER, PALETTE, TRANSPARENCY, METADATA, SAMPLES, OTHER = range(7)
+#: Operations that write chunks: IEND, those that the picture holds, all IDAT chunks, one that follows here; the end.
+END, HEADER, PALETTE, TRANSPARENCY, METADATA, SAMPLES, OTHER, STOP = range(8)
 _INTERLACED = 1
 
 
@@ -110,7 +110,7 @@ def operations(reader: Reader, frame: Frame, interlaced: bool = False) -> Iterat
         BitstreamError: an operation is unknown, or its chunk is not in the picture.
     """
     at, samples = 0, False
-    while (operation := reader.byte("operation of a PNG")) != END:
+    while (operation := reader.byte("operation of a PNG")) not in (END, STOP):
         if operation == METADATA and at < len(frame.metadata):
             yield frame.metadata[at]
             at += 1
@@ -126,6 +126,8 @@ def operations(reader: Reader, frame: Frame, interlaced: bool = False) -> Iterat
             raise BitstreamError(f"operation {operation} of a PNG is unknown, or names what the picture does not have")
     if not samples:
         raise BitstreamError("recipe of a PNG has no place for the samples")
+    if operation == END:
+        yield Chunk(b"IEND", b"")
 
 
 def _own(frame: Frame, interlaced: bool) -> list[Chunk]:
@@ -135,7 +137,7 @@ def _own(frame: Frame, interlaced: bool) -> list[Chunk]:
 
 
 def operations_for(chunks: Sequence[Chunk], frame: Frame, interlaced: bool) -> bytes:
-    """The operations that write chunks, of which IEND is the last; the IDAT chunks are one without a body."""
+    """The operations that write chunks; the IDAT chunks are one without a body."""
     own, out, at = _own(frame, interlaced), bytearray(), 0
     for chunk in chunks:
         if chunk == (b"IDAT", b""):
@@ -149,4 +151,4 @@ def operations_for(chunks: Sequence[Chunk], frame: Frame, interlaced: bool) -> b
             out.append(END)
         else:
             out += bytes([OTHER]) + chunk.type + _sized(chunk.data)
-    return bytes(out)
+    return bytes(out) if out[-1] == END else bytes([*out, STOP])

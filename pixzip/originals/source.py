@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 from pixcodecs.container.limits import LIFT
-from pixcodecs.errors import BitstreamError
+from pixcodecs.errors import BitstreamError, PixzipError
 
 from pixzip.image.picture import Frame, Picture, Samples
 
@@ -20,6 +20,20 @@ _SAMPLES_FACTOR, _EXTRAS_FACTOR, _MORE_BYTES = 8, 4, 1 << 20
 _IMITATION_FACTOR = 4
 #: Time of zlib's level 6 for a byte.
 _WORK_SECONDS = 5e-8
+
+
+class RebuildError(PixzipError):
+    """An original does not come back here, although the picture is whole."""
+
+    def __init__(self, found: str) -> None:
+        """
+        Args:
+            found: what is wrong.
+        """
+        super().__init__(
+            f"the original's bytes do not come back: {found}; the pixels are exact, but encoders here write other "
+            "streams than where the file was made"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,11 +82,11 @@ class Output:
     def write(self, data: bytes) -> None:
         """
         Raises:
-            BitstreamError: the file becomes larger than the original.
+            RebuildError: the file becomes larger than the original.
         """
         self.left -= len(data)
         if self.left < 0:
-            raise BitstreamError("record of the original damaged: it describes a longer file than it says")
+            raise RebuildError("they become more than they were")
         self._file.write(data)
 
     def patch(self, at: int, data: bytes) -> None:

@@ -17,11 +17,9 @@ from pixzip.originals import suffixes_of
 def kept_suffixes(name: str) -> tuple[str, ...]:
     """The suffixes of an original that a `.pxz` file gives back, the usual one first; none if it does not.
 
-    Only a regular file is looked at, because others can be read only once; a bad one is reported when it is read.
+    A bad file is reported when it is read.
     """
     try:
-        if streams.status_of(name) is None:
-            return ()
         with Path(name).open("rb") as file:
             record = codec.Opening(FileBuffer(file.fileno()), None, whole=False).original
     except (PixzipError, OSError):
