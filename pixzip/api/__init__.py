@@ -114,6 +114,10 @@ def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None 
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
         PixzipError: the original's bytes do not come back on this machine; `decode` gives the samples.
+
+    >>> import numpy as np, pixzip
+    >>> pixzip.decompress(pixzip.encode(np.zeros((6, 9, 3), np.uint8)))[1:4]  # an array has no original
+    b'PNG'
     """
     return Codec(device=device, max_pixels=max_pixels).decompress(data)
 

@@ -13,8 +13,7 @@ from pixcodecs.container.image import Buffer, Extra
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip import originals
-from pixzip.codec import costs
-from pixzip.codec.by_rows import LARGE_PIXELS, decompress_rows
+from pixzip.codec import by_rows, costs
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
 from pixzip.engine.base import Progress
@@ -23,7 +22,7 @@ from pixzip.originals import Reason, Record, Source
 
 #: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
 #: a share of what its file saves.
-LEAST_BYTES, SHARE, SHARE_OF_SAVING = 128, 100, 4
+LEAST_BYTES, SHARE, SHARE_OF_SAVING = 256, 100, 4
 #: Work to find an encoder, in units of the size of the samples, by effort.
 _THOROUGHNESS = {1: 1, 2: 1, 3: 3, 4: 2, 5: 2, 6: 2, 7: 4, 8: 12, 9: 40}
 
@@ -86,7 +85,7 @@ def rebuild(
     record = opening.original
     if record is None:
         raise ValueError("the file has no record of its original")
-    rows = partial(decompress_rows, opening, options, progress)
+    rows = partial(by_rows.decompress_rows, opening, options, progress)
     source = originals.of_picture(picture) if picture else Source(opening.frame, rows, is_large=True)
     seconds = None if options.max_pixels is None else costs.limit_ns(len(opening.file)) / 1e9
     originals.rebuild(record, source, out, seconds)
@@ -101,7 +100,7 @@ def check(opening: Opening, picture: Picture | None, options: Options, progress:
         BitstreamError, RebuildError: see `rebuild`.
     """
     if opening.original and opening.original.is_kept:
-        with tempfile.SpooledTemporaryFile(max_size=LARGE_PIXELS) as out:
+        with tempfile.SpooledTemporaryFile(max_size=by_rows.LARGE_PIXELS) as out:
             rebuild(opening, picture, options, out, progress)  # type: ignore[arg-type]
 
 

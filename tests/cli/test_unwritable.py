@@ -25,7 +25,7 @@ def three(shipped: Path) -> Path:
     (shipped / "tree").mkdir()
     for name, height in (("a", 6), ("bad", HEIGHT), ("z", 8)):
         (shipped / "tree" / f"{name}.png").write_bytes(image.write(codec.as_picture(pixels(height, 10, 3))))
-    good("compress", "-r", "tree", "--rm")
+    good("compress", "-r", "tree", "--rm=pixels", "--no-original")
     assert names(shipped / "tree") == ["a.png.pxz", "bad.png.pxz", "z.png.pxz"]
     return shipped
 
