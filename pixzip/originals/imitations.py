@@ -16,7 +16,7 @@ from pixzip.image.picture import Frame, Layout, Samples
 from pixzip.originals import forms, patch
 from pixzip.originals.forms import Coding, Form
 from pixzip.originals.record import Reason, Trial
-from pixzip.originals.source import Output, RebuildError, Source
+from pixzip.originals.source import FEW_BYTES, Output, RebuildError, Source
 from pixzip.originals.writers import WRITERS
 
 #: Wire ids of imitations.
@@ -78,6 +78,9 @@ def trials(
     """
     file.seek(0)
     original, samples, frame = file.read(), source.samples(), source.frame
+    if samples.nbytes > FEW_BYTES:
+        yield Reason.LARGE
+        return
     left = max(_LEAST_WORK, 2 * thoroughness * samples.size)
     for imitation in imitations:
         left -= imitation.cost * frame.width * frame.height
@@ -124,6 +127,9 @@ def write(data: bytes, source: Source, out: Output) -> None:
     reader = Reader(data)
     imitation = _read(reader)
     frame, parts, size = source.frame, [_known(source.frame)], 0
+    samples_bytes = frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
+    if samples_bytes > FEW_BYTES:
+        raise BitstreamError(f"original has {samples_bytes} bytes of samples, expected at most {FEW_BYTES} for a patch")
     imitation.check(frame, out.most_bytes)
     out.expect(imitation.cost * frame.width * frame.height)
     for part in imitation.make(source.samples(), frame):

@@ -109,7 +109,7 @@ def operations(reader: Reader, frame: Frame, interlaced: bool = False) -> Iterat
     Raises:
         BitstreamError: an operation is unknown, or its chunk is not in the picture.
     """
-    at, samples = 0, False
+    at, samples, own = 0, False, {HEADER, PALETTE, TRANSPARENCY}
     while (operation := reader.byte("operation of a PNG")) not in (END, STOP):
         if operation == METADATA and at < len(frame.metadata):
             yield frame.metadata[at]
@@ -120,7 +120,8 @@ def operations(reader: Reader, frame: Frame, interlaced: bool = False) -> Iterat
         elif operation == OTHER:
             kind = reader.take(4, "type of a chunk")
             yield Chunk(kind, reader.take(reader.varint("length of a chunk"), "body of a chunk"))
-        elif operation in (HEADER, PALETTE, TRANSPARENCY):
+        elif operation in own:
+            own.remove(operation)
             yield _own(frame, interlaced)[operation - 1]
         else:
             raise BitstreamError(f"operation {operation} of a PNG is unknown, or names what the picture does not have")
@@ -139,10 +140,12 @@ def _own(frame: Frame, interlaced: bool) -> list[Chunk]:
 def operations_for(chunks: Sequence[Chunk], frame: Frame, interlaced: bool) -> bytes:
     """The operations that write chunks; the IDAT chunks are one without a body."""
     own, out, at = _own(frame, interlaced), bytearray(), 0
+    left = set(own)
     for chunk in chunks:
         if chunk == (b"IDAT", b""):
             out.append(SAMPLES)
-        elif chunk in own:
+        elif chunk in left:
+            left.remove(chunk)
             out.append(own.index(chunk) + 1)
         elif at < len(frame.metadata) and chunk == frame.metadata[at]:
             out.append(METADATA)

@@ -15,8 +15,9 @@ from pixcodecs.errors import BitstreamError, PixzipError
 from pixzip.image.picture import Frame, Picture, Samples
 
 _PIECE_BYTES = 1 << 20
-#: Most bytes of an original: for each byte of samples, for each byte of metadata and recipe, and beside these.
-_SAMPLES_FACTOR, _EXTRAS_FACTOR, _MORE_BYTES = 8, 4, 1 << 20
+#: Most bytes of an original: for each byte of samples, again for these bytes of them; for each byte of metadata and
+#: recipe; and beside these.
+_SAMPLES_FACTOR, FEW_BYTES, _EXTRAS_FACTOR, _MORE_BYTES = 2, 1 << 26, 4, 1 << 20
 _IMITATION_FACTOR = 4
 #: Time of zlib's level 6 for a byte.
 _WORK_SECONDS = 5e-8
@@ -130,7 +131,7 @@ def check_size(size_bytes: int, frame: Frame, recipe_bytes: int) -> None:
     """
     samples = frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
     extras = recipe_bytes + len(frame.palette) + sum(len(chunk.data) for chunk in frame.metadata)
-    most = _SAMPLES_FACTOR * samples + _EXTRAS_FACTOR * extras + _MORE_BYTES
+    most = _SAMPLES_FACTOR * (samples + min(samples, FEW_BYTES)) + _EXTRAS_FACTOR * extras + _MORE_BYTES
     if size_bytes > most:
         raise BitstreamError(f"record of the original declares {size_bytes} bytes, expected at most {most}")
 

@@ -96,7 +96,7 @@ def test_narrow_noise_comes_back_as_png_and_so_do_the_others(shipped: Path) -> N
     }  # fmt: skip
     for name, x in narrow.items():
         (shipped / f"{name}.tif").write_bytes(image.write(x, ".tif"))
-    good("compress", *(f"{name}.tif" for name in narrow))
+    good("compress", *(f"{name}.tif" for name in narrow), "--no-original")
     (shipped / "out").mkdir()
     good("decompress", *(f"{name}.tif.pxz" for name in narrow), "-o", "out")
     for name, x in narrow.items():
