@@ -53,8 +53,20 @@ class Found(NamedTuple):
     evidence: int
 
 
-def search(stream: Beginning, thoroughness: int) -> list[Found]:
-    """The encoders that may have written a stream, the likeliest first; few, because each costs a trial on all of it.
+class Outcome(NamedTuple):
+    """What a search finds.
+
+    Attributes:
+        candidates: encoders that may have written the stream, the likeliest first; few, because each costs a trial.
+        near: an encoder that writes the same beginning; None if there is none.
+    """
+
+    candidates: list[Spec]
+    near: Spec | None
+
+
+def search(stream: Beginning, thoroughness: int) -> Outcome:
+    """Look for the encoder of a stream.
 
     Args:
         thoroughness: work in units of the data's size.
@@ -62,7 +74,8 @@ def search(stream: Beginning, thoroughness: int) -> list[Found]:
     left = min(max(_LEAST_WORK, thoroughness * stream.size_bytes), thoroughness * _MOST_WORK)
     stored = _stored(stream.body)
     if stored and stream.is_whole and _agreed(stored, stream, len(stream.data)) is not None:
-        return [Found(stored, len(stream.body))]
+        return Outcome([stored], stored)
+    near = None
     for tier in _tiers(stream.header):
         survivors = [Found(stored, len(stream.body))] if stored else []
         for spec in tier:
@@ -70,18 +83,20 @@ def search(stream: Beginning, thoroughness: int) -> list[Found]:
             size = len(stream.data) if spec.wants_all else min(FIRST_BYTES, len(stream.data))
             left -= int(spec.cost * size)
             if left < 0:
-                return []
+                return Outcome([], near)
             agreed = _agreed(spec, stream, size)
             if agreed is not None:
                 survivors.append(Found(spec, agreed))
                 if stream.is_whole and size == len(stream.data):
-                    return survivors[-1:]  # all of it agrees
+                    return Outcome([spec], spec)  # all of it agrees
         survivors.sort(key=lambda found: -found.evidence)
+        if near is None and survivors and survivors[0].evidence:
+            near = survivors[0].spec
         if len(survivors) > 1 and len(stream.data) > FIRST_BYTES:
             survivors = list(_second(survivors, stream))
         if survivors:
-            return survivors[:_FINALISTS]
-    return []
+            return Outcome([found.spec for found in survivors[:_FINALISTS]], near or survivors[0].spec)
+    return Outcome([], near)
 
 
 def _second(survivors: list[Found], stream: Beginning) -> Iterator[Found]:

@@ -1,20 +1,30 @@
 """PNG files: find the recipe of one, and write it again."""
 
+import contextlib
+import io
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pixcodecs.primitives import Reader
+from pixcodecs.errors import BitstreamError, PixzipError
+from pixcodecs.primitives import Reader, varint
 
 from pixzip.image.formats.png_chunks import SIGNATURE
 from pixzip.image.picture import Chunk
-from pixzip.originals import deflaters, png_recipe, scanlines
+from pixzip.originals import deflaters, patch, png_recipe, scanlines
 from pixzip.originals.deflate_search import SECOND_BYTES, Beginning, search
+from pixzip.originals.deflaters import Kind, Spec
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.record import Reason, Trial
-from pixzip.originals.source import Output, Source
+from pixzip.originals.source import Output, RebuildError, Source
 
 _PIECE_BYTES = 1 << 16
+#: First byte of a recipe that is another one and a patch.
+_PATCHED = 2
+#: Files of fewer bytes get a patch whatever their encoder; the encoder that the patch corrects.
+_SMALL_BYTES, _USUAL = 1 << 12, Spec(Kind.ZLIB, 6, 0, 8, 15)
+#: Most bytes of a patch: these, or this part of the original.
+_LEAST_PATCH, _MOST_PATCH = 256, 4
 _CRC_BYTES = _ADLER_BYTES = 4
 #: Most bytes that are inflated at once, and most behind the samples.
 _MOST_INFLATED, _MOST_SURPLUS = 1 << 20, 1 << 16
@@ -41,26 +51,32 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
     operations = png_recipe.operations_for(chunks, frame, interlaced)
     sizes = _sizes([size for _, size in spans])
     found = search(stream.beginning, thoroughness)
-    if not found:
-        yield Reason.DEFLATE
-    for candidate in found:
-        if source.is_large and candidate.spec.wants_all:
+    content = len(operations) - len(chunks) + len(surplus) + len(stream.behind) + len(rest)
+
+    def recipe(spec: Spec) -> bytes:
+        head, behind = stream.beginning.header, stream.behind
+        return Recipe(interlaced, head, spec, sizes, filters, surplus, behind, operations, rest).pack()
+
+    for spec in found.candidates:
+        if source.is_large and spec.wants_all:
             yield Reason.LARGE
             return
-        recipe = Recipe(
-            interlaced,
-            stream.beginning.header,
-            candidate.spec,
-            sizes,
-            filters,
-            surplus,
-            stream.behind,
-            operations,
-            rest,
-        )
-        yield Trial(recipe.pack(), len(operations) - len(chunks) + len(surplus) + len(stream.behind) + len(rest))
-    if found:
-        yield Reason.DEFLATE
+        yield Trial(recipe(spec), content)
+    file.seek(0)
+    if not source.is_large and (found.near or len(file.read(_SMALL_BYTES)) < _SMALL_BYTES):
+        yield from _patched(file, source, recipe(found.near or _USUAL), content)
+    yield Reason.DEFLATE
+
+
+def _patched(file: BinaryIO, source: Source, recipe: bytes, content: int) -> Iterator[Trial]:
+    """Yield a recipe that corrects what another one writes, if little is to be corrected."""
+    file.seek(0)
+    original, made = file.read(), io.BytesIO()
+    with contextlib.suppress(PixzipError):
+        write(recipe, source, Output(made, 2 * len(original) + _SMALL_BYTES, None))
+        found = patch.make(original, made.getvalue())
+        if len(found) <= max(_LEAST_PATCH, len(original) // _MOST_PATCH):
+            yield Trial(bytes([_PATCHED]) + varint(len(recipe)) + recipe + found, content)
 
 
 def _parse(file: BinaryIO) -> tuple[list[Chunk], list[tuple[int, int]], bytes]:
@@ -160,6 +176,9 @@ def write(data: bytes, source: Source, out: Output) -> None:
     Raises:
         BitstreamError: the recipe is damaged.
     """
+    if data[:1] == bytes([_PATCHED]):
+        _write_patched(Reader(data, 1), source, out)
+        return
     frame = source.frame
     recipe = png_recipe.read(data, frame)
     out.write(SIGNATURE)
@@ -169,6 +188,18 @@ def write(data: bytes, source: Source, out: Output) -> None:
         else:
             _write_chunk(out, chunk.type, chunk.data)
     out.write(recipe.rest)
+
+
+def _write_patched(reader: Reader, source: Source, out: Output) -> None:
+    recipe = reader.take(reader.varint("length of a recipe"), "recipe of a PNG")
+    if recipe[:1] == bytes([_PATCHED]):
+        raise BitstreamError("recipe of a PNG is a patch of a patch")
+    made = io.BytesIO()
+    write(recipe, source, out.beside(made))
+    try:
+        out.write(patch.apply(reader.rest(), made.getvalue(), out.left))
+    except BitstreamError as e:
+        raise RebuildError(str(e)) from None
 
 
 def _write_samples(recipe: Recipe, source: Source, out: Output) -> None:

@@ -64,5 +64,5 @@ def _deflated(plain: Form, source: Source, first: bytes, thoroughness: int) -> l
     """The forms whose zlib streams may be those of the file, after the first one."""
     segment, _ = next(forms.segments(plain, source.samples(), source.frame.depth))
     header, body = first[:2], first[2:-4]
-    found = search(Beginning(header, segment, body, len(segment)), thoroughness)
-    return [replace(plain, coding=Coding.DEFLATE, header=header, spec=one.spec) for one in found]
+    found = search(Beginning(header, segment, body, len(segment)), thoroughness).candidates
+    return [replace(plain, coding=Coding.DEFLATE, header=header, spec=spec) for spec in found]

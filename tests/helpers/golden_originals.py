@@ -156,7 +156,7 @@ BAD_ORIGINALS: Mapping[str, Bad] = {
             lambda: _of_png(_PACKED, size_bytes=len(png()) + 1), "the original's bytes do not come back", RebuildError
         ),
         "huge": Bad(lambda: _of_png(_PACKED, size_bytes=1 << 34), "declares 17179869184 bytes, expected at most"),
-        "flags": Bad(lambda: _of_png(b"\2" + _PACKED[1:]), "has the flags 2"),
+        "flags": Bad(lambda: _of_png(b"\3" + _PACKED[1:]), "has the flags 3"),
         "encoder": Bad(lambda: _of_png(_PACKED[:3] + b"\x09" + _PACKED[4:]), "deflate encoder 9 is unknown"),
         "level": Bad(lambda: _of_png(_PACKED[:3] + b"\1\x0a\x8f" + _PACKED[5:]), "out of their ranges"),
         "stored": Bad(lambda: _changed(spec=Spec(Kind.STORED, block=65536)), "out of their ranges"),

@@ -1,6 +1,7 @@
 """Image files of many encoders come back byte for byte from their pictures and records."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from pixzip import image, originals
 from pixzip.originals import Family, Reason
 from tests.helpers import image_files
 from tests.helpers.image_files import pillow
+from tests.helpers.support import scene
 
 PNGS, ODD, OTHERS = (dict(made()) for made in (image_files.pngs, image_files.odd_pngs, image_files.others))
 
@@ -57,6 +59,20 @@ def test_zopfli_is_found_only_by_a_thorough_search() -> None:
 def test_a_stream_of_an_unknown_encoder_is_named() -> None:
     record = record_of(image_files.recoded(pillow(image_files.RGB, "PNG"), image_files.flushed))
     assert record.why_not == "its deflate stream is of no known encoder"
+
+
+def test_a_stream_that_differs_in_little_is_patched() -> None:
+    def twice(data: bytes) -> bytes:
+        """A zlib stream with a flush near its end."""
+        coder = zlib.compressobj(6, zlib.DEFLATED, 15, 9)
+        return coder.compress(data[:-9]) + coder.flush(zlib.Z_FULL_FLUSH) + coder.compress(data[-9:]) + coder.flush()
+
+    rows = scene(3, 160, 212, 2)
+    record = record_of(image_files.recoded(pillow(rows, "PNG"), twice))
+    assert record.is_kept
+    assert record.recipe[0] == 2
+    small = image_files.recoded(pillow(image_files.RGB[:9, :9], "PNG"), image_files.flushed)
+    assert record_of(small).recipe[0] == 2
 
 
 def test_a_jpeg_is_not_rebuilt() -> None:
