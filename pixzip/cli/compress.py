@@ -16,6 +16,7 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
+from pixzip.cli.spreading import spread
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
 KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: frozenset({SUFFIX}))
@@ -75,9 +76,9 @@ def compress(
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
 
-    def work(names: list[str]) -> None:
+    def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
-        Compression(ledger, effort, model, device, verify, strip, models_only, coder, most).run(names)
+        Compression(at, effort, model, device, verify, strip, models_only, coder, most).run(names)
 
-    ledger.carry_out(work)
+    ledger.carry_out(spread(manner, work))

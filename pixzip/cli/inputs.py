@@ -1,7 +1,7 @@
 """The input files of a command and their outputs; folders are replaced by their files."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,8 @@ from pixcodecs.errors import PixzipError
 from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
 from pixzip.io import files, streams
+from pixzip.trees.manifest import Shard
+from pixzip.trees.records import Records, up_to_date
 
 #: Folders of the system that hold pipes and devices, such as /dev/stdin, or /dev/fd/63 for `<(...)` in a shell.
 _WITHOUT_NAMES = (("dev",), ("proc",))
@@ -19,7 +21,7 @@ class Found(NamedTuple):
     """A file: its path as the user would write it, and its path below the folder that the user named, if any."""
 
     name: str
-    inner: Path
+    inner: str
 
 
 def image_suffixes() -> frozenset[str]:
@@ -58,8 +60,21 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     manner = ledger.manner
     many = manner.recursive or len(inputs) > 1
     folder = _folder(out, inputs, many, kind)
-    taken: set[Path] = set()
-    sources: set[Path] = set()
+    records = Records(folder, inputs, manner.shard) if folder is not None and manner.recursive else None
+    taken: set[str] = set()
+    for name, inner in _part(manner.shard, _all_found(ledger, inputs, kind)):
+        ledger.plan(name)
+        try:
+            ledger[name].output = target = _target(name, inner, out, folder, kind)
+            _check(ledger, name, target, taken, records, many=many, make=folder is not None)
+        except FILE_ERRORS as e:
+            ledger.fail(name, e)
+    ledger.records = records  # from now on: what fails above was not tried
+
+
+def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind) -> Iterator[Found]:
+    """Yield all files once; what cannot be found fails."""
+    seen: set[str] = set()
     for given in dict.fromkeys(inputs):
         try:
             found = list(_found(ledger, given, kind))
@@ -69,22 +84,32 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
         if not found:
             ledger.warn(given, f"no {kind.inputs} in this folder")
         for name, inner in found:
-            if name != streams.STANDARD and Path(name).absolute() in sources:
-                continue
-            sources.add(Path(name).absolute())
-            ledger.plan(name)
-            try:
-                ledger[name].output = target = _target(name, inner, out, folder, kind)
-                _check(ledger, name, target, taken, many=many, make=folder is not None)
-            except FILE_ERRORS as e:
-                ledger.fail(name, e)
+            place = _place(name)
+            if name == streams.STANDARD or place not in seen:
+                seen.add(place)
+                yield Found(name, inner)
+
+
+def _part(shard: Shard | None, found: Iterator[Found]) -> Iterable[Found]:
+    """The files of this part of a job array; all, if there is none."""
+    if shard is None:
+        return found
+    from pixzip.trees import shards, sizes  # image formats, which `--help` does not need
+
+    files = list(found)
+    return files[shards.part_of([sizes.pixels(Path(name)) for name, _ in files], shard)]
+
+
+def _place(name: str) -> str:
+    """The absolute path of a file."""
+    return str(Path(name).absolute())
 
 
 def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
     """Yield a file as given, or the files in a folder and its subfolders, see `sources.walk`."""
     path = Path(given)
     if given == streams.STANDARD or not path.is_dir():
-        yield Found(given, Path(path.name))
+        yield Found(given, path.name)
         return
     if not ledger.manner.recursive:
         raise PixzipError(f"is a folder: -r takes the {kind.inputs} in it")
@@ -95,7 +120,7 @@ def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
 
     suffixes = kind.suffixes()
     for inner in sources.walk(path, lambda p: p.suffix.lower() in suffixes, failed=failed):
-        yield Found(str(path / inner), inner)
+        yield Found(str(path / inner), str(inner))
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKind) -> Path | None:
@@ -115,17 +140,19 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKin
     return path
 
 
-def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: InputKind) -> str | None:
+def _target(name: str, inner: str, out: str | None, folder: Path | None, kind: InputKind) -> str | None:
     if kind.renamed is None:
         return None
     if folder is not None:
-        return str(folder / kind.renamed(str(inner)))
+        return str(folder / kind.renamed(inner))
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
         raise PixzipError("it has no name to be written under: -o FILE gives one")
     return kind.renamed(name) if out is None else out
 
 
-def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, many: bool, make: bool) -> None:
+def _check(
+    ledger: Ledger, name: str, target: str | None, taken: set[str], records: Records | None, *, many: bool, make: bool
+) -> None:  # fmt: skip
     """Check, before the work, for errors; skip a file whose output is up to date.
 
     Raises:
@@ -137,13 +164,15 @@ def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, m
         return
     force = ledger.manner.force
     if target != streams.STANDARD:
-        if Path(target).absolute() in taken:
+        if (place := _place(target)) in taken:
             raise PixzipError(f"{target} is another input's output too")
-        taken.add(Path(target).absolute())
+        taken.add(place)
         written = Path(target).stat() if Path(target).is_file() else None
         if source and written and os.path.samestat(source, written):
             raise PixzipError(f"{target} exists: it is the input itself")
-        if many and not force and source and written and source.st_mtime_ns == written.st_mtime_ns:
-            ledger.skip(name)
-            return
+        if many and not force and source and written:
+            done = records.is_done(name, target, source, written) if records else up_to_date(source, written)
+            if done:
+                ledger.skip(name)
+                return
     files.check_writable(target, force, make)

@@ -46,11 +46,10 @@ class Compression:
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
             coder=CODERS[coder], max_pixels=most,
         )  # fmt: skip
-        pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
         self.own, self.coded, self.lost = model if model and library.is_own(model) else "", 0, 0
-        self.queue = Queue(self._code, self._write, ledger.fail, pixels)
-        self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
+        self.queue = Queue(self._code, self._write, ledger.fail, self.options.executor)
+        self.checks = Queue(self._read_back, self._compare, self._unwrite, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
