@@ -100,6 +100,8 @@ class _Shard:
         try:
             return action(task)
         except FILE_ERRORS as e:
+            if isinstance(e, PixzipError) and self._find_written(task):  # by another worker, meanwhile
+                return None
             self._fail(task.name, e)
             if isinstance(e, OSError) and e.errno in FULL:
                 raise _Full(task.name) from None
@@ -108,12 +110,8 @@ class _Shard:
     def _read(self, task: Task) -> _Read | None:
         """Read an image; None if it is compressed already."""
         output = task.output or ""
-        if not self._how.force and Path(output).is_file():
-            source = Path(task.name).stat()
-            if up_to_date(source, Path(output).stat()):
-                with Path(output).open("rb") as written:
-                    self._done(task, Proof.of(written, source), [])
-                return None
+        if self._find_written(task):
+            return None
         files.check_writable(output, self._how.force, make=True)
         with streams.Input(task.name) as source_file:
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
@@ -127,6 +125,18 @@ class _Shard:
                 files.write(output, spool, self._how.force, source_file.stat, make=True)
                 self._done(task, Proof.of(spool, source_file.stat), rows.dropped)
         return None
+
+    def _find_written(self, task: Task) -> bool:
+        """Tell that an output is there and has the time of its input; return whether it is so."""
+        output = Path(task.output or "")
+        if self._how.force or not output.is_file():
+            return False
+        source = Path(task.name).stat()
+        if not up_to_date(source, output.stat()):
+            return False
+        with output.open("rb") as written:
+            self._done(task, Proof.of(written, source), [])
+        return True
 
     def _write(self, item: _Read, data: bytes | BaseException, task: Task) -> None:
         if isinstance(data, BaseException):

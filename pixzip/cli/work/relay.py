@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pixcodecs.errors import PixzipError
+
 from pixzip.cli.entries import Entry, Status
 from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger, Work
@@ -31,6 +33,29 @@ class _Relay(Ledger):
         self.bar = _Silent("", 0, False)
         self._tell = tell
 
+    def fail(self, name: str, error: BaseException) -> None:
+        """See `Ledger.fail`; done, if another worker has written the output meanwhile."""
+        if self[name].status == "planned" and not (isinstance(error, PixzipError) and self.find_written(name)):
+            super().fail(name, error)
+
+    def find_written(self, name: str) -> bool:
+        """Close a file whose output is there and has its time; return whether it is so.
+
+        Raises:
+            OSError: the output cannot be read.
+        """
+        output = self[name].output
+        if output is None or self.manner.force or not Path(output).is_file():
+            return False
+        source = Path(name).stat()
+        if not up_to_date(source, Path(output).stat()):
+            return False
+        with Path(output).open("rb") as file:
+            proof = self.proofs[name] = Proof.of(file, source)
+        self[name].bytes_after = proof.output_bytes
+        self.done(name)
+        return True
+
     def _close(self, entry: Entry, status: Status) -> None:
         entry.status = status
         proof = self.proofs.pop(entry.name, None)
@@ -54,22 +79,9 @@ class OnShard:
         ledger = _Relay(self.manner, tell)
         for task in tasks:
             ledger.plan(task.name, task.output, task.size_bytes)
-        if not self.manner.force:
-            for task in tasks:
-                try:
-                    _find_written(ledger, task)
-                except FILE_ERRORS as e:
-                    ledger.fail(task.name, e)
+        for task in tasks:
+            try:
+                ledger.find_written(task.name)
+            except FILE_ERRORS as e:
+                ledger.fail(task.name, e)
         ledger.work(self.work, ledger.planned())
-
-
-def _find_written(ledger: Ledger, task: Task) -> None:
-    """Close a file whose output is there."""
-    if task.output is None or not Path(task.output).is_file():
-        return
-    source = Path(task.name).stat()
-    if up_to_date(source, Path(task.output).stat()):
-        with Path(task.output).open("rb") as file:
-            proof = ledger.proofs[task.name] = Proof.of(file, source)
-        ledger[task.name].bytes_after = proof.output_bytes
-        ledger.done(task.name)
