@@ -58,6 +58,7 @@ def compress(
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if stack:
         refused = {"--rm": manner.remove, "--dry-run": manner.dry_run, "--json": manner.json_lines}
+        refused |= {"--workers or --scheduler": manner.spread, "--shard": manner.shard is not None}
         refuse_with("--stack", refused, "all inputs become one file")
         refuse_with("--stack", {f"--coder {coder}": coder != "range"}, "a stack is one stream of the range coder")
         from pixzip.cli.work import stack as stacks

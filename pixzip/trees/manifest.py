@@ -170,6 +170,7 @@ class Manifest:
             raise OSError(f"{self.path} takes no more")
 
     def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self.path, flags, 0o666)
         if end := os.lseek(self._descriptor, 0, os.SEEK_END):
