@@ -44,16 +44,16 @@ class Cluster:
             client: `distributed.Client`, which is synchronous; it stays open.
             where: the cluster in messages.
         """
-        self._client, self._where = client, where
+        self.client, self._where = client, where
 
     @property
     def ready(self) -> bool:
         """Whether there is a worker."""
-        return bool(self._client.nthreads())
+        return bool(self.client.nthreads())
 
     @property
     def workers(self) -> int:
-        return max(1, sum(map(int, self._client.nthreads().values())))
+        return max(1, sum(map(int, self.client.nthreads().values())))
 
     def run(
         self,
@@ -63,9 +63,9 @@ class Cluster:
         lost: Callable[[str, str], None],
     ) -> None:
         """See `Pool.run`."""
-        run = Run(self._client, work, heard, lost, PATIENCE_S)
+        run = Run(self.client, work, heard, lost, PATIENCE_S)
         topic = run.topic
-        self._client.subscribe_topic(topic, run.on_event)
+        self.client.subscribe_topic(topic, run.on_event)
         try:
             run.all(iter(shards), 2 * self.workers + _WAITING)
         except Gone as e:
@@ -75,8 +75,8 @@ class Cluster:
             ) from None
         finally:
             run.cancel()
-            if self._client.status == "running":
-                self._client.unsubscribe_topic(topic)
+            if self.client.status == "running":
+                self.client.unsubscribe_topic(topic)
 
 
 @contextlib.contextmanager
