@@ -1,6 +1,7 @@
 """The input files of a command and their outputs; folders are replaced by their files."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -61,12 +62,13 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     many = manner.recursive or len(inputs) > 1
     folder = _folder(out, inputs, many, kind)
     records = Records(folder, inputs, manner.shard) if folder is not None and manner.recursive else None
-    taken: set[str] = set()
+    below = None if folder is None else str(folder / "_")[:-1]
+    outputs = _Outputs(ledger, folder, records, many)
     for name, inner in _part(manner.shard, _all_found(ledger, inputs, kind)):
         ledger.plan(name)
         try:
-            ledger[name].output = target = _target(name, inner, out, folder, kind)
-            _check(ledger, name, target, taken, records, many=many, make=folder is not None)
+            ledger[name].output = target = _target(name, inner, out, below, kind)
+            outputs.check(name, target)
         except FILE_ERRORS as e:
             ledger.fail(name, e)
     ledger.records = records  # from now on: what fails above was not tried
@@ -76,18 +78,20 @@ def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind) -> Iter
     """Yield all files once; what cannot be found fails."""
     seen: set[str] = set()
     for given in dict.fromkeys(inputs):
+        empty = True
         try:
-            found = list(_found(ledger, given, kind))
+            for name, inner in _found(ledger, given, kind):
+                empty = False
+                if len(inputs) > 1 and name != streams.STANDARD:
+                    if (place := _place(name)) in seen:
+                        continue
+                    seen.add(place)
+                yield Found(name, inner)
         except FILE_ERRORS as e:
             ledger.fail(given, e)
             continue
-        if not found:
+        if empty:
             ledger.warn(given, f"no {kind.inputs} in this folder")
-        for name, inner in found:
-            place = _place(name)
-            if name == streams.STANDARD or place not in seen:
-                seen.add(place)
-                yield Found(name, inner)
 
 
 def _part(shard: Shard | None, found: Iterator[Found]) -> Iterable[Found]:
@@ -118,9 +122,9 @@ def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
     def failed(e: OSError) -> None:
         ledger.fail(str(e.filename), e)
 
-    suffixes = kind.suffixes()
-    for inner in sources.walk(path, lambda p: p.suffix.lower() in suffixes, failed=failed):
-        yield Found(str(path / inner), str(inner))
+    before = str(path / "_")[:-1]
+    for inner in sources.walk_names(str(path), kind.suffixes(), failed=failed):
+        yield Found(before + inner, inner)
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKind) -> Path | None:
@@ -140,39 +144,66 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKin
     return path
 
 
-def _target(name: str, inner: str, out: str | None, folder: Path | None, kind: InputKind) -> str | None:
+def _target(name: str, inner: str, out: str | None, folder: str | None, kind: InputKind) -> str | None:
     if kind.renamed is None:
         return None
     if folder is not None:
-        return str(folder / kind.renamed(inner))
+        return folder + kind.renamed(inner)
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
         raise PixzipError("it has no name to be written under: -o FILE gives one")
     return kind.renamed(name) if out is None else out
 
 
-def _check(
-    ledger: Ledger, name: str, target: str | None, taken: set[str], records: Records | None, *, many: bool, make: bool
-) -> None:  # fmt: skip
-    """Check, before the work, for errors; skip a file whose output is up to date.
+class _Outputs:
+    """The outputs of a command; quick for a million files."""
 
-    Raises:
-        PixzipError, OSError: the file cannot be worked on.
-    """
-    source = streams.status_of(name)
-    ledger[name].bytes_before = source.st_size if source else None
-    if target is None:
-        return
-    force = ledger.manner.force
-    if target != streams.STANDARD:
-        if (place := _place(target)) in taken:
-            raise PixzipError(f"{target} is another input's output too")
-        taken.add(place)
-        written = Path(target).stat() if Path(target).is_file() else None
-        if source and written and os.path.samestat(source, written):
-            raise PixzipError(f"{target} exists: it is the input itself")
-        if many and not force and source and written:
-            done = records.is_done(name, target, source, written) if records else up_to_date(source, written)
-            if done:
-                ledger.skip(name)
+    def __init__(self, ledger: Ledger, folder: Path | None, records: Records | None, many: bool) -> None:
+        """
+        Args:
+            folder: the folder of all outputs, if there is one.
+            many: whether outputs that are there may be skipped.
+        """
+        self._ledger, self._folder, self._records, self._many = ledger, folder, records, many
+        self._taken: set[str] = set()
+        #: Folders in which outputs can be written.
+        self._writable: set[str] = set()
+
+    def check(self, name: str, target: str | None) -> None:
+        """Check, before the work, for errors; skip a file whose output is up to date.
+
+        Raises:
+            PixzipError, OSError: the file cannot be worked on.
+        """
+        source = streams.status_of(name)
+        self._ledger[name].bytes_before = source.st_size if source else None
+        if target is None:
+            return
+        if target != streams.STANDARD:
+            if (place := target if self._folder else _place(target)) in self._taken:
+                raise PixzipError(f"{target} is another input's output too")
+            self._taken.add(place)
+            written = _regular(target)
+            if source and written and os.path.samestat(source, written):
+                raise PixzipError(f"{target} exists: it is the input itself")
+            if source and written and self._is_done(name, target, source, written):
+                self._ledger.skip(name)
                 return
-    files.check_writable(target, force, make)
+        parent = os.path.dirname(target)  # noqa: PTH120
+        if not self._folder or parent not in self._writable or os.path.lexists(target):
+            files.check_writable(target, self._ledger.manner.force, self._folder is not None)
+            self._writable.add(parent)
+
+    def _is_done(self, name: str, target: str, source: os.stat_result, written: os.stat_result) -> bool:
+        if not self._many or self._ledger.manner.force:
+            return False
+        records = self._records
+        return records.is_done(name, target, source, written) if records else up_to_date(source, written)
+
+
+def _regular(path: str) -> os.stat_result | None:
+    """The status of a regular file; None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
