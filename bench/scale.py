@@ -205,7 +205,7 @@ def main(
     if tar is None:
         raise click.UsageError("TAR is missing")
     given = crops(tar, images)
-    result: dict[str, Any] = {**provenance([tar], ["base", "fast"], 1)}
+    result: dict[str, Any] = {"benchmark": "scale", **provenance([tar], ["base", "fast"], 1)}
     with told("planning"):
         result["planning"] = measure_planning(given[0], files, place)
     with told("workers"):
