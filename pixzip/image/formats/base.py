@@ -75,7 +75,6 @@ class Format(ABC):
     Attributes:
         name: name of the format in error messages.
         suffixes: suffixes of its files, in lower case, with the dot; formats that are written share none.
-        in_folders: whether files with these suffixes are taken from folders; otherwise they must be named.
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
@@ -84,7 +83,6 @@ class Format(ABC):
 
     name: str
     suffixes: frozenset[str]
-    in_folders: bool = True
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False
     metadata: frozenset[str] = frozenset()

@@ -6,12 +6,10 @@ from pixzip.image.formats.pillow import PillowFormat
 
 
 class Jpeg(PillowFormat):
-    """JPEG is only read, and only files that are named: losslessly coded pixels are larger than the file."""
-
-    in_folders = False
+    """JPEG is only read, and only for its pixels: `pixzip.codec.kept` keeps the files."""
 
     def lossy_kind(self, file: BinaryIO) -> str:
         return "a JPEG"
 
 
-JPEG = Jpeg("JPEG", {".jpg", ".jpeg", ".jpe", ".jfif"}, b"\xff\xd8\xff")
+JPEG = Jpeg("JPEG", {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, b"\xff\xd8\xff")
