@@ -1,4 +1,4 @@
-"""The container of a file that is kept as it is, such as a JPEG.  `docs/format.md`, section 14, specifies it.
+"""The container of a file that is kept as it is, such as a JPEG.  `docs/format.md`, section 15, specifies it.
 
 It holds no image but the bytes of another file, in the form that a method gave them; the header says how many they are
 and has their digest.  As in `image`, memory is never allocated from a declared size alone.

@@ -21,9 +21,8 @@ MAX_TILE_PIXELS = 1 << 25
 #: Longest kept file that a decoder accepts by default, and the bytes that each byte of the `.pxz` file adds.
 MAX_KEPT_BYTES = 1 << 26
 KEPT_BYTES_A_BYTE = 16
-#: Most pixels of the JPEG XL streams of a kept file that a decoder accepts by default, and those that each byte adds.
-MAX_KEPT_PIXELS = 1 << 24
-KEPT_PIXELS_A_BYTE = 16
+#: Most pixels of the JPEG XL streams of a kept file, times the scans of each, that a decoder accepts by default.
+MAX_KEPT_WORK = 1 << 37
 #: Way out of an error about a limit.
 LIFT = "--no-pixel-limit or max_pixels=None lifts the limit if you trust the file"
 

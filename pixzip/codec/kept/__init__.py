@@ -1,4 +1,4 @@
-"""Files that are kept as they are: a JPEG to a `.pxz` file, and back byte for byte (`docs/format.md`, section 14)."""
+"""Files that are kept as they are: a JPEG to a `.pxz` file, and back byte for byte (`docs/format.md`, section 15)."""
 
 import zlib
 
@@ -61,7 +61,7 @@ def restore(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> bytes:
     elif header.method is Method.DEFLATE:
         found = inflate(body, header.length, "bytes of the kept file")
     else:
-        found = jpeg_xl.decode(body, header.length, jpeg_xl.most_pixels(len(file), max_pixels))
+        found = jpeg_xl.decode(body, header.length, max_pixels)
     header.check(found)
     return found
 

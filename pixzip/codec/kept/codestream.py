@@ -2,10 +2,12 @@
 
 libjxl decodes whatever a stream declares, such as frames much larger than the image.  An encoder that recompresses a
 JPEG needs little of the format: one frame, as large as the image, of the samples of the JPEG.  Only that is taken, so
-that the pixels bound the time and the memory.
+that the pixels bound the memory, and with the number of the JPEG's scans the time.
 
 The fields are those of ISO/IEC 18181-1 (codestream) and 18181-2 (boxes).
 """
+
+from typing import NamedTuple
 
 from pixcodecs.errors import BitstreamError
 
@@ -16,6 +18,10 @@ _HEAD_BYTES = 64
 _SIGNATURE = 0x0AFF
 _RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _RECONSTRUCTION, _CODESTREAM, _PARTIAL_CODESTREAM = b"jbrd", b"jxlc", b"jxlp"
+#: Most segments of a JPEG, as libjxl bounds them, the bytes that tell their markers, and markers without 0xC0.
+_MOST_MARKERS = 1 << 14
+_MARKERS_BYTES = (1 + 6 * _MOST_MARKERS) // 8 + 1
+_SCAN, _END = 0x1A, 0x19
 _SKIP_SMOOTHING = 0x80
 _CUSTOM = 2
 
@@ -51,24 +57,32 @@ class _Bits:
         self.expect(0, self._left % 8, "padding")
 
 
-def check(stream: bytes) -> int:
-    """The number of pixels in a stream, without `BOXES_BEFORE`, that reconstructs a JPEG.
+class Work(NamedTuple):
+    """What a stream makes a decoder do: pixels of memory, and scans of all of them."""
+
+    pixels: int
+    scans: int
+
+
+def check(stream: bytes) -> Work:
+    """The work in a stream, without `BOXES_BEFORE`, that reconstructs a JPEG.
 
     Raises:
         BitstreamError: it is damaged, or something else than a recompressed JPEG.
     """
-    bits = _Bits(_codestream(stream))
+    image, reconstruction = _parts(stream)
+    bits = _Bits(image)
     bits.expect(_SIGNATURE, 16, "a signature")
     width, height = _size(bits)
     _check_metadata(bits)
     bits.align()
     _check_frame(bits)
-    return width * height
+    return Work(width * height, _scans(reconstruction))
 
 
-def _codestream(stream: bytes) -> bytes:
-    """The beginning of the codestream, whose parts are in boxes."""
-    at, found, reconstructs = 0, b"", False
+def _parts(stream: bytes) -> tuple[bytes, bytes]:
+    """The beginning of the codestream, whose parts are in boxes, and the beginning of what reconstructs the JPEG."""
+    at, found, reconstruction = 0, b"", b""
     while at < len(stream):
         size, name = int.from_bytes(stream[at : at + 4]), stream[at + 4 : at + 8]
         end = len(stream) if size == 0 else at + size
@@ -77,13 +91,24 @@ def _codestream(stream: bytes) -> bytes:
         if name in (_CODESTREAM, _PARTIAL_CODESTREAM):
             start = at + (8 if name == _CODESTREAM else 12)
             found += stream[start : min(end, start + _HEAD_BYTES)]
-        elif name != _RECONSTRUCTION:
+        elif name == _RECONSTRUCTION and not reconstruction:
+            reconstruction = stream[at + 8 : min(end, at + 8 + _MARKERS_BYTES)]
+        else:
             raise BitstreamError(f"JPEG XL stream has a box {name!r}, which a recompressed JPEG has not")
-        reconstructs |= name == _RECONSTRUCTION
         at = end
-    if not reconstructs:
-        raise BitstreamError("JPEG XL stream has no data to reconstruct a JPEG")
-    return found[:_HEAD_BYTES]
+    return found[:_HEAD_BYTES], reconstruction
+
+
+def _scans(reconstruction: bytes) -> int:
+    """The number of scans in the markers of a JPEG, which come first in the data that reconstructs it."""
+    bits, scans = _Bits(reconstruction), 0
+    bits.take(1)  # whether it is grey
+    for _ in range(_MOST_MARKERS):
+        marker = bits.take(6)
+        if marker == _END:
+            return scans
+        scans += marker == _SCAN
+    raise BitstreamError(f"JPEG XL stream has more than {_MOST_MARKERS} markers of a JPEG")
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

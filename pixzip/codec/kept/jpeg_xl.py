@@ -1,4 +1,4 @@
-"""JPEG files as JPEG XL that reconstructs them, by libjxl: `docs/format.md`, section 14.1.
+"""JPEG files as JPEG XL that reconstructs them, by libjxl: `docs/format.md`, section 15.1.
 
 A file may hold several images (pictures with a thumbnail, a depth map or a second view) and other bytes between and
 behind them.  Each image becomes a stream of its own, without its EXIF, XMP and profile, which libjxl codes as another
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import imagecodecs
 from pixcodecs import threads
-from pixcodecs.container.limits import KEPT_PIXELS_A_BYTE, LIFT, MAX_KEPT_PIXELS
+from pixcodecs.container.limits import LIFT, MAX_KEPT_WORK
 from pixcodecs.errors import BitstreamError, PixzipError
 from pixcodecs.primitives import Reader, deflate, inflate, varint
 
@@ -39,23 +39,17 @@ class Coded(NamedTuple):
         return sum(end - start for start, end in self.parts)
 
 
-def most_pixels(file_bytes: int, max_pixels: int | None) -> int | None:
-    """Most pixels of all streams of a file that a reader accepts; None for no limit."""
-    return None if max_pixels is None else min(max_pixels, MAX_KEPT_PIXELS + KEPT_PIXELS_A_BYTE * file_bytes)
-
-
 def encode(data: bytes, max_pixels: int | None) -> bytes | None:
     """The body of a file; None if libjxl takes none of its images.
 
     Args:
         max_pixels: code no larger images, because readers would refuse the file; None for no limit.
     """
-    most = most_pixels(len(data), max_pixels)
     coded: list[Coded] = []
     pixels = 0
     for image in segments.images(data, MAX_STREAMS):
         pixels += image.width * image.height
-        if most is None or pixels <= most:
+        if max_pixels is None or pixels <= max_pixels:
             coded += _image(data, image)
     if not coded:
         return None
@@ -86,12 +80,12 @@ def _image(data: bytes, image: segments.JpegImage) -> list[Coded]:
     return [Coded(stream, parts)] if len(stream) < len(made) and len(stream) < len(alone) else []
 
 
-def decode(body: bytes, length: int, most: int | None) -> bytes:
+def decode(body: bytes, length: int, max_pixels: int | None) -> bytes:
     """The inverse of `encode`.
 
     Args:
         length: bytes of the file.
-        most: refuse streams of more pixels in all; None for no limit.
+        max_pixels: refuse streams of more pixels in all, and those that take too long; None lifts the limits.
     Raises:
         BitstreamError: the body is damaged or hostile.
         PixzipError: imagecodecs is built without libjxl here.
@@ -109,11 +103,18 @@ def decode(body: bytes, length: int, most: int | None) -> bytes:
     of_images, of_rest = sum(copied for _, copied in runs), sum(literal for literal, _ in runs)
     if of_images != sum(given for _, given in sizes) or of_rest != len(rest) or of_images + of_rest != length:
         raise BitstreamError(f"kept file damaged: its parts do not add up to {length} bytes")
-    pixels = sum(map(codestream.check, streams))
-    if most is not None and pixels > most:
-        raise BitstreamError(f"kept file has {pixels} pixels, more than the limit of {most}: {LIFT}")
+    _check_work([codestream.check(stream) for stream in streams], max_pixels)
     given = b"".join(_decoded(stream, size) for stream, (_, size) in zip(streams, sizes, strict=True))
     return _joined(runs, rest, given)
+
+
+def _check_work(asked: list[codestream.Work], max_pixels: int | None) -> None:
+    pixels, work = sum(w.pixels for w in asked), sum(w.pixels * w.scans for w in asked)
+    if max_pixels is not None and pixels > max_pixels:
+        raise BitstreamError(f"kept file has {pixels} pixels, more than the limit of {max_pixels}: {LIFT}")
+    if max_pixels is not None and work > MAX_KEPT_WORK:
+        found = f"{work} pixels in all of its scans"
+        raise BitstreamError(f"kept file has {found}, more than the limit of {MAX_KEPT_WORK}: {LIFT}")
 
 
 def _runs(data: bytes) -> tuple[list[tuple[int, int]], bytes]:
