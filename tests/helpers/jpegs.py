@@ -28,6 +28,12 @@ def jpeg(mode: str = "RGB", **options: Any) -> bytes:
     return out.getvalue()
 
 
+def small() -> bytes:
+    """A JPEG of few pixels, for models to code, with metadata."""
+    image().crop((100, 80, 124, 96)).save(out := io.BytesIO(), "JPEG", exif=EXIF, icc_profile=profile())
+    return out.getvalue()
+
+
 def segment(code: int, body: bytes) -> bytes:
     return bytes([0xFF, code]) + struct.pack(">H", len(body) + 2) + body
 
@@ -51,7 +57,7 @@ def many() -> bytes:
     return out.getvalue()
 
 
-def _profile() -> bytes:
+def profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -94,7 +100,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "own tables": lambda: jpeg(optimize=True, qtables=[list(range(1, 65))] * 2),
     "restart markers": lambda: jpeg(restart_marker_blocks=2),
     "EXIF, XMP, profile, comment": lambda: with_segments(
-        jpeg(icc_profile=_profile(), exif=EXIF, comment=b"c" * 90),
+        jpeg(icc_profile=profile(), exif=EXIF, comment=b"c" * 90),
         segment(0xE1, XMP),
         segment(0xED, b"Photoshop 3.0\0"),
     ),
