@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         encode_stack,
         info,
         open,  # noqa: A004
+        restore,
         save,
         verify,
     )
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
     "bits_map", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack", "info", "open",
-    "save", "verify",
+    "restore", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

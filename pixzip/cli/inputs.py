@@ -42,7 +42,8 @@ class InputKind(NamedTuple):
     Attributes:
         inputs: collective name of the files in a folder.
         suffixes: returns the suffixes of files to take from a folder; called only for folders.
-        renamed: name of an input -> name of its output; None if there are no outputs.
+        renamed: name of an input, or its path below a folder, and its whole path -> name of its output; None if there
+            are no outputs.
         left_alone: the kind of a file in a folder that is left alone, and the reason, see `image.left_alone`; None if
             others than those of the suffixes are of no interest.
         not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
@@ -50,7 +51,7 @@ class InputKind(NamedTuple):
 
     inputs: str
     suffixes: Callable[[], frozenset[str]]
-    renamed: Callable[[str], str] | None = None
+    renamed: Callable[[str, str], str] | None = None
     not_folders: Callable[[], frozenset[str]] = frozenset
     left_alone: Callable[[Path], tuple[str, str] | None] | None = None
 
@@ -134,10 +135,10 @@ def _target(name: str, inner: Path, out: str | None, folder: Path | None, kind: 
     if kind.renamed is None:
         return None
     if folder is not None:
-        return str(folder / kind.renamed(str(inner)))
+        return str(folder / kind.renamed(str(inner), name))
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
         raise PixzipError("it has no name to be written under: -o FILE gives one")
-    return kind.renamed(name) if out is None else out
+    return kind.renamed(name, name) if out is None else out
 
 
 def _check(ledger: Ledger, name: str, target: str | None, taken: set[Path], *, many: bool, make: bool) -> None:

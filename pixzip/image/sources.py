@@ -10,7 +10,6 @@ from typing import IO, NamedTuple, cast
 from pixcodecs.errors import PixzipError
 
 from pixzip.image import formats
-from pixzip.image.formats.base import Format
 
 
 class Source(NamedTuple):
@@ -32,17 +31,13 @@ Wanted = Callable[[PurePath], bool]
 
 
 def folder_suffixes() -> frozenset[str]:
-    """The suffixes of files that are taken from folders as images, without those of JPEG."""
-    return _suffixes(lambda form: form.in_folders)
+    """The suffixes of files that are taken from folders as images."""
+    return frozenset[str]().union(*(form.suffixes for form in formats.FORMATS))
 
 
 def is_image_name(path: PurePath) -> bool:
-    """Whether a path has a suffix of any format, JPEG included."""
-    return path.suffix.lower() in _suffixes(lambda form: True)
-
-
-def _suffixes(chosen: Callable[[Format], bool]) -> frozenset[str]:
-    return frozenset[str]().union(*(form.suffixes for form in formats.FORMATS if chosen(form)))
+    """Whether a path has a suffix of any format."""
+    return path.suffix.lower() in folder_suffixes()
 
 
 def any_name(path: PurePath) -> bool:
