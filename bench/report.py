@@ -220,6 +220,26 @@ def robustness(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def jpegs(results: list[dict[str, Any]]) -> str:
+    """The text of `docs/jpeg.md`: kept JPEG files beside the JPEGs."""
+    parts = []
+    for result in [r for r in results if r["benchmark"] == "jpeg-files"][:1]:
+        total, count = result["total"], sum(row["files"] for row in result["rows"])
+        about = f"{count:,} JPEGs of {result['images']} photographs, {result['side']} x {result['side']} pixels each:"
+        about += f" {total['bytes']:,} bytes of {total['jpeg_bytes']:,}, {total['ratio']:.3f} in all."
+        rows = [
+            [f"{row['quality']}, {row['subsampling']}", row["mode"], f"{row['jpeg_bytes']:,}", f"{row['bytes']:,}",
+             f"{row['ratio']:.3f}"]
+            for row in result["rows"]
+        ]  # fmt: skip
+        parts += [
+            about,
+            table(["quality, chroma", "mode", "JPEGs, bytes", "kept, bytes", "ratio"], rows),
+            origin(result),
+        ]
+    return "\n\n".join(parts)
+
+
 def rewrite(page: Path, text: str) -> None:
     """Replace the text between a page's markers.
 
@@ -237,7 +257,7 @@ def rewrite(page: Path, text: str) -> None:
 @click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
-    """Rewrite README.md, docs/figures.md and docs/robustness.md between their markers, and the plot."""
+    """Rewrite README.md and pages of docs/ between their markers, and the plot."""
     found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
@@ -245,6 +265,8 @@ def main(results: Path, root: Path) -> None:
     rewrite(root / "docs" / "figures.md", times(found))
     if text := robustness(found):
         rewrite(root / "docs" / "robustness.md", text)
+    if text := jpegs(found):
+        rewrite(root / "docs" / "jpeg.md", text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 
