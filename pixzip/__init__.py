@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         encode_stack,
         info,
         open,  # noqa: A004
+        restore,
         save,
         verify,
     )
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
     "bits_map", "compress_tree", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack",
-    "info", "open", "save", "verify",
+    "info", "open", "restore", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

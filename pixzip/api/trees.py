@@ -10,6 +10,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.api.codec import Codec, Name
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.image import sources
+from pixzip.image.left_alone import left_alone
 from pixzip.io import arguments
 from pixzip.io.names import pxz_name
 from pixzip.models import library
@@ -30,6 +31,7 @@ class TreeResult(NamedTuple):
         bytes_before, bytes_after: total sizes of the inputs and outputs of the files that were written.
         failed: path of an input below the source -> why it has no output.
         warnings: path of an input below the source -> what its output does not hold, in words.
+        left: path of an image below the source that was left alone -> its kind, and why.
     """
 
     done: int
@@ -38,6 +40,7 @@ class TreeResult(NamedTuple):
     bytes_after: int
     failed: dict[str, str]
     warnings: dict[str, list[str]]
+    left: dict[str, str]
 
 
 def compress_tree(
@@ -129,12 +132,18 @@ class _Tree:
         self._found = self._done = self._before = self._after = 0
         self._failed: dict[str, str] = {}
         self._warnings: dict[str, list[str]] = {}
+        self._left: dict[str, str] = {}
 
     def tasks(self) -> list[Task]:
         """What is missing."""
         suffixes = sources.folder_suffixes()
-        inner = sources.walk(self._source, lambda path: path.suffix.lower() in suffixes)
-        found = [(self._source / path, self._target / pxz_name(str(path))) for path in inner]
+        found = []
+        for inner in sources.walk_names(str(self._source)):
+            path = self._source / inner
+            if left := left_alone(path):
+                self._left[Path(inner).as_posix()] = f"{left.kind} file: {left.why}"
+            elif path.suffix.lower() in suffixes:
+                found.append((path, self._target / pxz_name(inner)))
         pixels = [sizes.pixels(path) for path, _ in found]
         chosen = shards.part_of(pixels, self._shard) if self._shard else slice(None)
         for (path, output), n in zip(found[chosen], pixels[chosen], strict=True):
@@ -174,4 +183,4 @@ class _Tree:
     def result(self) -> TreeResult:
         """What was done."""
         skipped = self._found - len(self._tasks)
-        return TreeResult(self._done, skipped, self._before, self._after, self._failed, self._warnings)
+        return TreeResult(self._done, skipped, self._before, self._after, self._failed, self._warnings, self._left)

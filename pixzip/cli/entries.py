@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Status = Literal["planned", "done", "skipped", "failed", "would"]
+Status = Literal["planned", "done", "skipped", "failed", "would", "left"]
 
 
 @dataclass(slots=True)

@@ -32,20 +32,31 @@ def image_suffixes() -> frozenset[str]:
     return sources.folder_suffixes()
 
 
+def image_left_alone(path: Path) -> tuple[str, str] | None:
+    """The kind of an image in a folder that is left alone, and the reason; None for other files."""
+    from pixzip.image.left_alone import left_alone
+
+    return left_alone(path)
+
+
 class InputKind(NamedTuple):
     """The inputs and outputs of a command.
 
     Attributes:
         inputs: collective name of the files in a folder.
         suffixes: returns the suffixes of files to take from a folder; called only for folders.
-        renamed: name of an input -> name of its output; None if there are no outputs.
+        renamed: name of an input, or its path below a folder, and its whole path -> name of its output; None if there
+            are no outputs.
+        left_alone: the kind of a file in a folder that is left alone, and the reason, see `image.left_alone`; None if
+            others than those of the suffixes are of no interest.
         not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
     """
 
     inputs: str
     suffixes: Callable[[], frozenset[str]]
-    renamed: Callable[[str], str] | None = None
+    renamed: Callable[[str, str], str] | None = None
     not_folders: Callable[[], frozenset[str]] = frozenset
+    left_alone: Callable[[Path], tuple[str, str] | None] | None = None
 
 
 def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKind) -> None:
@@ -122,9 +133,13 @@ def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
     def failed(e: OSError) -> None:
         ledger.fail(str(e.filename), e)
 
-    before = str(path / "_")[:-1]
-    for inner in sources.walk_names(str(path), kind.suffixes(), failed=failed):
-        yield Found(before + inner, inner)
+    suffixes, before = kind.suffixes(), str(path / "_")[:-1]
+    for inner in sources.walk_names(str(path), failed=failed):
+        left = kind.left_alone(Path(before + inner)) if kind.left_alone else None
+        if left:
+            ledger.leave(before + inner, *left)
+        elif os.path.splitext(inner)[1].lower() in suffixes:  # noqa: PTH122 (a million calls)
+            yield Found(before + inner, inner)
 
 
 def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKind) -> Path | None:
@@ -148,10 +163,10 @@ def _target(name: str, inner: str, out: str | None, folder: str | None, kind: In
     if kind.renamed is None:
         return None
     if folder is not None:
-        return folder + kind.renamed(inner)
+        return folder + kind.renamed(inner, name)
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
         raise PixzipError("it has no name to be written under: -o FILE gives one")
-    return kind.renamed(name) if out is None else out
+    return kind.renamed(name, name) if out is None else out
 
 
 class _Outputs:

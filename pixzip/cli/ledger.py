@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from pixzip.cli import totals
 from pixzip.cli.entries import Entry, Status
 from pixzip.cli.errors import EXIT_ERROR, text_of
 from pixzip.cli.options import Manner
@@ -30,7 +31,7 @@ class DiskFull(Exception):  # noqa: N818 (the error of the file is reported; thi
 class Ledger:
     """The files of a command and the messages about them.
 
-    Every file is entered by `plan` and closed by `done`, `skip`, `fail`, `leave`, `would` or `hear`, which print lines.
+    Every file is entered by `plan` and closed by `done`, `skip`, `fail`, `give_up`, `would` or `hear`.
     """
 
     #: Whether this ledger tells another one in another process what becomes of files.
@@ -44,6 +45,7 @@ class Ledger:
         """
         self.label, self.manner, self.writes = label, manner, writes
         self.entries: dict[str, Entry] = {}
+        self.left: dict[str, tuple[str, str]] = {}
         self.written = self.untried = 0
         #: The manifest of the folder of outputs; None if there is none.
         self.records: Records | None = None
@@ -89,7 +91,7 @@ class Ledger:
             work(self, names)
         except DiskFull as full:
             for name in self.planned():
-                self.leave(name, f"{NOT_TRIED}: no space was left for the output of {full}")
+                self.give_up(name, f"{NOT_TRIED}: no space was left for the output of {full}")
 
     @contextmanager
     def at_work(self, bar: bool = True) -> Iterator[None]:
@@ -165,6 +167,12 @@ class Ledger:
         if self.manner.verbose:
             self.bar.say(f"{name}: {self[name].output} is {UP_TO_DATE}")
 
+    def leave(self, name: str, kind: str, why: str) -> None:
+        """Count an image in a folder that is left alone; the closing line names its kind and the reason."""
+        if name not in self.left:
+            self.left[name] = kind, why
+            self._close(Entry(name, warnings=[f"{kind} file left alone: {why}"]), "left")
+
     def fail(self, name: str, error: BaseException) -> None:
         """Report the error of a file.
 
@@ -181,7 +189,7 @@ class Ledger:
         if isinstance(error, OSError) and error.errno in FULL:
             raise DiskFull(name)
 
-    def leave(self, name: str, why: str) -> None:
+    def give_up(self, name: str, why: str) -> None:
         """Close a file that is not tried; `close` counts such files in one line."""
         self[name].error, self.untried = why, self.untried + 1
         if self.manner.verbose:
@@ -238,7 +246,7 @@ class Ledger:
             self.written += 1
             self.done(entry.name)
         elif event["error"].startswith(NOT_TRIED):
-            self.leave(entry.name, event["error"])
+            self.give_up(entry.name, event["error"])
         else:
             self.bar.say(f"pixzip: {entry.name}: {entry.error}")
             self._close(entry, "failed")
@@ -263,36 +271,18 @@ class Ledger:
 
     def close(self) -> None:
         """Print the totals, and end the program with the right code."""
-        total = self._total()
+        total = totals.of(self.entries.values(), len(self.left), time.perf_counter() - self._began)
         if self.untried:
             say(f"pixzip: no space was left: {self.untried} of {len(self.entries)} files were not tried")
         if self.manner.json_lines:
             show_json({"total": total})
+        for line in totals.lines_of_left(self.left.values()) if not self.manner.quiet else ():
+            self.bar.say(f"pixzip: {line}")
         terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
-            self._table(total)
+            totals.show(total, self.writes)
         if total["failed"]:
             sys.exit(EXIT_ERROR)
-
-    def _total(self) -> dict[str, Any]:
-        done = [entry for entry in self.entries.values() if entry.status == "done"]
-        counts = {s: sum(e.status == s for e in self.entries.values()) for s in ("done", "skipped", "failed", "would")}
-        sums = {n: sum(getattr(e, n) or 0 for e in done) for n in ("bytes_before", "bytes_after", "pixels")}
-        return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
-
-    def _table(self, total: dict[str, Any]) -> None:
-        from pixzip.cli.work import terminal
-
-        before, after, pixels = total["bytes_before"], total["bytes_after"], total["pixels"]
-        cells = {"files": f"{total['done']:,}", "bytes before": f"{before:,}", "bytes after": f"{after:,}"}
-        cells["ratio"] = f"{before / after:.3f}" if after else "-"
-        cells["seconds"] = f"{total['seconds']:,.1f}"
-        cells["MP/s"] = f"{pixels / 1e6 / total['seconds']:.3f}" if pixels else "-"
-        cells |= {"skipped": f"{total['skipped']:,}", "failed": f"{total['failed']:,}"}
-        if not self.writes:
-            cells["bytes"] = cells.pop("bytes before")
-            cells = {name: cells[name] for name in ("files", "bytes", "seconds", "MP/s", "failed")}
-        terminal.table([cells], cells, stderr=True)
 
 
 #: The work of a command on some files of a ledger.

@@ -99,6 +99,9 @@ extra_models_option = click.option(
     "--model", "extra", multiple=True, metavar="NAME|PATH", shell_complete=complete_models,
     help="Weights file to use too.",
 )  # fmt: skip
+pixels_option = click.option(
+    "--pixels", is_flag=True, help="Code the pixels that a JPEG decodes to, instead of keeping the file byte for byte."
+)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -30,12 +30,22 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
         for form in _accepting(data[:HEAD_BYTES]):
             file = io.BytesIO(data)
             if opened := form.open_rows(file, max_pixels):
-                return _whole(RowReader(file, opened))
+                return _whole(RowReader(file, opened, _unknown_bytes(form, file)))
             try:
-                return form.read(data, max_pixels)
+                found = form.read(data, max_pixels)
             except Unrecognised:
                 continue
+            return Loaded(found.picture, [*dict.fromkeys([*found.dropped, *_unknown_bytes(form, file)])])
     raise _unknown()
+
+
+def _unknown_bytes(form: Format, file: BinaryIO) -> list[str]:
+    """Names of all bytes of a file for which the format does not account; the file keeps its position."""
+    at = file.tell()
+    file.seek(0)
+    names = form.account(file).names(file)
+    file.seek(at)
+    return names
 
 
 def check_head(head: bytes) -> None:
@@ -77,7 +87,7 @@ def open_rows(source: Path | BinaryIO, max_pixels: int | None = MAX_PIXELS) -> R
             for form in _accepting(head):
                 file.seek(0)
                 if opened := form.open_rows(file, max_pixels):
-                    return RowReader(file, opened)
+                    return RowReader(file, opened, _unknown_bytes(form, file))
     except BaseException:
         file.close()
         raise

@@ -10,7 +10,6 @@ from typing import IO, NamedTuple, cast
 from pixcodecs.errors import PixzipError
 
 from pixzip.image import formats
-from pixzip.image.formats.base import Format
 
 
 class Source(NamedTuple):
@@ -32,17 +31,13 @@ Wanted = Callable[[PurePath], bool]
 
 
 def folder_suffixes() -> frozenset[str]:
-    """The suffixes of files that are taken from folders as images, without those of JPEG."""
-    return _suffixes(lambda form: form.in_folders)
+    """The suffixes of files that are taken from folders as images."""
+    return frozenset[str]().union(*(form.suffixes for form in formats.FORMATS))
 
 
 def is_image_name(path: PurePath) -> bool:
-    """Whether a path has a suffix of any format, JPEG included."""
-    return path.suffix.lower() in _suffixes(lambda form: True)
-
-
-def _suffixes(chosen: Callable[[Format], bool]) -> frozenset[str]:
-    return frozenset[str]().union(*(form.suffixes for form in formats.FORMATS if chosen(form)))
+    """Whether a path has a suffix of any format."""
+    return path.suffix.lower() in folder_suffixes()
 
 
 def any_name(path: PurePath) -> bool:
@@ -71,10 +66,8 @@ def walk(
     return sorted(found, key=lambda path: path.parts)
 
 
-def walk_names(
-    folder: str, suffixes: frozenset[str], *, failed: Callable[[OSError], None] | None = None, inner: str = ""
-) -> Iterator[str]:
-    """Yield what `walk` returns for files with these suffixes, as text: quick, and small for millions of files.
+def walk_names(folder: str, *, failed: Callable[[OSError], None] | None = None, inner: str = "") -> Iterator[str]:
+    """Yield what `walk` returns, as text and one after another: quick, and small for millions of files.
 
     Args:
         inner: the part below which to walk, "" or with a separator at its end.
@@ -89,8 +82,8 @@ def walk_names(
     for entry in entries:
         path = inner + entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from walk_names(folder, suffixes, failed=failed, inner=path + os.sep)
-        elif os.path.splitext(path)[1].lower() in suffixes and _is_taken(entry):  # noqa: PTH122
+            yield from walk_names(folder, failed=failed, inner=path + os.sep)
+        elif _is_taken(entry):
             yield path
 
 

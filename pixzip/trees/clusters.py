@@ -32,7 +32,9 @@ def _distributed() -> Any:
     try:
         return import_module("distributed")
     except ModuleNotFoundError as e:
-        raise PixzipError(f"this needs Dask, and {e.name} is not installed: pip install distributed cryptography") from None
+        raise PixzipError(
+            f"this needs Dask, and {e.name} is not installed: pip install distributed cryptography"
+        ) from None
 
 
 class Cluster:

@@ -11,8 +11,9 @@ from pixcodecs import threads
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
-from pixzip.codec import by_rows
+from pixzip.codec import by_rows, kept
 from pixzip.engine.batching import batches, halving
+from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
 from pixzip.trees.pools import Event
@@ -114,6 +115,11 @@ class _Shard:
             return None
         files.check_writable(output, self._how.force, make=True)
         with streams.Input(task.name) as source_file:
+            if kept.is_jpeg(source_file.head(HEAD_BYTES)):
+                data = kept.keep(source_file.read(), self._how.max_pixels)
+                files.write(output, data, self._how.force, source_file.stat, make=True)
+                self._done(task, Proof.of(data, source_file.stat), [])
+                return None
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
             if rows is None:
                 loaded = image.load(source_file.read(), self._how.max_pixels)

@@ -64,9 +64,9 @@ def random_engine(channels: int) -> WavefrontEngine:
 
 
 def extreme_engine(first: int, last: int) -> WavefrontEngine:
-    """A model whose weights are the largest and the least of int16, and whose logistic function is a jump."""
+    """A model whose weights are the largest and the least, and whose logistic function is a jump."""
     model, rng = engine(3).model, np.random.default_rng(8)
-    ends = np.array([-32768, 32767], np.int16)
+    ends = np.array([-16384, 16384], np.int16)
     own = {
         "mix.squash": np.repeat([first, last], [2815, 2816]).astype(np.int32),
         "mix.weights": rng.choice(ends, (6, 33, 12, 18)),

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.compiled import compiled, inlined
 
-from pixzip.engine.backends.numba.decisions import about_log, code, count, first_bits, mingled
+from pixzip.engine.backends.numba.contexts import first_bits, mingled
+from pixzip.engine.backends.numba.decisions import about_log, code, count
 from pixzip.models.wavefront import mixing as X
 
 _CANDIDATES, _TABLES, _TABLE_BITS, _CHECK_BITS = X.CANDIDATES, X.TABLES, X.TABLE_BITS, X.CHECK_BITS
