@@ -239,7 +239,7 @@ def jpegs(results: list[dict[str, Any]]) -> str:
             f"{total['files']:,} JPEGs made of photographs take {total['bytes']:,} bytes of {total['jpeg_bytes']:,},"
         )
         about += f" {total['ratio']:.3f} of them;"
-        about += ", ".join(f" {of['ratio']:.3f} of the {mode} ones" for mode, of in result["modes"].items())
+        about += " " + ", ".join(f"{of['ratio']:.3f} of the {mode} ones" for mode, of in result["modes"].items())
         about += ". By quality, subsampling and mode:"
         rows = [row for name, of in result["sets"].items() for row in jpeg_rows(name, of)]
         modes = dict.fromkeys(f"{r['subsampling']} {r['mode']}" for of in result["sets"].values() for r in of["rows"])
