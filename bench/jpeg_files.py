@@ -23,7 +23,7 @@ MODES = {"baseline": {}, "progressive": {"progressive": True}}
 
 
 def crops(data: Path, count: int, side: int) -> list[Image.Image]:
-    """The middles of `count` photographs that are spread evenly over a set; of smaller ones all, of smaller sets each."""
+    """The middles of `count` photographs that are spread evenly over a set, or of all of a smaller one."""
     total = sum(1 for _ in sources([data], is_image_name))
     wanted = {i * total // count for i in range(count)}
     found = []
@@ -77,8 +77,9 @@ def main(data: tuple[Path, ...], images: int, side: int, out: Path | None) -> No
     """Keep JPEGs made of photographs, and compare bytes."""
     origin = provenance(data, [], 1)
     sets = {path.stem: measure(crops(path, images, side)) for path in data}
-    everything = total([found["total"] for found in sets.values()])
-    write(out, {"benchmark": "jpeg-files", **origin, "sets": sets, "total": everything})
+    rows = [row for found in sets.values() for row in found["rows"]]
+    modes = {mode: total([row for row in rows if row["mode"] == mode]) for mode in MODES}
+    write(out, {"benchmark": "jpeg-files", **origin, "sets": sets, "modes": modes, "total": total(rows)})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ python bench/report.py
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -220,23 +221,29 @@ def robustness(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def jpeg_rows(name: str, of: dict[str, Any]) -> Iterator[list[str]]:
+    """One row for each quality of a set."""
+    label = f"{name} ({of['images']} images, {of['megapixels']:.3g} MP)"
+    for quality in dict.fromkeys(row["quality"] for row in of["rows"]):
+        same = [row for row in of["rows"] if row["quality"] == quality]
+        yield [label, str(quality), f"{sum(r['jpeg_bytes'] for r in same):,}", *(f"{r['ratio']:.3f}" for r in same)]
+        label = ""
+
+
 def jpegs(results: list[dict[str, Any]]) -> str:
     """The text of `docs/jpeg.md`: kept JPEG files beside the JPEGs."""
     parts = []
     for result in [r for r in results if r["benchmark"] == "jpeg-files"][:1]:
-        total, count = result["total"], sum(row["files"] for row in result["rows"])
-        about = f"{count:,} JPEGs of {result['images']} photographs, {result['side']} x {result['side']} pixels each:"
-        about += f" {total['bytes']:,} bytes of {total['jpeg_bytes']:,}, {total['ratio']:.3f} in all."
-        rows = [
-            [f"{row['quality']}, {row['subsampling']}", row["mode"], f"{row['jpeg_bytes']:,}", f"{row['bytes']:,}",
-             f"{row['ratio']:.3f}"]
-            for row in result["rows"]
-        ]  # fmt: skip
-        parts += [
-            about,
-            table(["quality, chroma", "mode", "JPEGs, bytes", "kept, bytes", "ratio"], rows),
-            origin(result),
-        ]
+        total = result["total"]
+        about = (
+            f"{total['files']:,} JPEGs made of photographs take {total['bytes']:,} bytes of {total['jpeg_bytes']:,},"
+        )
+        about += f" {total['ratio']:.3f} of them;"
+        about += " " + ", ".join(f"{of['ratio']:.3f} of the {mode} ones" for mode, of in result["modes"].items())
+        about += ". By quality, subsampling and mode:"
+        rows = [row for name, of in result["sets"].items() for row in jpeg_rows(name, of)]
+        modes = dict.fromkeys(f"{r['subsampling']} {r['mode']}" for of in result["sets"].values() for r in of["rows"])
+        parts += [about, table(["images", "quality", "JPEGs, bytes", *modes], rows), origin(result)]
     return "\n\n".join(parts)
 
 
