@@ -7,10 +7,12 @@ from typing import Any
 from pixcodecs.container import blocks, stack
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Buffer, Extra
-from pixcodecs.container.limits import STACK_VERSION
+from pixcodecs.container.kept import KeptHeader
+from pixcodecs.container.limits import KEPT_VERSION, STACK_VERSION
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader
 
+from pixzip.codec import kept
 from pixzip.codec.opening import Opening
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES
@@ -25,6 +27,8 @@ def facts(data: Buffer) -> dict[str, Any]:
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
+    if kept.is_kept(data):
+        return _kept_facts(kept.check(data), len(data))
     opening = Opening(data, None)
     opening.check_blocks()
     header = opening.header
@@ -82,6 +86,20 @@ def _original(opening: Opening) -> dict[str, Any] | None:
         return {"byte_for_byte": False, "why_not": record.why_not}
     facts = {"format": record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
     return {"byte_for_byte": True, **facts, "record_bytes": len(record.pack())}
+
+
+def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
+    return {
+        "format_version": KEPT_VERSION,
+        "content": header.content.name,
+        "restores": "byte for byte",
+        "method": header.method.name,
+        "file_bytes": file_bytes,
+        "header_bytes": header.size_bytes,
+        "original_bytes": header.length,
+        "saving": 1 - file_bytes / header.length,
+        header.digest_name: header.digest.hex() if header.digest_name == "sha256" else header.digest[::-1].hex(),
+    }
 
 
 def _kind(opening: Opening, tile: int) -> str:
@@ -144,6 +162,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, ", ".join(value) or "none"
         elif key == "samples_crc":
             yield "samples crc", value[0] if len(value) == 1 else f"{len(value)} tiles, {value[0]} ... {value[-1]}"
+        elif key == "saving":
+            yield key, f"{100 * value:.1f} %"
         elif key == "bpsp":
             yield key, f"{value:.4f}"
         elif value not in (0, False):

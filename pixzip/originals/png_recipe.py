@@ -11,7 +11,7 @@ from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, deflate, inflate, varint
 
 from pixzip.image.formats.png_chunks import COLOURS, HEAD
-from pixzip.image.picture import Chunk, Frame
+from pixzip.image.picture import MARKS, Chunk, Frame
 from pixzip.originals import deflaters, scanlines
 from pixzip.originals.deflaters import Spec
 
@@ -110,9 +110,10 @@ def operations(reader: Reader, frame: Frame, interlaced: bool = False) -> Iterat
         BitstreamError: an operation is unknown, or its chunk is not in the picture.
     """
     at, samples, own = 0, False, {HEADER, PALETTE, TRANSPARENCY}
+    metadata = _metadata(frame)
     while (operation := reader.byte("operation of a PNG")) not in (END, STOP):
-        if operation == METADATA and at < len(frame.metadata):
-            yield frame.metadata[at]
+        if operation == METADATA and at < len(metadata):
+            yield metadata[at]
             at += 1
         elif operation == SAMPLES and not samples:
             samples = True
@@ -131,6 +132,11 @@ def operations(reader: Reader, frame: Frame, interlaced: bool = False) -> Iterat
         yield Chunk(b"IEND", b"")
 
 
+def _metadata(frame: Frame) -> list[Chunk]:
+    """The chunks of a picture that are no marks of pixzip's own."""
+    return [chunk for chunk in frame.metadata if chunk not in MARKS]
+
+
 def _own(frame: Frame, interlaced: bool) -> list[Chunk]:
     """IHDR, PLTE and tRNS of a picture."""
     head = HEAD.pack(frame.width, frame.height, frame.depth, COLOURS[frame.layout], 0, 0, interlaced)
@@ -140,14 +146,14 @@ def _own(frame: Frame, interlaced: bool) -> list[Chunk]:
 def operations_for(chunks: Sequence[Chunk], frame: Frame, interlaced: bool) -> bytes:
     """The operations that write chunks; the IDAT chunks are one without a body."""
     own, out, at = _own(frame, interlaced), bytearray(), 0
-    left = set(own)
+    left, metadata = set(own), _metadata(frame)
     for chunk in chunks:
         if chunk == (b"IDAT", b""):
             out.append(SAMPLES)
         elif chunk in left:
             left.remove(chunk)
             out.append(own.index(chunk) + 1)
-        elif at < len(frame.metadata) and chunk == frame.metadata[at]:
+        elif at < len(metadata) and chunk == metadata[at]:
             out.append(METADATA)
             at += 1
         elif chunk == (b"IEND", b""):

@@ -12,12 +12,15 @@ from pixzip import codec, originals
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.say import say
+from pixzip.cli.work import kept as files_kept
 from pixzip.cli.work import large
 from pixzip.cli.work import originals as removal
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import original as original_files
+from pixzip.codec.kept import is_jpeg
+from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.io import streams
 from pixzip.models import library
 from pixzip.originals import Record
@@ -48,21 +51,21 @@ class Compression:
 
     def __init__(
         self, ledger: Ledger, effort: int, model: str | None, device: str, *, verify: bool, strip: bool,
-        original: bool, models_only: bool, coder: str, most: int | None,
+        original: bool, models_only: bool, coder: str, most: int | None, as_pixels: bool,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
+        self.as_pixels = as_pixels
         self.options = codec.Options.of(
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
             coder=CODERS[coder], max_pixels=most,
         )  # fmt: skip
         #: Work to find out how originals are rebuilt; 0 if they are not.
         self.thoroughness = original_files.thoroughness(effort) if original else 0
-        pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
         self.own, self.coded, self.lost = model if model and library.is_own(model) else "", 0, 0
-        self.queue = Queue(self._code, self._write, ledger.fail, pixels)
-        self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
+        self.queue = Queue(self._code, self._write, ledger.fail, self.options.executor)
+        self.checks = Queue(self._read_back, self._compare, self._unwrite, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
@@ -85,9 +88,15 @@ class Compression:
             self.lost += not read_header(file).models
 
     def _read(self, name: str) -> _Item | None:
-        """Read an image; None if it is large and already compressed."""
+        """Read an image; None if it is already compressed: a JPEG, or a large image."""
         began, entry = time.perf_counter(), self.ledger[name]
         with streams.Input(name) as source:
+            if not self.as_pixels and is_jpeg(source.head(HEAD_BYTES)):
+                reason = files_kept.compress(self.ledger, source, self.max_pixels, strip=self.strip)
+                entry.seconds, entry.byte_for_byte = time.perf_counter() - began, True
+                self._finish(name, source.stat, reason)
+                self.ledger.done(name)
+                return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:
                 self._large(source, rows)
@@ -119,18 +128,17 @@ class Compression:
         name, stat = source.name, source.stat
         entry, target = self.ledger[name], self.ledger.target(name)
         entry.pixels = rows.frame.width * rows.frame.height
-        kept = removal.why_kept(source, rows.dropped, self.manner.remove)
-        check = bool(self.manner.remove) and not kept
-        phases = 1 + self.options.verify + check
+        phases = 1 + self.options.verify + bool(self.manner.remove)
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         record = large.compress(
             source, rows, target, self.options, strip=self.strip, thoroughness=self.thoroughness,
             write=lambda data: self.ledger.write(name, data, stat), progress=progress,
         )  # fmt: skip
+        kept = removal.why_kept(source, rows.dropped, self.manner.remove)  # known when the last row was read
         kept = self._losses(name, rows.dropped, record, kept)
         if target != streams.STANDARD:
             self._count(streams.read_pxz(target))
-        if check and not kept:
+        if self.manner.remove and not kept:
             try:
                 opening = codec.Opening(streams.read_pxz(target), None)
                 large.compare(source.file(), opening, self.options, progress())

@@ -13,6 +13,7 @@ from pixcodecs.errors import PixzipError, UnsupportedImageError
 from pixzip import codec, image, originals
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
+from pixzip.cli.work import kept as files_kept
 from pixzip.cli.work import large, stack
 from pixzip.cli.work import originals as removal
 from pixzip.cli.work.queue import Queue
@@ -54,7 +55,7 @@ class Decompression:
         self.options = codec.Options.decoding(
             codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels
         )  # fmt: skip
-        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
@@ -67,12 +68,20 @@ class Decompression:
         """Read a file; None if it is already decompressed."""
         began, entry = time.perf_counter(), self.ledger[name]
         with streams.Input(name) as source:
-            data, stat, kept = source.pxz(), source.stat, removal.not_removable(source)
+            data, stat, reason = source.pxz(), source.stat, removal.not_removable(source)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             if not self.alone:
                 raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
             stack.decompress(self.ledger, name, data, self.options, out=self.out, whole=self.whole)
+            return None
+        if signature.is_kept(data):
+            found = files_kept.decompress(
+                self.ledger, name, data, self.options.max_pixels, stat=stat, region=self.window, salvage=self.salvage
+            )  # fmt: skip
+            entry.seconds, entry.byte_for_byte = time.perf_counter() - began, not found
+            self._finish(name, stat, found or reason)
+            self.ledger.done(name)
             return None
         suffix = self._suffix(name)
         opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage)
@@ -88,12 +97,12 @@ class Decompression:
             image.check_frame(frame, suffix)
             if self.options.max_pixels is not None:
                 image.check_memory(suffix, entry.pixels, len(data))
-        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat, kept, rebuilt):
+        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat, reason, rebuilt):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)
             return None
         entry.seconds = time.perf_counter() - began
-        return _Item(name, opening, stat, kept, rebuilt)
+        return _Item(name, opening, stat, reason, rebuilt)
 
     def _gives_back(self, name: str, opening: codec.Opening) -> bool:
         """Whether the output is in the format of an original whose bytes the file gives back."""
