@@ -247,6 +247,30 @@ def jpegs(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def scale(results: list[dict[str, Any]]) -> str:
+    """The text of `docs/scale.md`: workers, shards, batches and planning."""
+    found = next((r for r in results if r["benchmark"] == "scale"), None)
+    if found is None:
+        return ""
+    planning, workers, batches = found["planning"], found["workers"], found["batches"]
+    rates = workers["images_a_second"]
+    head = ["what", "of what", "figure"]
+    rows = [
+        ["two workers beside one, on two cores that others used too", f"{workers['files']} crops, in turns",
+         f"{workers['two_workers_over_one']:.2f} times the images a second ({rates['2']} and {rates['1']})"],
+        ["a shard without work", f"{workers['empty_shards']:,} shards, one worker", f"{workers['empty_shard_ms']} ms"],
+        ["batches of `-r` beside one of all, by the clock", f"{batches['files']} crops, {batches['threads']} threads",
+         f"{batches['clock_ratio']:.3f}"],
+        ["the same, of processor time", f"batches of {batches['batch_pixels'] / 2**20:.0f} megapixels",
+         f"{batches['processor_ratio']:.3f}"],
+        ["planning: processor time", f"{planning['files']:,} files, half of them done", f"{planning['processor_s']} s"],
+        ["planning: by the clock, while others worked", f"{planning['shards']:,} shards", f"{planning['clock_s']} s"],
+        ["planning: memory of the process", f"manifest of {planning['manifest_bytes'] / 1e6:.0f} MB",
+         f"{planning['peak_bytes'] / 1e6:.0f} MB"],
+    ]  # fmt: skip
+    return f"{table(head, rows)}\n\n{origin(found)}"
+
+
 def rewrite(page: Path, text: str) -> None:
     """Replace the text between a page's markers.
 
@@ -274,6 +298,8 @@ def main(results: Path, root: Path) -> None:
         rewrite(root / "docs" / "robustness.md", text)
     if text := jpegs(found):
         rewrite(root / "docs" / "jpeg.md", text)
+    if text := scale(found):
+        rewrite(root / "docs" / "scale.md", text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 

@@ -18,6 +18,8 @@ from pixcodecs.container.image import MAX_PIXELS
 
 from pixzip.api.codec import Codec as Codec
 from pixzip.api.codec import Image, Name, Region
+from pixzip.api.trees import TreeResult as TreeResult
+from pixzip.api.trees import compress_tree as compress_tree
 from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.stack import Stack

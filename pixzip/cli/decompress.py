@@ -18,6 +18,7 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
+from pixzip.cli.spreading import spread
 from pixzip.io import streams
 from pixzip.io.names import SUFFIX, folder_name, image_name, jpeg_name
 
@@ -77,12 +78,12 @@ def decompress(
     else:
         inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
 
-    def work(names: list[str]) -> None:
+    def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.decompress import Decompression
 
         Decompression(
-            ledger, out, extra, device, region=region, salvage=salvage, max_pixels=most,
+            at, out, extra, device, region=region, salvage=salvage, max_pixels=most,
             alone=len(packed) == 1 and not Path(packed[0]).is_dir(),
         ).run(names)  # fmt: skip
 
-    ledger.carry_out(work, bar=not stack)
+    ledger.carry_out(spread(manner, work), bar=not stack)

@@ -1,5 +1,6 @@
 """Folders on the command line: files that are taken, places of outputs, and files that are skipped."""
 
+import json
 import os
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_a_bad_file_and_a_link_to_nowhere_do_not_stop_the_rest(tree: Path) -> No
     os.mkfifo(tree / "tree" / "pipe.png")  # must not block
     result = bad("compress", "-r", "tree", words="tree/a.png: not an image")
     assert "tree/b/1.png: No such file" in result.stderr
-    assert len(result.stderr.splitlines()) == 2
+    assert len([line for line in result.stderr.splitlines() if "left alone" not in line]) == 2
     assert len(packed(tree)) == len(FORMS) - 1
 
 
@@ -178,3 +179,27 @@ def test_outputs_that_cannot_be_made_leave_nothing(tree: Path) -> None:
         pytest.skip("this user may write everywhere")
     bad("compress", "-r", "tree", "-o", "locked/new", words="folder locked is not writable")
     assert names(tree / "locked") == []
+
+
+def test_images_that_are_left_alone_are_counted_and_named(tree: Path) -> None:
+    for name in ("1.jxl", "2.jxl", "b/c.NEF", "d.avif"):
+        (tree / "tree" / name).write_bytes(b"")
+    (tree / "tree" / "scan").write_bytes((tree / "rgb.png").read_bytes())
+    lossy = tree / "tree" / "lossy.webp"
+    Image.fromarray(pixels(5, 6, 3)).save(lossy, quality=50)
+    result = good("compress", "-r", "tree", "tree/b", "--json")
+    assert packed(tree / "tree") == sorted(f"{name}.pxz" for name in FORMS)
+    lines = [line for line in result.stderr.splitlines() if "left alone" in line]
+    larger = next(line for line in lines if "take more room" in line)
+    assert "2 JPEG XL files" in larger
+    assert "1 AVIF file" in larger
+    assert "1 lossy WebP file" in larger
+    assert "pixzip: 1 raw camera file left alone: pixzip does not read them" in lines
+    assert any(line.startswith("pixzip: 1 PNG file left alone: their names do not end like") for line in lines)
+    *rows, last = (json.loads(line) for line in result.stdout.splitlines())
+    left = {row["name"]: row["warnings"] for row in rows if row["status"] == "left"}
+    assert left["tree/b/c.NEF"] == ["raw camera file left alone: pixzip does not read them"]
+    assert last["total"]["left"] == len(left)
+    assert last["total"]["files"] == last["total"]["done"] == len(FORMS)
+    assert good("compress", "-r", "tree", "-f", "-q").stderr == ""
+    good("compress", lossy)  # named itself, its pixels are taken

@@ -11,6 +11,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip import codec, image
 from pixzip.image import formats, sources
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import Format, Loaded, Unrecognised, check_size
 from pixzip.image.picture import Chunk, Layout, Picture
 from pixzip.io import names
@@ -37,6 +38,10 @@ class Toy(Format):
         check_size(width, height, max_pixels)
         samples = np.frombuffer(data, np.uint8, offset=HEAD.size).reshape(height, width, 1)
         return Loaded(Picture(samples, Layout.GREY, 8), [])
+
+    def account(self, file: BinaryIO) -> Account:
+        _, width, height = HEAD.unpack(file.read(HEAD.size))
+        return Account.of((0, HEAD.size), (HEAD.size, width * height))
 
     def write(self, picture: Picture) -> bytes:
         return HEAD.pack(b"TOY\n", picture.width, picture.height) + picture.samples.tobytes()

@@ -50,11 +50,10 @@ class Compression:
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
             coder=CODERS[coder], max_pixels=most,
         )  # fmt: skip
-        pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
         self.own, self.coded, self.lost = model if model and library.is_own(model) else "", 0, 0
-        self.queue = Queue(self._code, self._write, ledger.fail, pixels)
-        self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
+        self.queue = Queue(self._code, self._write, ledger.fail, self.options.executor)
+        self.checks = Queue(self._read_back, self._compare, self._unwrite, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
@@ -108,9 +107,7 @@ class Compression:
         name, stat = source.name, source.stat
         entry, target = self.ledger[name], self.ledger.target(name)
         entry.pixels = rows.frame.width * rows.frame.height
-        kept = self._losses(source, rows.dropped)
-        check = self.manner.remove and not kept
-        phases = 1 + self.options.verify + check
+        phases = 1 + self.options.verify + self.manner.remove
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         large.compress(
             source, rows, target, self.options, strip=self.strip,
@@ -118,7 +115,8 @@ class Compression:
         )  # fmt: skip
         if target != streams.STANDARD:
             self._count(streams.read_pxz(target))
-        if check:
+        kept = self._losses(source, rows.dropped)  # known when the last row was read
+        if self.manner.remove and not kept:
             try:
                 opening = codec.Opening(streams.read_pxz(target), None)
                 large.compare(source.file(), opening, self.options, progress())

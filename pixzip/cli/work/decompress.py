@@ -50,7 +50,7 @@ class Decompression:
         self.options = codec.Options.decoding(
             codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels
         )  # fmt: skip
-        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)

@@ -22,7 +22,7 @@ class Verification:
         set_threads(ledger.manner.threads)
         self.ledger = ledger
         self.options = codec.Options.decoding(codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels)
-        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
