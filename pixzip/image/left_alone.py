@@ -83,8 +83,6 @@ def left_alone(path: Path) -> Left | None:
     """
     suffix = path.suffix.lower()
     form = next((form for form in formats.FORMATS if suffix in form.suffixes), None)
-    if form and not form.in_folders:
-        return Left(_name(form), LARGER)
     if form:
         return _lossy(form, path) if form.sometimes_lossy else None
     if kind := next((kind for kind in _KINDS if suffix in kind.suffixes), None):
@@ -96,7 +94,7 @@ def left_alone(path: Path) -> Left | None:
     inside = next((f for f in formats.FORMATS if f.name in _TELLING and head and f.accepts(head)), None)
     if inside is None:
         return None
-    return Left(_name(inside), OTHER_NAME if inside.in_folders else LARGER)
+    return Left(_name(inside), OTHER_NAME)
 
 
 def _name(form: Format) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image as PillowImage
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.errors import UnsupportedImageError
 
@@ -156,6 +157,28 @@ def _whole(reader: RowReader) -> Loaded:
         samples = reader.read(frame.height)
     fields = frame.layout, frame.depth, frame.palette, frame.transparency, frame.metadata
     return Loaded(Picture(samples, *fields), reader.dropped)
+
+
+def declared_pixels(file: BinaryIO) -> int:
+    """The number of pixels that an image file declares, if possible in its first bytes; -1 if none are found.
+
+    Nothing is checked: it serves to estimate the work on a file.
+
+    Args:
+        file: at its start; is not closed.
+    Raises:
+        OSError: the file cannot be read.
+    """
+    head = file.read(HEAD_BYTES)
+    for form in _accepting(head):
+        if (found := form.pixels(head)) >= 0:
+            return found
+    file.seek(0)
+    try:
+        with one_error(), PillowImage.open(file) as found_image:
+            return int(found_image.width * found_image.height)
+    except (UnsupportedImageError, MemoryError):
+        return -1
 
 
 def lossy_kind(source: Path | BinaryIO) -> str:

@@ -64,11 +64,19 @@ def test_names_of_outputs_follow_the_kind_of_the_pages(files: Path) -> None:
 
 
 def test_originals_of_pages_stay_and_files_of_pages_go_when_they_are_equal(files: Path) -> None:
-    result = good("compress", "scan.tif", "--rm")
-    assert "original kept: its pages come back, the file is not compared byte for byte" in result.stderr
+    result = good("compress", "scan.tif", "--rm", "--json")
+    kept = "original kept: it would not come back byte for byte: files of several pages or frames are not rebuilt"
+    assert kept in result.stderr
+    entry = json.loads(result.stdout.splitlines()[0])
+    assert (entry["byte_for_byte"], entry["why_not"]) == (False, "files of several pages or frames are not rebuilt")
     assert (files / "scan.tif").exists()
     good("decompress", "scan.tif.pxz", "--rm", "-f")
     assert not (files / "scan.tif.pxz").exists()
+    good("compress", "scan.tif", "--rm=pixels")
+    assert not (files / "scan.tif").exists()
+    (files / "c.gif").write_bytes(FILES["c.gif"] + b"more")
+    result = good("compress", "c.gif", "--rm=pixels")
+    assert "original kept: 4 bytes behind the image would be lost" in result.stderr
 
 
 def test_strip_leaves_out_the_metadata_of_pages(files: Path) -> None:

@@ -1,4 +1,4 @@
-"""The container of pages: several images, each a complete file of version 2: `docs/format.md`, section 15.
+"""The container of pages: several images, each a complete file of version 2: `docs/format.md`, section 16.
 
 It holds what belongs together and does not fit one image: the pages of a TIFF file, the frames of an animation.
 """

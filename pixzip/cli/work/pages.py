@@ -10,11 +10,16 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
+from pixzip.cli.options import BYTES
 from pixzip.cli.work import originals
 from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.pages import SUFFIXES, Pages
 from pixzip.io import folders, signals, streams
+
+
+#: Why the file of several pages does not come back byte for byte.
+_NOT_REBUILT = "files of several pages or frames are not rebuilt"
 
 
 def compress(
@@ -38,12 +43,27 @@ def compress(
         ledger.warn(name, f"not kept: {', '.join(loaded.dropped)}")
     data = compress_pages(_stripped(pages) if strip else pages, options, ledger.part([name]))
     ledger.write(name, data, source.stat)
-    if ledger.manner.remove:
-        lost = originals.why_kept(source, loaded.dropped)
-        ledger.warn(name, f"original kept: {lost or 'its pages come back, the file is not compared byte for byte'}")
+    entry.byte_for_byte, entry.why_not = False, _NOT_REBUILT
+    kept = originals.why_kept(source, loaded.dropped, ledger.manner.remove)
+    if ledger.manner.remove == BYTES:
+        kept = kept or f"it would not come back byte for byte: {_NOT_REBUILT}"
+    if ledger.manner.remove and not kept:
+        back = decompress_pages(streams.read_pxz(ledger.target(name)), replace(options, max_pixels=None))
+        if back != pages:
+            ledger.take_back(name)
+            raise PixzipError("verification failed: what was written decodes to other pages")
+    _finish(ledger, name, source.stat, kept)
     entry.seconds = time.perf_counter() - began
     ledger.done(name)
     return True
+
+
+def _finish(ledger: Ledger, name: str, stat: Any, kept: str) -> None:
+    """Remove an input, with `--rm`, or say why it is kept."""
+    if ledger.manner.remove and kept:
+        ledger.keep(name, kept)
+    elif ledger.manner.remove:
+        originals.remove(ledger, name, stat)
 
 
 def _stripped(pages: Pages) -> Pages:
@@ -84,10 +104,7 @@ def decompress(
         if again and again.pages != pages:
             kept = f"{suffix} holds the same pages in another form"
         kept = f"{', '.join(lost)} would be lost" if lost else kept
-    if ledger.manner.remove and kept:
-        ledger.warn(name, f"original kept: {kept}")
-    elif ledger.manner.remove:
-        originals.remove(ledger, name, stat)
+    _finish(ledger, name, stat, kept)
     entry.seconds = time.perf_counter() - began
     ledger.done(name)
 

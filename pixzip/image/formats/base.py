@@ -78,7 +78,6 @@ class Format(ABC):
     Attributes:
         name: name of the format in error messages.
         suffixes: suffixes of its files, in lower case, with the dot; formats that are written share none.
-        in_folders: whether files with these suffixes are taken from folders; otherwise they must be named.
         sometimes_lossy: whether files in folders are looked at, and left alone where `lossy_kind` has a name for them.
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
@@ -90,7 +89,6 @@ class Format(ABC):
 
     name: str
     suffixes: frozenset[str]
-    in_folders: bool = True
     sometimes_lossy: bool = False
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False

@@ -12,9 +12,7 @@ _SCAN, _END = 0xDA, 0xD9
 
 
 class Jpeg(PillowFormat):
-    """JPEG is only read, and only files that are named: losslessly coded pixels are larger than the file."""
-
-    in_folders = False
+    """JPEG is only read, and only for its pixels: `pixzip.codec.kept` keeps the files."""
 
     def account(self, file: BinaryIO) -> Account:
         """See `Format.account`; application segments are told apart by what Pillow read of them."""
@@ -37,4 +35,4 @@ class Jpeg(PillowFormat):
         return "a JPEG"
 
 
-JPEG = Jpeg("JPEG", {".jpg", ".jpeg", ".jpe", ".jfif"}, b"\xff\xd8\xff")
+JPEG = Jpeg("JPEG", {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, b"\xff\xd8\xff")

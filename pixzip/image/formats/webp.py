@@ -38,6 +38,17 @@ class Webp(PillowFormat):
     def accepts(self, head: bytes) -> bool:
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
+    def pixels(self, head: bytes) -> int:
+        kind, body = head[12:16], head[20:30]
+        if kind == b"VP8X" and len(body) == 10:
+            return (1 + int.from_bytes(body[4:7], "little")) * (1 + int.from_bytes(body[7:10], "little"))
+        if kind == b"VP8L" and len(body) == 10:
+            sides = int.from_bytes(body[1:5], "little")
+            return (1 + sides % 16384) * (1 + sides // 16384 % 16384)
+        if kind == b"VP8 " and len(body) == 10:
+            return int.from_bytes(body[6:8], "little") % 16384 * (int.from_bytes(body[8:10], "little") % 16384)
+        return -1
+
     def account(self, file: BinaryIO) -> Account:
         file.seek(4)
         end = _HEAD_BYTES + int.from_bytes(file.read(4), "little") - 4
