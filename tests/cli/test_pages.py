@@ -130,6 +130,6 @@ def test_a_folder_of_pages_is_compressed_and_comes_back(files: Path) -> None:
         (files / name).rename(files / "tree" / name)
     good("compress", "-r", "tree", "-o", "packed")
     good("decompress", "-r", "packed", "-o", "back")
-    assert names(files / "back") == ["c.gif", "scan.tif"]
+    assert {"c.gif", "scan.tif"} <= set(names(files / "back"))
     again = good("decompress", "-r", "packed", "-o", "back", "-v")
     assert again.stderr.count("is up to date") == 2

@@ -17,7 +17,6 @@ from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.pages import SUFFIXES, Pages
 from pixzip.io import folders, signals, streams
 
-
 #: Why the file of several pages does not come back byte for byte.
 _NOT_REBUILT = "files of several pages or frames are not rebuilt"
 
