@@ -17,7 +17,7 @@ from pixzip.cli.options import (
     pixels_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
 KIND = inputs.InputKind(
@@ -86,9 +86,11 @@ def compress(
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
 
+    named = reachable(manner, [model])[0] if model else None
+
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
-        Compression(at, effort, model, device, verify, strip, models_only, coder, most, pixels).run(names)
+        Compression(at, effort, named, device, verify, strip, models_only, coder, most, pixels).run(names)
 
     ledger.carry_out(spread(manner, work))

@@ -18,7 +18,7 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io import streams
 from pixzip.io.names import SUFFIX, folder_name, image_name, jpeg_name
 
@@ -77,6 +77,8 @@ def decompress(
         ledger.plan(packed[0], out or folder_name(packed[0]))
     else:
         inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
+
+    extra = reachable(manner, extra)
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.decompress import Decompression
