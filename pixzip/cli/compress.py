@@ -86,11 +86,11 @@ def compress(
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
 
-    named = reachable(manner, [model])[0] if model else None
+    reached = reachable(manner, [model])[0] if model else None
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
-        Compression(at, effort, named, device, verify, strip, models_only, coder, most, pixels).run(names)
+        Compression(at, effort, reached, device, verify, strip, models_only, coder, most, pixels).run(names)
 
     ledger.carry_out(spread(manner, work))
