@@ -12,6 +12,7 @@ from typing import Any
 import click
 import matplotlib as mpl
 from common import JXL, RESULTS, ROOT, costs_table, origin, table
+from jpeg_page import jpegs
 
 from pixzip.report.codecs import REFERENCE
 from pixzip.report.plot import Panel, Point, rate_speed
@@ -261,7 +262,7 @@ def rewrite(page: Path, text: str) -> None:
 @click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
-    """Rewrite README.md, docs/figures.md, robustness.md and scale.md between their markers, and the plot."""
+    """Rewrite README.md and pages of docs/ between their markers, and the plot."""
     found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
@@ -269,6 +270,8 @@ def main(results: Path, root: Path) -> None:
     rewrite(root / "docs" / "figures.md", times(found))
     if text := robustness(found):
         rewrite(root / "docs" / "robustness.md", text)
+    if text := jpegs(found):
+        rewrite(root / "docs" / "jpeg.md", text)
     if text := scale(found):
         rewrite(root / "docs" / "scale.md", text)
     if rate := rate_of(found):

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from pixzip.api import (
         Codec,
         bits_map,
+        compress,
         compress_tree,
         decode,
         decode_batch,
         decode_stack,
+        decompress,
         encode,
         encode_batch,
         encode_stack,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "compress_tree", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack",
-    "info", "open", "restore", "save", "verify",
+    "bits_map", "compress", "compress_tree", "decode", "decode_batch", "decode_stack", "decompress", "encode",
+    "encode_batch", "encode_stack", "info", "open", "restore", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

@@ -51,8 +51,8 @@ def test_importing_imports_neither_pytorch_nor_numpy_nor_plug_ins(child_env: dic
 def test_public_names_are_listed_and_others_are_no_attributes() -> None:
     assert set(pixzip.__all__) <= set(dir(pixzip))
     assert all(hasattr(pixzip, name) for name in pixzip.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'compress'"):
-        pixzip.compress  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'compresses'"):
+        pixzip.compresses  # noqa: B018
 
 
 # Supported images.

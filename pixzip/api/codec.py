@@ -1,5 +1,6 @@
 """`Codec`: a model on a device, which every function of the API makes for one call; and arrays as pictures."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
@@ -12,8 +13,9 @@ from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.forking import cached_property
 
-from pixzip import codec
+from pixzip import codec, image, originals
 from pixzip.codec import kept
+from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
@@ -89,6 +91,32 @@ class Codec:
         if window is None:
             return self.decode_batch([data])[0]
         return _as_array(codec.recover(arguments.file_bytes(data), self.options, region=window).picture)
+
+    def compress(self, file: FileBytes, *, original: bool = True) -> bytes:
+        """See `pixzip.compress`."""
+        data = arguments.file_bytes(file, "an image file")
+        if kept.is_jpeg(data):
+            return self.encode(data)
+        picture = image.load(data, self.max_pixels).picture
+        (found,) = codec.compress([picture], self.options)
+        if not original:
+            return found
+        work = original_files.thoroughness(self.effort)
+        record = originals.make(io.BytesIO(data), originals.of_picture(picture), work)
+        return original_files.with_record(found, record, len(data))[0]
+
+    def decompress(self, data: FileBytes) -> bytes:
+        """See `pixzip.decompress`."""
+        file = arguments.file_bytes(data)
+        if kept.is_kept(file):
+            return self.restore(file)
+        opening = codec.Opening(file, self.max_pixels)
+        (picture,) = codec.decompress([opening], self.options)
+        if not original_files.is_kept(opening):
+            return image.write(picture)
+        out = io.BytesIO()
+        original_files.rebuild(opening, picture, self.options, out)
+        return out.getvalue()
 
     def restore(self, data: FileBytes) -> bytes:
         """See `pixzip.restore`."""

@@ -9,6 +9,7 @@ from pixcodecs.container import limits
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
+    Command,
     Manner,
     check_streams,
     complete_paths,
@@ -24,10 +25,17 @@ from pixzip.io.names import SUFFIX, folder_name, image_name, jpeg_name
 
 
 def _kind(pixels: bool) -> inputs.InputKind:
-    """The inputs and outputs; with `pixels`, a kept JPEG becomes an image, too."""
+    """The inputs and outputs; with `pixels`, files that give back their originals become PNGs, too."""
 
     def renamed(name: str, path: str) -> str:
-        return jpeg_name(name) if not pixels and streams.is_kept(path) else image_name(name)
+        """The name of an output: that of the original where its bytes come back, else that of a PNG."""
+        if path == streams.STANDARD or streams.status_of(path) is None:  # what can be read once only is not looked at
+            return image_name(name)
+        if streams.is_kept(path):
+            return image_name(name) if pixels else jpeg_name(name)
+        from pixzip.cli.work.originals import kept_suffixes
+
+        return image_name(name, (() if pixels else kept_suffixes(path)) or (".png",))
 
     return inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), renamed, inputs.image_suffixes)
 
@@ -47,11 +55,11 @@ class _Region(click.ParamType[tuple[int, ...]]):
         return x, y, w, h
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("packed", nargs=-1, required=True, metavar="FILE.pxz...", shell_complete=complete_paths)
 @click.option(
     "-o", "--output", "out", shell_complete=complete_paths,
-    help="Output image, folder for many inputs, or - (default: PNG, or the kept JPEG, beside FILE).",
+    help="Output image, folder for many inputs, or - (default: the original's bytes if FILE keeps them, else PNG).",
 )  # fmt: skip
 @extra_models_option
 @device_option
@@ -63,7 +71,7 @@ def decompress(
     packed: tuple[str, ...], out: str | None, extra: tuple[str, ...], device: str,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
-    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy.
+    """Decompress to the original file or a PNG, or as the output's suffix says; a stack to a folder or .npy.
 
     A JPEG that was kept comes back byte for byte, unless the output's suffix names another format.
     """

@@ -20,6 +20,9 @@ class Entry:
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
     original_removed: bool = False
+    original_kept: str | None = None
+    byte_for_byte: bool | None = None
+    why_not: str | None = None
 
     @property
     def ratio(self) -> float | None:

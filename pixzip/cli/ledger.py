@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, BinaryIO
 
 import click
@@ -154,6 +154,11 @@ class Ledger:
         if not self.manner.quiet:
             self.bar.say(f"pixzip: {name}: warning: {text}")
 
+    def keep(self, name: str, why: str) -> None:
+        """Say that `--rm` does not remove an original."""
+        self[name].original_kept = why
+        self.warn(name, f"original kept: {why}")
+
     def would(self, name: str) -> None:
         """Print what would be done with a file."""
         entry = self[name]
@@ -238,7 +243,7 @@ class Ledger:
         entry, proof, status = self[event["name"]], event["proof"], event["status"]
         if proof:
             self.proofs[entry.name] = Proof(*proof)
-        for name in ("bytes_before", "bytes_after", "pixels", "seconds", "error", "original_removed"):
+        for name in {field.name for field in fields(Entry)} - {"name", "output", "status", "warnings"}:
             setattr(entry, name, event[name])
         for text in event["warnings"]:
             self.warn(entry.name, text)
@@ -271,7 +276,8 @@ class Ledger:
 
     def close(self) -> None:
         """Print the totals, and end the program with the right code."""
-        total = totals.of(self.entries.values(), len(self.left), time.perf_counter() - self._began)
+        seconds = time.perf_counter() - self._began
+        total = totals.of(self.entries.values(), len(self.left), seconds, removing=bool(self.manner.remove))
         if self.untried:
             say(f"pixzip: no space was left: {self.untried} of {len(self.entries)} files were not tried")
         if self.manner.json_lines:

@@ -115,7 +115,7 @@ class Manner:
     json_lines: bool = False
     threads: int | None = None
     force: bool = False
-    remove: bool = False
+    remove: str = ""
     dry_run: bool = False
     workers: int | None = None
     scheduler: str | None = None
@@ -138,6 +138,10 @@ class Manner:
         if self.shard and self.remove:
             raise click.UsageError("--rm does not go with --shard: the other parts are cut from the same originals")
 
+
+#: Values of `--rm`: what must come back of an original that it removes.  The first is that of `--rm` alone.
+BYTES, PIXELS = REMOVALS = ("bytes", "pixels")
+_KEEP = "keep"
 
 #: Options of every command that computes.
 _COMPUTING = (
@@ -167,10 +171,14 @@ _READING = (
 _WRITING = (
     click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
     click.option(
-        "--rm/--keep",
+        "--rm",
         "remove",
-        help="Remove each original once what was written is read back and equal, or (default) keep it.",
+        type=click.Choice([*REMOVALS, _KEEP]),
+        default=_KEEP,
+        metavar="[=pixels]",
+        help="Remove each original once what was written gives back its very bytes; or only its pixels and metadata.",
     ),
+    click.option("--keep", is_flag=True, expose_value=False, help="Keep each original (default)."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
 )
 
@@ -190,10 +198,22 @@ def writing_options(command: Callable[..., None]) -> Callable[..., None]:
     return _with_manner(command, (*_COMPUTING, _WRITING[0]))
 
 
+class Command(click.Command):
+    """A command with `--rm`, whose value may be left out, and `--keep`, the last of which counts."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # click would take the next argument, which may be a file, for the value
+        meant = {"--rm": f"--rm={BYTES}", "--keep": f"--rm={_KEEP}"}
+        end = args.index("--") if "--" in args else len(args)
+        return super().parse_args(ctx, [meant.get(arg, arg) for arg in args[:end]] + args[end:])
+
+
 def _with_manner(command: Callable[..., None], options: Sequence[Callable[..., Any]]) -> Callable[..., None]:
     @wraps(command)
     def called(**given: Any) -> None:
         names = {field.name for field in fields(Manner)} & given.keys()
+        if given.get("remove") == _KEEP:
+            given["remove"] = ""
         manner = Manner(**{name: given.pop(name) for name in names})
         command(manner=manner, **given)
 

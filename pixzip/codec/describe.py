@@ -45,6 +45,7 @@ def facts(data: Buffer) -> dict[str, Any]:
         "palette_entries": palette,
         "transparency": any(kind is Extra.TRANSPARENCY for kind, _ in header.extras),
         "metadata": chunks,
+        "original": _original(opening),
         "models": [{"id": m.hex(), "name": library.name_of(m)} for m in header.models],
         "tiles": len(header.tiles),
         "tile_width": header.tile_width,
@@ -74,6 +75,17 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "bpsp": 8 * header.file_bytes / header.subpixels,
         "samples_crc": [f"{header.samples_crc:08x}"],
     }
+
+
+def _original(opening: Opening) -> dict[str, Any] | None:
+    """What the file says of its original; None if it says nothing."""
+    record = opening.original
+    if record is None:
+        return None
+    if not record.is_kept:
+        return {"byte_for_byte": False, "why_not": record.why_not}
+    facts = {"format": record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
+    return {"byte_for_byte": True, **facts, "record_bytes": len(record.pack())}
 
 
 def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
@@ -139,6 +151,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "models", ", ".join(names) or "none"
         elif key == "blocks":
             yield key, ", ".join(f"{count} {kind}" for kind, count in value.items())
+        elif key == "original":
+            yield key, _original_text(value)
         elif key == "sizes":
             sizes = [f"{run['images']} of {run['width']}x{run['height']}" for run in value]
             yield key, _ends(sizes, "runs")
@@ -154,6 +168,14 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, f"{value:.4f}"
         elif value not in (0, False):
             yield key.replace("_", " "), str(value)
+
+
+def _original_text(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "not recorded: pixels and metadata are exact, the file is made anew"
+    if not found["byte_for_byte"]:
+        return f"pixels exact; the file is not kept: {found['why_not']}"
+    return f"byte for byte: {found['format']}, {found['bytes']} bytes, SHA-256 {found['sha256']}"
 
 
 def _ends(texts: Sequence[str], what: str) -> str:

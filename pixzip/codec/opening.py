@@ -9,6 +9,7 @@ from pixcodecs.forking import cached_property
 
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Frame, frame_of
+from pixzip.originals import Record, record_of
 
 
 class Opening:
@@ -46,6 +47,15 @@ class Opening:
             BitstreamError: the file contradicts itself.
         """
         return frame_of(self.header)
+
+    @cached_property
+    def original(self) -> Record | None:
+        """How the original is rebuilt, or why it is not; None if the file does not say.
+
+        Raises:
+            BitstreamError: the record is damaged.
+        """
+        return record_of(self.header.extras)
 
     def check_frame(self) -> None:
         """

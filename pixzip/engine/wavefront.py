@@ -105,7 +105,7 @@ class SteppedEngine(Engine):
     @contextmanager
     def placed(cls, jobs: Sequence[Job] | None) -> Iterator[str]:
         """A GPU for batches that it codes without the host, of 8 bits and no stage, if it is faster; else the CPU."""
-        if jobs is None or any(job.precision.depth > 8 or job.stage != IDENTITY for job in jobs):
+        if not jobs or any(job.precision.depth > 8 or job.stage != IDENTITY for job in jobs):
             yield "cpu"
             return
         steps, pixels = max(count_steps(*job.size) for job in jobs), sum(job.pixels for job in jobs)
@@ -126,6 +126,7 @@ class SteppedEngine(Engine):
     def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
         if jobs[0].stage == FULL:
             raise ValueError("the full stage has no rows of frequencies for other coders")
+        self.check_stages(jobs)
         return self.batch([job.size for job in jobs], [job.precision for job in jobs], jobs[0].stage)
 
     def known_answer(self) -> str:
@@ -141,7 +142,7 @@ class SteppedEngine(Engine):
 
     def _answer(self, job: Job) -> str:
         """Hex SHA-256 of the frequencies of a job's symbols, in coding order."""
-        batch = self._batch_of([job])
+        batch = self.batch([job.size], [job.precision], job.stage)
         coder = Hash(batch, [job.known])
         run(batch, coder)
         return coder.hash.hexdigest()

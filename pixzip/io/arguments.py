@@ -36,27 +36,28 @@ def text(value: Any, what: str) -> str:
     return found
 
 
-def file_bytes(data: Any) -> bytes:
-    """The bytes of a `.pxz` file, copied unless they are `bytes`: they cannot change while they are decoded.
+def file_bytes(data: Any, what: str = "a .pxz file") -> bytes:
+    """The bytes of a file, copied unless they are `bytes`: they cannot change while they are decoded.
 
     Args:
         data: bytes, bytearray, mmap, or anything else with a one-dimensional buffer of bytes, such as a uint8 array.
+        what: the file, for the error.
     Raises:
         TypeError: it is something else, such as a path or an open file.
     """
     if type(data) is bytes:
         return data
     if isinstance(data, str | os.PathLike):
-        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file: pass Path(...).read_bytes()")
+        raise TypeError(f"data is {_said(data)}, expected the bytes of {what}: pass Path(...).read_bytes()")
     if hasattr(data, "read") and not isinstance(data, mmap.mmap):
-        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file: pass what its read() returns")
+        raise TypeError(f"data is {_said(data)}, expected the bytes of {what}: pass what its read() returns")
     try:
         view = memoryview(data)
     except (TypeError, BufferError):
-        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file") from None
+        raise TypeError(f"data is {_said(data)}, expected the bytes of {what}") from None
     if view.ndim != 1 or view.format not in ("B", "b", "c"):
         found = f"{type(data).__name__} of shape {view.shape} and format {view.format!r}"
-        raise TypeError(f"data is {found}, expected the bytes of a .pxz file")
+        raise TypeError(f"data is {found}, expected the bytes of {what}")
     return view.tobytes()
 
 

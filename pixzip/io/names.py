@@ -18,12 +18,16 @@ def pxz_name(name: str) -> str:
     return STANDARD if name == STANDARD else name + SUFFIX
 
 
-def image_name(name: str) -> str:
-    """photo.png.pxz -> photo.png, photo.webp.pxz -> photo.webp.png, photo.pxz -> photo.png"""
+def image_name(name: str, suffixes: tuple[str, ...] = (".png",)) -> str:
+    """photo.png.pxz -> photo.png, photo.webp.pxz -> photo.webp.png, photo.pxz -> photo.png
+
+    Args:
+        suffixes: those that an image may keep; others get the first of these.
+    """
     if name == STANDARD:
         return STANDARD
     stem = name.removesuffix(SUFFIX)
-    return stem if stem.lower().endswith(".png") else stem + ".png"
+    return stem if stem.lower().endswith(suffixes) else stem + suffixes[0]
 
 
 def jpeg_name(name: str) -> str:

@@ -83,7 +83,8 @@ def test_images_of_a_file_are_found_with_their_metadata_and_size() -> None:
     data = FILES["EXIF, XMP, profile, comment"]()
     (image,) = segments.images(data, 9)
     assert (image.start, image.end, image.width, image.height) == (0, len(data), jpegs.WIDTH, jpegs.HEIGHT)
-    assert [data[start : start + 10][4:] for start, _ in image.metadata] == [b"http:/", b"Exif\0\0", b"ICC_PR"]
+    starts = [data[start : start + 10][4:] for start, _ in image.metadata]
+    assert starts == [b"http:/", b"Photos", b"Exif\0\0", b"ICC_PR"]
     first, second = segments.images(jpegs.many(), 9)
     assert first.end == second.start
     assert segments.images(jpegs.jpeg() * 3, 2) == [

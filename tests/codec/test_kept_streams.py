@@ -1,18 +1,23 @@
 """Streams of JPEG XL: only what recompressing a JPEG makes is decoded, and pixels and scans are bounded before."""
 
-import struct
+import hashlib
 from typing import Any
 
+import imagecodecs
 import pytest
 from pixcodecs.container.limits import LIFT, MAX_KEPT_WORK, MAX_PIXELS
 from pixcodecs.errors import BitstreamError
+from pixcodecs.primitives import deflate
 
 from pixzip.codec import kept
 from pixzip.codec.kept import codestream, jpeg_xl, segments
-from tests.helpers import jpegs
+from pixzip.codec.kept.codestream import Parts
+from pixzip.codec.kept.huffman import dictionary
+from tests.helpers import golden_kept, jpegs
 from tests.helpers.forging import file_v4
-from tests.helpers.golden_kept import Parts
 
+#: SHA-256 of the dictionary, which never changes.
+DICTIONARY = "ccc7c70d1dfb12d2ab9563cb0962b038dbccd8b22546350a600cb9298ac520ba"
 #: Field -> (value, bits), in the order of a codestream as libjxl writes it for RGB without ratio of its sides.
 FIELDS = {
     "signature": (0x0AFF, 16), "small": (0, 1), "height": (2 | 299 << 2, 20), "ratio": (0, 3), "width": (9 << 2, 11),
@@ -24,26 +29,16 @@ FIELDS = {
 }  # fmt: skip
 
 
-def stream(scans: int = 1, boxes: tuple[bytes, ...] = (b"jxlp",), **changes: tuple[int, int]) -> bytes:
-    """A stream that says what `check` reads, and has nothing else."""
+def stream(scans: int = 1, **changes: tuple[int, int]) -> Parts:
+    """What `check` reads of a stream, and nothing else."""
     value = size = 0
     for name, (number, bits) in (FIELDS | {k.replace("_", " "): v for k, v in changes.items()}).items():
         if name == "padding":
             size += -size % 8
-            value |= number << size if bits else 0
-            continue
         value, size = value | number << size, size + bits
-    image = value.to_bytes(-(-size // 8), "little")
     markers = sum(0x1A << 1 + 6 * i for i in range(scans)) | 0x19 << 1 + 6 * scans
-    reconstruction = markers.to_bytes(-(-(7 + 6 * scans) // 8), "little")
-    split = len(image) // len(boxes)
-    parts = [image[i * split : (i + 1) * split] for i in range(len(boxes) - 1)] + [image[(len(boxes) - 1) * split :]]
-    found = [box(name, bytes(4) * (name == b"jxlp") + part) for name, part in zip(boxes, parts, strict=True)]
-    return found[0] + box(b"jbrd", reconstruction) + b"".join(found[1:])
-
-
-def box(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", 8 + len(body)) + name + body
+    notes = markers.to_bytes(-(-(7 + 6 * scans) // 8), "little")
+    return Parts(value.to_bytes(-(-size // 8), "little"), notes)
 
 
 def test_pixels_and_scans_are_those_of_the_jpeg() -> None:
@@ -51,16 +46,15 @@ def test_pixels_and_scans_are_those_of_the_jpeg() -> None:
         data = jpegs.FILES[name]()
         (coded,) = jpeg_xl._image(data, segments.images(data, 1)[0])
         scans = 10 if name == "progressive" else 1
-        assert codestream.check(coded.stream) == (jpegs.WIDTH * jpegs.HEIGHT, scans)
+        assert codestream.check(coded.parts) == (jpegs.WIDTH * jpegs.HEIGHT, scans)
     data = jpegs.progressive(1100, 1)
     (coded,) = jpeg_xl._image(data, segments.images(data, 1)[0])
-    assert codestream.check(coded.stream) == (1100 * 1100, 127)
+    assert codestream.check(coded.parts) == (1100 * 1100, 127)
 
 
 def test_a_stream_of_the_fields_that_are_known_is_taken() -> None:
     assert codestream.check(stream()) == (3000, 1)
-    assert codestream.check(stream(5, (b"jxlc",))) == (3000, 5)
-    assert codestream.check(stream(boxes=(b"jxlp", b"jxlp", b"jxlp"))) == (3000, 1)
+    assert codestream.check(stream(5)) == (3000, 5)
     square = {"small": (1, 1), "height": (7, 5), "ratio": (1, 3), "width": (0, 0)}
     assert codestream.check(stream(**square)) == (64 * 64, 1)  # type: ignore[arg-type]
     wide = {"height": (3 | 65535 << 2, 32), "ratio": (5, 3), "width": (0, 0)}
@@ -105,9 +99,34 @@ def test_what_recompressing_a_jpeg_does_not_make_is_refused(changes: dict[str, A
 
 def test_every_truncation_of_a_stream_is_refused() -> None:
     whole = stream()
-    for size in range(len(whole)):
-        with pytest.raises(BitstreamError, match="JPEG XL stream"):
-            codestream.check(whole[:size])
+    for name, data in whole._asdict().items():
+        for size in range(len(data)):
+            with pytest.raises(BitstreamError, match="JPEG XL stream damaged: it ends in its header"):
+                codestream.check(whole._replace(**{name: data[:size]}))
+
+
+def test_a_file_is_split_into_parts_and_joined_whatever_its_boxes() -> None:
+    made = imagecodecs.jpegxl_encode_jpeg(jpegs.jpeg())
+    parts = codestream.split(made)
+    assert codestream.split(codestream.join(parts)) == parts
+    assert imagecodecs.jpegxl_decode_jpeg(codestream.join(parts)) == jpegs.jpeg()
+    for boxes, words in [
+        (b"\0\0\0\x08Exif", "box b'Exif' of 8 bytes"),
+        (b"\0\0\0\7jxlp", "box b'jxlp' of 7 bytes"),
+        (b"\0\1\0\0jbrd", "box b'jbrd' of 65536 bytes"),
+        (b"\0\0", "box b'' of"),
+    ]:
+        with pytest.raises(BitstreamError, match=words):
+            codestream.split(made + boxes)
+    with pytest.raises(BitstreamError, match="starts with other boxes"):
+        codestream.split(made[32:])
+
+
+def test_the_dictionary_has_the_tables_that_most_jpegs_have() -> None:
+    parts = codestream.split(imagecodecs.jpegxl_encode_jpeg(jpegs.jpeg()))
+    assert len(parts.notes) > 400
+    assert len(deflate(parts.notes, dictionary=dictionary())) < 100
+    assert hashlib.sha256(dictionary()).hexdigest() == DICTIONARY
 
 
 def test_more_markers_than_a_jpeg_may_have_are_refused() -> None:
@@ -126,7 +145,7 @@ def test_pixels_and_scans_out_of_proportion_are_refused_before_libjxl_sees_them(
 
     def file(side: int, scans: int, streams: int = 1) -> bytes:
         one = stream(scans, height=(3 | side - 1 << 2, 32), ratio=(1, 3), width=(0, 0))
-        body = Parts([one] * streams, [1000] * streams, [(0, 1000 * streams)], b"").body()
+        body = golden_kept.Parts([one] * streams, [1000] * streams, [(0, 1000 * streams)], b"").body()
         return file_v4(method=2, length=1000 * streams, body=body)
 
     scans = MAX_KEPT_WORK // 9000**2

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,8 +76,9 @@ def extreme_engine(first: int, last: int) -> WavefrontEngine:
     return WavefrontEngine(dataclasses.replace(model, tensors=model.tensors | own))
 
 
-def counts_of(slots: NDArray[np.uint16]) -> dict[int, list[int]]:
-    """The slots that have counts."""
+def counts_of(slots: NDArray[Any]) -> dict[int, list[int]]:
+    """The slots that have counts: (K, 2) of these, or (K,) of the compiled loop."""
+    slots = np.stack([slots & 0xFFFF, slots >> 16], 1) if slots.ndim == 1 else slots
     return {int(k): slots[k].tolist() for k in np.flatnonzero(slots.any(1))}
 
 

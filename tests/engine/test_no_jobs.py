@@ -33,6 +33,8 @@ def test_no_jobs_have_no_results(name: str) -> None:
     engine.encode_into([], encoder := range_coder.Encoder())
     assert encoder.finish() == b""
     assert engine.decode_from([], range_coder.Decoder(b"")) == []
+    with type(engine).placed([]) as device:
+        assert device in ("cpu", "cuda")
 
 
 def test_no_items_are_no_work() -> None:

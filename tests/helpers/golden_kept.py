@@ -1,11 +1,10 @@
 """Good and bad golden files that keep a JPEG: `golden` makes them, `test_golden_kept` reads them.
 
-The JPEGs are beside them, because they and their streams depend on the libraries that wrote them.
+The JPEGs, of generated scenes, are beside them, because they and their streams depend on the libraries that wrote them.
 """
 
 import struct
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,8 @@ from pixcodecs.container.kept import Content, Method
 from pixcodecs.primitives import crc32, deflate, varint
 
 from pixzip.codec import kept
+from pixzip.codec.kept import codestream
+from pixzip.codec.kept.huffman import dictionary
 from tests.helpers import golden, jpegs
 from tests.helpers.forging import file_v4
 
@@ -84,19 +85,20 @@ def _deflated(message: str, body: bytes, salvaged: bytes | str, original: bytes 
 class Parts(NamedTuple):
     """The fields of a body of JPEG XL."""
 
-    streams: list[bytes]
+    streams: list[codestream.Parts]
     gives: list[int]
     runs: list[tuple[int, int]]
     rest: bytes
 
     def body(self, count: int | None = None, tail: bytes = b"") -> bytes:
-        heads = b"".join(
-            varint(len(stream)) + varint(size) for stream, size in zip(self.streams, self.gives, strict=True)
-        )
+        images = b"".join(stream.image for stream in self.streams)
+        sizes = zip(self.streams, self.gives, strict=True)
+        heads = b"".join(varint(len(stream.image)) + varint(size) for stream, size in sizes)
         numbers = varint(len(self.runs)) + b"".join(varint(n) for run in self.runs for n in run)
-        packed = deflate(numbers + self.rest)
+        notes = b"".join(varint(len(stream.notes)) + stream.notes for stream in self.streams)
+        packed = deflate(numbers + notes + self.rest, dictionary=dictionary())
         k = varint(len(self.streams) if count is None else count)
-        return k + heads + varint(len(packed)) + packed + b"".join(self.streams) + tail
+        return k + heads + varint(len(packed)) + packed + images + tail
 
 
 def whole() -> tuple[bytes, Parts]:
@@ -105,7 +107,7 @@ def whole() -> tuple[bytes, Parts]:
 
     data = KEPT["v4-jxl-grey"].original()
     (coded,) = jpeg_xl._image(data, segments.images(data, 1)[0])
-    return data, Parts([coded.stream], [len(data)], [(0, len(data))], b"")
+    return data, Parts([coded.parts], [len(data)], [(0, len(data))], b"")
 
 
 def _stream(message: str, edit: Callable[[Parts], Parts], more: int = 0, **options: Any) -> Bad:
@@ -119,24 +121,16 @@ def _stream(message: str, edit: Callable[[Parts], Parts], more: int = 0, **optio
     return Bad(make, message, _NOTHING)
 
 
-def _edited(edit: Callable[[bytes], bytes]) -> Callable[[Parts], Parts]:
-    return lambda parts: parts._replace(streams=[edit(parts.streams[0])])
+def _edited(
+    image: Callable[[bytes], bytes] = lambda data: data, notes: Callable[[bytes], bytes] = lambda data: data
+) -> Callable[[Parts], Parts]:
+    """An edit of a stream."""
 
+    def edit(parts: Parts) -> Parts:
+        (stream,) = parts.streams
+        return parts._replace(streams=[codestream.Parts(image(stream.image), notes(stream.notes))])
 
-def _bits(stream: bytes, at: int, number: int, bits: int) -> bytes:
-    """A stream with other bits of its codestream, which starts behind the head of the first box."""
-    value = int.from_bytes(stream[12:], "little")
-    value = value & ~((1 << bits) - 1 << at) | number << at
-    return stream[:12] + value.to_bytes(len(stream) - 12, "little")
-
-
-def _without_jbrd(stream: bytes) -> bytes:
-    at = stream.index(b"jbrd") - 4
-    return stream[:at] + stream[at + int.from_bytes(stream[at : at + 4]) :]
-
-
-def _box(name: bytes, body: bytes = b"") -> bytes:
-    return struct.pack(">I", 8 + len(body)) + name + body
+    return edit
 
 
 BAD_KEPT = {
@@ -175,14 +169,13 @@ BAD_KEPT = {
         "jxl-many-runs": _stream("runs, expected at most 65536", lambda p: p._replace(runs=[(0, 0)] * 65537)),
         "jxl-gives-less": _stream("bytes, expected", lambda p: p._replace(gives=[p.gives[0] + 2]), more=2),
         "jxl-gives-more": _stream("cannot resize output", lambda p: p._replace(gives=[p.gives[0] - 2]), more=-2),
-        "jxl-box": _stream("has a box b'Exif'", _edited(lambda s: s + _box(b"Exif"))),
-        "jxl-box-short": _stream("a box is longer than the stream", _edited(lambda s: s + b"\0\0\0\7jxlp")),
-        "jxl-box-long": _stream("a box is longer than the stream", _edited(lambda s: s + b"\0\1\0\0jxlp" + bytes(8))),
-        "jxl-two-jbrd": _stream("has a box b'jbrd'", _edited(lambda s: s + _box(b"jbrd", b"a"))),
-        "jxl-no-jbrd": _stream("it ends in its header", _edited(_without_jbrd)),
-        "jxl-signature": _stream("has a signature", _edited(partial(_bits, at=0, number=0, bits=1))),
+        "jxl-signature": _stream("has a signature 2814", _edited(lambda s: b"\xfe" + s[1:])),
         "jxl-damaged": _stream("JPEG XL stream damaged: JxlDecoder", _edited(lambda s: s[:-60] + bytes(60))),
+        "jxl-cut-short": _stream("JPEG XL stream damaged: JxlDecoder", _edited(lambda s: s[:-60])),
         "jxl-empty": _stream("it ends in its header", _edited(lambda s: b"")),
+        "jxl-no-notes": _stream("it ends in its header", _edited(notes=lambda s: b"")),
+        "jxl-notes-damaged": _stream("JPEG XL stream damaged", _edited(notes=lambda s: s[:40] + bytes(len(s) - 40))),
+        "jxl-notes-large": _stream("has notes of 1048577 bytes", _edited(notes=lambda s: bytes((1 << 20) + 1))),
     }.items()
 }
 

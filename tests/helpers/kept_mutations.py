@@ -8,11 +8,12 @@ from typing import Any
 
 from pixcodecs.container import kept as container
 from pixcodecs.errors import UnsupportedImageError
-from pixcodecs.primitives import Reader, crc32, deflate, varint
+from pixcodecs.primitives import Reader, crc32, deflate, inflate, varint
 
 from pixzip import codec
 from pixzip.codec import kept
 from pixzip.codec.kept import pictures
+from pixzip.codec.kept.huffman import dictionary
 from pixzip.codec.tiles import Window
 from tests.helpers.forging import file_v4
 
@@ -47,23 +48,26 @@ def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, 
 
 
 def _parts(rng: Random, body: bytes, other: bytes, damage: Damage) -> bytes:
-    """A body of JPEG XL with damage in one of its fields, the boxes of a stream included."""
+    """A body of JPEG XL with damage in one of its fields, what is noted of the JPEG included."""
     reader = Reader(body)
     sizes = [[reader.varint("size"), reader.varint("size")] for _ in range(reader.varint("streams"))]
     rest = reader.take(reader.varint("rest"), "rest")
     streams = [reader.take(size, "stream") for size, _ in sizes]
     i = rng.randrange(len(streams))
-    what = rng.choice(("stream", "start", "gives", "rest", "order"))
+    what = rng.choice(("stream", "start", "gives", "notes", "notes", "rest", "order"))
     if what == "stream":
         streams[i] = damage(rng, streams[i], other)[1]
-    elif what == "start":  # headers, boxes and the data that reconstructs the JPEG
-        at = rng.randrange(20, 600)
+    elif what == "start":  # headers
+        at = rng.randrange(9, 100)
         streams[i] = damage(rng, streams[i][:at], other)[1] + streams[i][at:]
     elif what == "gives":
         sizes[i][1] = max(0, rng.choice((*ENDS, sizes[i][1] - 1, sizes[i][1] + 1)))
+    elif what == "notes":
+        plain = inflate(rest, 1 << 22, "rest", dictionary())
+        rest = deflate(damage(rng, plain, other)[1], dictionary=dictionary())
     elif what == "rest":
         runs = b"".join(varint(rng.choice((*ENDS, sizes[i][1]))) for _ in range(2 * rng.randrange(4)))
-        rest = deflate(varint(len(runs)) + runs + rng.randbytes(rng.randrange(9)))
+        rest = deflate(varint(len(runs)) + runs + rng.randbytes(rng.randrange(9)), dictionary=dictionary())
     else:
         rng.shuffle(streams)
     heads = b"".join(varint(len(s)) + varint(size[1]) for s, size in zip(streams, sizes, strict=True))

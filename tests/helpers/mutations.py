@@ -20,7 +20,7 @@ from pixcodecs.primitives import varint
 from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
 from pixzip.image.picture import Picture
-from tests.helpers import golden, kept_mutations, stack_mutations
+from tests.helpers import golden, golden_originals, kept_mutations, stack_mutations
 from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
@@ -160,7 +160,9 @@ def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
         f.models = [rng.choice([*f.models, *donor.models, bytes(8)]) for _ in range(rng.randrange(4))]
         f.flags = f.flags & ~0x18 | len(f.models) << 3
     elif name == "extras":
-        f.extras = _damage(rng, f.extras or b"\x03\x06gAMAxy\x01\x03abc\x02\x02ab", other.data)[1]
+        f.extras = _damage(
+            rng, f.extras or b"\x03\x06gAMAxy\x01\x03abc\x02\x02ab" + golden_originals.SAMPLE, other.data
+        )[1]
         f.flags |= 0x20
     elif name == "tiles":
         f.tiles = f.tiles[: rng.randrange(len(f.tiles) + 1)] or f.tiles * rng.choice((2, 9))

@@ -106,9 +106,9 @@ def test_the_command_line_takes_a_format_that_is_added(shipped: Path) -> None:
     (shipped / "tree" / "sub").mkdir(parents=True)
     for name in ("x.toy", "tree/a.toy", "tree/sub/b.TOY"):
         (shipped / name).write_bytes(image.write(codec.as_picture(x), ".toy"))
-    good("compress", "x.toy", "--rm")
+    good("compress", "x.toy", "--rm=pixels")
     assert not (shipped / "x.toy").exists()
-    good("decompress", "x.toy.pxz", "-o", "y.toy", "--rm")
+    good("decompress", "x.toy.pxz", "-o", "y.toy", "--rm=pixels")
     assert np.array_equal(read(shipped / "y.toy"), x)
     good("compress", "-r", "tree")
     assert sorted(p.name for p in shipped.rglob("tree/**/*.pxz")) == ["a.toy.pxz", "b.TOY.pxz"]
@@ -120,7 +120,7 @@ def test_the_command_line_takes_a_format_that_is_added(shipped: Path) -> None:
 def test_a_lossy_format_is_taken_and_its_files_stay(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, LossyToy()))
     (shipped / "x.lossy").write_bytes(Toy().write(codec.as_picture(pixels(7, 10))))
-    result = good("compress", "x.lossy", "--rm")
+    result = good("compress", "x.lossy", "--rm=pixels")
     assert "original kept: it is a broken toy, whose own bytes do not come back" in result.stderr
     assert (shipped / "x.lossy").exists()
     assert ".lossy" in sources.folder_suffixes()

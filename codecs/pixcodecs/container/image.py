@@ -29,6 +29,8 @@ MAX_MODELS = 3
 MAX_EXTRAS_BYTES = 64 << 20
 #: Most extras that a reader takes: each costs far more memory than its two bytes in a file.
 MAX_EXTRAS = 1 << 16
+#: Unknown extras of these ids change no picture: readers skip them.  Others are refused.
+_SKIPPED = range(5, 128)
 _DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
 _MODEL_BY_ID = 1
 
@@ -53,6 +55,7 @@ class Extra(IntEnum):
     PALETTE = 1
     TRANSPARENCY = 2
     CHUNK = 3
+    ORIGINAL = 4
 
 
 class Tile(NamedTuple):
@@ -262,13 +265,17 @@ def _read_model(reader: Reader) -> bytes:
 def _parse_extras(data: bytes) -> tuple[tuple[Extra, bytes], ...]:
     reader = Reader(data)
     extras: list[tuple[Extra, bytes]] = []
+    found = 0
     while reader.at < len(reader.data):
         kind = reader.byte("extras")
-        if kind not in Extra.__members__.values():
+        known = kind in Extra.__members__.values()
+        if not known and kind not in _SKIPPED:
             raise BitstreamError(f"extra {kind} is unknown to this version")
-        if len(extras) == MAX_EXTRAS:
+        if (found := found + 1) > MAX_EXTRAS:
             raise BitstreamError(f"file has more than {MAX_EXTRAS} extras")
-        extras.append((Extra(kind), reader.take(reader.varint("length of an extra"), "extras")))
+        body = reader.take(reader.varint("length of an extra"), "extras")
+        if known:
+            extras.append((Extra(kind), body))
     return tuple(extras)
 
 

@@ -22,7 +22,7 @@ MAX_TILE_PIXELS = 1 << 25
 MAX_KEPT_BYTES = 1 << 26
 KEPT_BYTES_A_BYTE = 16
 #: Most pixels of the JPEG XL streams of a kept file, times the scans of each, that a decoder accepts by default.
-MAX_KEPT_WORK = 1 << 37
+MAX_KEPT_WORK = 1 << 36
 #: Way out of an error about a limit.
 LIFT = "--no-pixel-limit or max_pixels=None lifts the limit if you trust the file"
 

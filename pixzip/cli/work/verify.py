@@ -10,7 +10,7 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import by_rows, stack
+from pixzip.codec import by_rows, original, stack
 from pixzip.io import streams
 from pixzip.io.signals import signals_wait
 
@@ -53,6 +53,10 @@ class Verification:
         return codec.decompress([opening for _, opening in items], self.options, progress)
 
     def _good(self, name: str, item: Any, picture: Any, seconds: float) -> None:
+        if item is not None:
+            began = time.perf_counter()
+            original.check(item[1], picture, self.options)
+            seconds += time.perf_counter() - began
         with signals_wait():
             self.ledger.written += 1
         self.ledger[name].seconds += seconds

@@ -7,17 +7,18 @@ that the pixels bound the memory, and with the number of the JPEG's scans the ti
 The fields are those of ISO/IEC 18181-1 (codestream) and 18181-2 (boxes).
 """
 
+import struct
 from typing import NamedTuple
 
 from pixcodecs.errors import BitstreamError
 
-#: The first two boxes of every file, which are left out.
-BOXES_BEFORE = bytes.fromhex("0000000c 4a584c20 0d0a870a 00000014 66747970 6a786c20 00000000 6a786c20")
+#: The first two boxes of every file.
+_BOXES_BEFORE = bytes.fromhex("0000000c 4a584c20 0d0a870a 00000014 66747970 6a786c20 00000000 6a786c20")
 #: Bytes of a codestream in which the fields that are read end.
 _HEAD_BYTES = 64
 _SIGNATURE = 0x0AFF
 _RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-_RECONSTRUCTION, _CODESTREAM, _PARTIAL_CODESTREAM = b"jbrd", b"jxlc", b"jxlp"
+_NOTES, _CODESTREAM, _PARTIAL_CODESTREAM = b"jbrd", b"jxlc", b"jxlp"
 #: Most segments of a JPEG, as libjxl bounds them, the bytes that tell their markers, and markers without 0xC0.
 _MOST_MARKERS = 1 << 14
 _MARKERS_BYTES = (1 + 6 * _MOST_MARKERS) // 8 + 1
@@ -64,44 +65,72 @@ class Work(NamedTuple):
     scans: int
 
 
-def check(stream: bytes) -> Work:
-    """The work in a stream, without `BOXES_BEFORE`, that reconstructs a JPEG.
+class Parts(NamedTuple):
+    """What a file of JPEG XL that reconstructs a JPEG holds besides its boxes.
+
+    Attributes:
+        image: the codestream.
+        notes: what libjxl notes to reconstruct the JPEG.
+    """
+
+    image: bytes
+    notes: bytes
+
+
+def check(parts: Parts) -> Work:
+    """The work in a file.
 
     Raises:
         BitstreamError: it is damaged, or something else than a recompressed JPEG.
     """
-    image, reconstruction = _parts(stream)
-    bits = _Bits(image)
+    bits = _Bits(parts.image[:_HEAD_BYTES])
     bits.expect(_SIGNATURE, 16, "a signature")
     width, height = _size(bits)
     _check_metadata(bits)
     bits.align()
     _check_frame(bits)
-    return Work(width * height, _scans(reconstruction))
+    return Work(width * height, _scans(parts.notes[:_MARKERS_BYTES]))
 
 
-def _parts(stream: bytes) -> tuple[bytes, bytes]:
-    """The beginning of the codestream, whose parts are in boxes, and the beginning of what reconstructs the JPEG."""
-    at, found, reconstruction = 0, b"", b""
-    while at < len(stream):
-        size, name = int.from_bytes(stream[at : at + 4]), stream[at + 4 : at + 8]
-        end = len(stream) if size == 0 else at + size
-        if end > len(stream) or end < at + 8 or (name == _PARTIAL_CODESTREAM and end < at + 12):
-            raise BitstreamError("JPEG XL stream damaged: a box is longer than the stream")
-        if name in (_CODESTREAM, _PARTIAL_CODESTREAM):
-            start = at + (8 if name == _CODESTREAM else 12)
-            found += stream[start : min(end, start + _HEAD_BYTES)]
-        elif name == _RECONSTRUCTION and not reconstruction:
-            reconstruction = stream[at + 8 : min(end, at + 8 + _MARKERS_BYTES)]
-        else:
-            raise BitstreamError(f"JPEG XL stream has a box {name!r}, which a recompressed JPEG has not")
+def join(parts: Parts) -> bytes:
+    """The file of JPEG XL with these parts.
+
+    Raises:
+        BitstreamError: they are too long for boxes.
+    """
+    return _BOXES_BEFORE + _box(_NOTES, parts.notes) + _box(_CODESTREAM, parts.image)
+
+
+def _box(name: bytes, body: bytes) -> bytes:
+    if len(body) + 8 >= 1 << 32:
+        raise BitstreamError(f"JPEG XL stream has {len(body)} bytes, more than a box holds")
+    return struct.pack(">I", 8 + len(body)) + name + body
+
+
+def split(file: bytes) -> Parts:
+    """The inverse of `join`, for any file that libjxl makes.
+
+    Raises:
+        BitstreamError: it has other boxes, such as those of metadata.
+    """
+    if not file.startswith(_BOXES_BEFORE):
+        raise BitstreamError("JPEG XL file starts with other boxes")
+    at, found = len(_BOXES_BEFORE), Parts(b"", b"")
+    while at < len(file):
+        size, name = int.from_bytes(file[at : at + 4]), file[at + 4 : at + 8]
+        end = at + size if size else len(file)
+        if end > len(file) or end < at + 8 or name not in (_CODESTREAM, _PARTIAL_CODESTREAM, _NOTES):
+            raise BitstreamError(f"JPEG XL file has a box {name!r} of {size} bytes")
+        start = at + (12 if name == _PARTIAL_CODESTREAM else 8)
+        field = "notes" if name == _NOTES else "image"
+        found = found._replace(**{field: getattr(found, field) + file[start:end]})
         at = end
-    return found[:_HEAD_BYTES], reconstruction
+    return found
 
 
-def _scans(reconstruction: bytes) -> int:
-    """The number of scans in the markers of a JPEG, which come first in the data that reconstructs it."""
-    bits, scans = _Bits(reconstruction), 0
+def _scans(notes: bytes) -> int:
+    """The number of scans in the markers of a JPEG, which come first in the notes."""
+    bits, scans = _Bits(notes), 0
     bits.take(1)  # whether it is grey
     for _ in range(_MOST_MARKERS):
         marker = bits.take(6)

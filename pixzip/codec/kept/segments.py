@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 _START, _END = 0xD8, 0xD9
 _SCAN = 0xDA
-#: Segments of metadata, which libjxl codes apart, and refuses if they are not as it expects: EXIF and XMP, profiles.
-_METADATA = frozenset({0xE1, 0xE2})
+#: Segments of metadata: APP1 to APP13 and APP15.  libjxl codes EXIF, XMP and profiles apart, and refuses those that are
+#: not as it expects.  APP0 and APP14 tell what the colours are, and stay.
+_METADATA = frozenset(range(0xE1, 0xF0)) - {0xEE}
 #: Frame headers, except the codes between them of tables: 0xC4, 0xC8, 0xCC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: The end of entropy-coded data: a marker that is no restart marker, no byte 0xFF of the data, and no fill byte.

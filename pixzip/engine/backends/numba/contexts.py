@@ -35,14 +35,14 @@ def _level(residual):
 
 
 @inlined
-def _line(x, k, channel, a, b):
-    """Choose the line of counts of a context."""
-    x.contexts[k] = ((k << _LINE_BITS) + first_bits(mingled(mingled(k * 4 + channel, a), b), _LINE_BITS)) * _LINE
+def _line(x, i, k, channel, a, b):
+    """Choose the line of counts of a pixel's context."""
+    x.contexts[i, k] = ((k << _LINE_BITS) + first_bits(mingled(mingled(k * 4 + channel, a), b), _LINE_BITS)) * _LINE
 
 
 @inlined
-def look_around(channel, i, at, pitch, m, x, pixels):
-    """Choose the contexts of a sample; return the class of its error, and the number of the scale that fits it."""
+def look_around(channel, i, at, pitch, heads, x, pixels):
+    """Choose the contexts of a sample, the class of its error, and the scale that fits it."""
     r, channels = x.residuals, x.residuals.shape[1]
     west, north = np.int64(r[at - 1, channel]), np.int64(r[at - pitch, channel])
     north_west, north_east = np.int64(r[at - pitch - 1, channel]), np.int64(r[at - pitch + 1, channel])
@@ -60,14 +60,15 @@ def look_around(channel, i, at, pitch, m, x, pixels):
     kind = max(np.int64(0), min(np.int64(_KINDS - 1), half_octave(error + 1) - 1))
     one = np.int64(pixels[at, 0]) if channel > 0 else np.int64(pixels[at - 1, max(0, channels - 2)])
     two = np.int64(pixels[at, 1]) if channel > 1 else np.int64(pixels[at - 1, channels - 1])
-    _line(x, 0, channel, x.kind[i], part)
-    _line(x, 1, channel, kind, part)
-    _line(x, 2, channel, _level(west) * 9 + _level(north), _level(north_east))
-    _line(x, 3, channel, _level(last) * 9 + _level(before), x.kind[i])
-    _line(x, 4, channel, value, part)
-    _line(x, 5, channel, value, one * 256 + two)
+    _line(x, i, 0, channel, x.kind[i], part)
+    _line(x, i, 1, channel, kind, part)
+    _line(x, i, 2, channel, _level(west) * 9 + _level(north), _level(north_east))
+    _line(x, i, 3, channel, _level(last) * 9 + _level(before), x.kind[i])
+    _line(x, i, 4, channel, value, part)
+    _line(x, i, 5, channel, value, one * 256 + two)
     near = max(np.int64(-128), min(np.int64(127), last >> 2)), max(np.int64(-128), min(np.int64(127), before >> 2))
-    _line(x, 6, channel, near[0] + 128, near[1] + 128)
+    _line(x, i, 6, channel, near[0] + 128, near[1] + 128)
     scale = ((11 * error) >> 4) + 2
     bits = bit_length(scale) - 1
-    return kind, min(np.int64(_LAST_SCALE), _SCALE_ZERO + 8 * (bits - 4) + (((scale << 3) >> bits) & 7))
+    number = min(np.int64(_LAST_SCALE), _SCALE_ZERO + 8 * (bits - 4) + (((scale << 3) >> bits) & 7))
+    x.error_kind[i], x.slope[i] = kind, heads.reciprocal[number]

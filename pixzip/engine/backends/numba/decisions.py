@@ -10,6 +10,7 @@ from pixcodecs.compiled import bit_length, compiled, inlined
 
 from pixzip.engine.backends.numba.colours import half_octave
 from pixzip.engine.backends.numba.contexts import look_around
+from pixzip.engine.backends.numba.counts import both_of, count, counted_of, pairs, prefetch, sure_of
 from pixzip.engine.backends.numba.digits import raw_below
 from pixzip.engine.backends.numba.loop import DECODE, MEASURE
 from pixzip.engine.backends.numba.mixture import below_inner
@@ -19,7 +20,7 @@ from pixzip.models.wavefront import tables as T
 _TOTAL, _LIMIT, _RECIPROCAL_BITS = TOTAL, T.LOGISTIC_LIMIT, T.RECIPROCAL_BITS
 _NODES, _UP, _DOWN, _WITHIN, _SINGLE = X.NODES, X.UP, X.DOWN, X.WITHIN, X.SINGLE_STEPS
 _CONTEXTS, _EXPERTS, _INPUTS, _KINDS = X.CONTEXTS, X.EXPERTS, X.INPUTS, X.KINDS
-_LINE_BITS, _LINE, _MOST_COUNTS = X.LINE_BITS, X.LINE, X.MOST_COUNTS
+_LINE_BITS, _LINE = X.LINE_BITS, X.LINE
 _RATE, _MOST_WEIGHT, _CONSTANT, _STRETCH = X.RATE, X.MOST_WEIGHT, X.CONSTANT, X.STRETCH_LIMIT
 _DECODE, _MEASURE = DECODE, MEASURE
 #: Most decisions of a sample.
@@ -32,29 +33,31 @@ class Mixer(NamedTuple):
     """State of the mixing of one image of at most M pixels a step.
 
     Attributes:
-        squash, stretch, counted, sure: see `mixing.Tables`.
+        squash, stretch: see `mixing.Tables`.
+        pairs: see `counts.pairs`.
         weights, news: (2 S, INPUTS) int64 weights and sums of their gradients in this step; S sets of weights by
             deviation, then S by error, each by channel, node and class.
         touched, sets: (2 S,) which sets have news, and their numbers.
-        slots: (K, 2) uint16 counts of zeros and ones.
+        slots: (K,) uint32 counts, see `counts`.
         records: (R,) int64 what this step adds to the counts: 2 slot + bit.
         used: (2,) int64 numbers of entries of `sets` and `records`.
-        inputs, contexts: (INPUTS,) and (CONTEXTS,) int64 scratch.
+        inputs: (INPUTS,) int64 scratch.
+        contexts: (M, CONTEXTS) int64 first slots of the lines of a channel's samples.
         raw: (M, K) int32 means before least squares.
         middle, kind: (M,) int64 mean of a shifted mixture in 1/16, and class of its deviation.
+        error_kind, slope: (M,) int64 class of the error, and reciprocal of the scale that fits it.
         nll: (M,) int64 what a pixel takes so far, in 1/64 bit.
         residuals: (P, C) int32 16 times samples, minus these means; 0 outside the image.
     """
 
     squash: NDArray[np.int32]
     stretch: NDArray[np.int16]
-    counted: NDArray[np.int16]
-    sure: NDArray[np.int16]
+    pairs: NDArray[np.int32]
     weights: Int64
     news: Int64
     touched: NDArray[np.uint8]
     sets: Int64
-    slots: NDArray[np.uint16]
+    slots: NDArray[np.uint32]
     records: Int64
     used: Int64
     inputs: Int64
@@ -62,6 +65,8 @@ class Mixer(NamedTuple):
     raw: NDArray[np.int32]
     middle: Int64
     kind: Int64
+    error_kind: Int64
+    slope: Int64
     nll: Int64
     residuals: NDArray[np.int32]
 
@@ -76,11 +81,13 @@ def mixer(tables: X.Tables, weights: NDArray[np.int16], most: int, n_mix: int, b
     channels = len(weights) // 2
     sets = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
     return Mixer(
-        *tables, weights=sets, news=np.zeros_like(sets), touched=np.zeros(len(sets), np.uint8),
-        sets=np.zeros(len(sets), np.int64), slots=np.zeros(((_CONTEXTS << _LINE_BITS) * _LINE, 2), np.uint16),
+        tables.squash, tables.stretch, pairs(tables),
+        weights=sets, news=np.zeros_like(sets), touched=np.zeros(len(sets), np.uint8),
+        sets=np.zeros(len(sets), np.int64), slots=np.zeros((_CONTEXTS << _LINE_BITS) * _LINE, np.uint32),
         records=np.zeros(most * channels * MOST_DECISIONS * _CONTEXTS, np.int64), used=np.zeros(2, np.int64),
-        inputs=np.zeros(_INPUTS, np.int64), contexts=np.zeros(_CONTEXTS, np.int64),
+        inputs=np.zeros(_INPUTS, np.int64), contexts=np.zeros((most, _CONTEXTS), np.int64),
         raw=np.zeros((most, n_mix), np.int32), middle=np.zeros(most, np.int64), kind=np.zeros(most, np.int64),
+        error_kind=np.zeros(most, np.int64), slope=np.zeros(most, np.int64),
         nll=np.zeros(most, np.int64), residuals=np.zeros((buffer_pixels, channels), np.int32),
     )  # fmt: skip
 
@@ -113,8 +120,8 @@ def keep(first, stop, m, x):
 
 
 @compiled
-def centre(channel, first, stop, m, e, x):
-    """Compute the means of moved mixtures, and their classes."""
+def centre(channel, first, stop, pitch, heads, p, m, e, x, pixels):
+    """Compute the means of moved mixtures, and what the decisions of samples depend on."""
     for i in range(first, stop):
         total = np.int64(0)
         for k in range(m.weights.shape[1]):
@@ -122,6 +129,7 @@ def centre(channel, first, stop, m, e, x):
         x.middle[i] = (total + 512) >> 10
         deviation = np.int64(e.deviations[i, channel] * np.float32(16))
         x.kind[i] = max(0, min(_KINDS - 1, half_octave(deviation + 1) - 3))
+        look_around(channel, i, p.address[i], pitch, heads, x, pixels)
 
 
 @inlined
@@ -135,7 +143,7 @@ def _logistic_below(heads, middle, slope, value):
 @inlined
 def _share(x, above, between, below):
     """The stretched share of the frequencies from `between` to `above` in those from `below` to `above`."""
-    p = ((above - between) << 16) // (above - below)
+    p = np.int64(np.float64((above - between) << 16) / np.float64(above - below))  # exact below 2^37
     return np.int64(x.stretch[max(np.int64(16), min(np.int64(65520), p))])
 
 
@@ -161,10 +169,17 @@ def _teach(x, chosen, mixed, bit):
 
 
 @inlined
-def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
+def fetch(at, i, x):
+    """Ask for the counts of a sample, which begin at an address."""
+    for k in range(_CONTEXTS):
+        prefetch(at + 4 * x.contexts[i, k])
+        prefetch(at + 4 * x.contexts[i, k] + 64)
+
+
+@inlined
+def code_sample(mode, channel, value, i, at, heads, m, x, s, work):
     """Code a sample; return it, or a number below zero."""
-    kind, number = look_around(channel, i, at, pitch, m, x, work.pixels)
-    slope, middle = np.int64(heads.reciprocal[number]), x.middle[i]
+    kind, slope, middle = x.error_kind[i], x.slope[i], x.middle[i]
     first = max(np.int64(1), min(np.int64(255), (middle + 8) >> 4))
     low, high = np.int64(0), np.int64(256)
     low0, low1, low2 = np.int64(0), np.int64(0), np.int64(0)
@@ -189,9 +204,8 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
         x.inputs[1] = _share(x, high1, mid1, low1)
         x.inputs[2] = _share(x, high2, mid2, low2)
         for k in range(_CONTEXTS):
-            slot = x.slots[x.contexts[k] + node]
-            x.inputs[_EXPERTS + 2 * k] = x.counted[slot[0], slot[1]]
-            x.inputs[_EXPERTS + 2 * k + 1] = x.sure[slot[0], slot[1]]
+            both = both_of(x.pairs, x.slots[x.contexts[i, k] + node])
+            x.inputs[_EXPERTS + 2 * k], x.inputs[_EXPERTS + 2 * k + 1] = counted_of(both), sure_of(both)
         place = (channel * _NODES + node) * _KINDS
         by_deviation, by_error = place + x.kind[i], sets + place + kind
         one, two = _mix(x, by_deviation), _mix(x, by_error)
@@ -203,7 +217,7 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
         _teach(x, by_deviation, one, bit)
         _teach(x, by_error, two, bit)
         for k in range(_CONTEXTS):
-            x.records[x.used[1]] = 2 * (x.contexts[k] + node) + bit
+            x.records[x.used[1]] = 2 * (x.contexts[i, k] + node) + bit
             x.used[1] += 1
         if bit:
             low, low0, low1, low2 = between, mid0, mid1, mid2
@@ -219,17 +233,6 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
             if taken >= _SINGLE:
                 step *= 2
     return low
-
-
-@inlined
-def count(slots, records, number):
-    """Add records, 2 slot + bit, to (K, 2) counts; then halve counts whose sums are too large."""
-    for r in range(number):
-        slots[records[r] >> 1, records[r] & 1] += np.uint16(1)
-    for r in range(number):
-        slot = slots[records[r] >> 1]
-        while slot[0] + slot[1] > _MOST_COUNTS:
-            slot[0], slot[1] = slot[0] >> 1, slot[1] >> 1
 
 
 @compiled

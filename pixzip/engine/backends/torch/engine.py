@@ -80,21 +80,19 @@ class TensorEngine(SteppedEngine):
         self, jobs: Sequence[Job], by_rows: Callable[[list[Job]], list[Result]],
         by_decisions: Callable[[list[Job]], list[Result]],
     ) -> list[Result]:  # fmt: skip
-        """The result of each job: of the full stage by decisions, of others by rows of frequencies.
-
-        Raises:
-            ModelMismatchError: this machine does not reproduce the model's answer under a stage.
-        """
+        """The result of each job: of the full stage by decisions, of others by rows of frequencies."""
         found: dict[int, Result] = {}
         for chosen in alike(jobs, lambda job: job.stage == FULL):
             some = [jobs[i] for i in chosen]
-            if some[0].stage != FULL:
-                self.check_stages(some)
             found |= zip(chosen, (by_decisions if some[0].stage == FULL else by_rows)(some), strict=True)
         return [found[i] for i in range(len(jobs))]
 
     def _in_batches(self, jobs: Sequence[Job], work: Callable[[list[Job]], list[Result]]) -> list[Result]:
-        """The results of jobs of the full stage, from batches that the stage's memory allows."""
+        """The results of jobs of the full stage, from batches that the stage's memory allows.
+
+        Raises:
+            ModelMismatchError: this machine does not reproduce the model's answer under the stage.
+        """
         self.check_stages(jobs)
         found: dict[int, Result] = {}
         for chosen in together(jobs, self.state_bytes):
