@@ -19,7 +19,7 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io import streams
 from pixzip.io.names import SUFFIX, folder_name, image_name, is_folder, jpeg_name, pages_name
 
@@ -98,6 +98,8 @@ def decompress(
         ledger.plan(packed[0], out)
     else:
         inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
+
+    extra = reachable(manner, extra)
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.decompress import Decompression

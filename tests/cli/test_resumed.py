@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pixzip import codec, image
 from pixzip.cli.options import Manner
@@ -165,7 +166,10 @@ def test_a_shard_that_is_begun_again_tells_what_is_written_and_does_the_rest(tre
 
     def work(ledger: Any, names: list[str]) -> None:
         tried.extend(names)
-        Compression(ledger, 5, None, "cpu", False, False, False, "range", None, False).run(names)
+        Compression(
+            ledger, 5, None, "cpu", verify=False, strip=False, original=True, models_only=False, coder="range",
+            most=None, as_pixels=False,
+        ).run(names)  # fmt: skip
 
     tasks = [Task(str(tree / "tree" / n), str(tree / "out" / f"{n}.pxz"), None, 42) for n in NAMES]
     first: list[dict[str, Any]] = []
@@ -185,6 +189,14 @@ def test_python_takes_up_what_the_command_began(tree: Path) -> None:
     begun = len(outputs(tree / "out"))
     found = pixzip.compress_tree("tree", "out")
     assert (found.done, found.skipped) == (len(NAMES) - begun, begun)
+    good("compress", "-r", "tree", "-o", "whole")
+    assert outputs(tree / "out") == outputs(tree / "whole")
+    Image.new("RGB", (30, 20), "teal").save(tree / "tree" / "kept.jpg")
+    (tree / "tree" / "other.jxl").write_bytes(b"\xff\x0a")
+    more = pixzip.compress_tree("tree", "out")
+    assert (more.done, more.skipped, list(more.left)) == (1, len(NAMES), ["other.jxl"])
+    kept = (tree / "out" / "kept.jpg.pxz").read_bytes()
+    assert pixzip.restore(kept) == (tree / "tree" / "kept.jpg").read_bytes()
     good("compress", "-r", "tree", "-o", "whole")
     assert outputs(tree / "out") == outputs(tree / "whole")
     for shard in ((0, 2), (3, 2)):

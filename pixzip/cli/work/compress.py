@@ -24,6 +24,7 @@ from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.io import streams
 from pixzip.models import library
 from pixzip.originals import Record
+from pixzip.trees.large import compress as compress_rows
 
 
 class _Item(NamedTuple):
@@ -132,7 +133,7 @@ class Compression:
         entry.pixels = rows.frame.width * rows.frame.height
         phases = 1 + self.options.verify + bool(self.manner.remove)
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
-        record = large.compress(
+        record = compress_rows(
             source, rows, target, self.options, strip=self.strip, thoroughness=self.thoroughness,
             write=lambda data: self.ledger.write(name, data, stat), progress=progress,
         )  # fmt: skip
