@@ -47,17 +47,23 @@ KIND = inputs.InputKind("images", inputs.image_suffixes, pxz_name, lambda: froze
     "--coder", type=click.Choice(["range", "rans"]), default="range", show_default=True,
     help="Entropy coder: range is smallest, rans some 0.05 % larger and made for decoding on a GPU.",
 )  # fmt: skip
+@click.option(
+    "--tile", type=click.IntRange(16, 1024), metavar="PIXELS",
+    help="Largest side of a tile (default: 1024): smaller ones for --region and --salvage, at a price in bytes.",
+)  # fmt: skip
 @no_limit_option
 @manner_options(writes=True)
 def compress(
     images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, effort: int, model: str | None, device: str,
-    verify: bool, strip: bool, models_only: bool, coder: str, no_pixel_limit: bool, manner: Manner,
+    verify: bool, strip: bool, models_only: bool, coder: str, tile: int | None, no_pixel_limit: bool,
+    manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if stack:
         refused = {"--rm": manner.remove, "--dry-run": manner.dry_run, "--json": manner.json_lines}
         refuse_with("--stack", refused, "all inputs become one file")
+        refuse_with("--stack", {"--tile": tile is not None}, "a stack has no tiles")
         refuse_with("--stack", {f"--coder {coder}": coder != "range"}, "a stack is one stream of the range coder")
         from pixzip.cli.work import stack as stacks
         from pixzip.codec.efforts import EFFORTS
@@ -78,6 +84,6 @@ def compress(
     def work(names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
-        Compression(ledger, effort, model, device, verify, strip, models_only, coder, most).run(names)
+        Compression(ledger, effort, model, device, verify, strip, models_only, coder, most, tile).run(names)
 
     ledger.carry_out(work)

@@ -38,13 +38,13 @@ class Compression:
 
     def __init__(
         self, ledger: Ledger, effort: int, model: str | None, device: str, verify: bool, strip: bool,
-        models_only: bool, coder: str, most: int | None,
+        models_only: bool, coder: str, most: int | None, tile: int | None = None,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.options = codec.Options.of(
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
-            coder=CODERS[coder], max_pixels=most,
+            coder=CODERS[coder], max_pixels=most, tile=tile,
         )  # fmt: skip
         pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
