@@ -1,11 +1,16 @@
 """The tiles of an image: nearly equal, and several where one would be a sliver."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 from pixcodecs.container import image as container
 
 import pixzip
+from pixzip.codec import by_rows
 from pixzip.codec.tiles import TILE_SIDE, tile_sides
+from tests.helpers.shell import good, run
 from tests.helpers.support import scene
 
 
@@ -74,3 +79,18 @@ def test_no_block_spans_tiles_that_were_asked_for_and_a_region_needs_few_of_them
 def test_other_sides_are_refused(tile: object) -> None:
     with pytest.raises((ValueError, TypeError), match="tile is"):
         pixzip.Codec("fast", tile=tile)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", ["whole", "by rows"])
+def test_the_command_takes_a_side_and_refuses_it_for_a_stack(
+    way: str, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "by rows":
+        monkeypatch.setattr(by_rows, "LARGE_PIXELS", 100)
+    Image.fromarray(scene(3, 40, 50, 1)).save("a.png")
+    good("compress", "a.png", "--tile", 16, "--verify")
+    data = Path("a.png.pxz").read_bytes()
+    assert sum(pixzip.info(data)["blocks"].values()) == 12
+    np.testing.assert_array_equal(pixzip.decode(data), scene(3, 40, 50, 1))
+    assert "--stack does not go with --tile" in run("compress", "--stack", "a.png", "-o", "s.pxz", "--tile", 16).stderr
+    assert run("compress", "a.png", "--tile", 15).exit_code == 2
