@@ -52,14 +52,14 @@ class Compression:
 
     def __init__(
         self, ledger: Ledger, effort: int, model: str | None, device: str, *, verify: bool, strip: bool,
-        original: bool, models_only: bool, coder: str, most: int | None, as_pixels: bool,
+        original: bool, models_only: bool, coder: str, most: int | None, as_pixels: bool, tile: int | None,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.as_pixels = as_pixels
         self.options = codec.Options.of(
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
-            coder=CODERS[coder], max_pixels=most,
+            coder=CODERS[coder], max_pixels=most, tile=tile,
         )  # fmt: skip
         #: Work to find out how originals are rebuilt; 0 if they are not.
         self.thoroughness = original_files.thoroughness(effort) if original else 0
