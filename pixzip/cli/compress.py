@@ -108,13 +108,8 @@ def compress(
         from pixzip.cli.work.compress import Compression
 
         Compression(
-<<<<<<< HEAD
             at, effort, reached, device, verify=verify, strip=strip, original=not (no_original or strip),
-            models_only=models_only, coder=coder, most=most, as_pixels=pixels,
-=======
-            at, effort, model, device, verify=verify, strip=strip, original=not (no_original or strip),
             models_only=models_only, coder=coder, most=most, as_pixels=pixels, tile=tile,
->>>>>>> 80c61ab9478587ab0026dd8d48ee309c9c02c102
         ).run(names)  # fmt: skip
 
     ledger.carry_out(spread(manner, work))
