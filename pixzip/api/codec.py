@@ -1,5 +1,6 @@
 """`Codec`: a model on a device, which every function of the API makes for one call; and arrays as pictures."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
@@ -12,7 +13,9 @@ from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.forking import cached_property
 
-from pixzip import codec
+from pixzip import codec, image, originals
+from pixzip.codec import kept
+from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
@@ -25,8 +28,8 @@ from pixzip.io.arguments import FileBytes
 from pixzip.models import library
 
 #: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
-#: image of any mode that a `.pxz` file can hold; or a `Picture`.
-Image = NDArray[Any] | PillowImage.Image | Picture
+#: image of any mode that a `.pxz` file can hold; or a `Picture`; or a JPEG file, which is kept, as its bytes or path.
+Image = NDArray[Any] | PillowImage.Image | Picture | FileBytes | str | PathLike[str]
 #: Name of a shipped model, or path of a weights file.
 Name = str | PathLike[str]
 #: Left, top, width and height of a part of an image, in pixels.
@@ -89,9 +92,42 @@ class Codec:
             return self.decode_batch([data])[0]
         return _as_array(codec.recover(arguments.file_bytes(data), self.options, region=window).picture)
 
+    def compress(self, file: FileBytes, *, original: bool = True) -> bytes:
+        """See `pixzip.compress`."""
+        data = arguments.file_bytes(file, "an image file")
+        if kept.is_jpeg(data):
+            return self.encode(data)
+        picture = image.load(data, self.max_pixels).picture
+        (found,) = codec.compress([picture], self.options)
+        if not original:
+            return found
+        work = original_files.thoroughness(self.effort)
+        record = originals.make(io.BytesIO(data), originals.of_picture(picture), work)
+        return original_files.with_record(found, record, len(data))[0]
+
+    def decompress(self, data: FileBytes) -> bytes:
+        """See `pixzip.decompress`."""
+        file = arguments.file_bytes(data)
+        if kept.is_kept(file):
+            return self.restore(file)
+        opening = codec.Opening(file, self.max_pixels)
+        (picture,) = codec.decompress([opening], self.options)
+        if not original_files.is_kept(opening):
+            return image.write(picture)
+        out = io.BytesIO()
+        original_files.rebuild(opening, picture, self.options, out)
+        return out.getvalue()
+
+    def restore(self, data: FileBytes) -> bytes:
+        """See `pixzip.restore`."""
+        return kept.restore(arguments.file_bytes(data), self.max_pixels)
+
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
         """See `pixzip.encode_batch`."""
-        return codec.compress([_as_picture(image) for image in images], self.options)
+        jpegs = [arguments.jpeg_bytes(image) for image in images]
+        others = [_as_picture(image) for image, jpeg in zip(images, jpegs, strict=True) if jpeg is None]
+        coded = iter(codec.compress(others, self.options) if others else [])
+        return [next(coded) if jpeg is None else kept.keep(jpeg, self.max_pixels) for jpeg in jpegs]
 
     def decode_batch(self, data: Sequence[FileBytes]) -> list[NDArray[Any]]:
         """See `pixzip.decode_batch`."""
@@ -126,7 +162,7 @@ class Codec:
         """See `pixzip.bits_map`."""
         if arguments.is_file_bytes(image):
             return pixel_bits(arguments.file_bytes(image), self.options)
-        own = self.encode(image)  # type: ignore[arg-type]
+        own = self.encode(image)
         return pixel_bits(own, replace(self.options, max_pixels=None))  # a file of one's own needs no limits
 
 
@@ -157,5 +193,5 @@ def _array_of(image: Any) -> NDArray[Any]:
         raise TypeError(f"image is {type(image).__name__}: {e}") from None
     if array.dtype.kind not in "biufc":
         found = f"{type(image).__name__}, which NumPy takes for {array.dtype} {array.shape}"
-        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image or a Picture")
+        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image, a Picture or a JPEG")
     return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -40,7 +40,7 @@ VERBS = (
     Verb(
         "decompress",
         "decompress:decompress",
-        "Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy.",
+        "Decompress to the original file or a PNG, or as the output's suffix says; a stack to a folder or .npy.",
     ),
     Verb(
         "eval",

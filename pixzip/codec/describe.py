@@ -7,10 +7,12 @@ from typing import Any
 from pixcodecs.container import blocks, stack
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Buffer, Extra
-from pixcodecs.container.limits import STACK_VERSION
+from pixcodecs.container.kept import KeptHeader
+from pixcodecs.container.limits import KEPT_VERSION, STACK_VERSION
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader
 
+from pixzip.codec import kept
 from pixzip.codec.opening import Opening
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES
@@ -25,6 +27,8 @@ def facts(data: Buffer) -> dict[str, Any]:
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
+    if kept.is_kept(data):
+        return _kept_facts(kept.check(data), len(data))
     opening = Opening(data, None)
     opening.check_blocks()
     header = opening.header
@@ -41,6 +45,7 @@ def facts(data: Buffer) -> dict[str, Any]:
         "palette_entries": palette,
         "transparency": any(kind is Extra.TRANSPARENCY for kind, _ in header.extras),
         "metadata": chunks,
+        "original": _original(opening),
         "models": [{"id": m.hex(), "name": library.name_of(m)} for m in header.models],
         "tiles": len(header.tiles),
         "tile_width": header.tile_width,
@@ -69,6 +74,31 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "header_bytes": header.size_bytes,
         "bpsp": 8 * header.file_bytes / header.subpixels,
         "samples_crc": [f"{header.samples_crc:08x}"],
+    }
+
+
+def _original(opening: Opening) -> dict[str, Any] | None:
+    """What the file says of its original; None if it says nothing."""
+    record = opening.original
+    if record is None:
+        return None
+    if not record.is_kept:
+        return {"byte_for_byte": False, "why_not": record.why_not}
+    facts = {"format": record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
+    return {"byte_for_byte": True, **facts, "record_bytes": len(record.pack())}
+
+
+def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
+    return {
+        "format_version": KEPT_VERSION,
+        "content": header.content.name,
+        "restores": "byte for byte",
+        "method": header.method.name,
+        "file_bytes": file_bytes,
+        "header_bytes": header.size_bytes,
+        "original_bytes": header.length,
+        "saving": 1 - file_bytes / header.length,
+        header.digest_name: header.digest.hex() if header.digest_name == "sha256" else header.digest[::-1].hex(),
     }
 
 
@@ -121,6 +151,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "models", ", ".join(names) or "none"
         elif key == "blocks":
             yield key, ", ".join(f"{count} {kind}" for kind, count in value.items())
+        elif key == "original":
+            yield key, _original_text(value)
         elif key == "sizes":
             sizes = [f"{run['images']} of {run['width']}x{run['height']}" for run in value]
             yield key, _ends(sizes, "runs")
@@ -130,10 +162,20 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, ", ".join(value) or "none"
         elif key == "samples_crc":
             yield "samples crc", value[0] if len(value) == 1 else f"{len(value)} tiles, {value[0]} ... {value[-1]}"
+        elif key == "saving":
+            yield key, f"{100 * value:.1f} %"
         elif key == "bpsp":
             yield key, f"{value:.4f}"
         elif value not in (0, False):
             yield key.replace("_", " "), str(value)
+
+
+def _original_text(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "not recorded: pixels and metadata are exact, the file is made anew"
+    if not found["byte_for_byte"]:
+        return f"pixels exact; the file is not kept: {found['why_not']}"
+    return f"byte for byte: {found['format']}, {found['bytes']} bytes, SHA-256 {found['sha256']}"
 
 
 def _ends(texts: Sequence[str], what: str) -> str:

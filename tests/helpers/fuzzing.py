@@ -25,13 +25,14 @@ from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.codec import describe
+from pixzip.codec import describe, kept, original
 from pixzip.codec.options import Options
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Picture
 from pixzip.models import library
-from tests.helpers import golden, mutations, weights_mutations
+from pixzip.originals import RebuildError
+from tests.helpers import golden, kept_mutations, mutations, weights_mutations
 from tests.helpers.mutations import Mutation, Seed
 
 #: Most processor seconds for one file.
@@ -57,7 +58,9 @@ def weights_for(model_id: bytes) -> Any:
     return library.by_id(model_id, MODELS)
 
 
-def decompress(data: bytes) -> Picture | Stack:
+def decompress(data: bytes) -> Picture | Stack | bytes:
+    if kept.is_kept(data):
+        return kept.restore(data)
     if stacks.is_stack(data):
         return decompress_stack(data, Options(model_by_id=weights_for))
     return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
@@ -126,6 +129,22 @@ def _meaning(header: container.Header) -> tuple[object, ...]:
     return (*sides, header.layout, header.depth, header.extras, crcs)
 
 
+def _rebuilt(data: bytes) -> str:
+    """Decode a file and rebuild its original, if it has a record of it."""
+    options = codec.Options(model_by_id=weights_for)
+    opening = codec.Opening(data)
+    (picture,) = codec.decompress([opening], options)
+    try:
+        original.check(opening, picture, options)
+    except RebuildError:
+        return "another original refused"
+    return "original" if original.is_kept(opening) else "no original"
+
+
+#: Ways to read a file -> how often.
+_WAYS = {"decompress": 14, "salvage": 3, "region": 2, "facts": 1, "Pillow": 2, "written": 2, "original": 4}
+
+
 def _shown(data: bytes) -> str:
     """Open a file by Pillow, whose errors must be those that it documents, and load it, if its model is shipped."""
     try:
@@ -153,7 +172,7 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         Finding: the outcome is not allowed.
     """
     mutation = mutation._replace(seed=known.get(mutation.data, mutation.seed))  # a splice can be another good file
-    how = rng.choices(["decompress", "salvage", "region", "facts", "Pillow", "written"], [14, 3, 2, 1, 2, 2])[0]
+    how = rng.choices([*_WAYS], [*_WAYS.values()])[0]
     region = Window(rng.randrange(20), rng.randrange(20), rng.randint(1, 20), rng.randint(1, 20))
     try:
         if how == "facts":
@@ -161,9 +180,13 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
             json.dumps(facts)
             list(describe.lines(facts))
             return "described"
+        if how == "original" and not stacks.is_stack(mutation.data):
+            return _rebuilt(mutation.data)
         if how == "Pillow":
             return _shown(mutation.data)
-        if how in ("decompress", "written"):
+        if kept.is_kept(mutation.data):
+            return kept_mutations.attempt(how, mutation.data, mutation.seed.picture, region, Finding)
+        if how in ("decompress", "written", "original"):
             found, damaged = decompress(mutation.data), ()
         else:
             found, damaged = codec.recover(

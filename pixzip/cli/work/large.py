@@ -1,16 +1,21 @@
 """Images that are too large for memory: one at a time, band by band."""
 
 import dataclasses
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pixzip import codec, image
+from pixcodecs.container.image import read_header
+
+from pixzip import codec, image, originals
 from pixzip.cli.progress import FilesBar
 from pixzip.codec import by_rows
-from pixzip.image.picture import Frame
+from pixzip.codec import original as original_files
+from pixzip.image.picture import Frame, Samples
 from pixzip.io import files, streams
 from pixzip.io.buffers import FileBuffer
+from pixzip.originals import Record
 
 
 class Phases:
@@ -53,10 +58,14 @@ def reader(source: streams.Input, max_pixels: int | None) -> image.RowReader | N
 
 def compress(
     original: streams.Input, rows: image.RowReader, target: str, options: codec.Options, *,
-    strip: bool, write: Callable[[BinaryIO], None], progress: Phases,
-) -> None:  # fmt: skip
+    strip: bool, thoroughness: int, write: Callable[[BinaryIO], None], progress: Phases,
+) -> Record | None:  # fmt: skip
     """Compress the rows of a file.
 
+    Args:
+        thoroughness: see `originals.make`; 0 for a file without a record of the original.
+    Returns:
+        The record that was written.
     Raises:
         PixzipError, OSError: any error; nothing is written in this case.
     """
@@ -72,7 +81,35 @@ def compress(
             opening = codec.Opening(FileBuffer(spool.fileno()), None)
             with again:
                 by_rows.check_rows(opening, _Stripped(again) if strip else again, options, progress())
-        write(spool)
+        if not thoroughness:
+            write(spool)
+            return None
+        with files.spool(target) as scratch:
+            record = originals.make(original.file(), _source(original, rows.frame), thoroughness, scratch)
+        original.check_unchanged()
+        spool.flush()
+        file = FileBuffer(spool.fileno())
+        header, record = original_files.header_with(file, record, original.size_bytes)
+        with files.spool(target) as whole:
+            whole.write(header)
+            spool.seek(read_header(file, None).size_bytes)
+            shutil.copyfileobj(spool, whole, 1 << 20)
+            write(whole)
+        return record
+
+
+def _source(original: streams.Input, frame: Frame) -> originals.Source:
+    """The rows of an image file, read anew each time."""
+
+    def parts() -> Iterator[Samples]:
+        again = image.open_rows(original.file(), None)
+        if again is None:
+            raise ValueError("the image file does not give rows")
+        with again:
+            while len(rows := again.read(max(1, by_rows.PART_PIXELS // frame.width))):
+                yield rows
+
+    return originals.Source(frame, parts, is_large=True)
 
 
 def compare(
