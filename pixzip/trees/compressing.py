@@ -10,12 +10,14 @@ from typing import NamedTuple, TypeVar
 from pixcodecs import threads
 from pixcodecs.errors import PixzipError
 
-from pixzip import codec, image
-from pixzip.codec import by_rows, kept
+from pixzip import codec, image, originals
+from pixzip.codec import by_rows, kept, original
 from pixzip.engine.batching import batches, halving
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
+from pixzip.io.buffers import FileBuffer
+from pixzip.originals import Record
 from pixzip.trees.pools import Event
 from pixzip.trees.records import FULL, Proof, up_to_date
 from pixzip.trees.shards import SOON_PIXELS, Task
@@ -31,12 +33,20 @@ class _Full(Exception):  # noqa: N818 (the error of the file is told)
 
 
 class _Read(NamedTuple):
-    """An image that is read; `stat` is the status of its file."""
+    """An image that is read.
+
+    Attributes:
+        stat: status of its file.
+        record: how the file is rebuilt.
+        size_bytes: length of the file.
+    """
 
     task: Task
     picture: Picture
     dropped: list[str]
     stat: os.stat_result | None
+    record: Record
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class _Shard:
 
     def __init__(self, how: Compressing, tell: Callable[[Event], None]) -> None:
         self._how, self._tell = how, tell
+        self._thoroughness = original.thoroughness(how.effort)
         self._options = codec.Options.of(
             how.model, codec.coding_device(how.device), how.effort, max_pixels=how.max_pixels
         )
@@ -122,14 +133,20 @@ class _Shard:
                 return None
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
             if rows is None:
-                loaded = image.load(source_file.read(), self._how.max_pixels)
-                return _Read(task, loaded.picture, loaded.dropped, source_file.stat)
+                picture, dropped = image.load(source_file.read(), self._how.max_pixels)
+                record = originals.make(source_file.file(), originals.of_picture(picture), self._thoroughness)
+                return _Read(task, picture, dropped, source_file.stat, record, source_file.size_bytes)
             files.make_folder(output)
-            with rows, files.spool(output) as spool:
+            with rows, files.spool(output) as spool, files.spool(output) as scratch, files.spool(output) as whole:
                 by_rows.compress_rows(rows, spool, self._options, folder=Path(output).parent)
+                again = original.rows_of(lambda: image.open_rows(source_file.file(), None), rows.frame)
+                record = originals.make(source_file.file(), again, self._thoroughness, scratch)
                 source_file.check_unchanged()
-                files.write(output, spool, self._how.force, source_file.stat, make=True)
-                self._done(task, Proof.of(spool, source_file.stat), rows.dropped)
+                spool.flush()
+                file = FileBuffer(spool.fileno())
+                record = original.copy_with_record(file, spool, whole, record, source_file.size_bytes)
+                files.write(output, whole, self._how.force, source_file.stat, make=True)
+                self._done(task, Proof.of(whole, source_file.stat), [] if record.is_kept else rows.dropped)
         return None
 
     def _find_written(self, task: Task) -> bool:
@@ -147,8 +164,9 @@ class _Shard:
     def _write(self, item: _Read, data: bytes | BaseException, task: Task) -> None:
         if isinstance(data, BaseException):
             raise data
+        data, record = original.with_record(data, item.record, item.size_bytes)
         files.write(task.output or "", data, self._how.force, item.stat, make=True)
-        self._done(task, Proof.of(data, item.stat), item.dropped)
+        self._done(task, Proof.of(data, item.stat), [] if record.is_kept else item.dropped)
 
     def _done(self, task: Task, proof: Proof, dropped: list[str]) -> None:
         warnings = [f"not kept: {', '.join(dropped)}"] if dropped else []

@@ -165,7 +165,10 @@ def test_a_shard_that_is_begun_again_tells_what_is_written_and_does_the_rest(tre
 
     def work(ledger: Any, names: list[str]) -> None:
         tried.extend(names)
-        Compression(ledger, 5, None, "cpu", False, False, False, "range", None, False).run(names)
+        Compression(
+            ledger, 5, None, "cpu", verify=False, strip=False, original=True, models_only=False, coder="range",
+            most=None, as_pixels=False,
+        ).run(names)  # fmt: skip
 
     tasks = [Task(str(tree / "tree" / n), str(tree / "out" / f"{n}.pxz"), None, 42) for n in NAMES]
     first: list[dict[str, Any]] = []
