@@ -207,3 +207,12 @@ def test_python_takes_up_what_the_command_began(tree: Path) -> None:
     with pytest.raises(TypeError, match="src is int"):
         pixzip.compress_tree(3, "out")  # type: ignore[arg-type]
     assert not np.any([p.name.endswith(".tmp") for p in (tree / "out").rglob("*")])
+
+
+@pytest.mark.usefixtures("large")
+def test_python_and_the_command_write_the_same_files_of_images_that_are_coded_by_rows(tree: Path) -> None:
+    import pixzip
+
+    good("compress", "-r", "tree", "-o", "whole")
+    assert pixzip.compress_tree("tree", "out").done == len(NAMES)
+    assert outputs(tree / "out") == outputs(tree / "whole")
