@@ -13,7 +13,7 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.say import say
 from pixzip.cli.work import kept as files_kept
-from pixzip.cli.work import large
+from pixzip.cli.work import large, pages
 from pixzip.cli.work import originals as removal
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load
@@ -52,14 +52,14 @@ class Compression:
 
     def __init__(
         self, ledger: Ledger, effort: int, model: str | None, device: str, *, verify: bool, strip: bool,
-        original: bool, models_only: bool, coder: str, most: int | None, as_pixels: bool,
+        original: bool, models_only: bool, coder: str, most: int | None, as_pixels: bool, tile: int | None,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.as_pixels = as_pixels
         self.options = codec.Options.of(
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
-            coder=CODERS[coder], max_pixels=most,
+            coder=CODERS[coder], max_pixels=most, tile=tile,
         )  # fmt: skip
         #: Work to find out how originals are rebuilt; 0 if they are not.
         self.thoroughness = original_files.thoroughness(effort) if original else 0
@@ -97,6 +97,8 @@ class Compression:
                 entry.seconds, entry.byte_for_byte = time.perf_counter() - began, True
                 self._finish(name, source.stat, reason)
                 self.ledger.done(name)
+                return None
+            if pages.compress(self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels):
                 return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:
