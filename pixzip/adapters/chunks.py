@@ -155,10 +155,7 @@ class ChunkCodec:
         n, h, w, c = images.shape
         if n == 1 or h * w >= SMALL_PIXELS or c in (2, 4) or images.dtype != np.uint8:
             return self._pictures(images)
-        from pixzip.codec.stack import compress_stack
-        from pixzip.models import library
-
-        stacked = compress_stack(list(images), library.resolve(self.model, c), self._encoder.options.executor)
+        stacked = self._encoder.encode_stack(images[..., 0] if c == 1 else images)
         if len(zlib.compress(images.tobytes(), 1)) > len(stacked):
             return [stacked]
         # a stack codes with its model only: if that is so easily beaten, try the images as drawings

@@ -145,19 +145,22 @@ def save(
 
 def encode_stack(
     images: Sequence[NDArray[Any]] | NDArray[Any],
-    model: Name = library.DEFAULT,
+    model: Name | None = None,
     device: str = "auto",
     *,
     names: Sequence[str] = (),
+    effort: int = DEFAULT_EFFORT,
 ) -> bytes:
     """One `.pxz` file of many small images, which share a header and a stream.
 
     Args:
         images: one or more, all (H, W) or all (H, W, 3) uint8, of any sizes: similar sizes should be adjacent.
             For a model of two levels, values are 0 or 1.
+        model, device, effort: see `encode`; a stage of the effort goes on from image to image, if it makes a sample
+            of the images smaller.
         names: one per image, relative paths without "..", or none at all.
     Raises:
-        ValueError: the images have other shapes or dtypes.
+        ValueError: the images have other shapes or dtypes; the effort is out of range.
         UnsupportedImageError: a name or a side does not fit the format.
         ModelMismatchError: there is no such model, or it does not run exactly here.
 
@@ -166,7 +169,7 @@ def encode_stack(
     >>> len(pixzip.encode_stack(digits, "fast")) < 200
     True
     """
-    return Codec(model, device).encode_stack(images, names)
+    return Codec(model, device, effort=effort).encode_stack(images, names)
 
 
 def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> Stack:

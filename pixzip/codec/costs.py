@@ -21,6 +21,7 @@ from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
+from pixzip.engine.stages.registry import stage_of
 from pixzip.models.base import Model
 
 #: Yields payloads for models to decode, is sent their samples, returns the tile's samples.
@@ -40,6 +41,8 @@ _STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 1500}
 _STEP_NS, _DIGIT_NS = 40_000, 20_000
 #: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.
 _BATCH_NS, _IMAGE_NS = 300_000, 150_000
+#: Processor time of a batch of a stack with a stage, whose state is set up for every batch.
+_STAGE_BATCH_NS = 3_000_000
 
 
 def limit_ns(file_bytes: int) -> int:
@@ -95,10 +98,11 @@ def check_stack(header: StackHeader, model: Model, file_bytes: int) -> None:
     Raises:
         BitstreamError: decoding would take longer than a stack of this size may by default.
     """
-    budget = Budget(file_bytes)
+    budget, stage = Budget(file_bytes), stage_of(header.stage)
     budget.spend(header.images * _IMAGE_NS)
+    batch_ns = _BATCH_NS if stage == IDENTITY else _STAGE_BATCH_NS
     for run in header.batches():
-        budget.spend(_BATCH_NS + payload_ns(model, run.height, run.width, run.images))
+        budget.spend(batch_ns + payload_ns(model, run.height, run.width, run.images, stage=stage))
 
 
 def _payloads(decoding: Decoding) -> Iterator[Payload]:

@@ -13,7 +13,7 @@ from pixcodecs.primitives import Reader
 
 from pixzip.codec.opening import Opening
 from pixzip.codec.stack import parse as parse_stack
-from pixzip.engine.stages.registry import STAGES
+from pixzip.engine.stages.registry import STAGES, stage_of
 from pixzip.models import library
 
 
@@ -63,6 +63,7 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "channels": header.layout.channels,
         "depth": header.depth,
         "batch": header.batch,
+        "stages": [stage_of(header.stage).name] if header.stage else [],
         "models": [{"id": header.model.hex(), "name": library.name_of(header.model)}],
         "names": header.names,
         "file_bytes": header.file_bytes,

@@ -16,14 +16,16 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImag
 from pixzip.engine.backends.base import Wavefront, common_digits
 from pixzip.engine.backends.numba import coding, loop
 from pixzip.engine.backends.numba.operands import operands
+from pixzip.engine.backends.numba.series import SeriesDecoder, SeriesEncoder
 from pixzip.engine.backends.numba.wavefront import CompiledWavefront
-from pixzip.engine.base import Engine, Job, Progress, check_streamed
+from pixzip.engine.base import Job, Progress, StackDecoder, StackEncoder, check_streamed
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike, batches
 from pixzip.engine.crossover import crossover
 from pixzip.engine.known_answer import adapted_answer_pattern, known_answer_pattern
 from pixzip.engine.loop import run
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.stacks import SteppedStacks
 from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
@@ -54,7 +56,7 @@ def at_once(jobs: Sequence[Job], state_bytes: Callable[[Job], int] = lambda job:
     return parts
 
 
-class SteppedEngine(Engine):
+class SteppedEngine(SteppedStacks):
     """A wavefront model whose batches run step by step, with rows of frequencies for any stage and coder."""
 
     model: IntegerWeights
@@ -232,6 +234,24 @@ class WavefrontEngine(SteppedEngine):
             raise self._mismatch("compiled kernels, full stage")
         self._mixes = True
 
+    def _check_stage(self, stage: Stage) -> None:
+        """
+        Raises:
+            ModelMismatchError: this machine does not reproduce the model's answer under the stage.
+        """
+        if stage == LIGHT:
+            self._check_adapted()
+        elif stage == FULL:
+            self._check_full()
+
+    def stack_encoder(self, stage: Stage = IDENTITY) -> StackEncoder:
+        self._check_stage(stage)
+        return SeriesEncoder(self.model.config, self.operands)
+
+    def stack_decoder(self, payload: bytes, subpixels: int, stage: Stage = IDENTITY) -> StackDecoder:
+        self._check_stage(stage)
+        return SeriesDecoder(self.model.config, self.operands, payload)
+
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         return self._coded(jobs, loop.ENCODE, super().encode, progress)
 
@@ -253,10 +273,8 @@ class WavefrontEngine(SteppedEngine):
         """
         if jobs:
             common_digits([job.precision for job in jobs])
-        if any(job.stage == LIGHT for job in jobs):
-            self._check_adapted()
-        if any(job.stage == FULL for job in jobs):
-            self._check_full()
+        for stage in {job.stage for job in jobs}:
+            self._check_stage(stage)
         found: dict[int, Any] = {}
         for chosen in alike(jobs, lambda job: _in_loop(job, mode)):
             some = [jobs[i] for i in chosen]

@@ -1,4 +1,4 @@
-"""The loop of the full stage: one image, whose pixels are coded by decisions; see `loop` for the others."""
+"""The loop of the full stage, whose pixels are coded by decisions; see `loop` for the others."""
 
 import numpy as np
 from pixcodecs.compiled import compiled
@@ -15,13 +15,14 @@ from pixzip.engine.backends.numba.sync import meet
 
 @compiled
 def full(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, e, x, r, s, work, mode):
-    """Code steps[0] to steps[1] - 1 of one image as thread `part` of `parts`; ends early with `work.status` below zero.
+    """Code steps[0] to steps[1] - 1 of one image, or of several in one stream, as thread `part` of `parts`; ends early
+    with `work.status` below zero.
 
     Args:
         x, r: a Mixer and Repeats; for the others see `loop.encode`.
         mode: `loop.DECODE`, `ENCODE` or `MEASURE`.
     """
-    meetings, at, pitch = 0, counter.ctypes.data, places.pitch[0]
+    meetings, at = 0, counter.ctypes.data
     remembers = m.colours.bitmap.shape[0] > 0
     for t in range(steps[0], steps[1]):
         count, i, j, own, mine = begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
@@ -30,7 +31,7 @@ def full(part, parts, counter, steps, places, network, heads, rings, p, scratch,
         meetings += 1
         meet(at, meetings, parts)
         if part == 0:
-            work.status[0] = code_repeats(mode, count, pitch, p, r, x, s, work)
+            work.status[0] = code_repeats(mode, count, places, p, r, x, s, work)
         for channel in range(m.centre.shape[1]):
             if i < j:
                 mixtures(channel, heads, own.hidden, own.own, mine)
@@ -49,6 +50,7 @@ def full(part, parts, counter, steps, places, network, heads, rings, p, scratch,
                         share = raw_below(heads, m, row, False, value + 1) - raw_below(heads, m, row, False, value)
                         x.nll[row] += 1280 - about_log(share)
                     else:
+                        pitch = places.pitch[p.image[row]]
                         value = code_sample(mode, channel, value, row, address, pitch, heads, m, x, s, work)
                         if value < 0:
                             work.status[0] = value
@@ -64,6 +66,6 @@ def full(part, parts, counter, steps, places, network, heads, rings, p, scratch,
             if remembers:
                 remember(t, places, m.colours, work.pixels)
             learn_decisions(x)
-            learn_repeats(count, pitch, p, r, x, work.pixels)
+            learn_repeats(count, places, p, r, x, work.pixels)
         meetings += 1
         meet(at, meetings, parts)

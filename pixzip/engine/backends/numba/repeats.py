@@ -29,7 +29,7 @@ Int64 = NDArray[np.int64]
 
 
 class Repeats(NamedTuple):
-    """State of the repetitions of one image of at most M pixels a step.
+    """State of the repetitions of one image, or of images in one stream, of at most M pixels a step.
 
     Attributes:
         entries: (TABLES, 2^TABLE_BITS, 2) int64 the last colour after a context, and the one before; 0 for none.
@@ -71,15 +71,23 @@ def repeats(weights: NDArray[np.int16], most: int, buffer_pixels: int) -> Repeat
         weights: (CANDIDATES, TRUSTS, REPEAT_INPUTS) of 2^-10.
         most: number of pixels in the largest step.
     """
-    start = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
-    return Repeats(
+    start, none = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT, np.zeros(0, np.int64)
+    fresh = Repeats(
         entries=np.zeros((_TABLES, 1 << _TABLE_BITS, 2), np.int64), slots=np.zeros((_CONTEXTS << _BITS, 2), np.uint16),
         weights=start, news=np.zeros_like(start), gains=np.full(len(start), X.FIRST_GAIN),
-        records=np.zeros(most * _CANDIDATES * _CONTEXTS, np.int64), hashes=np.zeros(_TABLES, np.uint64),
-        near=np.zeros(7, np.int64),
+        records=none, hashes=np.zeros(_TABLES, np.uint64), near=np.zeros(7, np.int64),
         candidates=np.zeros(_CANDIDATES, np.int64), trust=np.zeros(_CANDIDATES, np.int64),
-        saved=np.zeros(len(start), np.int64), tests=np.zeros((most, _CANDIDATES, 8), np.int64),
-        tested=np.zeros(most, np.int64),
+        saved=np.zeros(len(start), np.int64), tests=np.zeros((0, _CANDIDATES, 8), np.int64), tested=none,
+        repeated=np.zeros(0, np.uint8), how=np.zeros(0, np.uint8),
+    )  # fmt: skip
+    return going_on(fresh, most, buffer_pixels)
+
+
+def going_on(r: Repeats, most: int, buffer_pixels: int) -> Repeats:
+    """The state before the first step of other images, with all that was learned."""
+    return r._replace(
+        records=np.zeros(most * _CANDIDATES * _CONTEXTS, np.int64),
+        tests=np.zeros((most, _CANDIDATES, 8), np.int64), tested=np.zeros(most, np.int64),
         repeated=np.zeros(most, np.uint8), how=np.zeros(buffer_pixels, np.uint8),
     )  # fmt: skip
 
@@ -143,14 +151,14 @@ def _slot(j, a, b):
 
 
 @compiled
-def code_repeats(mode, count, pitch, p, r, x, s, work):
+def code_repeats(mode, count, places, p, r, x, s, work):
     """Code for each of a step's pixels whether it is a repetition; 0, or a number below zero if that fails.
 
     The colours of repetitions are written into `work.pixels` at once.
     """
     pixels, channels = work.pixels, work.pixels.shape[1]
     for i in range(count):
-        at = p.address[i]
+        at, pitch = p.address[i], places.pitch[p.image[i]]
         _look_around(r, at, pitch, pixels)
         _find(r)
         west, north = r.near[0], r.near[1]
@@ -217,7 +225,7 @@ def _enter(r, place, check, k, colour):
 
 
 @compiled
-def learn_repeats(steps_pixels, pitch, p, r, x, pixels):
+def learn_repeats(steps_pixels, places, p, r, x, pixels):
     """Learn from a step's pixels, which are all known."""
     number = np.int64(0)
     for i in range(steps_pixels):
@@ -246,7 +254,7 @@ def learn_repeats(steps_pixels, pitch, p, r, x, pixels):
     for i in range(steps_pixels):
         at = p.address[i]
         colour = _colour_of(pixels, at)
-        _look_around(r, at, pitch, pixels)
+        _look_around(r, at, places.pitch[p.image[i]], pixels)
         for k in range(_TABLES):
             place, check = _place_of(r.hashes[k])
             _enter(r, place, check, k, colour)

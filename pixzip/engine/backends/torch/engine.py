@@ -15,7 +15,7 @@ from pixzip.engine.backends.base import Wavefront
 from pixzip.engine.backends.torch import adapt, colours, gemm
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import TensorWavefront
-from pixzip.engine.base import Engine, Job, Progress
+from pixzip.engine.base import Engine, Job, Progress, StackDecoder, StackEncoder
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.stages.base import IDENTITY, Stage
@@ -65,6 +65,14 @@ class TensorEngine(SteppedEngine):
     def compiled(self) -> WavefrontEngine:
         """The same model in the compiled loop."""
         return WavefrontEngine(self.model)
+
+    def stack_encoder(self, stage: Stage = IDENTITY) -> StackEncoder:
+        return super().stack_encoder() if stage == IDENTITY else self.compiled.stack_encoder(stage)
+
+    def stack_decoder(self, payload: bytes, subpixels: int, stage: Stage = IDENTITY) -> StackDecoder:
+        if stage != IDENTITY:
+            return self.compiled.stack_decoder(payload, subpixels, stage)
+        return super().stack_decoder(payload, subpixels)
 
     def _shared(
         self, jobs: Sequence[Job], here: Callable[[list[Job]], list[Result]],
