@@ -191,6 +191,9 @@ def times(results: list[dict[str, Any]]) -> str:
         about = "Bits a sub-pixel of `base` on middles of 512 x 512 of some images, and their relation to no stage;"
         about += " one thread:"
         parts += ["## What the parts of the stages bring", about, parts_table(result), origin(result)]
+    for result in by_kind.get("stacks", [])[:1]:
+        about = "Stacks of small images, each stage beside none; times are of the processor, in one thread:"
+        parts += ["## Stages of stacks", about, table(stacks.HEAD, stacks.rows(result)), origin(result)]
     for result in by_kind.get("scaling", [])[:1]:
         parts += ["## Time per pixel as images grow", scaling_table(result), origin(result)]
     for result in by_kind.get("installed", [])[:1]:

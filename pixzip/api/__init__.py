@@ -23,7 +23,6 @@ from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.stack import Stack
 from pixzip.io import arguments, files
 from pixzip.io.arguments import FileBytes
-from pixzip.models import library
 
 
 def encode(
@@ -208,18 +207,22 @@ def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MA
     Codec(device=device, max_pixels=max_pixels).verify(data)
 
 
-def info(data: FileBytes) -> dict[str, Any]:
+def info(data: FileBytes, *, saved: bool = False) -> dict[str, Any]:
     """The facts in a `.pxz` file, without decoding it: width, height, mode, depth, models, bytes, ...
 
+    Args:
+        saved: decode it all the same, and measure what its stages save: bytes with them and without, and the share.
     Raises:
         BitstreamError: the file is damaged.
+        ModelMismatchError: with `saved`, see `decode`.
 
     >>> import numpy as np, pixzip
     >>> facts = pixzip.info(pixzip.encode(np.zeros((6, 9, 3), np.uint8)))
     >>> facts["width"], facts["height"], facts["mode"], facts["depth"]
     (9, 6, 'RGB', 8)
     """
-    return describe.facts(arguments.file_bytes(data))
+    own = arguments.file_bytes(data)
+    return describe.facts(own) | (describe.saved(savings(own)) if saved else {})
 
 
 def bits_map(

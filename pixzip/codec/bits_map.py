@@ -24,7 +24,8 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Ask, Payload
 from pixzip.image.picture import Picture, framed
 
-_Seen = list[tuple[Payload, Samples]]
+#: Payloads of models, and the samples that they decode to.
+Seen = list[tuple[Payload, Samples]]
 
 
 def pixel_bits(
@@ -57,9 +58,9 @@ def picture_and_bits(
     picture = np.empty((header.height, header.width, header.layout.channels), blocks.dtype(header.depth))
     out = np.zeros((header.height, header.width), np.float32)
     for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):
-        seen: list[_Seen] = [[] for _ in batch]
+        seen: list[Seen] = [[] for _ in batch]
         watched = [
-            _watched(tile_decoding(header, opening.block(i), opening.tile(i), models), of)
+            watched(tile_decoding(header, opening.block(i), opening.tile(i), models), of)
             for i, of in zip(batch, seen, strict=True)
         ]
         report = share.part(sum(opening.tile(i).pixels for i in batch))
@@ -79,7 +80,7 @@ def picture_and_bits(
     return framed(header, partial(Picture, picture)), out
 
 
-def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples]:
+def watched(tile: Decoding, seen: Seen) -> Generator[Payload, Samples, Samples]:
     """Decode a tile, and record the samples that models decode for it."""
     return batching.relay(tile, lambda asked: asked, lambda asked, samples: seen.append((asked, samples)))
 

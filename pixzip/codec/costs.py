@@ -41,8 +41,6 @@ _STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 1500}
 _STEP_NS, _DIGIT_NS = 40_000, 20_000
 #: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.
 _BATCH_NS, _IMAGE_NS = 300_000, 150_000
-#: Processor time of a batch of a stack with a stage, whose state is set up for every batch.
-_STAGE_BATCH_NS = 3_000_000
 
 
 def limit_ns(file_bytes: int) -> int:
@@ -93,16 +91,17 @@ class Budget:
             raise BitstreamError(f"decoding would take more than {most}: {LIFT}")
 
 
-def check_stack(header: StackHeader, model: Model, file_bytes: int) -> None:
+def check_stack(header: StackHeader, model: Model, file_bytes: int, passes: int = 1) -> None:
     """
+    Args:
+        passes: how often models run on the samples.
     Raises:
         BitstreamError: decoding would take longer than a stack of this size may by default.
     """
     budget, stage = Budget(file_bytes), stage_of(header.stage)
     budget.spend(header.images * _IMAGE_NS)
-    batch_ns = _BATCH_NS if stage == IDENTITY else _STAGE_BATCH_NS
     for run in header.batches():
-        budget.spend(batch_ns + payload_ns(model, run.height, run.width, run.images, stage=stage))
+        budget.spend(passes * (_BATCH_NS + payload_ns(model, run.height, run.width, run.images, stage=stage)))
 
 
 def _payloads(decoding: Decoding) -> Iterator[Payload]:

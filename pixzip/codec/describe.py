@@ -12,6 +12,7 @@ from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader
 
 from pixzip.codec.opening import Opening
+from pixzip.codec.savings import Savings
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES, stage_of
 from pixzip.models import library
@@ -71,6 +72,13 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "bpsp": 8 * header.file_bytes / header.subpixels,
         "samples_crc": [f"{header.samples_crc:08x}"],
     }
+
+
+def saved(found: Savings) -> dict[str, Any]:
+    """The facts about what the stages save: bytes with them and without, and the share of the latter."""
+    return {
+        "stage_bytes": found.with_stages, "bytes_without_stage": found.without, "saved_by_stages": found.share,
+    }  # fmt: skip
 
 
 def _kind(opening: Opening, tile: int) -> str:
@@ -133,6 +141,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "samples crc", value[0] if len(value) == 1 else f"{len(value)} tiles, {value[0]} ... {value[-1]}"
         elif key == "bpsp":
             yield key, f"{value:.4f}"
+        elif key == "saved_by_stages":
+            yield "stages saved", f"{value:.2%}"
         elif value not in (0, False):
             yield key.replace("_", " "), str(value)
 
