@@ -15,7 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.common import provenance, set_threads, table, write
+from bench.common import provenance, set_threads, write
 from bench.family.measure import named_paths
 from pixzip.codec.options import Options
 from pixzip.codec.stack import compress_stack, decompress_stack
@@ -51,23 +51,6 @@ def _processor(work: Callable[[], Result]) -> tuple[Result, float]:
     return work(), time.process_time() - began
 
 
-def rows(result: dict[str, Any]) -> list[list[str]]:
-    """The rows of a table: of each set and model the stages, beside none."""
-    made = []
-    for name, of in result["sets"].items():
-        for model, stages in of["models"].items():
-            none = stages["none"]
-            for stage, found in stages.items():
-                share, encode, decode = (found[key] / none[key] for key in ("bytes", "encode_s", "decode_s"))
-                first = [f"{name}, {of['images']:,} of {of['side']}", model] if stage == "none" else ["", ""]
-                made.append([*first, stage, f"{found['bytes']:,}", f"{share - 1:+.2%}", f"{encode:.2f}", f"{decode:.2f}"])
-    return made
-
-
-#: Head of the table of `rows`.
-HEAD = ["images", "model", "stage", "bytes", "beside none", "encode, x none", "decode, x none"]
-
-
 @click.command()
 @click.option("--data", "sets", multiple=True, required=True, metavar="NAME=PATH", callback=named_paths)
 @click.option("--model", "models", multiple=True, default=("fast", "base"), show_default=True)
@@ -88,7 +71,6 @@ def main(sets: dict[str, Path], models: tuple[str, ...], images: int | None, out
         found[name] = of
     result = {"benchmark": "stacks", **provenance([*sets.values()], list(models), 1), "sets": found}
     write(out, result)
-    click.echo(table(HEAD, rows(result)), err=True)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ MAX_CHANNELS = 4
 SMALL_PIXELS = 4096
 #: Most pixels of a picture that stacks small images vertically.
 _COLUMN_PIXELS = 1 << 16
+#: Number of the full stage in files.
+_FULL = 2
 _AXES, _BIG_ENDIAN, _FORTRAN, _REPEATED, _RESERVED = 0x07, 0x08, 0x10, 0x20, 0xC0
 
 
@@ -156,9 +158,9 @@ class ChunkCodec:
         if n == 1 or h * w >= SMALL_PIXELS or c in (2, 4) or images.dtype != np.uint8:
             return self._pictures(images)
         stacked = self._encoder.encode_stack(images[..., 0] if c == 1 else images)
-        if len(zlib.compress(images.tobytes(), 1)) > len(stacked):
-            return [stacked]
         # a stack codes with its model only: if that is so easily beaten, try the images as drawings
+        if len(zlib.compress(images.tobytes(), 1)) > len(stacked) * (2 if _learns(stacked) else 1):
+            return [stacked]
         high = max(1, min(_COLUMN_PIXELS // (h * w), MAX_SIDE // h))
         columns = self._pictures([images[i : i + high].reshape(-1, w, c) for i in range(0, n, high)])
         return min([stacked], columns, key=lambda files: sum(map(len, files)))
@@ -205,6 +207,11 @@ class ChunkCodec:
         if len(kinds) != 1:
             raise BitstreamError("chunk has images of several kinds")
         return np.concatenate(parts)
+
+
+def _learns(stacked: bytes) -> bool:
+    """Whether a stack has the full stage, which makes small files of drawings, too."""
+    return stack.read_header(stacked, None).stage == _FULL
 
 
 def _model_id(model: str) -> str:
