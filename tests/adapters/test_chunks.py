@@ -9,6 +9,7 @@ from typing import Any
 import numcodecs
 import numpy as np
 import pytest
+from PIL import Image
 from pixcodecs.container import stack
 from pixcodecs.primitives import crc32, varint
 
@@ -21,6 +22,7 @@ from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models import library
 from pixzip.numcodecs import Pixzip
 from pixzip.zarr import PixzipCodec
+from tests.conftest import ROOT
 from tests.helpers.support import photos
 
 FAST = library.find("fast").model_id.hex()
@@ -151,8 +153,8 @@ def test_small_drawings_are_no_stack_where_that_is_larger() -> None:
 
 
 def test_stacks_have_the_stage_of_the_effort_where_it_pays(codec: Pixzip) -> None:
-    rng, sizes = np.random.default_rng(0), []
-    chunk = (rng.normal(128, 9, (40, 24, 20, 1)) + rng.normal(0, 2, (40, 24, 20, 3))).astype(np.uint8)
+    photo, sizes = np.asarray(Image.open(ROOT / "examples" / "photo.webp").convert("RGB")), []
+    chunk = np.stack([photo[32 * i : 32 * i + 32, 32 * j : 32 * j + 32] for i in range(7) for j in range(7)])
     for effort, stages in ((1, {0}), (2, {0, 1}), (7, {2})):
         own = Pixzip("fast", effort=effort)
         data = own.encode(chunk)
