@@ -106,7 +106,9 @@ def stacks_table(result: dict[str, Any]) -> str:
             for stage, found in stages.items():
                 share, encode, decode = (found[key] / none[key] for key in ("bytes", "encode_s", "decode_s"))
                 first = [f"{name}, {of['images']:,} of {of['side']}", model] if stage == "none" else ["", ""]
-                rows.append([*first, stage, f"{found['bytes']:,}", f"{share - 1:+.2%}", f"{encode:.2f}", f"{decode:.2f}"])
+                rows.append(
+                    [*first, stage, f"{found['bytes']:,}", f"{share - 1:+.2%}", f"{encode:.2f}", f"{decode:.2f}"]
+                )
     return table(["images", "model", "stage", "bytes", "beside none", "encode, x none", "decode, x none"], rows)
 
 

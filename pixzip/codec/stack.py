@@ -12,7 +12,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container import stack
 from pixcodecs.container.image import Buffer, Layout
 from pixcodecs.container.limits import MAX_PIXELS
-from pixcodecs.container.stack import DEFAULT_BATCH, STAGE_BATCH, StackHeader
+from pixcodecs.container.stack import DEFAULT_BATCH, LOOP_BATCH, StackHeader
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32
 
@@ -76,7 +76,7 @@ def compress_stack(
     stacked = [_as_stacked(image, depth) for image in images]
     _check_model(model, {image.shape[2] for image in stacked}, depth)
     _check_stage(model, stage)
-    batch = batch if batch is not None else DEFAULT_BATCH if stage == IDENTITY else STAGE_BATCH
+    batch = batch if batch is not None else LOOP_BATCH if model.adapts else DEFAULT_BATCH
     layout = Layout.RGB if model.channels == 3 else Layout.GREY
     runs = stack.runs((image.shape[1], image.shape[0]) for image in stacked)
     crc = _samples_crc(stacked)

@@ -114,7 +114,9 @@ class TwoLevels:
 
     def __init__(self, zeros: int) -> None:
         self.row = np.array([[zeros, TOTAL - zeros]], np.float32)
-        self.model: Any = SimpleNamespace(levels=2, largest_tile=None, model_id=b"two-leve", channels=1, order=(0,))
+        self.model: Any = SimpleNamespace(
+            levels=2, largest_tile=None, model_id=b"two-leve", channels=1, order=(0,), adapts=False
+        )
 
     stack_encoder, stack_decoder = SteppedStacks.stack_encoder, SteppedStacks.stack_decoder
     _refuse = SteppedStacks._refuse

@@ -23,14 +23,14 @@ MAX_IMAGES = 1 << 21
 #: Most images that are coded together, and most pixels of several such images; they bound a decoder's memory.
 MAX_BATCH = 1 << 10
 BATCH_PIXELS = 1 << 20
-DEFAULT_BATCH = 256
+#: Images that are coded together by default: by models that run in rows on any device, and by those of the compiled
+#: loop, whose batches stay in the caches, and whose stages learn between them.
+DEFAULT_BATCH, LOOP_BATCH = 256, 32
 #: Supported bits per sample.
 DEPTHS = (8, 1)
 LAYOUTS = (Layout.GREY, Layout.RGB)
 #: Most rows of a batch with a stage, each image with as many more as the stage's state takes before its first row.
 STAGE_ROWS, _ROWS_BEFORE = 1 << 13, 8
-#: Images that are coded together by default where a stage learns between the batches.
-STAGE_BATCH = 32
 _DEPTH_FOLLOWS, _STAGE, _NAMES, _RESERVED = 0x80, 0x40, 0x20, 0x18
 _MODEL_BY_ID = 1
 
