@@ -20,6 +20,7 @@ from pixzip.api.codec import Codec as Codec
 from pixzip.api.codec import Image, Name, Region
 from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
+from pixzip.codec.savings import savings
 from pixzip.codec.stack import Stack
 from pixzip.io import arguments, files
 from pixzip.io.arguments import FileBytes

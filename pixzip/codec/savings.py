@@ -22,7 +22,7 @@ class Savings(NamedTuple):
     """
     Attributes:
         with_stages: bytes of the payloads that have a stage.
-        without: bytes that the same samples would take by the same models without a stage, up to a few for each payload.
+        without: bytes that these samples would take by the same models without a stage, up to a few for each payload.
     """
 
     with_stages: int

@@ -1,4 +1,4 @@
-"""Stages of stacks: the compiled loop writes the payload of section 10.2 of the format, and goes on from batch to batch."""
+"""Stages of stacks: the compiled loop writes the payload of section 10.2 of the format, and learns from all batches."""
 
 import dataclasses
 import hashlib
@@ -76,7 +76,8 @@ def check(own: WavefrontEngine, batches: Batches, stage: Identity, least: int = 
         for i, image in enumerate(oracle.images):
             check_state(part.wavefront, image, i)
         if stage == FULL:
-            assert isinstance(first := oracle.images[0], Full)
+            first = oracle.images[0]
+            assert isinstance(first, Full)
             check_mixed(part, first)
         assert oracle.prior is not None
         lower = [p[np.tril_indices(len(p))[0][:-1], np.tril_indices(len(p))[1][:-1]] for p in oracle.prior]

@@ -27,7 +27,8 @@ def file_v1(
 
 
 def file_v3(
-    *, flags: int = 0, depth: bytes = b"", stage: bytes = b"", images: int = 2, batch: int = 4, runs: Sequence[tuple[int, int, int]] = (),
+    *, flags: int = 0, depth: bytes = b"", stage: bytes = b"", images: int = 2, batch: int = 4,
+    runs: Sequence[tuple[int, int, int]] = (),
     reference: int = 1, model_id: bytes = b"model-id", names: bytes = b"", length: int | None = None,
     samples_crc: int = 0, payload: bytes = b"abcd",
 ) -> bytes:  # fmt: skip

@@ -4,8 +4,7 @@ Rows y of an image belong to class y mod PERIOD.  In step t the equations of the
 State is in planes of one float a row, so that the rows of a class are adjacent and LANES of them are solved at once.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
