@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pixzip.api import (
         Codec,
         bits_map,
+        compress_tree,
         decode,
         decode_batch,
         decode_stack,
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
         encode_stack,
         info,
         open,  # noqa: A004
+        restore,
         save,
         verify,
     )
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack", "info", "open",
-    "save", "verify",
+    "bits_map", "compress_tree", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack",
+    "info", "open", "restore", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

@@ -15,12 +15,15 @@ from pixcodecs.container.image import Layout
 import pixzip
 from pixzip import api
 from pixzip.api import codec as api_codec
+from pixzip.api import trees as api_trees
 from pixzip.codec import stack
 from pixzip.models import library
 from tests.helpers.pictures import picture
 from tests.helpers.support import photo
 
-EXAMPLES = [test for module in (api, api_codec) for test in doctest.DocTestFinder().find(module) if test.examples]
+EXAMPLES = [
+    test for module in (api, api_codec, api_trees) for test in doctest.DocTestFinder().find(module) if test.examples
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 
 import pixzip.engine
-
 from tests.conftest import ROOT
 
 PICTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")

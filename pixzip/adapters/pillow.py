@@ -1,13 +1,15 @@
 """`.pxz` files in Pillow: `import pixzip` makes `Image.open("x.pxz")` and `image.save("x.pxz")` work.
 
-An open image has its mode, size and `info` at once; its pixels are decoded at first access.
+An open image has its mode, size and `info` at once; its pixels are decoded at first access.  A file that keeps a JPEG
+opens as this JPEG.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, JpegImagePlugin
 
 FORMAT = "PXZ"
 SUFFIX = ".pxz"
@@ -114,6 +116,31 @@ class PxzImageFile(ImageFile.ImageFile):
         return image
 
 
+def _open(stream: IO[bytes], filename: str | bytes = "") -> ImageFile.ImageFile:
+    """One `.pxz` file; where it keeps a JPEG, this JPEG as Pillow opens it.
+
+    Args:
+        filename: the file's path, if Pillow has opened it and leaves it to the image to close; else empty.
+    Raises:
+        OSError: the file cannot be read.
+    """
+    from pixcodecs.container import signature
+
+    start = stream.read(len(_SIGNATURE) + 1)
+    stream.seek(0)
+    if not signature.is_kept(start):
+        return PxzImageFile(stream, filename)
+    from pixzip.codec import kept
+
+    with _only_oserror(f"cannot decode the {SUFFIX} file"):
+        jpeg = kept.restore(stream.read(), Image.MAX_IMAGE_PIXELS)
+        found = JpegImagePlugin.jpeg_factory(io.BytesIO(jpeg))
+    if filename:
+        stream.close()
+        found.filename = filename
+    return found
+
+
 def _read_header(stream: IO[bytes]) -> Any:
     """The header of a file; reads little more than the header.
 
@@ -165,7 +192,7 @@ def _save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> N
 
 def register() -> None:
     """Register the format with Pillow."""
-    Image.register_open(FORMAT, PxzImageFile, _accept)
+    Image.register_open(FORMAT, _open, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_save_all(FORMAT, _save_all)
     Image.register_extension(FORMAT, SUFFIX)

@@ -18,6 +18,8 @@ from pixcodecs.container.image import MAX_PIXELS
 
 from pixzip.api.codec import Codec as Codec
 from pixzip.api.codec import Image, Name, Region
+from pixzip.api.trees import TreeResult as TreeResult
+from pixzip.api.trees import compress_tree as compress_tree
 from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.savings import savings
@@ -32,7 +34,8 @@ def encode(
     """A `.pxz` file of one image.
 
     Args:
-        image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image.
+        image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image; or
+            the bytes or the path of a JPEG file, which is kept: `restore` returns it byte for byte.
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file; None for that
             of the effort.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
@@ -42,6 +45,7 @@ def encode(
         ValueError: the array has another shape or dtype; the effort is out of range.
         UnsupportedImageError: the format does not hold the image's mode, size or metadata.
         ModelMismatchError: there is no such model, or it does not run exactly here.
+        OSError: the JPEG file cannot be read.
 
     >>> import numpy as np, pixzip
     >>> len(pixzip.encode(np.full((100, 100, 3), 128, np.uint8))) < 64
@@ -53,7 +57,7 @@ def encode(
 def decode(
     data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS, region: Region | None = None
 ) -> NDArray[Any]:
-    """The samples of a `.pxz` file: the inverse of `encode`.
+    """The samples of a `.pxz` file: the inverse of `encode`; of a kept JPEG, those that it decodes to.
 
     Args:
         data: the file, written with a shipped model; use `Codec(path).decode` for other weights.
@@ -66,6 +70,7 @@ def decode(
         TypeError: `data` is not the bytes of a file but its path, for example.
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
+        UnsupportedImageError: the kept JPEG is none whose pixels are read, such as CMYK.
         PixzipError: the region is not inside the image.
 
     >>> import numpy as np, pixzip
@@ -75,6 +80,26 @@ def decode(
            [0, 0, 1]], dtype=uint16)
     """
     return Codec(device=device, max_pixels=max_pixels).decode(data, region)
+
+
+def restore(data: FileBytes, *, max_pixels: int | None = MAX_PIXELS) -> bytes:
+    """The JPEG file that a `.pxz` file keeps, byte for byte.
+
+    Args:
+        data: the file, which `encode` made of the bytes or the path of a JPEG.
+        max_pixels: refuse larger images, and files out of proportion; None lifts the limits.
+    Raises:
+        TypeError: `data` is not the bytes of a file but its path, for example.
+        BitstreamError: the file is damaged, truncated, foreign or hostile, or keeps no other file.
+
+    >>> import io, pixzip
+    >>> from PIL import Image
+    >>> Image.new("L", (300, 200), 99).save(stream := io.BytesIO(), "JPEG")
+    >>> data = pixzip.encode(stream.getvalue())
+    >>> pixzip.restore(data) == stream.getvalue(), len(data) < len(stream.getvalue()), pixzip.decode(data).shape
+    (True, True, (200, 300))
+    """
+    return Codec(max_pixels=max_pixels).restore(data)
 
 
 def encode_batch(
@@ -106,7 +131,7 @@ def decode_batch(
 
 
 def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
-    """A `.pxz` file as a Pillow image, whose pixels are decoded at first access.
+    """A `.pxz` file as a Pillow image, whose pixels are decoded at first access; a kept JPEG as Pillow opens it.
 
     Args:
         path: the file's path, or a readable binary file that can seek.

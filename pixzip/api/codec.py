@@ -13,6 +13,7 @@ from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.forking import cached_property
 
 from pixzip import codec
+from pixzip.codec import kept
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
@@ -26,8 +27,8 @@ from pixzip.io.arguments import FileBytes
 from pixzip.models import library
 
 #: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
-#: image of any mode that a `.pxz` file can hold; or a `Picture`.
-Image = NDArray[Any] | PillowImage.Image | Picture
+#: image of any mode that a `.pxz` file can hold; or a `Picture`; or a JPEG file, which is kept, as its bytes or path.
+Image = NDArray[Any] | PillowImage.Image | Picture | FileBytes | str | PathLike[str]
 #: Name of a shipped model, or path of a weights file.
 Name = str | PathLike[str]
 #: Left, top, width and height of a part of an image, in pixels.
@@ -90,9 +91,16 @@ class Codec:
             return self.decode_batch([data])[0]
         return _as_array(codec.recover(arguments.file_bytes(data), self.options, region=window).picture)
 
+    def restore(self, data: FileBytes) -> bytes:
+        """See `pixzip.restore`."""
+        return kept.restore(arguments.file_bytes(data), self.max_pixels)
+
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
         """See `pixzip.encode_batch`."""
-        return codec.compress([_as_picture(image) for image in images], self.options)
+        jpegs = [arguments.jpeg_bytes(image) for image in images]
+        others = [_as_picture(image) for image, jpeg in zip(images, jpegs, strict=True) if jpeg is None]
+        coded = iter(codec.compress(others, self.options) if others else [])
+        return [next(coded) if jpeg is None else kept.keep(jpeg, self.max_pixels) for jpeg in jpegs]
 
     def decode_batch(self, data: Sequence[FileBytes]) -> list[NDArray[Any]]:
         """See `pixzip.decode_batch`."""
@@ -125,7 +133,7 @@ class Codec:
         """See `pixzip.bits_map`."""
         if arguments.is_file_bytes(image):
             return pixel_bits(arguments.file_bytes(image), self.options)
-        own = self.encode(image)  # type: ignore[arg-type]
+        own = self.encode(image)
         return pixel_bits(own, replace(self.options, max_pixels=None))  # a file of one's own needs no limits
 
 
@@ -156,5 +164,5 @@ def _array_of(image: Any) -> NDArray[Any]:
         raise TypeError(f"image is {type(image).__name__}: {e}") from None
     if array.dtype.kind not in "biufc":
         found = f"{type(image).__name__}, which NumPy takes for {array.dtype} {array.shape}"
-        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image or a Picture")
+        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image, a Picture or a JPEG")
     return array.astype(array.dtype.newbyteorder("="), copy=False)

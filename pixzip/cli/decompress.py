@@ -18,10 +18,18 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
+from pixzip.cli.spreading import spread
 from pixzip.io import streams
-from pixzip.io.names import SUFFIX, folder_name, image_name
+from pixzip.io.names import SUFFIX, folder_name, image_name, jpeg_name
 
-KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
+
+def _kind(pixels: bool) -> inputs.InputKind:
+    """The inputs and outputs; with `pixels`, a kept JPEG becomes an image, too."""
+
+    def renamed(name: str, path: str) -> str:
+        return jpeg_name(name) if not pixels and streams.is_kept(path) else image_name(name)
+
+    return inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), renamed, inputs.image_suffixes)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):
@@ -43,7 +51,7 @@ class _Region(click.ParamType[tuple[int, ...]]):
 @click.argument("packed", nargs=-1, required=True, metavar="FILE.pxz...", shell_complete=complete_paths)
 @click.option(
     "-o", "--output", "out", shell_complete=complete_paths,
-    help="Output image, folder for many inputs, or - (default: PNG beside FILE).",
+    help="Output image, folder for many inputs, or - (default: PNG, or the kept JPEG, beside FILE).",
 )  # fmt: skip
 @extra_models_option
 @device_option
@@ -55,7 +63,10 @@ def decompress(
     packed: tuple[str, ...], out: str | None, extra: tuple[str, ...], device: str,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
-    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy."""
+    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy.
+
+    A JPEG that was kept comes back byte for byte, unless the output's suffix names another format.
+    """
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
         refuse_with("--rm", {"--region": bool(region), "--salvage": salvage}, "what they leave out would be lost")
@@ -65,14 +76,14 @@ def decompress(
     if stack:
         ledger.plan(packed[0], out or folder_name(packed[0]))
     else:
-        inputs.plan(ledger, packed, out, KIND)
+        inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
 
-    def work(names: list[str]) -> None:
+    def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.decompress import Decompression
 
         Decompression(
-            ledger, out, extra, device, region=region, salvage=salvage, max_pixels=most,
+            at, out, extra, device, region=region, salvage=salvage, max_pixels=most,
             alone=len(packed) == 1 and not Path(packed[0]).is_dir(),
         ).run(names)  # fmt: skip
 
-    ledger.carry_out(work, bar=not stack)
+    ledger.carry_out(spread(manner, work), bar=not stack)

@@ -1,5 +1,6 @@
 """Options that several commands share, and checks of their combinations."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial, wraps
@@ -13,6 +14,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.io import streams
 from pixzip.io.text import escaped
 from pixzip.models import library
+from pixzip.trees.manifest import Shard
 
 #: The way to a model that draws images.
 NO_FAMILY_MODEL = (
@@ -21,6 +23,8 @@ NO_FAMILY_MODEL = (
 )
 #: Most threads that can be asked for.
 MOST_THREADS = 1024
+#: Most parts of a job array.
+MOST_SHARDS = 1_000_000
 #: Pixels of the longest side of an image that is sampled or completed.
 MOST_SIDE = 1024
 
@@ -59,6 +63,19 @@ class ThreadCount(click.ParamType[int]):
         return threads
 
 
+class ShardNumber(click.ParamType[Shard]):
+    """A part of a job array, I/N."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        if found := re.fullmatch(r"(\d{1,7})/(\d{1,7})", str(value), re.ASCII):
+            index, count = map(int, found.groups())
+            if 1 <= index <= count <= MOST_SHARDS:
+                return Shard(index, count)
+        raise click.BadParameter(f"{value!r} is not I/N, with I from 1 to N and N at most {MOST_SHARDS}", ctx, param)
+
+
 device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 no_limit_option = click.option(
     "--no-pixel-limit",
@@ -82,6 +99,9 @@ extra_models_option = click.option(
     "--model", "extra", multiple=True, metavar="NAME|PATH", shell_complete=complete_models,
     help="Weights file to use too.",
 )  # fmt: skip
+pixels_option = click.option(
+    "--pixels", is_flag=True, help="Code the pixels that a JPEG decodes to, instead of keeping the file byte for byte."
+)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -97,12 +117,26 @@ class Manner:
     force: bool = False
     remove: bool = False
     dry_run: bool = False
+    workers: int | None = None
+    scheduler: str | None = None
+    shard: Shard | None = None
+
+    @property
+    def spread(self) -> bool:
+        """Whether other processes do the work."""
+        return self.workers is not None or self.scheduler is not None
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
             raise click.UsageError("-q and -v do not go together")
         if self.remove and self.dry_run:
             raise click.UsageError("--dry-run does not say which originals --rm would remove: that shows in the work")
+        if self.workers is not None and self.scheduler is not None:
+            raise click.UsageError("--workers and --scheduler do not go together: each says where the workers are")
+        if self.spread and self.threads is not None:
+            raise click.UsageError("-j does not go with --workers and --scheduler: each worker has one thread")
+        if self.shard and self.remove:
+            raise click.UsageError("--rm does not go with --shard: the other parts are cut from the same originals")
 
 
 #: Options of every command that computes.
@@ -117,6 +151,18 @@ _READING = (
     click.option("-r", "--recursive", is_flag=True, help="Take folders, and all in them and below."),
     *_COMPUTING,
     click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, MOST_THREADS),
+        metavar="N",
+        help="Share the files between N processes of one thread each, by Dask.",
+    ),
+    click.option(
+        "--scheduler", metavar="URL", help="Share them between the workers of a Dask cluster: tcp://HOST:8786."
+    ),
+    click.option(
+        "--shard", type=ShardNumber(), metavar="I/N", help="Take part I of N of the files, as in a job array."
+    ),
 )
 _WRITING = (
     click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
@@ -172,8 +218,11 @@ def refuse_with(option: str, given: dict[str, bool], why: str) -> None:
 def check_streams(manner: Manner, inputs: Sequence[str], out: str | None) -> None:
     """
     Raises:
-        UsageError: `--rm` or `--json` is combined with standard input or output.
+        UsageError: `--rm`, `--json` or workers are combined with standard input or output.
     """
+    if manner.spread:
+        standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}
+        refuse_with("--workers or --scheduler", standard, "workers open files by their names")
     if manner.remove:
         standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}
         refuse_with("--rm", standard, "there is no file to remove, or none to read back")

@@ -7,10 +7,12 @@ from typing import Any
 from pixcodecs.container import blocks, stack
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Buffer, Extra
-from pixcodecs.container.limits import STACK_VERSION
+from pixcodecs.container.kept import KeptHeader
+from pixcodecs.container.limits import KEPT_VERSION, STACK_VERSION
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader
 
+from pixzip.codec import kept
 from pixzip.codec.opening import Opening
 from pixzip.codec.savings import Savings
 from pixzip.codec.stack import parse as parse_stack
@@ -26,6 +28,8 @@ def facts(data: Buffer) -> dict[str, Any]:
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
+    if kept.is_kept(data):
+        return _kept_facts(kept.check(data), len(data))
     opening = Opening(data, None)
     opening.check_blocks()
     header = opening.header
@@ -79,6 +83,20 @@ def saved(found: Savings) -> dict[str, Any]:
     return {
         "stage_bytes": found.with_stages, "bytes_without_stage": found.without, "saved_by_stages": found.share,
     }  # fmt: skip
+
+
+def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
+    return {
+        "format_version": KEPT_VERSION,
+        "content": header.content.name,
+        "restores": "byte for byte",
+        "method": header.method.name,
+        "file_bytes": file_bytes,
+        "header_bytes": header.size_bytes,
+        "original_bytes": header.length,
+        "saving": 1 - file_bytes / header.length,
+        header.digest_name: header.digest.hex() if header.digest_name == "sha256" else header.digest[::-1].hex(),
+    }
 
 
 def _kind(opening: Opening, tile: int) -> str:
@@ -139,6 +157,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, ", ".join(value) or "none"
         elif key == "samples_crc":
             yield "samples crc", value[0] if len(value) == 1 else f"{len(value)} tiles, {value[0]} ... {value[-1]}"
+        elif key == "saving":
+            yield key, f"{100 * value:.1f} %"
         elif key == "bpsp":
             yield key, f"{value:.4f}"
         elif key == "saved_by_stages":

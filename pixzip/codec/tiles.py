@@ -6,6 +6,8 @@ the first row and column of a tile have no neighbours.
 
 from typing import NamedTuple
 
+from pixcodecs.errors import PixzipError
+
 from pixzip.models.wavefront.taps import SLOPE
 
 #: Largest side of a tile; an image of up to `WHOLE_PIXELS` is one tile.
@@ -33,6 +35,16 @@ class Window(NamedTuple):
     def slices(self) -> tuple[slice, slice]:
         """Slices of rows and columns."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def check_inside(self, width: int, height: int) -> None:
+        """
+        Raises:
+            PixzipError: the window is not inside an image of this size.
+        """
+        x, y = self.x, self.y
+        if min(x, y) < 0 or min(self[2:]) < 1 or x + self.width > width or y + self.height > height:
+            where = f"{x},{y},{self.width},{self.height}"
+            raise PixzipError(f"region {where} is not inside the image of {width}x{height} pixels")
 
     def overlap(self, other: "Window") -> "Window | None":
         """The intersection, or None if it is empty."""

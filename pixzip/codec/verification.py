@@ -3,7 +3,7 @@
 from pixcodecs.container import signature
 from pixcodecs.container.image import Buffer
 
-from pixzip.codec import by_rows
+from pixzip.codec import by_rows, kept
 from pixzip.codec.decoder import decompress
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -12,7 +12,7 @@ from pixzip.engine.base import Progress
 
 
 def verify(file: Buffer | Opening, options: Options, progress: Progress | None = None) -> None:
-    """Decode a file, or a stack, and check all its checksums; a large picture takes the memory of a band of tiles.
+    """Decode a file of any kind and check all its checksums; a large picture takes the memory of a band of tiles.
 
     Args:
         progress: called with (pixels done, total pixels).
@@ -22,6 +22,9 @@ def verify(file: Buffer | Opening, options: Options, progress: Progress | None =
     """
     if not isinstance(file, Opening) and signature.is_stack(file):
         decompress_stack(file, options, progress)
+        return
+    if not isinstance(file, Opening) and signature.is_kept(file):
+        kept.restore(file, options.max_pixels)
         return
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels)
     if opening.pixels <= by_rows.LARGE_PIXELS:

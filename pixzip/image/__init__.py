@@ -5,12 +5,12 @@ metadata.  An image that a library or a picture would change is refused, and the
 """
 
 from pixzip.image.formats.base import Loaded
-from pixzip.image.read import check_head, load, lossy_kind, open_large, open_rows
+from pixzip.image.read import check_head, declared_pixels, load, lossy_kind, open_large, open_rows
 from pixzip.image.rows import RowReader, RowWriter
 from pixzip.image.write import check_frame, check_memory, check_suffix, create_rows, lost, write
 
 __all__ = [
     "Loaded", "RowReader", "RowWriter",
-    "check_frame", "check_head", "check_memory", "check_suffix", "create_rows", "load", "lossy_kind", "lost",
-    "open_large", "open_rows", "write",
+    "check_frame", "check_head", "check_memory", "check_suffix", "create_rows", "declared_pixels", "load",
+    "lossy_kind", "lost", "open_large", "open_rows", "write",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image as PillowImage
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.errors import UnsupportedImageError
 
@@ -29,12 +30,22 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
         for form in _accepting(data[:HEAD_BYTES]):
             file = io.BytesIO(data)
             if opened := form.open_rows(file, max_pixels):
-                return _whole(RowReader(file, opened))
+                return _whole(RowReader(file, opened, _unknown_bytes(form, file)))
             try:
-                return form.read(data, max_pixels)
+                found = form.read(data, max_pixels)
             except Unrecognised:
                 continue
+            return Loaded(found.picture, [*dict.fromkeys([*found.dropped, *_unknown_bytes(form, file)])])
     raise _unknown()
+
+
+def _unknown_bytes(form: Format, file: BinaryIO) -> list[str]:
+    """Names of all bytes of a file for which the format does not account; the file keeps its position."""
+    at = file.tell()
+    file.seek(0)
+    names = form.account(file).names(file)
+    file.seek(at)
+    return names
 
 
 def check_head(head: bytes) -> None:
@@ -76,7 +87,7 @@ def open_rows(source: Path | BinaryIO, max_pixels: int | None = MAX_PIXELS) -> R
             for form in _accepting(head):
                 file.seek(0)
                 if opened := form.open_rows(file, max_pixels):
-                    return RowReader(file, opened)
+                    return RowReader(file, opened, _unknown_bytes(form, file))
     except BaseException:
         file.close()
         raise
@@ -110,6 +121,28 @@ def _whole(reader: RowReader) -> Loaded:
         samples = reader.read(frame.height)
     fields = frame.layout, frame.depth, frame.palette, frame.transparency, frame.metadata
     return Loaded(Picture(samples, *fields), reader.dropped)
+
+
+def declared_pixels(file: BinaryIO) -> int:
+    """The number of pixels that an image file declares, if possible in its first bytes; -1 if none are found.
+
+    Nothing is checked: it serves to estimate the work on a file.
+
+    Args:
+        file: at its start; is not closed.
+    Raises:
+        OSError: the file cannot be read.
+    """
+    head = file.read(HEAD_BYTES)
+    for form in _accepting(head):
+        if (found := form.pixels(head)) >= 0:
+            return found
+    file.seek(0)
+    try:
+        with one_error(), PillowImage.open(file) as found_image:
+            return int(found_image.width * found_image.height)
+    except (UnsupportedImageError, MemoryError):
+        return -1
 
 
 def lossy_kind(source: Path | BinaryIO) -> str:

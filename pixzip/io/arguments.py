@@ -3,13 +3,17 @@
 import mmap
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from pixzip.io.names import JPEG_SUFFIXES
 
 #: Bytes of a `.pxz` file in memory.
 FileBytes = bytes | bytearray | memoryview | mmap.mmap
 #: The largest effort of `codec.efforts`, which this module does not import, so that metadata of arrays loads quickly.
 MOST_EFFORT = 9
 _MOST_SAID = 60
+_JPEG_START = b"\xff\xd8\xff"
 
 
 def _said(value: Any) -> str:
@@ -59,6 +63,21 @@ def file_bytes(data: Any) -> bytes:
 def is_file_bytes(value: Any) -> bool:
     """Whether a value that may also be an image stands for the bytes of a file."""
     return isinstance(value, FileBytes)
+
+
+def jpeg_bytes(value: Any) -> bytes | None:
+    """The JPEG file that bytes or a path stand for; None for everything else, such as an image.
+
+    Raises:
+        OSError: the path is named like a JPEG, and cannot be read.
+    """
+    if isinstance(value, str | os.PathLike):
+        path = Path(os.fsdecode(value))
+        return path.read_bytes() if path.suffix.lower() in JPEG_SUFFIXES else None
+    if not is_file_bytes(value):
+        return None
+    data = file_bytes(value)
+    return data if data.startswith(_JPEG_START) else None
 
 
 def pixel_limit(value: Any) -> int | None:

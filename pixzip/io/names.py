@@ -3,11 +3,13 @@
 from pixzip.io.streams import STANDARD
 
 SUFFIX = ".pxz"
-#: Suffixes of files in a folder that are images: every format that `pixzip.image` reads except JPEG, whose
-#: losslessly coded pixels are larger than the file.
+#: Suffixes of JPEG files, which are kept as they are.
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
+#: Suffixes of files in a folder that are images: every format that `pixzip.image` reads.
 IMAGE_SUFFIXES = frozenset(
     {".png", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".bmp", ".dib", ".webp"}
     | {".gif", ".tga", ".pcx", ".sgi", ".qoi"}
+    | JPEG_SUFFIXES
 )
 
 
@@ -22,6 +24,14 @@ def image_name(name: str) -> str:
         return STANDARD
     stem = name.removesuffix(SUFFIX)
     return stem if stem.lower().endswith(".png") else stem + ".png"
+
+
+def jpeg_name(name: str) -> str:
+    """For a file that keeps a JPEG: photo.jpg.pxz and photo.pxz -> photo.jpg, photo.png.pxz -> photo.png.jpg"""
+    if name == STANDARD:
+        return STANDARD
+    stem = name.removesuffix(SUFFIX)
+    return stem if stem.lower().endswith(tuple(JPEG_SUFFIXES)) else stem + ".jpg"
 
 
 def folder_name(name: str) -> str:

@@ -145,7 +145,7 @@ def status_of(name: str) -> os.stat_result | None:
     Raises:
         OSError: there is no such input.
     """
-    status = None if name == STANDARD else Path(name).stat()
+    status = None if name == STANDARD else os.stat(name)  # noqa: PTH116 (a million calls)
     return status if status and stat.S_ISREG(status.st_mode) else None
 
 
@@ -176,10 +176,24 @@ def is_one_stack(inputs: Sequence[str]) -> bool:
     Raises:
         OSError: the input cannot be read.
     """
-    if len(inputs) != 1 or not Path(inputs[0]).is_file():
-        return False
-    with Path(inputs[0]).open("rb") as stream:
-        return signature.is_stack(stream.read(4))
+    return len(inputs) == 1 and signature.is_stack(_start(inputs[0]))
+
+
+def is_kept(name: str) -> bool:
+    """Whether an input is a file that keeps another one; False for what is no file, which is not read in advance.
+
+    Raises:
+        OSError: the input cannot be read.
+    """
+    return signature.is_kept(_start(name))
+
+
+def _start(name: str) -> bytes:
+    """The signature and version of a file; empty for what is no file."""
+    if not Path(name).is_file():
+        return b""
+    with Path(name).open("rb") as stream:
+        return stream.read(len(signature.SIGNATURE) + 1)
 
 
 def _stdin() -> BinaryIO:

@@ -180,6 +180,17 @@ def test_the_bar_counts_bytes_of_all_files(
     assert "a line [above] it\n" in said
 
 
+@pytest.mark.usefixtures("terminal")
+def test_a_bar_of_many_files_counts_those_that_are_finished(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.FilesBar("compressing", 3_000_000, True, files=1200) as bar:
+        bar.advance(1_000_000, 1)
+        bar.files += 1100
+        bar.advance(1_000_000, 1)
+    said = plain(capsys.readouterr().err)
+    assert "0/1,200 files" in said
+    assert "1,100/1,200 files" in said
+
+
 def test_threads_are_those_of_the_pools(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, found = threads.get_threads(), []
     compress = codec.compress

@@ -25,13 +25,13 @@ from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.codec import describe
+from pixzip.codec import describe, kept
 from pixzip.codec.options import Options
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Picture
 from pixzip.models import library
-from tests.helpers import golden, mutations, weights_mutations
+from tests.helpers import golden, kept_mutations, mutations, weights_mutations
 from tests.helpers.mutations import Mutation, Seed
 
 #: Most processor seconds for one file.
@@ -57,7 +57,9 @@ def weights_for(model_id: bytes) -> Any:
     return library.by_id(model_id, MODELS)
 
 
-def decompress(data: bytes) -> Picture | Stack:
+def decompress(data: bytes) -> Picture | Stack | bytes:
+    if kept.is_kept(data):
+        return kept.restore(data)
     if stacks.is_stack(data):
         return decompress_stack(data, Options(model_by_id=weights_for))
     return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
@@ -163,6 +165,8 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
             return "described"
         if how == "Pillow":
             return _shown(mutation.data)
+        if kept.is_kept(mutation.data):
+            return kept_mutations.attempt(how, mutation.data, mutation.seed.picture, region, Finding)
         if how in ("decompress", "written"):
             found, damaged = decompress(mutation.data), ()
         else:

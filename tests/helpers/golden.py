@@ -86,7 +86,7 @@ def picture(name: str) -> Picture:
 
 def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Name of each golden file -> function that makes it."""
-    from tests.helpers import golden_bad, golden_blocks, golden_stacks
+    from tests.helpers import golden_bad, golden_blocks, golden_kept, golden_stacks
 
     for name in PICTURES:
         for suffix, models_only in (("", False), ("-model", True)):
@@ -95,7 +95,9 @@ def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield name, made.file
     for name, made_stack in golden_stacks.STACKS.items():
         yield name, made_stack.file
-    for name, bad in {**golden_bad.BAD, **golden_stacks.BAD_STACKS}.items():
+    for name, keeping in golden_kept.KEPT.items():
+        yield name, keeping.file
+    for name, bad in {**golden_bad.BAD, **golden_stacks.BAD_STACKS, **golden_kept.BAD_KEPT}.items():
         yield name, bad.make
 
 

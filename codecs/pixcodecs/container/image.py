@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs.container import image_v1
-from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
+from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, OTHER_VERSIONS, check_shape
 from pixcodecs.container.signature import SIGNATURE, VERSION, Buffer
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.forking import cached_property
@@ -199,7 +199,7 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
     if version == image_v1.VERSION:
         return _read_v1(reader, max_pixels)
     if version != VERSION:
-        what = "a stack of images" if version == STACK_VERSION else f"this program reads versions 1 to {STACK_VERSION}"
+        what = OTHER_VERSIONS.get(version, f"this program reads versions 1 to {max(OTHER_VERSIONS)}")
         raise BitstreamError(f"file has format version {version}, {what}")
     return _read_v2(reader, max_pixels)
 

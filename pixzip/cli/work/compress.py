@@ -11,10 +11,13 @@ from pixcodecs.errors import PixzipError
 from pixzip import codec
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.say import say
+from pixzip.cli.work import kept as files_kept
 from pixzip.cli.work import large, originals
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
+from pixzip.codec.kept import is_jpeg
+from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.io import streams
 from pixzip.models import library
 
@@ -38,19 +41,19 @@ class Compression:
 
     def __init__(
         self, ledger: Ledger, effort: int, model: str | None, device: str, verify: bool, strip: bool,
-        models_only: bool, coder: str, most: int | None,
+        models_only: bool, coder: str, most: int | None, as_pixels: bool,
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
+        self.as_pixels = as_pixels
         self.options = codec.Options.of(
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
             coder=CODERS[coder], max_pixels=most,
         )  # fmt: skip
-        pixels = self.options.executor.batch_pixels
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
         self.own, self.coded, self.lost = model if model and library.is_own(model) else "", 0, 0
-        self.queue = Queue(self._code, self._write, ledger.fail, pixels)
-        self.checks = Queue(self._read_back, self._compare, self._unwrite, pixels)
+        self.queue = Queue(self._code, self._write, ledger.fail, self.options.executor)
+        self.checks = Queue(self._read_back, self._compare, self._unwrite, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
@@ -73,9 +76,15 @@ class Compression:
             self.lost += not read_header(file).models
 
     def _read(self, name: str) -> _Item | None:
-        """Read an image; None if it is large and already compressed."""
+        """Read an image; None if it is already compressed: a JPEG, or a large image."""
         began, entry = time.perf_counter(), self.ledger[name]
         with streams.Input(name) as source:
+            if not self.as_pixels and is_jpeg(source.head(HEAD_BYTES)):
+                reason = files_kept.compress(self.ledger, source, self.max_pixels, strip=self.strip)
+                entry.seconds = time.perf_counter() - began
+                self._finish(name, source.stat, reason)
+                self.ledger.done(name)
+                return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:
                 self._large(source, rows)
@@ -98,9 +107,7 @@ class Compression:
         name, stat = source.name, source.stat
         entry, target = self.ledger[name], self.ledger.target(name)
         entry.pixels = rows.frame.width * rows.frame.height
-        kept = self._losses(source, rows.dropped)
-        check = self.manner.remove and not kept
-        phases = 1 + self.options.verify + check
+        phases = 1 + self.options.verify + self.manner.remove
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         large.compress(
             source, rows, target, self.options, strip=self.strip,
@@ -108,7 +115,8 @@ class Compression:
         )  # fmt: skip
         if target != streams.STANDARD:
             self._count(streams.read_pxz(target))
-        if check:
+        kept = self._losses(source, rows.dropped)  # known when the last row was read
+        if self.manner.remove and not kept:
             try:
                 opening = codec.Opening(streams.read_pxz(target), None)
                 large.compare(source.file(), opening, self.options, progress())

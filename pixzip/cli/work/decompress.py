@@ -11,6 +11,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
+from pixzip.cli.work import kept as files_kept
 from pixzip.cli.work import large, originals, stack
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
@@ -49,7 +50,7 @@ class Decompression:
         self.options = codec.Options.decoding(
             codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels
         )  # fmt: skip
-        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._write, ledger.fail, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
@@ -62,12 +63,20 @@ class Decompression:
         """Read a file; None if it is already decompressed."""
         began, entry = time.perf_counter(), self.ledger[name]
         with streams.Input(name) as source:
-            data, stat, kept = source.pxz(), source.stat, originals.not_removable(source)
+            data, stat, reason = source.pxz(), source.stat, originals.not_removable(source)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             if not self.alone:
                 raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
             stack.decompress(self.ledger, name, data, self.options, out=self.out, whole=self.whole)
+            return None
+        if signature.is_kept(data):
+            found = files_kept.decompress(
+                self.ledger, name, data, self.options.max_pixels, stat=stat, region=self.window, salvage=self.salvage
+            )  # fmt: skip
+            entry.seconds = time.perf_counter() - began
+            self._finish(name, stat, found or reason)
+            self.ledger.done(name)
             return None
         suffix = self._suffix(name)
         opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage)
@@ -81,12 +90,12 @@ class Decompression:
         entry.pixels = self.window.pixels if self.window else opening.pixels
         if self.options.max_pixels is not None:
             image.check_memory(suffix, entry.pixels, len(data))
-        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat, kept):
+        if self.whole and opening.pixels > by_rows.LARGE_PIXELS and self._large(name, opening, stat, reason):
             entry.seconds = time.perf_counter() - began
             self.ledger.done(name)
             return None
         entry.seconds = time.perf_counter() - began
-        return _Item(name, opening, stat, kept)
+        return _Item(name, opening, stat, reason)
 
     def _large(self, name: str, opening: codec.Opening, stat: Any, kept: str) -> bool:
         """Decompress a large file by rows; False if the output's format does not support rows."""

@@ -22,19 +22,21 @@ class Verification:
         set_threads(ledger.manner.threads)
         self.ledger = ledger
         self.options = codec.Options.decoding(codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels)
-        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
 
     def _read(self, name: str) -> tuple[str, codec.Opening] | None:
-        """Read a file; None if it is already checked: a stack, or a file too large for memory."""
+        """Read a file; None if it is already checked: a stack, a kept file, or a file too large for memory."""
         began, entry = time.perf_counter(), self.ledger[name]
         data = streams.read_pxz(name)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.options.max_pixels).pixels
             codec.verify(data, self.options, self.ledger.part([name]))
+        elif signature.is_kept(data):
+            codec.verify(data, self.options)
         else:
             opening = codec.Opening(data, self.options.max_pixels)
             opening.check_blocks()

@@ -10,8 +10,9 @@ from typing import BinaryIO, NamedTuple, Protocol
 from pixcodecs.container.image import check_shape
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.metadata import from_chunks
-from pixzip.image.picture import CHANNEL_AXIS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
+from pixzip.image.picture import MARKS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 for _name in ("imagecodecs", "tifffile"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # otherwise their messages go to standard error
@@ -43,7 +44,8 @@ class Opened(NamedTuple):
 
     Attributes:
         frame: the picture without its samples.
-        dropped: the names of the file's content that a picture cannot hold.
+        dropped: the names of the file's content that a picture cannot hold; complete when the last
+            band was yielded.
         bands: (N, W, C) arrays of rows, from first to last, with any number of rows each.  An error in the file
             is raised before its last rows are yielded, even if it comes after them in the file.
     """
@@ -68,14 +70,14 @@ class Unrecognised(Exception):  # noqa: N818 (no error yet: other formats are tr
 class Format(ABC):
     """An image format: how its files are recognised, read and written.
 
-    `pixzip.image.formats.FORMATS` lists all.  A read-only format implements `accepts` and `read`.  A format that is
-    also written names the `depths` that it keeps and implements `write`.  The defaults of the other methods suit
-    lossless formats that are read and written whole.
+    `pixzip.image.formats.FORMATS` lists all.  A read-only format implements `accepts`, `read` and `account`.  A
+    format that is also written names the `depths` that it keeps and implements `write`.  The defaults of the other
+    methods suit lossless formats that are read and written whole.
 
     Attributes:
         name: name of the format in error messages.
         suffixes: suffixes of its files, in lower case, with the dot; formats that are written share none.
-        in_folders: whether files with these suffixes are taken from folders; otherwise they must be named.
+        sometimes_lossy: whether files in folders are looked at, and left alone where `lossy_kind` has a name for them.
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
@@ -84,7 +86,7 @@ class Format(ABC):
 
     name: str
     suffixes: frozenset[str]
-    in_folders: bool = True
+    sometimes_lossy: bool = False
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False
     metadata: frozenset[str] = frozenset()
@@ -106,6 +108,16 @@ class Format(ABC):
             Unrecognised: the file is of another format.
             UnsupportedImageError: the image is too large, or would not be restored exactly.
             Exception: any error of a library on a damaged file.
+        """
+
+    @abstractmethod
+    def account(self, file: BinaryIO) -> Account:
+        """Which bytes `read` and `open_rows` take from a file that they read; all others are named in `dropped`.
+
+        It follows the structure of the file, and does not decode samples where it can help it.
+
+        Args:
+            file: readable file of this format, positioned at its start.
         """
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
@@ -174,8 +186,8 @@ class Format(ABC):
         return None
 
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
-        """The types of the metadata chunks that a file does not keep, sorted; the mark of an array is no loss."""
-        return sorted(set(from_chunks((c for c in chunks if c != CHANNEL_AXIS), self.metadata)[1]))
+        """The types of the metadata chunks that a file does not keep, sorted; marks of pixzip's own are no loss."""
+        return sorted(set(from_chunks((c for c in chunks if c not in MARKS), self.metadata)[1]))
 
 
 @contextmanager

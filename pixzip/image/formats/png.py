@@ -6,6 +6,7 @@ few bits to 8 bits, which is undone without loss.
 """
 
 import io
+import zlib
 from collections.abc import Iterable
 from typing import BinaryIO
 
@@ -14,19 +15,26 @@ import png
 from PIL import Image
 
 from pixzip.image.formats import libpng, png_rows
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import ALL_DEPTHS, Format, Loaded, Opened, Sink
 from pixzip.image.formats.png_chunks import (
     COLOURS,
     HEAD,
-    MORE,
     SIGNATURE,
+    account,
     before_samples,
+    behind_samples,
     describe,
     file_depth,
+    inside_idat,
     join,
     pixels,
 )  # fmt: skip
 from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
+
+_PIECE_BYTES = 1 << 20
+#: Left, top, and distances of the pixels of each pass of an interlaced image.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 class Png(Format):
@@ -50,17 +58,19 @@ class Png(Format):
         reader = png.Reader(bytes=data)
         chunks = [Chunk(bytes(kind), bytes(body)) for kind, body in reader.chunks()]
         frame, coding, dropped = describe(chunks, max_pixels)
-        if reader.file.read(1):
-            dropped.append(MORE)
         layout, depth = frame.layout, frame.depth
         plain = HEAD.pack(frame.width, frame.height, depth, 0 if layout is Layout.PALETTE else COLOURS[layout], *coding)
         idat = [c for c in chunks if c.type == b"IDAT"]
         samples = imagecodecs.png_decode(join([Chunk(b"IHDR", plain), *idat, Chunk(b"IEND", b"")]))
+        dropped += inside_idat(*_unused(idat, _interlaced_bytes(frame)))
         if depth < 8:
             samples //= 255 // (2**depth - 1)
         samples = samples.reshape(frame.height, frame.width, layout.channels)
         picture = Picture(samples, layout, depth, frame.palette, frame.transparency, frame.metadata)
         return Loaded(picture, sorted(dropped))
+
+    def account(self, file: BinaryIO) -> Account:
+        return account(file)
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
         return png_rows.open_rows(file, max_pixels)
@@ -70,7 +80,8 @@ class Png(Format):
 
     def write(self, picture: Picture) -> bytes:
         frame = picture.frame
-        return join([*before_samples(frame), *_idat(picture.samples, file_depth(frame)), Chunk(b"IEND", b"")])
+        idat = _idat(picture.samples, file_depth(frame))
+        return join([*before_samples(frame), *idat, *behind_samples(frame), Chunk(b"IEND", b"")])
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
         return png_rows.PngRowWriter(stream, frame)
@@ -80,6 +91,32 @@ class Png(Format):
 
 
 PNG = Png()
+
+
+def _unused(idat: list[Chunk], filtered: int) -> tuple[int, int]:
+    """The bytes of IDAT that an image does not need, see `inside_idat`.
+
+    Args:
+        filtered: number of bytes of all filtered rows.
+    """
+    inflater, behind, inflated = zlib.decompressobj(), 0, 0
+    for chunk in idat:
+        waiting = chunk.data
+        if inflater.eof:
+            behind += len(waiting)
+        while waiting and not inflater.eof:
+            inflated += len(inflater.decompress(waiting, _PIECE_BYTES))
+            waiting = inflater.unconsumed_tail
+    return len(inflater.unused_data) + behind, max(0, inflated - filtered)
+
+
+def _interlaced_bytes(frame: Frame) -> int:
+    """The number of bytes of all filtered rows of an interlaced image, whose rows are packed pass by pass."""
+    bits, total = frame.layout.channels * frame.depth, 0
+    for x, y, dx, dy in _PASSES:
+        width, height = -(-(frame.width - x) // dx), -(-(frame.height - y) // dy)
+        total += height * (1 + -(-width * bits // 8)) if width > 0 and height > 0 else 0
+    return total
 
 
 def _idat(samples: Samples, depth: int) -> list[Chunk]:

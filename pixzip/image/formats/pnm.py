@@ -8,14 +8,17 @@ import io
 import os
 import re
 from collections.abc import Generator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import netpbmfile
 import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import Format, Loaded, Opened, Sink, check_frames, check_size
-from pixzip.image.picture import MAX_DEPTH, Frame, Layout, Picture, Samples
+from pixzip.image.formats.metadata import Embedded, from_chunks, to_chunks
+from pixzip.image.picture import MAX_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 _MOST_HEADER_BYTES = 4096
 _BAND_BYTES = 1 << 20
@@ -35,6 +38,8 @@ _KINDS = {
 
 class Netpbm(Format):
     """One of the formats, distinguished by the digit of its magic number."""
+
+    metadata = frozenset({"comment"})
 
     def __init__(self, name: str, suffixes: Set[str], digits: bytes, depths: Mapping[Layout, Sequence[int]]) -> None:
         """
@@ -64,7 +69,21 @@ class Netpbm(Format):
         samples = values.reshape(frame.height, frame.width, frame.layout.channels).astype(frame.dtype)
         if black_is_one:
             samples = 1 - samples
-        return Loaded(Picture(samples, frame.layout, frame.depth), [])
+        return Loaded(Picture(samples, frame.layout, frame.depth, metadata=_comment(data[:at])), [])
+
+    def account(self, file: BinaryIO) -> Account:
+        data = file.read(2 * _MOST_HEADER_BYTES)
+        head, at = _header(data)
+        found = Account.of((0, at))
+        with netpbmfile.NetpbmFile(io.BytesIO(head)) as parsed:
+            shape = parsed.height, parsed.width * parsed.depth
+            sample_bytes = parsed.dtype.itemsize
+        if data[1:2] in b"123":
+            file.seek(0)
+            found.take(at, _numbers_end(file.read(), at, shape[0] * shape[1], data[1:2] == b"1") - at)
+        else:
+            found.take(at, shape[0] * (-(-shape[1] // 8) if data[1:2] == b"4" else shape[1] * sample_bytes))
+        return found
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
         """The picture in a Netpbm file; None if its numbers are text.
@@ -87,17 +106,35 @@ class Netpbm(Format):
         if found < frame.height:
             raise UnsupportedImageError(f"image cannot be decoded: PNM has {found} rows, expected {frame.height}")
         file.seek(at)
+        frame = replace(frame, metadata=_comment(data[:at]))
         return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
 
     def write(self, picture: Picture) -> bytes:
         """A file with maximum 2**depth - 1."""
-        samples = picture.samples[..., 0] if picture.layout is Layout.GREY else picture.samples
-        out, most = io.BytesIO(), 2**picture.depth - 1
-        netpbmfile.imwrite(out, samples, magicnumber=self._magic, maxval=most)  # type: ignore[arg-type]
+        out = io.BytesIO()
+        writer = PnmRowWriter(out, picture.frame, self._magic)
+        writer.write(picture.samples)
         return out.getvalue()
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
         return PnmRowWriter(stream, frame, self._magic)
+
+
+def _numbers_end(data: bytes, at: int, numbers: int, bits: bool) -> int:
+    """The end of numbers in text that start at an offset, with the space behind them; bits need none between them."""
+    number, space = re.compile(rb"\s*[01]" if bits else rb"\s*\d+"), re.compile(rb"\s*")
+    for _ in range(numbers):
+        if not (found := number.match(data, at)):
+            break
+        at = found.end()
+    behind = space.match(data, at)
+    return behind.end() if behind else at
+
+
+def _comment(head: bytes) -> tuple[Chunk, ...]:
+    """The comments in a header, one a line, as the metadata of a picture."""
+    pattern = rb"(?m)^#([^\r\n]*)" if head[:2] == b"P7" else rb"#([^\r\n]*)"
+    return tuple(to_chunks(Embedded(comment=b"\n".join(re.findall(pattern, head)).rstrip(b"\n")))[0])
 
 
 def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
@@ -163,10 +200,13 @@ class PnmRowWriter:
             kinds = [kind for (kind, _), layout in _KINDS.items() if layout is frame.layout]
             kind = kinds[0] if most == 1 else kinds[-1]  # the first kind is black and white, if any
             size = f"HEIGHT {frame.height}\nWIDTH {frame.width}\nDEPTH {channels}\nMAXVAL {most}"
-            head = f"P7\n{size}\nTUPLTYPE {kind}\nENDHDR\n"
+            rest = f"{size}\nTUPLTYPE {kind}\nENDHDR\n"
         else:
-            head = f"{magic} {frame.width} {frame.height} {most}\n"
-        stream.write(head.encode("ascii"))
+            rest = f"{frame.width} {frame.height} {most}\n"
+        text = from_chunks(frame.metadata, {"comment"})[0].comment
+        lines = b"".join(b"#" + line + b"\n" for line in text.splitlines()) if text else b""
+        gap = "\n" if lines or magic == "P7" else " "
+        stream.write((magic + gap).encode() + lines + rest.encode())
 
     def write(self, samples: Samples) -> None:
         self._stream.write(samples.astype(self._dtype, copy=False).data)

@@ -1,15 +1,19 @@
 """TIFF files of one page, of any depth up to 16 bits, read and written by tifffile and imagecodecs."""
 
 import io
+import os
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
 
-from pixzip.image.formats import tiff_rows
+from pixzip.image.formats import exif, tiff_rows, tiff_tags
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import ALL_DEPTHS, Format, Loaded, Opened, Sink
+from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.formats.tiff_pages import JPEG, METADATA, SIGNATURES, describe, heard, options, white_is_zero
-from pixzip.image.picture import Frame, Picture
+from pixzip.image.picture import Chunk, Frame, Picture
 
 
 class Tiff(Format):
@@ -42,8 +46,11 @@ class Tiff(Format):
             samples = np.ascontiguousarray(samples, frame.dtype)
             if white_is_zero(page):
                 samples[..., 0] = 2**depth - 1 - samples[..., 0]
-            dropped += complaints.damaged_tags()
+            complaints.check()
         return Loaded(Picture(samples, layout, depth, frame.palette, metadata=frame.metadata), dropped)
+
+    def account(self, file: BinaryIO) -> Account:
+        return tiff_tags.account(file)
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
         return tiff_rows.open_rows(file, max_pixels)
@@ -57,7 +64,20 @@ class Tiff(Format):
         out = io.BytesIO()
         samples = picture.samples
         tifffile.imwrite(out, samples[..., 0] if samples.shape[2] == 1 else samples, **options(picture.frame))
+        end = out.seek(0, os.SEEK_END)
+        behind = tiff_tags.place(tiff_rows.tags_of(picture.frame), out, end + end % 2)
+        out.write(bytes(end % 2 if behind else 0) + behind)
         return out.getvalue()
+
+    def lost(self, chunks: Iterable[Chunk]) -> list[str]:
+        found = [*chunks]
+        block = from_chunks(found, {"exif"})[0].exif
+        names = set(super().lost(found))
+        if block and not exif.first_tags(block)[0]:
+            names.add("eXIf")
+        elif exif.has_more(block):
+            names.add("thumbnail of eXIf")
+        return sorted(names)
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink | None:
         return tiff_rows.TiffRowWriter(stream, frame) if stream.seekable() else None
