@@ -25,6 +25,9 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.stages.base import IDENTITY
 from pixzip.models.wavefront.config import Config
 
+#: Least room for words of later batches.
+_SPARE = 1 << 20
+
 
 class Series:
     """The stream of a stack.
@@ -45,10 +48,10 @@ class Series:
         self.learned = Learned(operands.prior, unseen(1))
 
     def reserve(self, number: int) -> None:
-        """Make room for more words, each time for twice as many as there are, so that few are copied."""
+        """Make room for more words, and for as many as there are, so that few are copied."""
         used = int(self.state[0, 3])
         if len(self.words) < used + number:
-            before, self.words = self.words, np.empty(2 * (used + number), np.uint32)
+            before, self.words = self.words, np.empty(used + number + max(used, _SPARE), np.uint32)
             self.words[:used] = before[:used]
 
     def code(self, jobs: Sequence[Job], progress: Progress | None) -> "Batch":
