@@ -65,12 +65,12 @@ def picture_and_bits(
     out = np.zeros((header.height, header.width), np.float32)
     for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):
         seen: list[Seen] = [[] for _ in batch]
-        watched = [
+        tiles = [
             watched(tile_decoding(header, opening.block(i), opening.tile(i), models), of)
             for i, of in zip(batch, seen, strict=True)
         ]
         report = share.part(sum(opening.tile(i).pixels for i in batch))
-        solved = batching.drive(watched, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
+        solved = batching.drive(tiles, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
         for i, samples in zip(batch, solved, strict=True):
             check_samples(header, i, samples)
             picture[opening.tile(i).slices] = samples
