@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pixcodecs.container import signature
 from pixcodecs.container import stack as container
 from pixcodecs.container.image import Buffer
 
@@ -49,6 +50,8 @@ def savings(data: Buffer, options: Options = DEFAULTS, progress: Progress | None
     """
     if container.is_stack(data):
         return _of_stack(data, options, progress)
+    if signature.is_kept(data):  # no model coded it
+        return Savings(0, 0)
     opening = Opening(data, options.max_pixels)
     opening.check_blocks()
     header, where = opening.header, options.executor

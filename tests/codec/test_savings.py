@@ -60,6 +60,10 @@ def test_savings_of_a_stack_are_the_difference_to_a_stack_without_a_stage(stage:
     assert savings(plain, options(1)) == Savings(0, 0)
 
 
+def test_a_kept_jpeg_has_no_stage() -> None:
+    assert savings((golden.FOLDER / "v4-deflate.pxz").read_bytes()) == Savings(0, 0)
+
+
 def test_progress_counts_every_pixel_twice() -> None:
     for file in (
         codec.compress([scene(3, 20, 30, 1)], options(3))[0],
