@@ -98,6 +98,21 @@ def parts_table(result: dict[str, Any]) -> str:
     return table(["stage", "", *plain, "us/pixel"], rows)
 
 
+def stacks_table(result: dict[str, Any]) -> str:
+    """Bytes and times of stacks by each model and stage, and their relation to no stage."""
+    rows = []
+    for name, of in result["sets"].items():
+        for model, stages in of["models"].items():
+            none = stages["none"]
+            for stage, found in stages.items():
+                share, encode, decode = (found[key] / none[key] for key in ("bytes", "encode_s", "decode_s"))
+                first = [f"{name}, {of['images']:,} of {of['side']}", model] if stage == "none" else ["", ""]
+                rows.append(
+                    [*first, stage, f"{found['bytes']:,}", f"{share - 1:+.2%}", f"{encode:.2f}", f"{decode:.2f}"]
+                )
+    return table(["images", "model", "stage", "bytes", "beside none", "encode, x none", "decode, x none"], rows)
+
+
 def memory_table(result: dict[str, Any]) -> str:
     """Peak memory and time of whole processes."""
     rows = [
@@ -192,6 +207,9 @@ def times(results: list[dict[str, Any]]) -> str:
         about = "Bits a sub-pixel of `base` on middles of 512 x 512 of some images, and their relation to no stage;"
         about += " one thread:"
         parts += ["## What the parts of the stages bring", about, parts_table(result), origin(result)]
+    for result in by_kind.get("stacks", [])[:1]:
+        about = "Stacks of small images, each stage beside none; times are of the processor, in one thread:"
+        parts += ["## Stages of stacks", about, stacks_table(result), origin(result)]
     for result in by_kind.get("scaling", [])[:1]:
         parts += ["## Time per pixel as images grow", scaling_table(result), origin(result)]
     for result in by_kind.get("installed", [])[:1]:

@@ -32,6 +32,8 @@ Array = NDArray[np.unsignedinteger[Any]]
 SMALL_PIXELS = 4096
 #: Most pixels of a picture that stacks small images vertically.
 _COLUMN_PIXELS = 1 << 16
+#: Number of the full stage in files.
+_FULL = 2
 _AXES, _BIG_ENDIAN, _FORTRAN, _REPEATED, _RESERVED = 0x07, 0x08, 0x10, 0x20, 0xC0
 
 
@@ -148,13 +150,10 @@ class ChunkCodec:
         n, h, w, c = images.shape
         if n == 1 or h * w >= SMALL_PIXELS or c in (2, 4) or images.dtype != np.uint8:
             return self._pictures(images)
-        from pixzip.codec.stack import compress_stack
-        from pixzip.models import library
-
-        stacked = compress_stack(list(images), library.resolve(self.model, c), self._encoder.options.executor)
-        if len(zlib.compress(images.tobytes(), 1)) > len(stacked):
-            return [stacked]
+        stacked = self._encoder.encode_stack(images[..., 0] if c == 1 else images)
         # a stack codes with its model only: if that is so easily beaten, try the images as drawings
+        if len(zlib.compress(images.tobytes(), 1)) > len(stacked) * (2 if _learns(stacked) else 1):
+            return [stacked]
         high = max(1, min(_COLUMN_PIXELS // (h * w), MAX_SIDE // h))
         columns = self._pictures([images[i : i + high].reshape(-1, w, c) for i in range(0, n, high)])
         return min([stacked], columns, key=lambda files: sum(map(len, files)))
@@ -203,6 +202,11 @@ class ChunkCodec:
         if len(kinds) != 1:
             raise BitstreamError("chunk has images of several kinds")
         return np.concatenate(parts)
+
+
+def _learns(stacked: bytes) -> bool:
+    """Whether a stack has the full stage, which makes small files of drawings, too."""
+    return stack.read_header(stacked, None).stage == _FULL
 
 
 def _model_id(model: str) -> str:

@@ -23,10 +23,10 @@ from pixzip.api.trees import TreeResult as TreeResult
 from pixzip.api.trees import compress_tree as compress_tree
 from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
+from pixzip.codec.savings import savings
 from pixzip.codec.stack import Stack
 from pixzip.io import arguments, files, stores
 from pixzip.io.arguments import FileBytes
-from pixzip.models import library
 
 
 def encode(
@@ -226,19 +226,22 @@ def save(
 
 def encode_stack(
     images: Sequence[NDArray[Any]] | NDArray[Any],
-    model: Name = library.DEFAULT,
+    model: Name | None = None,
     device: str = "auto",
     *,
     names: Sequence[str] = (),
+    effort: int = DEFAULT_EFFORT,
 ) -> bytes:
     """One `.pxz` file of many small images, which share a header and a stream.
 
     Args:
         images: one or more, all (H, W) or all (H, W, 3) uint8, of any sizes: similar sizes should be adjacent.
             For a model of two levels, values are 0 or 1.
+        model, device, effort: see `encode`; a stage of the effort goes on from image to image, if it makes a sample
+            of the images smaller.
         names: one per image, relative paths without "..", or none at all.
     Raises:
-        ValueError: the images have other shapes or dtypes.
+        ValueError: the images have other shapes or dtypes; the effort is out of range.
         UnsupportedImageError: a name or a side does not fit the format.
         ModelMismatchError: there is no such model, or it does not run exactly here.
 
@@ -247,7 +250,7 @@ def encode_stack(
     >>> len(pixzip.encode_stack(digits, "fast")) < 200
     True
     """
-    return Codec(model, device).encode_stack(images, names)
+    return Codec(model, device, effort=effort).encode_stack(images, names)
 
 
 def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> Stack:
@@ -310,18 +313,22 @@ def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MA
     Codec(device=device, max_pixels=max_pixels).verify(data)
 
 
-def info(data: FileBytes) -> dict[str, Any]:
+def info(data: FileBytes, *, saved: bool = False) -> dict[str, Any]:
     """The facts in a `.pxz` file, without decoding it: width, height, mode, depth, models, bytes, ...
 
+    Args:
+        saved: decode it all the same, and measure what its stages save: bytes with them and without, and the share.
     Raises:
         BitstreamError: the file is damaged.
+        ModelMismatchError: with `saved`, see `decode`.
 
     >>> import numpy as np, pixzip
     >>> facts = pixzip.info(pixzip.encode(np.zeros((6, 9, 3), np.uint8)))
     >>> facts["width"], facts["height"], facts["mode"], facts["depth"]
     (9, 6, 'RGB', 8)
     """
-    return describe.facts(arguments.file_bytes(data))
+    own = arguments.file_bytes(data)
+    return describe.facts(own) | (describe.saved(savings(own)) if saved else {})
 
 
 def bits_map(

@@ -21,7 +21,8 @@ from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
 from pixzip.codec.pages import compress_pages, decompress_pages
-from pixzip.codec.stack import Stack, compress_stack, decompress_stack
+from pixzip.codec.stack import Stack, decompress_stack
+from pixzip.codec.stack_search import smallest_stack
 from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
 from pixzip.image.pages import SUFFIXES
 from pixzip.image.picture import CHANNEL_AXIS, Picture
@@ -156,10 +157,8 @@ class Codec:
         if axes not in ({()}, {(3,)}):
             shapes = ", ".join(map(str, list(dict.fromkeys(array.shape for array in arrays))[:3])) or "none"
             raise ValueError(f"images are of shapes {shapes}, expected (H, W) for all of them or (H, W, 3) for all")
-        model = library.resolve(self.model, 3 if (3,) in axes else 1)
         named = [arguments.text(name, "a name") for name in names]
-        depth = 1 if model.levels == 2 else 8
-        return compress_stack(arrays, model, self.options.executor, depth=depth, names=named)
+        return smallest_stack(arrays, replace(self.options, max_pixels=None), names=named)
 
     def decode_stack(self, data: FileBytes) -> Stack:
         """See `pixzip.decode_stack`."""

@@ -83,12 +83,11 @@ def compress(
         refuse_with("--stack", {"--tile": tile is not None}, "a stack has no tiles")
         refuse_with("--stack", {f"--coder {coder}": coder != "range"}, "a stack is one stream of the range coder")
         from pixzip.cli.work import stack as stacks
-        from pixzip.codec.efforts import EFFORTS
 
-        named = model or EFFORTS[effort].model
         stacks.compress(
-            images, out, named, device, names=not no_names, strip=strip, verify=verify, max_pixels=most, manner=manner
-        )
+            images, out, model, effort, device, names=not no_names, strip=strip, verify=verify, max_pixels=most,
+            manner=manner,
+        )  # fmt: skip
         return
     if no_names:
         raise click.UsageError("--no-names is for --stack")

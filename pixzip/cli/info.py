@@ -1,5 +1,7 @@
 """`pixzip info`."""
 
+from typing import Any
+
 import click
 
 from pixzip.cli.errors import naming
@@ -10,13 +12,21 @@ from pixzip.io import streams
 
 @click.command()
 @click.argument("file", metavar="FILE", shell_complete=complete_paths)
+@click.option(
+    "--saved", is_flag=True, help="Also say what the stages save: decodes the file, which takes its time, and measures."
+)
 @as_json_option
-def info(file: str, as_json: bool) -> None:
+def info(file: str, saved: bool, as_json: bool) -> None:
     """Describe a .pxz file, after checking its header and blocks."""
     from pixzip.codec import describe
 
     with naming(file):
-        facts = {"file": file, **describe.facts(streams.read_pxz(file))}
+        data = streams.read_pxz(file)
+        facts: dict[str, Any] = {"file": file, **describe.facts(data)}
+        if saved:
+            from pixzip.codec.savings import savings
+
+            facts |= describe.saved(savings(data))
     if as_json:
         show_json(facts)
         return

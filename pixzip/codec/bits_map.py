@@ -27,7 +27,8 @@ from pixzip.image.picture import Picture, framed
 
 #: Why a kept file has no map, and what has one.
 NO_MAP = "a JPEG is kept as a file, byte for byte: no bits belong to single pixels, --pixels codes and maps its pixels"
-_Seen = list[tuple[Payload, Samples]]
+#: Payloads of models, and the samples that they decode to.
+Seen = list[tuple[Payload, Samples]]
 
 
 def pixel_bits(
@@ -63,13 +64,13 @@ def picture_and_bits(
     picture = np.empty((header.height, header.width, header.layout.channels), blocks.dtype(header.depth))
     out = np.zeros((header.height, header.width), np.float32)
     for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):
-        seen: list[_Seen] = [[] for _ in batch]
-        watched = [
-            _watched(tile_decoding(header, opening.block(i), opening.tile(i), models), of)
+        seen: list[Seen] = [[] for _ in batch]
+        tiles = [
+            watched(tile_decoding(header, opening.block(i), opening.tile(i), models), of)
             for i, of in zip(batch, seen, strict=True)
         ]
         report = share.part(sum(opening.tile(i).pixels for i in batch))
-        solved = batching.drive(watched, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
+        solved = batching.drive(tiles, lambda asked, report=report: where.decode(asked, report))  # type: ignore[misc]
         for i, samples in zip(batch, solved, strict=True):
             check_samples(header, i, samples)
             picture[opening.tile(i).slices] = samples
@@ -85,7 +86,7 @@ def picture_and_bits(
     return framed(header, partial(Picture, picture)), out
 
 
-def _watched(tile: Decoding, seen: _Seen) -> Generator[Payload, Samples, Samples]:
+def watched(tile: Decoding, seen: Seen) -> Generator[Payload, Samples, Samples]:
     """Decode a tile, and record the samples that models decode for it."""
     return batching.relay(tile, lambda asked: asked, lambda asked, samples: seen.append((asked, samples)))
 

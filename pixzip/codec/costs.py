@@ -21,6 +21,7 @@ from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
+from pixzip.engine.stages.registry import stage_of
 from pixzip.models.base import Model
 
 #: Yields payloads for models to decode, is sent their samples, returns the tile's samples.
@@ -90,15 +91,17 @@ class Budget:
             raise BitstreamError(f"decoding would take more than {most}: {LIFT}")
 
 
-def check_stack(header: StackHeader, model: Model, file_bytes: int) -> None:
+def check_stack(header: StackHeader, model: Model, file_bytes: int, passes: int = 1) -> None:
     """
+    Args:
+        passes: how often models run on the samples.
     Raises:
         BitstreamError: decoding would take longer than a stack of this size may by default.
     """
-    budget = Budget(file_bytes)
+    budget, stage = Budget(file_bytes), stage_of(header.stage)
     budget.spend(header.images * _IMAGE_NS)
     for run in header.batches():
-        budget.spend(_BATCH_NS + payload_ns(model, run.height, run.width, run.images))
+        budget.spend(passes * (_BATCH_NS + payload_ns(model, run.height, run.width, run.images, stage=stage)))
 
 
 def _payloads(decoding: Decoding) -> Iterator[Payload]:

@@ -15,8 +15,9 @@ from pixcodecs.primitives import Reader
 from pixzip.codec import kept
 from pixzip.codec.opening import Opening
 from pixzip.codec.pages import PagesOpening
+from pixzip.codec.savings import Savings
 from pixzip.codec.stack import parse as parse_stack
-from pixzip.engine.stages.registry import STAGES
+from pixzip.engine.stages.registry import STAGES, stage_of
 from pixzip.models import library
 
 
@@ -71,6 +72,7 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "channels": header.layout.channels,
         "depth": header.depth,
         "batch": header.batch,
+        "stages": [stage_of(header.stage).name] if header.stage else [],
         "models": [{"id": header.model.hex(), "name": library.name_of(header.model)}],
         "names": header.names,
         "file_bytes": header.file_bytes,
@@ -119,6 +121,13 @@ def _original(opening: Opening) -> dict[str, Any] | None:
         return {"byte_for_byte": False, "why_not": record.why_not}
     facts = {"format": record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
     return {"byte_for_byte": True, **facts, "record_bytes": len(record.pack())}
+
+
+def saved(found: Savings) -> dict[str, Any]:
+    """The facts about what the stages save: bytes with them and without, and the share of the latter."""
+    return {
+        "stage_bytes": found.with_stages, "bytes_without_stage": found.without, "saved_by_stages": found.share,
+    }  # fmt: skip
 
 
 def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
@@ -202,6 +211,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, f"{100 * value:.1f} %"
         elif key == "bpsp":
             yield key, f"{value:.4f}"
+        elif key == "saved_by_stages":
+            yield "stages saved", f"{value:.2%}"
         elif value not in (0, False):
             yield key.replace("_", " "), str(value)
 

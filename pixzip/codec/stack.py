@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders import range as range_coder
 from pixcodecs.container import image as container
 from pixcodecs.container import stack
 from pixcodecs.container.image import Buffer, Layout
 from pixcodecs.container.limits import MAX_PIXELS
-from pixcodecs.container.stack import DEFAULT_BATCH, StackHeader
+from pixcodecs.container.stack import DEFAULT_BATCH, LOOP_BATCH, StackHeader
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32
 
@@ -21,12 +20,14 @@ from pixzip.codec import costs
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.engine.base import Job, Progress
-from pixzip.engine.executor import MIN_SUBPIXEL_BITS, Executor, Local
+from pixzip.engine.executor import Executor, Local, min_bits
 from pixzip.engine.order import from_coding_order, to_coding_order
+from pixzip.engine.stages.base import IDENTITY, Identity
+from pixzip.engine.stages.registry import stage_of
 from pixzip.models.base import Model
 
 Image = NDArray[np.uint8]
-#: `MIN_SUBPIXEL_BITS` for 1-bit samples: the only row gives one of the two values at most 2^20 - 1 of 2^20.
+#: `executor.MIN_SUBPIXEL_BITS` for 1-bit samples: the only row gives one of the two values at most 2^20 - 1 of 2^20.
 MIN_BIT_BITS = 1.3e-6
 
 
@@ -51,7 +52,8 @@ def compress_stack(
     *,
     depth: int = 8,
     names: Sequence[str] = (),
-    batch: int = DEFAULT_BATCH,
+    batch: int | None = None,
+    stage: Identity = IDENTITY,
     verify: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
@@ -62,19 +64,23 @@ def compress_stack(
         where: executor that runs the model.
         depth: 8 with a model of 256 levels, 1 with a model of 2 levels.
         names: one per image, valid for `pixcodecs.container.names`, or none at all.
-        batch: largest number of images coded together, 1 to `pixcodecs.container.stack.MAX_BATCH`.
+        batch: largest number of images coded together, 1 to `pixcodecs.container.stack.MAX_BATCH`; None for a good one.
+        stage: what adapts the model to the images, and goes on from batch to batch.
         verify: decode the file and compare.
         progress: called with (pixels done, total pixels); each pixel counts twice with `verify`.
     Raises:
         UnsupportedImageError: a name or a side does not fit the format.
-        ModelMismatchError: the model is for other images, or does not run exactly here.
+        ModelMismatchError: the model is for other images, does not run exactly here, or no stage adapts it.
         PixzipError: verification failed.
     """
     stacked = [_as_stacked(image, depth) for image in images]
     _check_model(model, {image.shape[2] for image in stacked}, depth)
+    _check_stage(model, stage)
+    batch = batch if batch is not None else LOOP_BATCH if model.adapts else DEFAULT_BATCH
     layout = Layout.RGB if model.channels == 3 else Layout.GREY
     runs = stack.runs((image.shape[1], image.shape[0]) for image in stacked)
-    header = StackHeader(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, _samples_crc(stacked))
+    crc = _samples_crc(stacked)
+    header = StackHeader(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, crc, stage=stage.number)
     stack.pack_header(header)  # refuses invalid arguments before the work
     _check_sides(model, header)
     share = Share(progress, header.pixels * (1 + verify))
@@ -127,6 +133,15 @@ def _check_model(model: Model, channels: set[int], depth: int) -> None:
         )
 
 
+def _check_stage(model: Model, stage: Identity) -> None:
+    """
+    Raises:
+        ModelMismatchError: the stage does not adapt the model.
+    """
+    if stage != IDENTITY and not model.adapts:
+        raise ModelMismatchError(f"stage {stage.name} does not adapt models of {model.architecture}")
+
+
 def _check_sides(model: Model, header: StackHeader) -> None:
     """
     Raises:
@@ -142,23 +157,25 @@ def _check_sides(model: Model, header: StackHeader) -> None:
 
 
 def _encode(images: Sequence[Image], header: StackHeader, model: Model, where: Executor, share: Share) -> bytes:
-    encoder, engine, start = range_coder.Encoder(), where.stream_engine(model), 0
+    stage, start = stage_of(header.stage), 0
+    encoder = where.stream_engine(model).stack_encoder(stage)
     for run in header.batches():
         some = images[start : start + run.images]
-        jobs = [Job.encoding(to_coding_order(image, model.order)) for image in some]
+        jobs = [Job.encoding(to_coding_order(image, model.order), stage=stage) for image in some]
         report = share.part(run.pixels)
-        engine.encode_into(jobs, encoder, report)
+        encoder.encode(jobs, report)
         report(1, 1)
         start += run.images
     return encoder.finish()
 
 
 def _decode(payload: bytes, header: StackHeader, model: Model, where: Executor, share: Share) -> list[Image]:
-    decoder, engine = range_coder.Decoder(payload, header.subpixels), where.stream_engine(model)
-    images: list[Image] = []
+    stage, images = stage_of(header.stage), list[Image]()
+    decoder = where.stream_engine(model).stack_decoder(payload, header.subpixels, stage)
     for run in header.batches():
         report = share.part(run.pixels)
-        for samples in engine.decode_from([(run.height, run.width)] * run.images, decoder, report):
+        jobs = [Job(run.height, run.width, stage=stage)] * run.images
+        for samples in decoder.decode(jobs, report):
             images.append(from_coding_order(samples, model.order).astype(np.uint8, copy=False))
         report(1, 1)
     decoder.check_exhausted()
@@ -184,6 +201,8 @@ def decompress_stack(
     if found != expected:
         text = "{} channels of {} levels"
         raise BitstreamError(f"file has {text.format(*found)}, its model {text.format(*expected)}: one is wrong")
+    if header.stage and not model.adapts:
+        raise BitstreamError(f"stage {stage_of(header.stage).name} does not adapt models of {model.architecture}")
     if options.max_pixels is not None:
         costs.check_stack(header, model, len(file))
     payload = stack.payload(file, header)
@@ -201,7 +220,8 @@ def parse(file: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeader:
     """
     header = stack.read_header(file, max_pixels)
     stack.payload(file, header)
-    least = header.subpixels * (MIN_SUBPIXEL_BITS if header.depth == 8 else MIN_BIT_BITS) - 64
+    bits = min_bits(stage_of(header.stage), header.layout.channels) if header.depth == 8 else MIN_BIT_BITS
+    least = header.subpixels * bits - 64
     if 8 * header.payload_bytes < least:
         found = f"{header.payload_bytes} bytes, {header.pixels} pixels"
         raise BitstreamError(f"payload has {found} take at least {math.ceil(least / 8)}")

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,33 @@ class Job:
         return Shape(self.height, self.width, channels, self.precision.digits)
 
 
+class StackEncoder(Protocol):
+    """Makes the payload of a stack."""
+
+    def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> None:
+        """Append a batch: 8-bit images of one size."""
+
+    def finish(self) -> bytes:
+        """The payload of all batches."""
+
+
+class StackDecoder(Protocol):
+    """Reads the payload of a stack."""
+
+    def decode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        """The (H, W, C) samples of the next batch, whose jobs have neither samples nor payloads.
+
+        Raises:
+            BitstreamError: the payload is damaged or has ended.
+        """
+
+    def check_exhausted(self) -> None:
+        """
+        Raises:
+            BitstreamError: the payload goes on.
+        """
+
+
 class Engine(ABC):
     """One model on one device, ready to code.
 
@@ -150,6 +177,25 @@ class Engine(ABC):
 
         Raises:
             BitstreamError: the stream is damaged or has ended.
+        """
+
+    @abstractmethod
+    def stack_encoder(self, stage: Stage = IDENTITY) -> StackEncoder:
+        """An encoder for the batches of a stack, whose jobs all have this stage.
+
+        Raises:
+            ModelMismatchError: the stage does not adapt the model, or this machine does not reproduce its answer.
+        """
+
+    @abstractmethod
+    def stack_decoder(self, payload: bytes, subpixels: int, stage: Stage = IDENTITY) -> StackDecoder:
+        """A decoder for the batches of a stack.
+
+        Args:
+            subpixels: number of sub-pixels in the payload.
+        Raises:
+            BitstreamError: the payload is damaged.
+            ModelMismatchError: see `stack_encoder`.
         """
 
 

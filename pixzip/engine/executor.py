@@ -35,6 +35,13 @@ MIN_DIGIT_BITS = 2e-5
 STEP_PIXELS = 512
 
 
+def min_bits(stage: Stage, channels: int, digits: int = 2) -> float:
+    """Lower bound on the bits of a sub-pixel under a stage."""
+    if stage == FULL:
+        return MIN_DIGIT_BITS / channels  # a decision can be a whole pixel's
+    return MIN_SUBPIXEL_BITS if stage == IDENTITY else digits * MIN_DIGIT_BITS
+
+
 class Ask(NamedTuple):
     """(H, W, C) samples for a model to encode."""
 
@@ -61,10 +68,7 @@ class Payload(NamedTuple):
             BitstreamError: too short for the shape, whatever the model, the model is for other channels, or there is
                 a stage, which does not adapt this kind of model.
         """
-        bits = MIN_SUBPIXEL_BITS if self.stage == IDENTITY else self.precision.digits * MIN_DIGIT_BITS
-        if self.stage == FULL:
-            bits = MIN_DIGIT_BITS / self.shape[2]  # a decision can be a whole pixel's
-        least = math.prod(self.shape) * bits - 64
+        least = math.prod(self.shape) * min_bits(self.stage, self.shape[2], self.precision.digits) - 64
         if 8 * len(self.payload) < least:
             found, size = len(self.payload), f"{self.shape[1]}x{self.shape[0]}"
             raise BitstreamError(f"payload has {found} bytes, {size} pixels take at least {math.ceil(least / 8)}")

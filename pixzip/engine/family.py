@@ -12,12 +12,13 @@ from pixcodecs.coders import base as coders
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
-from pixzip.engine.base import Engine, Job, Progress, check_streamed
+from pixzip.engine.base import Job, Progress, check_streamed
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.family_batches import FrontBatch, Network, WholeBatch
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.loop import run
+from pixzip.engine.stacks import SteppedStacks
 from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
@@ -28,7 +29,7 @@ if (_chosen := threads.chosen()) is not None:
 forking.in_children(lambda: torch.set_num_threads(1))  # its threads are those of OpenMP, for which a child would wait
 
 
-class FamilyEngine(Engine):
+class FamilyEngine(SteppedStacks):
     """One family model on one device, ready to code.
 
     Attributes:

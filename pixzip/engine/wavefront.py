@@ -17,14 +17,16 @@ from pixcodecs.forking import cached_property
 from pixzip.engine.backends.base import Wavefront, common_digits
 from pixzip.engine.backends.numba import coding, loop
 from pixzip.engine.backends.numba.operands import operands
+from pixzip.engine.backends.numba.series import SeriesDecoder, SeriesEncoder
 from pixzip.engine.backends.numba.wavefront import CompiledWavefront
-from pixzip.engine.base import Engine, Job, Progress, check_streamed
+from pixzip.engine.base import Job, Progress, StackDecoder, StackEncoder, check_streamed
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike, batches
 from pixzip.engine.crossover import crossover
 from pixzip.engine.known_answer import adapted_answer_pattern, known_answer_pattern
 from pixzip.engine.loop import run
 from pixzip.engine.schedule import count_steps
+from pixzip.engine.stacks import SteppedStacks
 from pixzip.engine.stages.base import IDENTITY, Stage
 from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
@@ -55,7 +57,7 @@ def at_once(jobs: Sequence[Job], state_bytes: Callable[[Job], int] = lambda job:
     return parts
 
 
-class SteppedEngine(Engine):
+class SteppedEngine(SteppedStacks):
     """A wavefront model whose batches run step by step, with rows of frequencies for any stage and coder.
 
     Attributes:
@@ -84,7 +86,12 @@ class SteppedEngine(Engine):
         Raises:
             ModelMismatchError: this machine does not reproduce one.
         """
-        for stage in {job.stage for job in jobs} & self.unchecked.keys():
+        for stage in {job.stage for job in jobs}:
+            self.check_stage(stage)
+
+    def check_stage(self, stage: Stage) -> None:
+        """See `check_stages`."""
+        if stage in self.unchecked:
             self._expect(*self.unchecked[stage], f"{self.by}, {stage.name} stage")
             self.unchecked.pop(stage, None)
 
@@ -250,6 +257,14 @@ class WavefrontEngine(SteppedEngine):
         """That of `SteppedEngine`, by the loop that encodes."""
         rows = coding.frequencies(self.model.config, self.operands, job)
         return hashlib.sha256(rows.astype("<i4").tobytes()).hexdigest()
+
+    def stack_encoder(self, stage: Stage = IDENTITY) -> StackEncoder:
+        self.check_stage(stage)
+        return SeriesEncoder(self.model.config, self.operands)
+
+    def stack_decoder(self, payload: bytes, subpixels: int, stage: Stage = IDENTITY) -> StackDecoder:
+        self.check_stage(stage)
+        return SeriesDecoder(self.model.config, self.operands, payload)
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         return self._coded(jobs, loop.ENCODE, super().encode, progress)

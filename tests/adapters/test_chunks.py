@@ -9,6 +9,7 @@ from typing import Any
 import numcodecs
 import numpy as np
 import pytest
+from PIL import Image
 from pixcodecs.container import stack
 from pixcodecs.primitives import crc32, varint
 
@@ -20,6 +21,7 @@ from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models import library
 from pixzip.numcodecs import Pixzip
 from pixzip.zarr import PixzipCodec
+from tests.conftest import ROOT
 from tests.helpers.support import photos
 
 FAST = library.find("fast").model_id.hex()
@@ -137,7 +139,8 @@ def test_small_images_are_one_stack_and_large_ones_a_file_each(codec: Pixzip) ->
     assert files_of(codec.encode(small[0])) == [pixzip.encode(small[0], "fast")]
 
 
-def test_small_drawings_are_no_stack_where_that_is_larger(codec: Pixzip) -> None:
+def test_small_drawings_are_no_stack_where_that_is_larger() -> None:
+    codec = Pixzip("fast", effort=1)
     sprite = np.kron(np.random.default_rng(0).integers(0, 2, (8, 8, 3)), np.full((4, 4, 1), 255)).astype(np.uint8)
     chunk = np.stack([np.roll(sprite, 4 * i, 0) for i in range(8)])
     data = codec.encode(chunk)
@@ -146,6 +149,19 @@ def test_small_drawings_are_no_stack_where_that_is_larger(codec: Pixzip) -> None
     assert not any(map(stack.is_stack, files))
     assert sum(map(len, files)) < len(stack_of(chunk))
     np.testing.assert_array_equal(codec.decode(data), chunk)
+
+
+def test_stacks_have_the_stage_of_the_effort_where_it_pays(codec: Pixzip) -> None:
+    photo, sizes = np.asarray(Image.open(ROOT / "examples" / "photo.webp").convert("RGB")), []
+    chunk = np.stack([photo[32 * i : 32 * i + 32, 32 * j : 32 * j + 32] for i in range(7) for j in range(7)])
+    for effort, stages in ((1, {0}), (2, {0, 1}), (7, {2})):
+        own = Pixzip("fast", effort=effort)
+        data = own.encode(chunk)
+        (stacked,) = files_of(data)
+        assert stack.read_header(stacked).stage in stages
+        sizes.append(len(data))
+        np.testing.assert_array_equal(codec.decode(data), chunk)
+    assert sizes[2] < sizes[1] <= sizes[0]
 
 
 def stack_of(chunk: np.ndarray) -> bytes:

@@ -66,6 +66,30 @@ def test_a_stack_takes_the_model_of_the_effort() -> None:
 
 
 @pytest.mark.usefixtures("image")
+def test_info_names_the_stage_of_a_stack_and_says_what_stages_saved() -> None:
+    tile = np.random.default_rng(0).integers(0, 2, (12, 12, 3), np.uint8) * 255
+    np.save("tiles.npy", np.stack([np.roll(tile, i, 0) for i in range(12)]))
+    sizes = []
+    for effort in (1, 3):
+        good("compress", "--stack", "tiles.npy", "-e", str(effort), "-o", f"{effort}.pxz", "--verify")
+        sizes.append(Path(f"{effort}.pxz").stat().st_size)
+        good("verify", f"{effort}.pxz")
+        good("decompress", f"{effort}.pxz", "-o", f"{effort}.npy")
+        assert np.array_equal(np.load(f"{effort}.npy"), np.load("tiles.npy"))
+    facts = [json.loads(good("info", "--json", "--saved", f"{effort}.pxz").stdout) for effort in (1, 3)]
+    assert [of["stages"] for of in facts] == [[], ["full"]]
+    assert facts[0]["bytes_without_stage"] == facts[0]["stage_bytes"] == facts[0]["saved_by_stages"] == 0
+    saved = facts[1]["bytes_without_stage"] - facts[1]["stage_bytes"]
+    assert abs(saved - (sizes[0] - sizes[1])) < 16
+    said = good("info", "--saved", "3.pxz").stdout
+    assert "stages         full" in said
+    assert f"stages saved   {facts[1]['saved_by_stages']:.2%}" in said
+    assert "saved" not in good("info", "3.pxz").stdout
+    good("compress", "x.png", "-e", "5", "-o", "x.pxz")
+    assert json.loads(good("info", "--json", "--saved", "x.pxz").stdout)["stage_bytes"] > 0
+
+
+@pytest.mark.usefixtures("image")
 @pytest.mark.parametrize("effort", ["0", "10", "-1", "high", "5.5"])
 def test_another_effort_is_wrong_usage(effort: str) -> None:
     refused = run("compress", "x.png", "-e", effort)

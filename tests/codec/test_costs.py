@@ -126,6 +126,18 @@ def test_a_model_that_adapts_takes_longer_for_each_channel() -> None:
         assert light == plain + 20 * 30 * 300 * channels
 
 
+def test_a_stage_of_a_stack_takes_longer_for_each_channel_and_passes_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, spent = library.resolve("fast", 3), []
+    monkeypatch.setattr(costs.Budget, "spend", lambda _, ns: spent.append(ns))
+    run = stack.Run(3, 10, 10)
+    for stage, passes in ((0, 1), (1, 1), (2, 1), (2, 2)):
+        spent.append(0)
+        header = stack.StackHeader(Layout.RGB, 8, 256, (run,), b"", (), 0, 0, 0, stage=stage)
+        costs.check_stack(header, model, 100, passes)
+    none, light, full, twice = spent[2::3]
+    assert (light - none, full - none, twice) == (300 * 3 * 300, 300 * 3 * 1500, 2 * full)
+
+
 def test_models_without_a_clock_are_not_timed() -> None:
     class Other:
         architecture, levels = "row-lstm-1", 256

@@ -22,6 +22,7 @@ from pixzip.codec.stack import Stack, compress_stack, decompress_stack
 from pixzip.engine import executor
 from pixzip.engine.base import Job
 from pixzip.engine.order import to_coding_order
+from pixzip.engine.stacks import SteppedStacks
 from pixzip.models.family.weights import fixed
 from pixzip.models.wavefront import reference
 from tests.helpers.family import images_for, tiny
@@ -113,7 +114,12 @@ class TwoLevels:
 
     def __init__(self, zeros: int) -> None:
         self.row = np.array([[zeros, TOTAL - zeros]], np.float32)
-        self.model: Any = SimpleNamespace(levels=2, largest_tile=None, model_id=b"two-leve", channels=1, order=(0,))
+        self.model: Any = SimpleNamespace(
+            levels=2, largest_tile=None, model_id=b"two-leve", channels=1, order=(0,), adapts=False
+        )
+
+    stack_encoder, stack_decoder = SteppedStacks.stack_encoder, SteppedStacks.stack_decoder
+    _refuse = SteppedStacks._refuse
 
     def encode_into(self, jobs: Sequence[Job], encoder: range_coder.Encoder, progress: Any = None) -> None:
         for job in jobs:

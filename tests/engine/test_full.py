@@ -91,7 +91,13 @@ def entries_of(entries: NDArray[np.int64]) -> dict[tuple[int, int], tuple[Entry,
 
 
 def check_learned(part: coding.Part, oracle: Full) -> None:
-    """Compare weights, counts, gains and tables, and the state of the light stage, with the oracle's."""
+    """Compare all state with the oracle's."""
+    check_mixed(part, oracle)
+    check_state(part.wavefront, oracle)
+
+
+def check_mixed(part: coding.Part, oracle: Full) -> None:
+    """Compare weights, counts, gains and tables with the oracle's."""
     x, r = part.decisions, part.repeats
     assert np.array_equal(x.weights, oracle.mix.reshape(x.weights.shape))
     assert np.array_equal(r.weights, oracle.repeat.reshape(r.weights.shape))
@@ -99,7 +105,6 @@ def check_learned(part: coding.Part, oracle: Full) -> None:
     assert counts_of(r.slots) == oracle.repeat_counts
     assert r.gains.tolist() == oracle.gains
     assert entries_of(r.entries) == oracle.entries
-    check_state(part.wavefront, oracle)
 
 
 def check(own: WavefrontEngine, samples: Samples, least: int = 4096) -> Full:

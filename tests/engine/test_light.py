@@ -76,7 +76,7 @@ def plane(w: CompiledWavefront, buffer: NDArray[np.float32], at: NDArray[np.int6
     columns = int(w.equations.columns[image])
     start = int(at[image]) + y % PERIOD * planes * columns
     rows = buffer[start : start + planes * columns].reshape(planes, columns)
-    return rows[:, LANES + y // PERIOD]
+    return rows[:, int(w.equations.lane[image]) + y // PERIOD * int(w.equations.beside[image])]
 
 
 def check_state(w: CompiledWavefront, oracle: Light, image: int = 0) -> None:

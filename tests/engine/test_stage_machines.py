@@ -8,9 +8,10 @@ import pytest
 from tests.engine.test_full import digests
 from tests.engine.test_light import both
 from tests.engine.test_machines import VARIABLES
+from tests.engine.test_stacks import digests as stacked
 
 #: Prints digests of payloads of both stages.
-CHILD = "from tests.engine.test_stage_machines import both, digests; print(both(), digests())"
+CHILD = "from tests.engine.test_stage_machines import both, digests, stacked; print(both(), digests(), stacked())"
 
 
 @pytest.mark.parametrize(
@@ -28,4 +29,4 @@ def test_every_machine_writes_the_same_bytes(case: dict[str, str], child_env: di
         [sys.executable, "-c", CHILD], env=kept | case, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == [*both().split(), *digests().split()]
+    assert done.stdout.split() == [*both().split(), *digests().split(), *stacked().split()]

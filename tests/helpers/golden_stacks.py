@@ -1,5 +1,6 @@
 """Good and bad golden stacks: `golden` makes them, `test_golden_stacks` reads them."""
 
+import dataclasses
 import lzma
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,12 +13,15 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import deflate, varint
 
 from pixzip.codec.stack import compress_stack
+from pixzip.engine.stages.base import IDENTITY, Identity
+from pixzip.engine.stages.full import FULL
+from pixzip.engine.stages.light import LIGHT
 from pixzip.models import library
 from pixzip.models.base import Model
 from tests.helpers import golden
 from tests.helpers.forging import file_v3
 
-_DEPTH, _NAMES = 0x80, 0x20
+_DEPTH, _STAGE, _NAMES = 0x80, 0x40, 0x20
 
 
 class Made(NamedTuple):
@@ -27,6 +31,7 @@ class Made(NamedTuple):
     weights: Callable[[], Model]
     names: tuple[str, ...]
     batch: int
+    stage: Identity = IDENTITY
 
     @property
     def images(self) -> list[NDArray[np.uint8]]:
@@ -34,7 +39,7 @@ class Made(NamedTuple):
         return [np.roll(golden.image(shape), i, 0) for i, shape in enumerate(self.shapes)]
 
     def file(self) -> bytes:
-        return compress_stack(self.images, self.weights(), names=self.names, batch=self.batch)
+        return compress_stack(self.images, self.weights(), names=self.names, batch=self.batch, stage=self.stage)
 
 
 STACKS = {
@@ -45,6 +50,11 @@ STACKS = {
         2,
     ),
     "v3-grey": Made([(7, 5, 1)] * 3, lambda: golden.weights(1), ("a.png", "b/c.png", "b/ü 1.png"), 256),
+    "v3-light": Made([(8, 6, 3)] * 5 + [(1, 1, 3)], lambda: golden.weights(3), (), 2, LIGHT),
+    "v3-light-grey": Made([(7, 5, 1)] * 3, lambda: golden.weights(1), (), 2, LIGHT),
+    "v3-light-colours": Made([(64, 64, 3)] * 3, lambda: golden.weights(3), (), 2, LIGHT),
+    "v3-full": Made([(8, 6, 3)] * 5 + [(1, 1, 3)], lambda: golden.weights(3), (), 2, FULL),
+    "v3-full-grey": Made([(7, 5, 1)] * 3, lambda: golden.weights(1), ("a.png", "b.png", "c.png"), 2, FULL),
 }
 
 
@@ -77,6 +87,14 @@ def _as_good(**changes: Any) -> Callable[[], bytes]:
         return file_v3(**{**plain, **changes, "payload": edit(stacks.payload(_good(), header))})
 
     return make
+
+
+def _unstaged(name: str) -> bytes:
+    """A good stack, whose stage is not in its header."""
+    data = (golden.FOLDER / f"{name}.pxz").read_bytes()
+    header = stacks.read_header(data)
+    bare = stacks.pack_header(dataclasses.replace(header, stage=0))
+    return bare + stacks.payload(data, header)
 
 
 def _named(*names: str) -> dict[str, Any]:
@@ -134,6 +152,19 @@ _BAD = {
         f"names inflate to more than {MAX_NAMES_BYTES} bytes", flags=_NAMES, names=_lzma(bytes(MAX_NAMES_BYTES + 1))
     ),
     "payload-least": _bad("24000000 pixels take at least", runs=[(2, 4000, 3000)]),
+    "stage-0": _bad("stage 0 is unknown", flags=_STAGE, stage=b"\0"),
+    "stage-3": _bad("stage 3 is unknown", flags=_STAGE, stage=b"\3"),
+    "stage-cut": Bad(lambda: file_v3(flags=_STAGE)[:5], "file ends too early, at the stage"),
+    "stage-depth": _bad("a stage for 1 bit a sample", flags=_DEPTH | _STAGE, depth=b"\1", stage=b"\1"),
+    "stage-least": _bad(
+        "payload has 4 bytes, 24000000 pixels take at least", flags=_STAGE, stage=b"\1", runs=[(2, 4000, 3000)]
+    ),
+    "stage-least-full": _bad(
+        "payload has 4 bytes, 24000000 pixels take at least", flags=_STAGE, stage=b"\2", runs=[(2, 4000, 3000)]
+    ),
+    "stage-none": Bad(lambda: _unstaged("v3-full-grey"), "payload ends before its last pixel"),
+    "stage-other": Bad(_as_good(flags=_STAGE, stage=b"\1"), "payload goes on after its last pixel"),
+    "stage-truncated": Bad(lambda: (golden.FOLDER / "v3-full.pxz").read_bytes()[:-1], "file is truncated"),
     "payload-empty": Bad(
         _as_good(images=30, runs=[(30, 7, 5)], payload=lambda _: b""), "payload ends before its last pixel"
     ),

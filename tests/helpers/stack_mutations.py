@@ -31,7 +31,7 @@ def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, 
     fields = {
         "flags": flags, "images": header.images, "batch": header.batch, "runs": [tuple(run) for run in header.runs],
         "model_id": header.model, "names": name_list.pack(header.names) if header.names else b"",
-        "samples_crc": header.samples_crc, "payload": payload,
+        "samples_crc": header.samples_crc, "payload": payload, "stage": bytes([header.stage] if header.stage else []),
     }  # fmt: skip
     how = kind
     if kind == "payload":
@@ -44,17 +44,21 @@ def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, 
         packed = deflate(body)
         fields |= {"flags": flags | 0x20, "names": varint(len(packed) << 1) + packed}
     else:
-        how = rng.choice(("images", "batch", "runs", "flags", "model_id", "length"))
+        how = rng.choice(("images", "batch", "runs", "flags", "stage", "model_id", "length"))
         runs = [list(run) for run in header.runs]
         run = rng.choice(runs)
         run[rng.randrange(3)] = rng.choice(SIDES)
         fields[how] = {
             "images": rng.choice(ENDS), "batch": rng.choice(ENDS), "flags": rng.randrange(256),
             "length": rng.choice(ENDS), "runs": [tuple(run) for run in rng.choice((runs, runs * 2))],
-            "model_id": rng.randbytes(8),
+            "model_id": rng.randbytes(8), "stage": bytes([rng.choice((0, 1, 1, 2, 2, 3, 255))]),
         }[how]  # fmt: skip
         if how == "runs":
             fields["images"] = min(2**21, sum(run[0] for run in fields["runs"]))
         if how == "flags" and fields["flags"] & 0x80:
             fields["depth"] = bytes([rng.choice((0, 1, 1, 8))])
+        if how == "flags":
+            fields["stage"] = bytes([rng.choice((1, 2))] if fields["flags"] & 0x40 else [])
+        if how == "stage":
+            fields["flags"] = flags | 0x40
     return f"stack {kind}: {how}", file_v3(**fields)

@@ -48,7 +48,7 @@ class Full(Mixing):
                 for pixel in pixels:
                     made += self.sample(pixel, channel)
             self.remember(rows, t, kinds)
-            self.learn(pixels)
+            self.learn([(self, pixel) for pixel in pixels])
             yield made
 
     def payload(self) -> bytes:
@@ -121,17 +121,17 @@ class Full(Mixing):
 
     # 13.4
 
-    def learn(self, pixels: list[Pixel]) -> None:
-        """Learn from a step."""
+    def learn(self, pixels: list[tuple["Full", Pixel]]) -> None:
+        """Learn from a step's pixels, each of its image."""
         for mixer, sums in self.news.items():
             weights = self.mix[mixer]
             weights[:] = [clamp(int(w) + (s >> 17), -1 << 20, 1 << 20) for w, s in zip(weights, sums, strict=True)]
         count(self.counts, self.bits)
         self.forget()
         bits, saved = [], [0] * 104
-        for pixel in pixels:
+        for image, pixel in pixels:
             for one in pixel.candidates:
-                bit = int(one.colour == self.colour(pixel.y, pixel.x))
+                bit = int(one.colour == image.colour(pixel.y, pixel.x))
                 self.note((one.kind >> 3, one.kind & 7), one.inputs, 65536 * bit - one.p)
                 saved[one.kind] += size(one.p) - 1024 + pixel.nll if bit else size(65536 - one.p) - 1024
                 bits += [(slot, bit) for slot in one.slots]
@@ -141,9 +141,9 @@ class Full(Mixing):
         self.gains = [clamp(gain + more, -25600, 25600) for gain, more in zip(self.gains, saved, strict=True)]
         count(self.repeat_counts, bits)
         self.forget()
-        for pixel in pixels:
-            for k, g in enumerate(self.around(pixel)[1]):
-                self.enter(k, g, self.colour(pixel.y, pixel.x))
+        for image, pixel in pixels:
+            for k, g in enumerate(image.around(pixel)[1]):
+                self.enter(k, g, image.colour(pixel.y, pixel.x))
 
     def enter(self, k: int, g: int, colour: int) -> None:
         """Record the colour that followed a context."""

@@ -212,15 +212,22 @@ class Light(Reference):
 
     def remember(self, rows: list[int], t: int, kinds: list[tuple[int, bool] | None]) -> None:
         """Record the classes and colours of a step."""
-        if not self.remembers:
-            return
+        self.count_classes(kinds)
+        self.record_colours(rows, t)
+        self.halve_classes()
+
+    def count_classes(self, kinds: list[tuple[int, bool] | None]) -> None:
         for found in kinds:
             if found:
                 self.uses[found[0]] += 1
                 self.hits[found[0]] += found[1]
-        for y in rows:
+
+    def record_colours(self, rows: list[int], t: int) -> None:
+        for y in rows if self.remembers else ():
             first, second, third = map(int, self.samples[y, t - 2 * y])
             self.seen.setdefault((first, second), set()).add(third)
+
+    def halve_classes(self) -> None:
         while (self.uses > 1024).any():
             many = self.uses > 1024
             self.uses[many] >>= 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pixcodecs.container import names as name_list
+from pixcodecs.container.blocks import STAGES
 from pixcodecs.container.image import Layout
 from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
 from pixcodecs.container.signature import SIGNATURE, Buffer
@@ -22,11 +23,15 @@ MAX_IMAGES = 1 << 21
 #: Most images that are coded together, and most pixels of several such images; they bound a decoder's memory.
 MAX_BATCH = 1 << 10
 BATCH_PIXELS = 1 << 20
-DEFAULT_BATCH = 256
+#: Images that are coded together by default: by models that run in rows on any device, and by those of the compiled
+#: loop, whose batches stay in the caches, and whose stages learn between them.
+DEFAULT_BATCH, LOOP_BATCH = 256, 32
 #: Supported bits per sample.
 DEPTHS = (8, 1)
 LAYOUTS = (Layout.GREY, Layout.RGB)
-_DEPTH_FOLLOWS, _NAMES, _RESERVED = 0x80, 0x20, 0x58
+#: Most rows of a batch with a stage, each image with as many more as the stage's state takes before its first row.
+STAGE_ROWS, _ROWS_BEFORE = 1 << 13, 8
+_DEPTH_FOLLOWS, _STAGE, _NAMES, _RESERVED = 0x80, 0x40, 0x20, 0x18
 _MODEL_BY_ID = 1
 
 
@@ -53,6 +58,7 @@ class StackHeader:
         runs: runs of all images, in order; neighbours differ in size.
         names: one per image, or none at all.
         size_bytes: size of the header, at which the payload starts.
+        stage: number of the stage between model and coder; 0 for none.
     """
 
     layout: Layout
@@ -65,6 +71,7 @@ class StackHeader:
     payload_crc: int
     samples_crc: int
     size_bytes: int = 0
+    stage: int = 0
 
     @property
     def images(self) -> int:
@@ -88,6 +95,8 @@ class StackHeader:
         """Yield the batches that are coded together: parts of runs, in order."""
         for run in self.runs:
             most = min(self.batch, max(1, BATCH_PIXELS // (run.width * run.height)))
+            if self.stage:
+                most = min(most, max(1, STAGE_ROWS // (run.height + _ROWS_BEFORE)))
             for start in range(0, run.images, most):
                 yield run._replace(images=min(most, run.images - start))
 
@@ -112,9 +121,12 @@ def pack_header(header: StackHeader) -> bytes:
     """
     _check_fields(header)
     flags = header.layout | (_DEPTH_FOLLOWS if header.depth != 8 else 0) | (_NAMES if header.names else 0)
+    flags |= _STAGE if header.stage else 0
     out = bytearray(SIGNATURE + bytes([STACK_VERSION, flags]))
     if header.depth != 8:
         out.append(header.depth)
+    if header.stage:
+        out.append(header.stage)
     out += varint(header.images) + varint(header.batch)
     for run in header.runs:
         out += varint(run.images) + varint(run.width) + varint(run.height)
@@ -128,6 +140,8 @@ def pack_header(header: StackHeader) -> bytes:
 def _check_fields(header: StackHeader) -> None:
     if header.layout not in LAYOUTS or header.depth not in DEPTHS:
         raise ValueError(f"stack is {header.layout.name} of {header.depth} bits, expected GREY or RGB of 8 or 1")
+    if header.stage and (header.stage not in STAGES or header.depth != 8):
+        raise ValueError(f"stage is {header.stage} at {header.depth} bits, expected one of {STAGES} at 8 bits, or 0")
     if not 1 <= header.images <= MAX_IMAGES:
         raise ValueError(f"stack has {header.images} images, expected 1 to {MAX_IMAGES}")
     if not 1 <= header.batch <= MAX_BATCH:
@@ -161,6 +175,11 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeade
     depth = reader.byte("depth") if flags & _DEPTH_FOLLOWS else 8
     if flags & _DEPTH_FOLLOWS and depth != 1:
         raise BitstreamError(f"header declares {depth} bits a sample for a stack, expected 1")
+    stage = reader.byte("stage") if flags & _STAGE else 0
+    if flags & _STAGE and stage not in STAGES:
+        raise BitstreamError(f"stage {stage} is unknown to this version")
+    if stage and depth != 8:
+        raise BitstreamError(f"header declares a stage for {depth} bit a sample, expected 8")
     images, batch = reader.varint("number of images"), reader.varint("batch")
     if not 1 <= images <= MAX_IMAGES:
         raise BitstreamError(f"header declares {images} images, expected 1 to {MAX_IMAGES}")
@@ -179,7 +198,7 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeade
         raise BitstreamError("header damaged: its checksum does not match")
     names = name_list.unpack(*packed, images) if packed else ()
     fields = Layout(flags & 7), depth, batch, found, model, names
-    return StackHeader(*fields, payload_bytes, payload_crc, samples_crc, reader.at)
+    return StackHeader(*fields, payload_bytes, payload_crc, samples_crc, reader.at, stage)
 
 
 def _read_runs(reader: Reader, images: int, max_pixels: int | None) -> tuple[Run, ...]:

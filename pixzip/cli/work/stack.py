@@ -21,14 +21,14 @@ from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
 from pixzip.cli.work.shared import load
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import costs, stack
+from pixzip.codec import stack
 from pixzip.codec.stack import Image, Stack
+from pixzip.codec.stack_search import smallest_stack
 from pixzip.image.picture import Picture
 from pixzip.image.sources import walk
 from pixzip.io import files, folders, streams
 from pixzip.io.names import SUFFIX, folder_name, pxz_name
 from pixzip.io.signals import signals_wait
-from pixzip.models import library
 
 ARRAY_SUFFIX = ".npy"
 _KINDS = {1: "grey", 3: "RGB"}
@@ -125,12 +125,13 @@ def _array(path: Path) -> Sequence[Image]:
 
 
 def compress(
-    inputs: Sequence[str], out: str | None, model: str, device: str, *,
+    inputs: Sequence[str], out: str | None, model: str | None, effort: int, device: str, *,
     names: bool, strip: bool, verify: bool, max_pixels: int | None, manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images, folders and arrays to one file.
 
     Args:
+        model: see `Options.of`.
         manner: only `force`, `threads`, `quiet` and `verbose` are used.
 
     Raises:
@@ -142,7 +143,8 @@ def compress(
         out = pxz_name(str(Path(inputs[0])))
     files.check_writable(out, manner.force)
     set_threads(manner.threads)
-    where, sources = codec.coding_device(device), list(_sources(inputs))
+    options = codec.Options.of(model, codec.coding_device(device), effort, max_pixels=max_pixels)
+    sources = list(_sources(inputs))
     unnamed = [source.path for source in sources if not source.name]
     if names and unnamed and len(unnamed) < len(sources):
         raise PixzipError(f"{unnamed[0]} has no names for its images: --no-names leaves out those of the others")
@@ -151,14 +153,14 @@ def compress(
     name = inputs[0] if len(inputs) == 1 else f"{len(inputs)} inputs"
     ledger.plan(name, out, sum(source.path.stat().st_size for source in sources if source.path.exists()))
     with ledger.at_work(bar=False):
-        data = _coded(collected, sources, model, where, names=names, verify=verify, quiet=manner.quiet)
+        data = _coded(collected, sources, options, names=names, verify=verify, quiet=manner.quiet)
         ledger.write(name, data, None)
         ledger[name].pixels, ledger[name].seconds = collected.pixels, time.perf_counter() - began
         ledger.done(name)
 
 
 def _coded(
-    collected: _Collected, sources: Sequence[_Source], model: str, device: str, *,
+    collected: _Collected, sources: Sequence[_Source], options: codec.Options, *,
     names: bool, verify: bool, quiet: bool,
 ) -> bytes:  # fmt: skip
     """The file of all sources."""
@@ -169,18 +171,14 @@ def _coded(
                     name_list.check([source.name])
                 collected.add(source)
             bar(i + 1, len(sources))
-    found = library.resolve(model, collected.images[0].shape[2])
+    found = options.model_for(collected.images[0].shape[2])
     depth = collected.depth or (1 if found.levels == 2 else 8)
     if depth == 1 and max(int(x.max()) for x in collected.images) > 1:
-        raise UnsupportedImageError(f"samples are not all 0 or 1, as those of {model} have to be")
+        raise UnsupportedImageError("samples are not all 0 or 1, as those of this model have to be")
     with Bar("compressing", not quiet) as bar:
-        data = stack.compress_stack(
-            collected.images, found, codec.Local(device), depth=depth, names=collected.names if names else (),
-            verify=verify, progress=bar,
-        )  # fmt: skip
-    if collected.max_pixels is not None:
-        costs.check_stack(stack.parse(data), found, len(data))  # readers would refuse it
-    return data
+        return smallest_stack(
+            collected.images, options, depth=depth, names=collected.names if names else (), verify=verify, progress=bar
+        )
 
 
 def decompress(

@@ -4,8 +4,7 @@ Rows y of an image belong to class y mod PERIOD.  In step t the equations of the
 State is in planes of one float a row, so that the rows of a class are adjacent and LANES of them are solved at once.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +37,9 @@ Int64 = NDArray[np.int64]
 class Equations(NamedTuple):
     """The state of the least squares of a batch; empty where nothing adapts.
 
-    A plane has `columns` floats: 16 of which the last stands for the row above the first of its class, and one for each
-    row of a class.  Per image there are planes by class and by
+    A plane has `columns` floats: some of which the last stands for the row above the first of its class, and one for
+    each row of a class.  Images side by side, which have one size, share planes: the rows y of all, then the rows
+    y + PERIOD.  For every image, or for all that are side by side, there are planes by class and by
 
     Attributes:
         sums, totals: sum;
@@ -50,6 +50,8 @@ class Equations(NamedTuple):
             sample and sum.
         all_taps, all_samples, all_sums: their numbers in all channels.
         columns, sums_at, samples_at, coefficients_at: (N,) int64 floats of a plane, and where an image's planes begin.
+        lane, beside: (N,) int64 float of an image's first row in a plane, and floats from there to its next row.
+        leads: (N,) int64 number of images whose planes are these, for the first of them; 0 for others.
         errors: (P, C) float32 samples minus means, in grey levels; 0 outside images.
         means, deviations: (M, C) int64 means of the step's mixtures, in 1/16 sample, and float32 deviations.
         scratch: (T, S, LANES) float32 for each thread.
@@ -71,6 +73,9 @@ class Equations(NamedTuple):
     sums_at: Int64
     samples_at: Int64
     coefficients_at: Int64
+    lane: Int64
+    beside: Int64
+    leads: Int64
     errors: Floats
     means: Int64
     deviations: Floats
@@ -84,47 +89,51 @@ def _aligned(size: int) -> Floats:
     return whole[start : start + size]
 
 
-def _columns(rows: Any) -> Any:
-    """Floats of a plane of some rows: an int, or an array of them."""
-    return LANES * (1 + -(-rows // LANES))
+def _columns(rows: int, beside: int = 1) -> int:
+    """Floats of a plane of some rows of each of the images side by side."""
+    return LANES * (-(-beside // LANES) + -(-rows * beside // LANES))
 
 
 def equations(
-    schedule: Schedule, channels: int, priors: Sequence[NDArray[np.int32]] | None, threads: int, most: int
+    schedule: Schedule, channels: int, prior: Floats | None, threads: int, most: int, *, together: bool = False
 ) -> Equations:
     """The state before the first step.
 
     Args:
-        priors: for each channel the sums above the first row; None if nothing adapts.
+        prior: the sums above the first row, channel after channel; None if nothing adapts.
         most: number of pixels in the largest step.
+        together: whether the images, which are of one size, are side by side.
     """
     taps = np.array([LS.count_taps(c, channels) for c in range(channels)], np.int64)
     counts = np.array([LS.count_sums(int(n)) for n in taps])
     all_taps, all_sums = int(taps.sum()), int(counts.sum())
     all_samples = all_taps + 2 * channels
-    on = priors is not None
-    rows = -(-schedule.height // LS.PERIOD)
-    columns = _columns(rows) if on else np.zeros_like(rows)
+    on, n = prior is not None, len(schedule.height)
+    beside = n if together else 1
+    leads = np.full(n, beside)
+    leads[1:] = 0 if together else 1
+    origin = LANES * -(-beside // LANES)
+    lane = origin + (np.arange(n) if together else np.zeros(n, np.int64))
+    columns = np.array([on * _columns(-(-int(h) // LS.PERIOD), beside) for h in schedule.height], np.int64)
 
     def placed(planes: int) -> tuple[Floats, Int64]:
-        sizes = LS.PERIOD * planes * columns
-        return _aligned(int(sizes.sum())), np.cumsum(sizes) - sizes
+        sizes = LS.PERIOD * planes * columns * (leads > 0)
+        return _aligned(int(sizes.sum())), (np.cumsum(sizes) - sizes) * (leads > 0)
 
     sums, sums_at = placed(all_sums)
     totals, _ = placed(all_sums)
     samples, samples_at = placed(LS.PERIOD * all_samples)
     coefficients, coefficients_at = placed(all_taps)
-    if priors is not None:
-        prior = np.concatenate(priors).astype(np.float32)
-        for at, width in zip(sums_at, columns, strict=True):
+    if prior is not None:
+        for at, width in zip(sums_at[leads > 0], columns[leads > 0], strict=True):
             planes = totals[at : at + LS.PERIOD * all_sums * width].reshape(LS.PERIOD, all_sums, width)
-            planes[-1, :, LANES - 1] = prior
+            planes[-1, :, origin - beside : origin] = prior[:, None]
     near = np.array(_NEAR, np.int64)
     largest = int(taps.max())
     return Equations(
         sums, totals, samples, coefficients, schedule.pitch[:, None] * near[:, 0] + near[:, 1], taps,
         np.cumsum(taps) - taps, np.cumsum(taps + 2) - taps - 2, np.cumsum(counts) - counts, all_taps, all_samples,
-        all_sums, columns, sums_at, samples_at, coefficients_at,
+        all_sums, columns, sums_at, samples_at, coefficients_at, lane, np.full(n, beside), leads,
         np.zeros((schedule.buffer_pixels if on else 0, channels), np.float32), np.zeros((most, channels), np.int64),
         np.zeros((most, channels), np.float32),
         _aligned(threads * (LS.count_sums(largest) + largest + LS.PERIOD) * LANES).reshape(threads, -1, LANES),
@@ -135,7 +144,18 @@ def state_bytes(size: tuple[int, int], channels: int) -> int:
     """Bytes of the sums, totals, samples and coefficients of an image of (height, width)."""
     taps = [LS.count_taps(c, channels) for c in range(channels)]
     planes = 2 * sum(map(LS.count_sums, taps)) + LS.PERIOD * (sum(taps) + 2 * channels) + sum(taps)
-    return 4 * LS.PERIOD * planes * int(_columns(-(-size[0] // LS.PERIOD)))
+    return 4 * LS.PERIOD * planes * _columns(-(-size[0] // LS.PERIOD))
+
+
+def last_totals(e: Equations, height: int) -> Floats:
+    """The mean of the totals of the last rows of images of one height that are side by side."""
+    count, width = int(e.leads[0]), int(e.columns[0])
+    planes = e.totals.reshape(LS.PERIOD, e.all_sums, width)[(height - 1) % LS.PERIOD]
+    first = int(e.lane[0]) + (height - 1) // LS.PERIOD * count
+    total = np.zeros(e.all_sums)
+    for image in range(count):  # one after another, so that the order of the sums is known
+        total += planes[:, first + image]
+    return (total / count).astype(np.float32)
 
 
 @inlined
@@ -182,21 +202,23 @@ def solve(part, parts, t, places, e):
     which, group = t % _PERIOD, np.int64(0)
     scratch = e.scratch[part].ctypes.data
     for n in range(places.height.shape[0]):
+        beside = e.leads[n]
         top = max(0, (t - places.width[n] + 2) // 2)
         bottom = min(places.height[n] - 1, t // 2)
         first, stop = (top - which + _PERIOD - 1) // _PERIOD, (bottom - which) // _PERIOD + 1
-        if first >= stop:
+        if first >= stop or beside == 0:
             continue
+        first, stop = first * beside, stop * beside
         columns = e.columns[n]
         for g in range(first // _LANES, (stop + _LANES - 1) // _LANES):
             group += 1
             if group % parts != part:
                 continue
-            column = _LANES * (g + 1)
+            column = e.lane[n] + _LANES * g
             at = e.sums_at[n] + which * e.all_sums * columns + column
             above = at - e.all_sums * columns
             if which == 0:
-                above = at + (_PERIOD - 1) * e.all_sums * columns - 1
+                above = at + (_PERIOD - 1) * e.all_sums * columns - beside
             samples = e.samples_at[n] + which * _PERIOD * e.all_samples * columns + column
             coefficients = e.coefficients_at[n] + which * e.all_taps * columns + column
             low, high = max(0, first - _LANES * g), min(_LANES, stop - _LANES * g)
@@ -235,13 +257,13 @@ def move(channel, t, first, stop, places, p, m, e, pixels):
         deviation = np.sqrt(variance * _SHARE)
         e.deviations[i, channel] = deviation
         columns = e.columns[image]
-        which, column = y % _PERIOD, _LANES + y // _PERIOD
+        which, column = y % _PERIOD, e.lane[image] + y // _PERIOD * e.beside[image]
         slot = (x + y) % _PERIOD
         plane = (which * _PERIOD + slot) * e.all_samples + e.first_sample[channel]
         z = e.samples_at[image] + plane * columns + column
         b = e.coefficients_at[image] + (which * e.all_taps + e.first_tap[channel]) * columns + column
         if x == 0 and slot and y:
-            above, above_column = (y - 1) % _PERIOD, _LANES + (y - 1) // _PERIOD
+            above, above_column = (y - 1) % _PERIOD, e.lane[image] + (y - 1) // _PERIOD * e.beside[image]
             source = e.coefficients_at[image] + (above * e.all_taps + e.first_tap[channel]) * columns + above_column
             for k in range(n):
                 e.coefficients[b + k * columns] = e.coefficients[source + k * columns]
@@ -297,4 +319,5 @@ def learn(value, i, channel, t, p, m, e):
     e.errors[p.address[i], channel] = error
     target = e.first_sample[channel] + e.taps[channel]
     plane = (y % _PERIOD * _PERIOD + (t - y) % _PERIOD) * e.all_samples + target
-    e.samples[e.samples_at[image] + plane * e.columns[image] + _LANES + y // _PERIOD] = error
+    column = e.lane[image] + y // _PERIOD * e.beside[image]
+    e.samples[e.samples_at[image] + plane * e.columns[image] + column] = error

@@ -12,12 +12,11 @@ from pixcodecs.coders.registry import RANGE, RANS
 from pixcodecs.compiled import INTERPRETED
 from pixcodecs.errors import BitstreamError
 
-from pixzip.engine.backends.numba import adapt, colours, digits, loop
-from pixzip.engine.backends.numba.decisions import mixer
+from pixzip.engine.backends.numba import adapt, colours, decisions, digits, loop, repeats
 from pixzip.engine.backends.numba.full import full
+from pixzip.engine.backends.numba.learned import Learned
 from pixzip.engine.backends.numba.operands import Operands
 from pixzip.engine.backends.numba.pace import Pace
-from pixzip.engine.backends.numba.repeats import repeats
 from pixzip.engine.backends.numba.wavefront import CompiledWavefront
 from pixzip.engine.base import Job, Progress
 from pixzip.engine.batch import Samples
@@ -60,6 +59,11 @@ def state_bytes(job: Job, channels: int) -> int:
     return mixed + adapt.state_bytes(job.size, channels) + (colours.state_bytes(job.size) if remembers else 0)
 
 
+def most_words(job: Job, channels: int) -> int:
+    """Most words that the range coder writes for a pixel."""
+    return MOST_WORDS if job.stage == FULL else channels * job.precision.digits
+
+
 class Part:
     """Images that one or more threads code together, all by one coder.
 
@@ -70,9 +74,12 @@ class Part:
     """
 
     def __init__(
-        self, config: Config, operands: Operands, jobs: Sequence[Job], mode: int, most_threads: int
+        self, config: Config, operands: Operands, jobs: Sequence[Job], mode: int, most_threads: int,
+        learned: Learned | None = None,
     ) -> None:  # fmt: skip
         """
+        Args:
+            learned: see `CompiledWavefront`.
         Raises:
             BitstreamError: a payload is damaged.
         """
@@ -80,7 +87,9 @@ class Part:
         self.coder = CODERS[jobs[0].coder.name][1]
         streams = self._streams(config.channels)
         sizes, precisions = [job.size for job in jobs], [job.precision for job in jobs]
-        self.wavefront = w = CompiledWavefront(config, operands, sizes, precisions, most_threads, jobs[0].stage)
+        self.wavefront = w = CompiledWavefront(
+            config, operands, sizes, precisions, most_threads, jobs[0].stage, learned
+        )
         self.streams = streams
         if mode != loop.DECODE:
             for i, job in enumerate(jobs):
@@ -94,10 +103,15 @@ class Part:
             rows=np.zeros((pixels.sum() * c * w.digits if mode == loop.ROWS else 0, 16), np.int32),
             status=np.zeros(1, np.int64),
         )  # fmt: skip
-        if jobs[0].stage == FULL:
-            squash, decisions, repeated = operands.mixing
-            self.decisions = mixer(mixing.tables(squash), decisions, m, config.n_mix, w.buffer_pixels)
-            self.repeats = repeats(repeated, m, w.buffer_pixels, most_threads)
+        if jobs[0].stage == FULL and learned and learned.decisions and learned.repeats:
+            self.decisions = decisions.going_on(learned.decisions, m, w.buffer_pixels)
+            self.repeats = repeats.going_on(learned.repeats, m, w.buffer_pixels, most_threads)
+        elif jobs[0].stage == FULL:
+            squash, mixed, repeated = operands.mixing
+            self.decisions = decisions.mixer(mixing.tables(squash), mixed, m, config.n_mix, w.buffer_pixels)
+            self.repeats = repeats.repeats(repeated, m, w.buffer_pixels, most_threads)
+        if jobs[0].stage == FULL and learned:
+            learned.decisions, learned.repeats = self.decisions, self.repeats
         self._t, self._before = 0, w.schedule.pixels_before()
 
     def _streams(self, channels: int) -> digits.Streams:
@@ -115,8 +129,7 @@ class Part:
             parts = [range_numba.parse(job.coded) for job in self.jobs]
             sizes, words = np.array([len(part) for part in parts]), np.concatenate(parts)
         elif self.mode == loop.ENCODE and self.coder == digits.RANGE:
-            each = MOST_WORDS if self.jobs[0].stage == FULL else channels * self.jobs[0].precision.digits
-            sizes = np.array([job.pixels * each + 2 for job in self.jobs])
+            sizes = np.array([job.pixels * most_words(job, channels) + 2 for job in self.jobs])
             words = np.empty(sizes.sum(), np.uint32)
             states = range_numba.new_states(n)
         end = np.cumsum(sizes)

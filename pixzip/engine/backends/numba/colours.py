@@ -55,20 +55,36 @@ def state_bytes(size: tuple[int, int]) -> int:
     return 8 * _WORDS if size[0] * size[1] >= C.LEAST_PIXELS else 0
 
 
-def colours(sizes: Sequence[tuple[int, int]], most: int, *, remembered: bool) -> Colours:
+class Seen(NamedTuple):
+    """What was learned: see `Colours`."""
+
+    bitmap: NDArray[np.uint64]
+    hits: Int64
+    uses: Int64
+
+
+def unseen(count: int) -> Seen:
+    """No colours yet, for each of some images."""
+    hits, uses = (np.zeros((count, _CLASSES), np.int64) for _ in range(2))
+    return Seen(np.zeros((count, _WORDS), np.uint64), hits, uses)
+
+
+def colours(sizes: Sequence[tuple[int, int]], most: int, *, remembered: bool, shared: Seen | None = None) -> Colours:
     """No colours yet.
 
     Args:
         sizes: (height, width) of the images.
         most: number of pixels in the largest step.
         remembered: whether images of enough pixels remember their colours.
+        shared: colours seen before, which these images share; None if each has its own.
     """
     large = np.array([state_bytes(size) > 0 for size in sizes]) & remembered
-    count = int(large.sum())
+    at, seen = np.cumsum(large) - 1, unseen(int(large.sum()))
+    if shared is not None and large.any():
+        at, seen = np.zeros_like(at), shared
     m = most if remembered else 0
-    hits, uses = (np.zeros((count, _CLASSES), np.int64) for _ in range(2))
     return Colours(
-        at=np.where(large, np.cumsum(large) - 1, -1), bitmap=np.zeros((count, _WORDS), np.uint64), hits=hits, uses=uses,
+        at=np.where(large, at, -1), bitmap=seen.bitmap, hits=seen.hits, uses=seen.uses,
         number=np.zeros(most, np.int64), values=np.zeros((m, _MOST), np.uint8), starts=np.zeros((m, 16), np.int64),
         below=np.zeros((m, _MOST + 1), np.int64), inner=np.zeros(m, np.int64), outer=np.zeros(m, np.int64),
         kind=np.full(m, -1),

@@ -30,7 +30,7 @@ Int64 = NDArray[np.int64]
 
 
 class Mixer(NamedTuple):
-    """State of the mixing of one image of at most M pixels a step.
+    """State of the mixing of one image, or of images in one stream, of at most M pixels a step.
 
     Attributes:
         squash, stretch: see `mixing.Tables`.
@@ -71,24 +71,37 @@ class Mixer(NamedTuple):
     residuals: NDArray[np.int32]
 
 
-def mixer(tables: X.Tables, weights: NDArray[np.int16], most: int, n_mix: int, buffer_pixels: int) -> Mixer:
+def mixer(
+    tables: X.Tables, weights: NDArray[np.int16], most: int, n_mix: int, buffer_pixels: int
+) -> Mixer:  # fmt: skip
     """The state before the first step.
 
     Args:
         weights: (2 C, NODES, KINDS, INPUTS) of 2^-10.
         most: number of pixels in the largest step.
     """
-    channels = len(weights) // 2
+    channels, none = len(weights) // 2, np.zeros(0, np.int64)
     sets = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
-    return Mixer(
+    fresh = Mixer(
         tables.squash, tables.stretch, pairs(tables),
         weights=sets, news=np.zeros_like(sets), touched=np.zeros(len(sets), np.uint8),
         sets=np.zeros(len(sets), np.int64), slots=np.zeros((_CONTEXTS << _LINE_BITS) * _LINE, np.uint32),
-        records=np.zeros(most * channels * MOST_DECISIONS * _CONTEXTS, np.int64), used=np.zeros(2, np.int64),
-        inputs=np.zeros(_INPUTS, np.int64), contexts=np.zeros((most, _CONTEXTS), np.int64),
-        raw=np.zeros((most, n_mix), np.int32), middle=np.zeros(most, np.int64), kind=np.zeros(most, np.int64),
-        error_kind=np.zeros(most, np.int64), slope=np.zeros(most, np.int64),
-        nll=np.zeros(most, np.int64), residuals=np.zeros((buffer_pixels, channels), np.int32),
+        records=none, used=np.zeros(2, np.int64), inputs=np.zeros(_INPUTS, np.int64),
+        contexts=np.zeros((0, _CONTEXTS), np.int64), raw=np.zeros((0, n_mix), np.int32), middle=none, kind=none,
+        error_kind=none, slope=none, nll=none, residuals=np.zeros((0, channels), np.int32),
+    )  # fmt: skip
+    return going_on(fresh, most, buffer_pixels)
+
+
+def going_on(x: Mixer, most: int, buffer_pixels: int) -> Mixer:
+    """The state before the first step of other images, with all that was learned."""
+    channels = x.residuals.shape[1]
+    return x._replace(
+        records=np.zeros(most * channels * MOST_DECISIONS * _CONTEXTS, np.int64),
+        contexts=np.zeros((most, _CONTEXTS), np.int64), raw=np.zeros((most, x.raw.shape[1]), np.int32),
+        middle=np.zeros(most, np.int64), kind=np.zeros(most, np.int64), error_kind=np.zeros(most, np.int64),
+        slope=np.zeros(most, np.int64), nll=np.zeros(most, np.int64),
+        residuals=np.zeros((buffer_pixels, channels), np.int32),
     )  # fmt: skip
 
 

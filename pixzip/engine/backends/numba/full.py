@@ -1,4 +1,4 @@
-"""The loop of the full stage: one image, whose pixels are coded by decisions; see `loop` for the others."""
+"""The loop of the full stage, whose pixels are coded by decisions; see `loop` for the others."""
 
 import numpy as np
 from pixcodecs.compiled import compiled
@@ -18,7 +18,8 @@ _AHEAD = 2
 
 @compiled
 def full(part, parts, counter, steps, places, network, heads, rings, p, scratch, m, e, x, r, s, work, mode):
-    """Code steps[0] to steps[1] - 1 of one image as thread `part` of `parts`; ends early with `work.status` below zero.
+    """Code steps[0] to steps[1] - 1 of one image, or of several of one size in one stream, as thread `part` of `parts`;
+    ends early with `work.status` below zero.
 
     Args:
         x, r: a Mixer and Repeats; for the others see `loop.encode`.

@@ -18,7 +18,7 @@ class Operands(NamedTuple):
 
     Attributes:
         width, head_width, outputs, features: numbers of columns of the buffers.
-        priors: the sums of each channel's least squares above the first row.
+        prior: float32 sums of the least squares above the first row, channel after channel.
         mixing: see `IntegerWeights.mixing`.
     """
 
@@ -30,7 +30,7 @@ class Operands(NamedTuple):
     head_width: int
     outputs: int
     features: int
-    priors: tuple[NDArray[np.int32], ...]
+    prior: NDArray[np.float32]
     mixing: tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]
 
 
@@ -73,7 +73,7 @@ def operands(weights: IntegerWeights) -> Operands:
     )
     return Operands(
         trunk, heads, c, blocks, width, head_width, outputs, 2 * trunk.input.weight.shape[2],
-        weights.priors, weights.mixing,
+        np.concatenate(weights.priors).astype(np.float32), weights.mixing,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ Int64 = NDArray[np.int64]
 
 
 class Repeats(NamedTuple):
-    """State of the repetitions of one image of at most M pixels a step.
+    """State of the repetitions of one image, or of images in one stream, of at most M pixels a step.
 
     Attributes:
         entries: (TABLES, 2^TABLE_BITS, 2) int64 the last colour after a context, and the one before; 0 for none.
@@ -78,15 +78,26 @@ def repeats(weights: NDArray[np.int16], most: int, buffer_pixels: int, threads: 
         most: number of pixels in the largest step.
         threads: most threads.
     """
-    start = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
-    return Repeats(
+    start, none = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT, np.zeros(0, np.int64)
+    fresh = Repeats(
         entries=np.zeros((_TABLES, 1 << _TABLE_BITS, 2), np.int64), slots=np.zeros(_CONTEXTS << _BITS, np.uint32),
         weights=start, news=np.zeros_like(start), gains=np.full(len(start), X.FIRST_GAIN),
+        records=none, hashes=np.zeros((0, _TABLES), np.uint64), near=np.zeros((0, 7), np.int64),
+        candidates=np.zeros((0, _CANDIDATES), np.int64), trust=np.zeros((0, _CANDIDATES), np.int64),
+        saved=np.zeros(len(start), np.int64), tests=np.zeros((0, _CANDIDATES, 13), np.int64), offered=none, tested=none,
+        repeated=np.zeros(0, np.uint8), how=np.zeros(0, np.uint8),
+    )  # fmt: skip
+    return going_on(fresh, most, buffer_pixels, threads)
+
+
+def going_on(r: Repeats, most: int, buffer_pixels: int, threads: int) -> Repeats:
+    """The state before the first step of other images, with all that was learned; arguments as of `repeats`."""
+    return r._replace(
         records=np.zeros(most * _CANDIDATES * _CONTEXTS, np.int64), hashes=np.zeros((most, _TABLES), np.uint64),
         near=np.zeros((most, 7), np.int64),
         candidates=np.zeros((threads, _CANDIDATES), np.int64), trust=np.zeros((threads, _CANDIDATES), np.int64),
-        saved=np.zeros(len(start), np.int64), tests=np.zeros((most, _CANDIDATES, 13), np.int64),
-        offered=np.zeros(most, np.int64), tested=np.zeros(most, np.int64),
+        tests=np.zeros((most, _CANDIDATES, 13), np.int64), offered=np.zeros(most, np.int64),
+        tested=np.zeros(most, np.int64),
         repeated=np.zeros(most, np.uint8), how=np.zeros(buffer_pixels, np.uint8),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from pixzip.engine.backends.base import BINS, Wavefront, joined
 from pixzip.engine.backends.numba import rows
 from pixzip.engine.backends.numba.adapt import equations
 from pixzip.engine.backends.numba.colours import colours
+from pixzip.engine.backends.numba.learned import Learned
 from pixzip.engine.backends.numba.mixture import Mixtures
 from pixzip.engine.backends.numba.operands import Operands
 from pixzip.engine.backends.numba.places import Places, StepPixels, fill
@@ -29,9 +30,14 @@ class CompiledWavefront(Wavefront):
     def __init__(
         self, config: Config, operands: Operands, sizes: list[tuple[int, int]],
         precisions: Sequence[Precision] | None = None, threads: int = 1, stage: Stage = IDENTITY,
+        learned: Learned | None = None,
     ) -> None:  # fmt: skip
+        """
+        Args:
+            learned: what the images, which are of one size, begin with and share; None if each is on its own.
+        """
         super().__init__(config, sizes, precisions)
-        s, c, k = self.schedule, config.channels, config.n_mix
+        s, c, k, adapts = self.schedule, config.channels, config.n_mix, stage in (LIGHT, FULL)
         self.operands = operands
         most = np.minimum(s.height, -(-s.width // 2))
         units = self.of_images("unit") if self.high_depth else np.zeros(0, np.int64)
@@ -60,9 +66,13 @@ class CompiledWavefront(Wavefront):
             units=np.zeros(m, np.int32), tops=np.full(m, 255, np.int32), centre=np.zeros((m, c), np.int32),
             known=np.zeros((m, c), np.int32), fine=np.zeros((m, c), np.int32),
             inputs=np.zeros((m, operands.head_width), np.int16), outputs=np.zeros((m, operands.outputs), np.int32),
-            colours=colours(sizes, m, remembered=stage in (LIGHT, FULL) and c == 3 and not self.high_depth),
+            colours=colours(
+                sizes, m, remembered=adapts and c == 3 and not self.high_depth,
+                shared=learned.seen if learned else None,
+            ),
         )  # fmt: skip
-        self.equations = equations(s, c, operands.priors if stage in (LIGHT, FULL) else None, threads, m)
+        prior = (learned.prior if learned else operands.prior) if adapts else None
+        self.equations = equations(s, c, prior, threads, m, together=learned is not None)
         self._freqs = np.zeros((m, BINS), np.float32)
 
     def __iter__(self) -> Iterator[Step]:

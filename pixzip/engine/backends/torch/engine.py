@@ -16,7 +16,7 @@ from pixzip.engine.backends.torch import adapt, colours, decisions, gemm, repeat
 from pixzip.engine.backends.torch.full import FullWavefront
 from pixzip.engine.backends.torch.layers import Layers
 from pixzip.engine.backends.torch.wavefront import TensorWavefront
-from pixzip.engine.base import Job, Progress
+from pixzip.engine.base import Job, Progress, StackDecoder, StackEncoder
 from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.decisions import DecodingDecisions, EncodingDecisions, MeasureDecisions
@@ -72,6 +72,14 @@ class TensorEngine(SteppedEngine):
         coder = EncodingDecisions(batch := self._full_batch(jobs), [job.known for job in jobs])
         batch.run(coder)
         return hashlib.sha256(coder.payloads()[0]).hexdigest()
+
+    def stack_encoder(self, stage: Stage = IDENTITY) -> StackEncoder:
+        return super().stack_encoder() if stage == IDENTITY else WavefrontEngine(self.model).stack_encoder(stage)
+
+    def stack_decoder(self, payload: bytes, subpixels: int, stage: Stage = IDENTITY) -> StackDecoder:
+        if stage != IDENTITY:  # only the compiled loop has stages of stacks
+            return WavefrontEngine(self.model).stack_decoder(payload, subpixels, stage)
+        return super().stack_decoder(payload, subpixels)
 
     def _full_batch(self, jobs: Sequence[Job]) -> FullWavefront:
         return FullWavefront(self.layers, self.model, [job.size for job in jobs], [job.precision for job in jobs])
