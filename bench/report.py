@@ -6,13 +6,13 @@ python bench/report.py
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import matplotlib as mpl
 from common import JXL, RESULTS, ROOT, costs_table, origin, table
+from jpeg_page import jpegs
 
 from pixzip.report.codecs import REFERENCE
 from pixzip.report.plot import Panel, Point, rate_speed
@@ -221,32 +221,6 @@ def robustness(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
-def jpeg_rows(name: str, of: dict[str, Any]) -> Iterator[list[str]]:
-    """One row for each quality of a set."""
-    label = f"{name} ({of['images']} images, {of['megapixels']:.3g} MP)"
-    for quality in dict.fromkeys(row["quality"] for row in of["rows"]):
-        same = [row for row in of["rows"] if row["quality"] == quality]
-        yield [label, str(quality), f"{sum(r['jpeg_bytes'] for r in same):,}", *(f"{r['ratio']:.3f}" for r in same)]
-        label = ""
-
-
-def jpegs(results: list[dict[str, Any]]) -> str:
-    """The text of `docs/jpeg.md`: kept JPEG files beside the JPEGs."""
-    parts = []
-    for result in [r for r in results if r["benchmark"] == "jpeg-files"][:1]:
-        total = result["total"]
-        about = (
-            f"{total['files']:,} JPEGs made of photographs take {total['bytes']:,} bytes of {total['jpeg_bytes']:,},"
-        )
-        about += f" {total['ratio']:.3f} of them;"
-        about += " " + ", ".join(f"{of['ratio']:.3f} of the {mode} ones" for mode, of in result["modes"].items())
-        about += ". By quality, subsampling and mode:"
-        rows = [row for name, of in result["sets"].items() for row in jpeg_rows(name, of)]
-        modes = dict.fromkeys(f"{r['subsampling']} {r['mode']}" for of in result["sets"].values() for r in of["rows"])
-        parts += [about, table(["images", "quality", "JPEGs, bytes", *modes], rows), origin(result)]
-    return "\n\n".join(parts)
-
-
 def scale(results: list[dict[str, Any]]) -> str:
     """The text of `docs/scale.md`: workers, shards, batches and planning."""
     found = next((r for r in results if r["benchmark"] == "scale"), None)
@@ -289,7 +263,8 @@ def rewrite(page: Path, text: str) -> None:
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
     """Rewrite README.md and pages of docs/ between their markers, and the plot."""
-    found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
+    paths = sorted([*results.glob("*.json"), *results.glob("*/report.json")])
+    found = [read for path in paths if "benchmark" in (read := json.loads(path.read_text()))]  # others have their pages
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))

@@ -4,6 +4,7 @@ import os
 import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_example_is_tested() -> None:
     programs = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".sh")}
-    assert programs == {"archive.sh", "arrays.py", "pillow_files.py", "zarr_store.py"}
+    assert programs == {"archive.sh", "arrays.py", "ome_zarr_pyramid.py", "pillow_files.py", "zarr_store.py"}
 
 
 def test_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +45,15 @@ def test_zarr_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     pytest.importorskip("zarr")
     run("zarr_store.py", tmp_path, monkeypatch)
     assert capsys.readouterr().out.startswith("(16, 64, 64, 3) uint8: 196,608 bytes in memory")
+
+
+def test_ome_zarr_pyramid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of ome-zarr and scikit-image
+        pytest.importorskip("ome_zarr.writer", exc_type=ImportError)
+        run("ome_zarr_pyramid.py", tmp_path, monkeypatch)
+    assert "(1, 2, 3, 128, 128) uint16 and a level: " in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script")

@@ -7,6 +7,7 @@
 True
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +26,7 @@ from pixzip.api.trees import compress_tree as compress_tree
 from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.stack import Stack
-from pixzip.io import arguments, files
+from pixzip.io import arguments, files, stores
 from pixzip.io.arguments import FileBytes
 from pixzip.models import library
 
@@ -136,9 +137,11 @@ def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's
     """A `.pxz` file as a Pillow image, whose pixels are decoded at first access; a kept JPEG as Pillow opens it.
 
     Args:
-        path: the file's path, or a readable binary file that can seek.
+        path: the file's path; a URL of a store that fsspec knows, read at once; or a readable binary file that can
+            seek.
     Raises:
         TypeError: the path is something else, such as the bytes of a file.
+        PixzipError: fsspec or the package of a URL's store is missing.
         OSError: the file cannot be read, or is no `.pxz` file; at first access, pixels cannot be decoded.
 
     >>> import numpy as np, pixzip
@@ -148,7 +151,10 @@ def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's
     ...     image.size
     (9, 6)
     """
-    return PillowImage.open(path if hasattr(path, "read") else arguments.text(path, "path"), formats=["PXZ"])
+    place = path if hasattr(path, "read") else stores.plain(arguments.text(path, "path"))
+    if isinstance(place, str) and stores.is_url(place):
+        place = io.BytesIO(stores.read(place))
+    return PillowImage.open(place, formats=["PXZ"])
 
 
 def save(
@@ -156,8 +162,11 @@ def save(
 ) -> None:  # fmt: skip
     """Write a `.pxz` file completely or not at all, replacing an existing file; see `encode`.
 
+    Args:
+        path: the file's path, or a URL of a store that fsspec knows.
     Raises:
-        PixzipError: the folder does not exist, or the path is not that of a file.
+        PixzipError: the folder does not exist, the path is not that of a file, or fsspec or the package of a URL's
+            store is missing.
         OSError: the file cannot be written.
 
     >>> import numpy as np, pixzip
@@ -166,8 +175,9 @@ def save(
     >>> int(pixzip.decode(path.read_bytes()).sum())
     112
     """
-    target = Path(arguments.text(path, "path")).absolute()
-    files.write(str(target), encode(image, model, device, effort=effort), force=True)
+    place = stores.plain(arguments.text(path, "path"))
+    target = place if stores.is_url(place) else str(Path(place).absolute())
+    files.write(target, encode(image, model, device, effort=effort), force=True)
 
 
 def encode_stack(
@@ -214,6 +224,30 @@ def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | Non
     ([(5, 7), (2, 3)], ('a.png', 'b.png'))
     """
     return Codec(device=device, max_pixels=max_pixels).decode_stack(data)
+
+
+def decode_pages(
+    data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
+) -> list[NDArray[Any]]:  # fmt: skip
+    """The samples of each page of a file that `pixzip compress` made of a TIFF of several pages, or of each frame.
+
+    Frames are as they are in the file, not laid over each other; `info` says where they belong and how long they last.
+
+    Args:
+        max_pixels: refuse more pixels in all; None lifts the limit.
+    Returns:
+        (H, W) or (H, W, C) arrays like those of `decode`.
+    Raises:
+        BitstreamError: the file is damaged, truncated, of one image or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+
+    >>> import io, numpy as np, pixzip, tifffile
+    >>> file = io.BytesIO()
+    >>> tifffile.imwrite(file, np.zeros((2, 4, 5), np.uint8), photometric="minisblack")
+    >>> [page.shape for page in pixzip.decode_pages(pixzip.compress(file.getvalue()))]
+    [(4, 5), (4, 5)]
+    """
+    return Codec(device=device, max_pixels=max_pixels).decode_pages(data)
 
 
 def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> None:

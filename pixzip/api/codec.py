@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
+from pixcodecs.container import signature
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.forking import cached_property
 
@@ -19,8 +20,10 @@ from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
+from pixzip.codec.pages import compress_pages, decompress_pages
 from pixzip.codec.stack import Stack, compress_stack, decompress_stack
-from pixzip.codec.tiles import Window
+from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
+from pixzip.image.pages import SUFFIXES
 from pixzip.image.picture import CHANNEL_AXIS, Picture
 from pixzip.image.pillow_images import from_pillow
 from pixzip.io import arguments
@@ -45,10 +48,11 @@ class Codec:
         max_pixels: refuse to decode larger images; None lifts the limit.
         coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
         effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
+        tile: largest side of a tile of files that are encoded, 16 to 1024, for regions; None for the usual one.
     Raises:
         ModelMismatchError: there is no such model.
         PixzipError: there is no such device.
-        TypeError, ValueError: an argument is of another type; there is no such coder or effort.
+        TypeError, ValueError: an argument is of another type; there is no such coder, effort or side.
 
     >>> codec = Codec("fast")
     >>> files = codec.encode_batch([np.zeros((8, 8), np.uint8), np.zeros((4, 6, 3), np.uint16)])
@@ -64,11 +68,13 @@ class Codec:
         max_pixels: int | None = MAX_PIXELS,
         coder: str = "range",
         effort: int = DEFAULT_EFFORT,
+        tile: int | None = None,
     ):
         if arguments.text(coder, "coder") not in CODERS:
             raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
         self.coder = CODERS[coder]
         self.effort = arguments.effort(effort)
+        self.tile = None if tile is None else arguments.side(tile, LEAST_SIDE, TILE_SIDE)
         self._named = None if model is None else arguments.text(model, "model")
         self.model = self._named or EFFORTS[self.effort].model
         self.device = codec.coding_device(arguments.text(device, "device"))
@@ -78,7 +84,7 @@ class Codec:
     @cached_property
     def options(self) -> Options:
         """The options for `pixzip.codec`."""
-        choices = {"coder": self.coder, "max_pixels": self.max_pixels}
+        choices = {"coder": self.coder, "max_pixels": self.max_pixels, "tile": self.tile}
         return Options.of(self._named, self.device, self.effort, **choices)
 
     def encode(self, image: Image) -> bytes:
@@ -97,6 +103,9 @@ class Codec:
         data = arguments.file_bytes(file, "an image file")
         if kept.is_jpeg(data):
             return self.encode(data)
+        loaded = image.load_pages(data, self.max_pixels) if image.has_pages(io.BytesIO(data)) else None
+        if loaded:
+            return compress_pages(loaded.pages, self.options)
         picture = image.load(data, self.max_pixels).picture
         (found,) = codec.compress([picture], self.options)
         if not original:
@@ -110,6 +119,9 @@ class Codec:
         file = arguments.file_bytes(data)
         if kept.is_kept(file):
             return self.restore(file)
+        if signature.is_pages(file):
+            pages = decompress_pages(file, self.options)
+            return image.write_pages(pages, SUFFIXES[pages.kind])
         opening = codec.Opening(file, self.max_pixels)
         (picture,) = codec.decompress([opening], self.options)
         if not original_files.is_kept(opening):
@@ -153,6 +165,11 @@ class Codec:
         """See `pixzip.decode_stack`."""
         found = decompress_stack(arguments.file_bytes(data), self.options)
         return found._replace(images=[x[..., 0] if x.shape[2] == 1 else x for x in found.images])
+
+    def decode_pages(self, data: FileBytes) -> list[NDArray[Any]]:
+        """See `pixzip.decode_pages`."""
+        found = decompress_pages(arguments.file_bytes(data), self.options)
+        return [_as_array(page.picture) for page in found.pages]
 
     def verify(self, data: FileBytes) -> None:
         """See `pixzip.verify`."""

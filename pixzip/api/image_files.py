@@ -39,7 +39,8 @@ def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None 
         data: the file, written with a shipped model; use `Codec(path).decompress` for other weights.
         max_pixels: refuse larger images; None lifts the limit.
     Returns:
-        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG.
+        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG, or for several
+        pages or frames a file of their kind.
     Raises:
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.

@@ -18,7 +18,7 @@ from pixzip.cli.options import (
     pixels_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
 KIND = inputs.InputKind(
@@ -62,11 +62,16 @@ KIND = inputs.InputKind(
     "--coder", type=click.Choice(["range", "rans"]), default="range", show_default=True,
     help="Entropy coder: range is smallest, rans some 0.05 % larger and made for decoding on a GPU.",
 )  # fmt: skip
+@click.option(
+    "--tile", type=click.IntRange(16, 1024), metavar="PIXELS",
+    help="Largest side of a tile (default: 1024): smaller ones for --region and --salvage, at a price in bytes.",
+)  # fmt: skip
 @no_limit_option
 @manner_options(writes=True)
 def compress(
     images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, effort: int, model: str | None, device: str,
-    verify: bool, pixels: bool, strip: bool, no_original: bool, models_only: bool, coder: str, no_pixel_limit: bool,
+    verify: bool, pixels: bool, strip: bool, no_original: bool, models_only: bool, coder: str, tile: int | None,
+    no_pixel_limit: bool,
     manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
@@ -75,6 +80,7 @@ def compress(
         refused = {"--rm": bool(manner.remove), "--dry-run": manner.dry_run, "--json": manner.json_lines}
         refused |= {"--workers or --scheduler": manner.spread, "--shard": manner.shard is not None}
         refuse_with("--stack", refused, "all inputs become one file")
+        refuse_with("--stack", {"--tile": tile is not None}, "a stack has no tiles")
         refuse_with("--stack", {f"--coder {coder}": coder != "range"}, "a stack is one stream of the range coder")
         from pixzip.cli.work import stack as stacks
         from pixzip.codec.efforts import EFFORTS
@@ -96,12 +102,14 @@ def compress(
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
 
+    reached = reachable(manner, [model])[0] if model else None
+
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
         Compression(
-            at, effort, model, device, verify=verify, strip=strip, original=not (no_original or strip),
-            models_only=models_only, coder=coder, most=most, as_pixels=pixels,
+            at, effort, reached, device, verify=verify, strip=strip, original=not (no_original or strip),
+            models_only=models_only, coder=coder, most=most, as_pixels=pixels, tile=tile,
         ).run(names)  # fmt: skip
 
     ledger.carry_out(spread(manner, work))

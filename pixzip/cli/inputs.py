@@ -10,7 +10,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
-from pixzip.io import files, streams
+from pixzip.io import files, stores, streams
 from pixzip.trees.manifest import Shard
 from pixzip.trees.records import Records, up_to_date
 
@@ -69,6 +69,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     """
     if inputs.count(streams.STANDARD) > 1:
         raise PixzipError("standard input can be given once")
+    inputs, out = tuple(map(stores.plain, inputs)), out and stores.plain(out)
     manner = ledger.manner
     many = manner.recursive or len(inputs) > 1
     folder = _folder(out, inputs, many, kind)
@@ -153,6 +154,8 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKin
         return path
     if not many:
         return None
+    if stores.is_url(out):
+        raise PixzipError(f"-o {out} is a URL, which takes one input, without -r")
     number = f"{len(inputs)} inputs need one" if len(inputs) > 1 else "-r needs one"
     if out == streams.STANDARD or path.exists() or path.is_symlink() or path.suffix.lower() in kind.not_folders():
         raise PixzipError(f"-o {out} is not a folder, {number}")

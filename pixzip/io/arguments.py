@@ -103,6 +103,19 @@ def effort(value: Any) -> int:
     return found
 
 
+def side(value: Any, least: int, most: int) -> int:
+    """A side of a tile in pixels.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is out of range.
+    """
+    found = _integer(value, "tile")
+    if not least <= found <= most:
+        raise ValueError(f"tile is {found}, expected {least} to {most}")
+    return found
+
+
 def region(value: Any) -> tuple[int, int, int, int]:
     """A region as x, y, width, height.
 

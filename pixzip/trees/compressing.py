@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from pixcodecs import threads
 from pixcodecs.errors import PixzipError
@@ -16,8 +16,8 @@ from pixzip.engine.batching import batches, halving
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
-from pixzip.io.buffers import FileBuffer
 from pixzip.originals import Record
+from pixzip.trees import large
 from pixzip.trees.pools import Event
 from pixzip.trees.records import FULL, Proof, up_to_date
 from pixzip.trees.shards import SOON_PIXELS, Task
@@ -33,20 +33,14 @@ class _Full(Exception):  # noqa: N818 (the error of the file is told)
 
 
 class _Read(NamedTuple):
-    """An image that is read.
+    """An image that is read; `stat` is the status of its file."""
 
-    Attributes:
-        stat: status of its file.
-        record: how the file is rebuilt.
-        size_bytes: length of the file.
-    """
-
-    task: Task
     picture: Picture
     dropped: list[str]
-    stat: os.stat_result | None
     record: Record
+    stat: os.stat_result | None
     size_bytes: int
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -129,25 +123,29 @@ class _Shard:
             if kept.is_jpeg(source_file.head(HEAD_BYTES)):
                 data = kept.keep(source_file.read(), self._how.max_pixels)
                 files.write(output, data, self._how.force, source_file.stat, make=True)
-                self._done(task, Proof.of(data, source_file.stat), [])
+                self._done(task, Proof.of(data, source_file.stat))
                 return None
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
             if rows is None:
                 picture, dropped = image.load(source_file.read(), self._how.max_pixels)
                 record = originals.make(source_file.file(), originals.of_picture(picture), self._thoroughness)
-                return _Read(task, picture, dropped, source_file.stat, record, source_file.size_bytes)
-            files.make_folder(output)
-            with rows, files.spool(output) as spool, files.spool(output) as scratch, files.spool(output) as whole:
-                by_rows.compress_rows(rows, spool, self._options, folder=Path(output).parent)
-                again = original.rows_of(lambda: image.open_rows(source_file.file(), None), rows.frame)
-                record = originals.make(source_file.file(), again, self._thoroughness, scratch)
-                source_file.check_unchanged()
-                spool.flush()
-                file = FileBuffer(spool.fileno())
-                record = original.copy_with_record(file, spool, whole, record, source_file.size_bytes)
-                files.write(output, whole, self._how.force, source_file.stat, make=True)
-                self._done(task, Proof.of(whole, source_file.stat), [] if record.is_kept else rows.dropped)
+                return _Read(picture, dropped, record, source_file.stat, source_file.size_bytes, task)
+            self._large(task, source_file, rows)
         return None
+
+    def _large(self, task: Task, source: streams.Input, rows: image.RowReader) -> None:
+        """Compress an image band by band."""
+        output = task.output or ""
+        proofs = []
+
+        def write(data: BinaryIO) -> None:
+            files.write(output, data, self._how.force, source.stat, make=True)
+            proofs.append(Proof.of(data, source.stat))
+
+        record = large.compress(
+            source, rows, output, self._options, strip=False, thoroughness=self._thoroughness, write=write
+        )
+        self._done(task, proofs[0], rows.dropped, record)
 
     def _find_written(self, task: Task) -> bool:
         """Tell that an output is there and has the time of its input; return whether it is so."""
@@ -158,7 +156,7 @@ class _Shard:
         if not up_to_date(source, output.stat()):
             return False
         with output.open("rb") as written:
-            self._done(task, Proof.of(written, source), [])
+            self._done(task, Proof.of(written, source))
         return True
 
     def _write(self, item: _Read, data: bytes | BaseException, task: Task) -> None:
@@ -166,10 +164,11 @@ class _Shard:
             raise data
         data, record = original.with_record(data, item.record, item.size_bytes)
         files.write(task.output or "", data, self._how.force, item.stat, make=True)
-        self._done(task, Proof.of(data, item.stat), [] if record.is_kept else item.dropped)
+        self._done(task, Proof.of(data, item.stat), item.dropped, record)
 
-    def _done(self, task: Task, proof: Proof, dropped: list[str]) -> None:
-        warnings = [f"not kept: {', '.join(dropped)}"] if dropped else []
+    def _done(self, task: Task, proof: Proof, dropped: Sequence[str] = (), record: Record | None = None) -> None:
+        lost = dropped and not (record and record.is_kept)
+        warnings = [f"not kept: {', '.join(dropped)}"] if lost else []
         self._tell({"name": task.name, "proof": list(proof), "error": "", "warnings": warnings})
 
     def _fail(self, name: str, error: BaseException) -> None:

@@ -52,7 +52,7 @@ def test_the_suffix_of_the_output_says_whether_the_file_or_its_pixels_are_wanted
     pixels = pixels_of(photo / "photo.jpg")
     for suffix in (".png", ".tif", ".bmp", ".ppm", ".webp", ".PNG"):
         good("decompress", "photo.jpg.pxz", "-o", f"x{suffix}")
-        assert (pixels_of(photo / f"x{suffix}") == pixels).all()
+        assert (read(photo / f"x{suffix}") == pixels).all()
     for suffix in (".jpg", ".jpeg", ".JPE", ".jfif"):
         good("decompress", "photo.jpg.pxz", "-o", f"y{suffix}")
         assert (photo / f"y{suffix}").read_bytes() == PHOTO
@@ -119,7 +119,9 @@ def test_a_folder_of_jpegs_comes_back_and_is_up_to_date(shipped: Path) -> None:
     assert listed.splitlines()[0] == "packed/a.jpg.pxz -> back/a.jpg"
     good("decompress", "-r", "packed", "-o", "back")
     assert {
-        p.relative_to(shipped / "back").as_posix(): p.read_bytes() for p in (shipped / "back").rglob("*.*")
+        p.relative_to(shipped / "back").as_posix(): p.read_bytes()
+        for p in (shipped / "back").rglob("*.[jJm]*")
+        if p.suffix != ".jsonl"
     } == contents
     assert "up to date" in good("decompress", "-r", "packed", "-o", "back", "-v").stderr
 

@@ -1,6 +1,6 @@
 """Good and bad golden files that keep a JPEG: `golden` makes them, `test_golden_kept` reads them.
 
-The JPEGs are beside them, because they and their streams depend on the libraries that wrote them.
+The JPEGs, of generated scenes, are beside them, because they and their streams depend on the libraries that wrote them.
 """
 
 import struct

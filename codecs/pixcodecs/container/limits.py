@@ -8,8 +8,14 @@ MODEL_ID_BYTES = 8
 STACK_VERSION = 3
 #: Version of files that keep another file as it is.
 KEPT_VERSION = 4
+#: Version of files of several pages or frames.
+PAGES_VERSION = 5
 #: Versions whose header is not that of one image, and what such a file is.
-OTHER_VERSIONS = {STACK_VERSION: "a stack of images", KEPT_VERSION: "another file that is kept as it is"}
+OTHER_VERSIONS = {
+    STACK_VERSION: "a stack of images",
+    KEPT_VERSION: "another file that is kept as it is",
+    PAGES_VERSION: "several pages or frames: `pixzip decompress` or pixzip.decode_pages gives them",
+}
 MAX_SIDE = 65535
 #: Most pixels that a decoder accepts by default; Pillow's hard limit is twice this.
 MAX_PIXELS = 89_478_485
@@ -22,7 +28,7 @@ MAX_TILE_PIXELS = 1 << 25
 MAX_KEPT_BYTES = 1 << 26
 KEPT_BYTES_A_BYTE = 16
 #: Most pixels of the JPEG XL streams of a kept file, times the scans of each, that a decoder accepts by default.
-MAX_KEPT_WORK = 1 << 37
+MAX_KEPT_WORK = 1 << 36
 #: Way out of an error about a limit.
 LIFT = "--no-pixel-limit or max_pixels=None lifts the limit if you trust the file"
 
