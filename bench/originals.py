@@ -7,6 +7,7 @@ counts only if the same bytes come out.  Times are of the processor, as a share 
 """
 
 import io
+import json
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -111,13 +112,12 @@ def table(results: list[dict[str, Any]]) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield "| --- " + "| ---: " * (len(heads) - 1) + "|"
     for result in results:
-        rows, seconds = result["files"], result["seconds"]
-        sums = summary(result)
-        kept = sums["kept"]
-        added = (sums["with"] - sums["without"]) / max(1, len(rows))
+        seconds = result["seconds"]
+        count, kept = result["files"], result["kept"]
+        added = (result["with"] - result["without"]) / max(1, count)
         cells = [
-            result["set"], str(len(rows)), f"{kept} ({kept / max(1, len(rows)):.1%})",
-            *(f"{sums[key]:,}" for key in ("bytes", "without", "with")), f"{added:.0f}",
+            result["set"], str(count), f"{kept} ({kept / max(1, count):.1%})",
+            *(f"{result[key]:,}" for key in ("bytes", "without", "with")), f"{added:.0f}",
             f"+{seconds['make'] / seconds['compress']:.1%}", f"+{seconds['rebuild'] / seconds['decompress']:.1%}",
         ]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
@@ -126,8 +126,7 @@ def table(results: list[dict[str, Any]]) -> Iterator[str]:
 def others(results: list[dict[str, Any]]) -> Iterator[str]:
     """A line for each file that does not come back."""
     for result in results:
-        missing = [row for row in result["files"] if not row["kept"]]
-        for row in missing:
+        for row in result["not_kept"]:
             yield f"- {result['set']}: `{row['file']}`: {row['why_not']}"
         if result["refused"]:
             yield f"- {result['set']}: {len(result['refused'])} files are no images that pixzip reads"
@@ -139,7 +138,12 @@ def others(results: list[dict[str, Any]]) -> Iterator[str]:
 @click.option("--limit", type=int, help="Most files of a set, or nearly so.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 @click.option("--page", type=click.Path(path_type=Path), help="Markdown page to write the tables to.")
-def main(sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None) -> None:
+@click.option(
+    "--beside", type=click.Path(exists=True, path_type=Path), help="JSON file with further sets for the page."
+)
+def main(
+    sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None, beside: Path | None
+) -> None:  # fmt: skip
     """Exit code 1 if a picture, or an original that is said to be kept, does not come back."""
     origin = provenance(list(sets), [], 1)
     arguments = " ".join(
@@ -148,9 +152,14 @@ def main(sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | Non
     origin["command"] = f"python -m bench.originals {arguments}"
     warm = image.load(next(encoders())[1]).picture
     codec.compress([warm], codec.Options.of(effort=effort))
-    results = [measure(ENCODERS, encoders(), effort)]
-    results += [measure(path.stem, files_of(path, limit), effort) for path in sets]
-    write(out, {"benchmark": "originals", **origin, "results": [summary(result) for result in results]})
+    results = [summary(measure(ENCODERS, encoders(), effort))]
+    results += [summary(measure(path.stem, files_of(path, limit), effort)) for path in sets]
+    write(out, {"benchmark": "originals", **origin, "results": results})
+    if beside:
+        other = json.loads(beside.read_text("utf-8"))
+        names = {result["set"] for result in results}
+        results += [result for result in other["results"] if result["set"] not in names]
+        origin["command"] += f"`, and `{other['command']}"
     if page:
         text = _PAGE.read_text("utf-8").format(
             command=origin["command"], table="\n".join(table(results)), others="\n".join(others(results))

@@ -15,6 +15,7 @@ from pixcodecs.container.image import Layout
 import pixzip
 from pixzip import api
 from pixzip.api import codec as api_codec
+from pixzip.api import image_files as api_files
 from pixzip.api import trees as api_trees
 from pixzip.codec import stack
 from pixzip.models import library
@@ -22,7 +23,10 @@ from tests.helpers.pictures import picture
 from tests.helpers.support import photo
 
 EXAMPLES = [
-    test for module in (api, api_codec, api_trees) for test in doctest.DocTestFinder().find(module) if test.examples
+    test
+    for module in (api, api_codec, api_files, api_trees)
+    for test in doctest.DocTestFinder().find(module)
+    if test.examples
 ]
 
 

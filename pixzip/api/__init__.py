@@ -19,6 +19,8 @@ from pixcodecs.container.image import MAX_PIXELS
 
 from pixzip.api.codec import Codec as Codec
 from pixzip.api.codec import Image, Name, Region
+from pixzip.api.image_files import compress as compress
+from pixzip.api.image_files import decompress as decompress
 from pixzip.api.trees import TreeResult as TreeResult
 from pixzip.api.trees import compress_tree as compress_tree
 from pixzip.codec import describe
@@ -81,52 +83,6 @@ def decode(
            [0, 0, 1]], dtype=uint16)
     """
     return Codec(device=device, max_pixels=max_pixels).decode(data, region)
-
-
-def compress(
-    file: FileBytes, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT,
-    original: bool = True,
-) -> bytes:  # fmt: skip
-    """A `.pxz` file of an image file, with all that the file needs to come back byte for byte, if it can.
-
-    Args:
-        file: the bytes of the image file, of any format that pixzip reads.
-        model, device, effort: see `encode`.
-        original: keep what gives back the file's bytes; `info` says whether it could be kept.
-    Raises:
-        TypeError: `file` is not bytes, but a path, for example.
-        UnsupportedImageError: the image cannot be read, or the format does not hold it.
-        ModelMismatchError: there is no such model, or it does not run exactly here.
-
-    >>> import io, numpy as np, pixzip
-    >>> from PIL import Image
-    >>> file = io.BytesIO()
-    >>> Image.fromarray(np.eye(20, dtype=np.uint8)).save(file, "PNG")
-    >>> pixzip.decompress(pixzip.compress(file.getvalue())) == file.getvalue()
-    True
-    """
-    return Codec(model, device, effort=effort).compress(file, original=original)
-
-
-def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> bytes:
-    """The image file in a `.pxz` file: the inverse of `compress`.
-
-    Args:
-        data: the file, written with a shipped model; use `Codec(path).decompress` for other weights.
-        max_pixels: refuse larger images; None lifts the limit.
-    Returns:
-        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG, or for several
-        pages or frames a file of their kind.
-    Raises:
-        BitstreamError: the file is damaged, truncated, foreign or hostile.
-        ModelMismatchError: the file's model is missing, or does not run exactly here.
-        PixzipError: the original's bytes do not come back on this machine; `decode` gives the samples.
-
-    >>> import numpy as np, pixzip
-    >>> pixzip.decompress(pixzip.encode(np.zeros((6, 9, 3), np.uint8)))[1:4]  # an array has no original
-    b'PNG'
-    """
-    return Codec(device=device, max_pixels=max_pixels).decompress(data)
 
 
 def restore(data: FileBytes, *, max_pixels: int | None = MAX_PIXELS) -> bytes:

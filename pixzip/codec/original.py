@@ -26,6 +26,8 @@ from pixzip.originals import Reason, Record, Source
 #: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
 #: a share of what its file saves.
 LEAST_BYTES, SHARE, SHARE_OF_SAVING = 256, 100, 4
+#: Part of the processor time of models that rebuilding may take.
+_SHARE_OF_TIME = 5
 #: Work to find an encoder, in units of the size of the samples, by effort.
 _THOROUGHNESS = {1: 1, 2: 1, 3: 3, 4: 2, 5: 2, 6: 2, 7: 4, 8: 12, 9: 40}
 
@@ -126,7 +128,8 @@ def rebuild(
         raise ValueError("the file has no record of its original")
     rows = partial(by_rows.decompress_rows, opening, options, progress)
     source = originals.of_picture(picture) if picture else Source(opening.frame, rows, is_large=True)
-    seconds = None if options.max_pixels is None else costs.limit_ns(len(opening.file)) / 1e9
+    limit_ns = costs.limit_ns(len(opening.file)) // _SHARE_OF_TIME
+    seconds = None if options.max_pixels is None else limit_ns / 1e9
     originals.rebuild(record, source, out, seconds)
 
 

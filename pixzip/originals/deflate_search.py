@@ -16,6 +16,7 @@ FIRST_BYTES, SECOND_BYTES = 1 << 16, 1 << 20
 _LEAST_WORK, _MOST_WORK = 1 << 20, 1 << 25
 #: Encoders that are tried on the whole stream.
 _FINALISTS = 4
+_PIECE_BYTES = 1 << 14
 #: Bytes of the stream that two encoders hardly have in common by chance.
 _EVIDENCE_BYTES = 256
 #: Levels by the hint in a stream's header.
@@ -120,7 +121,11 @@ def _agreed(spec: Spec, stream: Beginning, size: int) -> int | None:
         coder = encoder(spec)
     except ValueError:  # the library refuses the parameters
         return None
-    out = coder.compress(stream.data[:size])
+    out = b""
+    for at in range(0, size, _PIECE_BYTES):  # most encoders are found out by their first block
+        out += coder.compress(stream.data[at : min(size, at + _PIECE_BYTES)])
+        if not stream.body.startswith(out):
+            return None
     if stream.is_whole and size == len(stream.data):
         out += coder.flush()
         return len(out) if out == stream.body else None
@@ -156,11 +161,13 @@ def _tiers(header: bytes) -> Iterator[list[Spec]]:
     others = [level for h in (2, 3, 0, 1) if h != hint for level in _HINTED[h]]
     windows = list(dict.fromkeys((15, declared)))
     pairs = [(memory, strategy) for memory in (8, 9) for strategy in (0, 1)]
-    common = [Spec(Kind.ZLIB, level, s, m, w) for level in levels for m, s in pairs for w in windows]
+    usual = [Spec(Kind.ZLIB, levels[0], s, m, w) for m, s in pairs for w in windows]
+    common = [Spec(Kind.ZLIB, level, s, m, w) for level in levels[1:] for m, s in pairs for w in windows]
     if hint == 0:  # zlib has one hint for these strategies, whatever the level
         common += [Spec(Kind.ZLIB, 6, strategy, memory, 15) for strategy in (3, 2, 4) for memory in (8, 9)]
-    yield common
-    yield [spec._replace(kind=Kind.ZLIB_NG) for spec in common if spec.window == 15]
+    for tier in (usual, common):
+        yield tier
+        yield [spec._replace(kind=Kind.ZLIB_NG) for spec in tier if spec.window == 15]
     yield [Spec(Kind.LIBDEFLATE, level) for level in ((1, 0), (5, 4, 3, 2), (6, 7), (12, 11, 9, 10, 8))[hint]]
     yield [Spec(Kind.ZLIB, level, s, m, 15) for level in others for m, s in pairs]
     if hint == 3:

@@ -6,7 +6,7 @@ which the digest of the original tells.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from zlib_ng import zlib_ng
 
 #: Most bytes of a block without compression.
 _STORED_BYTES = 65535
+_PIECE_BYTES = 1 << 16
 
 
 class Kind(IntEnum):
@@ -124,6 +125,17 @@ def encoder(spec: Spec) -> Encoder:
             return _Whole(lambda data: bytes(imagecodecs.deflate_encode(data, spec.level, raw=True)))
         case Kind.ZOPFLI:
             return _Whole(lambda data: bytes(imagecodecs.zopfli_encode(data))[2:-4])
+
+
+def encoded(coder: Encoder, data: bytes, check: Callable[[], object]) -> Iterator[bytes]:
+    """Yield the pieces of a stream, without its end.
+
+    Args:
+        check: called after each piece; raises an error if the time is spent, because some data take zlib long.
+    """
+    for at in range(0, len(data), _PIECE_BYTES):
+        yield coder.compress(data[at : at + _PIECE_BYTES])
+        check()
 
 
 class _Whole:

@@ -4,7 +4,7 @@ A `Form` makes of a picture's samples the bytes that a file has of them.  What i
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
@@ -170,16 +170,17 @@ def _packed(form: Form, x: Samples) -> bytes:
     return (np.pad(table, ((0, 0), (0, spare))) if spare else table).tobytes()
 
 
-def coded(form: Form, segment: bytes, rows: int) -> bytes:
+def coded(form: Form, segment: bytes, rows: int, check: Callable[[], object]) -> bytes:
     """The bytes of a strip or tile in the file.
 
     Args:
         rows: its number of rows.
+        check: see `deflaters.encoded`.
     """
     match form.coding:
         case Coding.DEFLATE if form.spec:
             encoder = deflaters.encoder(form.spec)
-            body = encoder.compress(segment) + encoder.flush()
+            body = b"".join(deflaters.encoded(encoder, segment, check)) + encoder.flush()
             return form.header + body + zlib.adler32(segment).to_bytes(4)
         case Coding.LZW:
             return bytes(imagecodecs.lzw_encode(segment))

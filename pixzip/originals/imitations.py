@@ -4,7 +4,7 @@ The imitation is the picture's samples in the form that the file has of them, or
 the picture's metadata, which the file has somewhere, too.  The patch adds the rest: heads, tables, what is unusual.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -56,15 +56,21 @@ class Imitation(NamedTuple):
     @property
     def cost(self) -> int:
         """Work a pixel to make it, in units of zlib's level 6 for a byte, roughly."""
-        return WRITERS[self.how].cost if isinstance(self.how, int) else 0
+        if isinstance(self.how, int):
+            return WRITERS[self.how].cost
+        return 8 * int(self.how.spec.cost) if self.how.spec and self.how.spec.wants_all else 0  # 4 samples of 16 bits
 
-    def make(self, samples: Samples, frame: Frame) -> Iterator[bytes]:
-        """Yield the parts of the imitation."""
+    def make(self, samples: Samples, frame: Frame, check: Callable[[], object] = bool) -> Iterator[bytes]:
+        """Yield the parts of the imitation.
+
+        Args:
+            check: raises an error if the time is spent.
+        """
         if isinstance(self.how, int):
             yield WRITERS[self.how].write(samples, frame)
             return
         for segment, rows in forms.segments(self.how, samples, frame.depth):
-            yield forms.coded(self.how, segment, rows)
+            yield forms.coded(self.how, segment, rows, check)
 
 
 def trials(
@@ -132,7 +138,7 @@ def write(data: bytes, source: Source, out: Output) -> None:
         raise BitstreamError(f"original has {samples_bytes} bytes of samples, expected at most {FEW_BYTES} for a patch")
     imitation.check(frame, out.most_bytes)
     out.expect(imitation.cost * frame.width * frame.height)
-    for part in imitation.make(source.samples(), frame):
+    for part in imitation.make(source.samples(), frame, out.check_time):
         out.check_time()
         parts.append(part)
         size += len(part)

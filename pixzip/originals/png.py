@@ -210,8 +210,8 @@ def _write_samples(recipe: Recipe, source: Source, out: Output) -> None:
     coder = deflaters.encoder(recipe.spec)
     for piece in _filtered(recipe, source):
         adler = zlib.adler32(piece, adler)
-        writer.write(coder.compress(piece))
-        out.check_time()
+        for part in deflaters.encoded(coder, piece, out.check_time):
+            writer.write(part)
     writer.write(coder.flush() + adler.to_bytes(4) + recipe.behind)
     writer.finish()
 

@@ -36,7 +36,8 @@ def test_files_come_back_under_their_names(shipped: Path, files: dict[str, bytes
     assert not result.stderr  # nothing is lost, the bytes behind the image neither
     good("decompress", "-r", "packed", "-o", "again")
     assert {name: (shipped / "again" / name).read_bytes() for name in files} == files
-    good("verify", "-r", "packed")
+    checked = [json.loads(line) for line in good("verify", "-r", "packed", "--json").stdout.splitlines()[:-1]]
+    assert [entry["byte_for_byte"] for entry in checked] == [True] * len(files)
     entries = [json.loads(line) for line in result.stdout.splitlines()[:-1]]
     assert all(entry["byte_for_byte"] and entry["why_not"] is None for entry in entries)
 

@@ -50,6 +50,7 @@ class Verification:
                 entry.seconds = time.perf_counter() - began
                 return name, opening
             codec.verify(opening, self.options, self.ledger.part([name]))
+            entry.byte_for_byte = original.is_kept(opening) or None
         self._good(name, None, None, time.perf_counter() - began)
         return None
 
@@ -61,6 +62,7 @@ class Verification:
         if item is not None:
             began = time.perf_counter()
             original.check(item[1], picture, self.options)
+            self.ledger[name].byte_for_byte = original.is_kept(item[1]) or None
             seconds += time.perf_counter() - began
         with signals_wait():
             self.ledger.written += 1
