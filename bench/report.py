@@ -263,7 +263,8 @@ def rewrite(page: Path, text: str) -> None:
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
     """Rewrite README.md and pages of docs/ between their markers, and the plot."""
-    found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
+    paths = sorted([*results.glob("*.json"), *results.glob("*/report.json")])
+    found = [read for path in paths if "benchmark" in (read := json.loads(path.read_text()))]  # others have their pages
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,22 +180,17 @@ def measure_planning(data: bytes, files: int, place: Path) -> dict[str, Any]:
         shutil.rmtree(folder)
 
 
-@contextlib.contextmanager
-def told(what: str) -> Iterator[None]:
-    print(f"{what} ...", file=sys.stderr)
-    yield
-
-
 @click.command()
 @click.argument("tar", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--files", default=1_000_000, show_default=True, help="Files to plan.")
 @click.option("--images", default=40, show_default=True, help="Images to compress.")
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--effort", default=1, show_default=True, help="The fastest, of which batches and shards cost most.")
 @click.option("--place", type=click.Path(path_type=Path), default=Path("/dev/shm"), help="Where the files to plan are.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 @click.option("--plan", "planned", type=click.Path(path_type=Path), nargs=2, hidden=True)
 def main(
-    tar: Path | None, files: int, images: int, rounds: int, place: Path, out: Path | None,
+    tar: Path | None, files: int, images: int, rounds: int, effort: int, place: Path, out: Path | None,
     planned: tuple[Path, Path] | None,
 ) -> None:  # fmt: skip
     """Measure; TAR holds small photographs."""
@@ -206,13 +201,15 @@ def main(
         raise click.UsageError("TAR is missing")
     given = crops(tar, images)
     result: dict[str, Any] = {"benchmark": "scale", **provenance([tar], ["base", "fast"], 1)}
-    with told("planning"):
-        result["planning"] = measure_planning(given[0], files, place)
-    with told("workers"):
-        result["workers"] = measure_workers(given, rounds, 5)
-    with told("batches"):
-        result["batches"] = measure_batches(given, rounds, 5)
-    write(out, result)
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "workers": lambda: measure_workers(given, rounds, effort),
+        "batches": lambda: measure_batches(given, rounds, effort),
+        "planning": lambda: measure_planning(given[0], files, place),
+    }
+    for name, measure in parts.items():
+        print(f"{name} ...", file=sys.stderr)
+        result[name] = measure()
+        write(out, result)
 
 
 if __name__ == "__main__":

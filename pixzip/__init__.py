@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         compress_tree,
         decode,
         decode_batch,
+        decode_pages,
         decode_stack,
         decompress,
         encode,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "compress", "compress_tree", "decode", "decode_batch", "decode_stack", "decompress", "encode",
-    "encode_batch", "encode_stack", "info", "open", "restore", "save", "verify",
+    "bits_map", "compress", "compress_tree", "decode", "decode_batch", "decode_pages", "decode_stack", "decompress",
+    "encode", "encode_batch", "encode_stack", "info", "open", "restore", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

@@ -115,7 +115,8 @@ def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None 
         data: the file, written with a shipped model; use `Codec(path).decompress` for other weights.
         max_pixels: refuse larger images; None lifts the limit.
     Returns:
-        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG.
+        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG, or for several
+        pages or frames a file of their kind.
     Raises:
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
@@ -267,6 +268,30 @@ def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | Non
     ([(5, 7), (2, 3)], ('a.png', 'b.png'))
     """
     return Codec(device=device, max_pixels=max_pixels).decode_stack(data)
+
+
+def decode_pages(
+    data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
+) -> list[NDArray[Any]]:  # fmt: skip
+    """The samples of each page of a file that `pixzip compress` made of a TIFF of several pages, or of each frame.
+
+    Frames are as they are in the file, not laid over each other; `info` says where they belong and how long they last.
+
+    Args:
+        max_pixels: refuse more pixels in all; None lifts the limit.
+    Returns:
+        (H, W) or (H, W, C) arrays like those of `decode`.
+    Raises:
+        BitstreamError: the file is damaged, truncated, of one image or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+
+    >>> import io, numpy as np, pixzip, tifffile
+    >>> file = io.BytesIO()
+    >>> tifffile.imwrite(file, np.zeros((2, 4, 5), np.uint8), photometric="minisblack")
+    >>> [page.shape for page in pixzip.decode_pages(pixzip.compress(file.getvalue()))]
+    [(4, 5), (4, 5)]
+    """
+    return Codec(device=device, max_pixels=max_pixels).decode_pages(data)
 
 
 def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> None:

@@ -13,7 +13,6 @@ from pixzip.image import sources
 from pixzip.image.left_alone import left_alone
 from pixzip.io import arguments
 from pixzip.io.names import pxz_name
-from pixzip.models import library
 from pixzip.trees import clusters, shards, sizes
 from pixzip.trees.compressing import Compressing
 from pixzip.trees.manifest import Shard
@@ -91,7 +90,7 @@ def compress_tree(
     source, target = (Path(arguments.text(path, what)) for path, what in ((src, "src"), (dst, "dst")))
     if not source.is_dir():
         raise PixzipError(f"{source} is not a folder")
-    given = None if model is None else _reachable(codec.model)
+    given = None if model is None else clusters.reachable(codec.model)
     work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force)
     tree = _Tree(source.absolute(), target.absolute(), part, force)
     with contextlib.ExitStack() as stack:
@@ -108,12 +107,6 @@ def _shard(value: tuple[int, int]) -> Shard:
     if not 1 <= index <= count:
         raise ValueError(f"shard is {value}, expected (i, n) with i from 1 to n")
     return Shard(index, count)
-
-
-def _reachable(model: str) -> str:
-    """A model as workers with another current folder find it: the absolute path of a file, or a name."""
-    path = library.path_of(model)
-    return model if model in library.known_paths() or not path.exists() else str(path.absolute())
 
 
 def _pool(client: Any, workers: int | None, stack: contextlib.ExitStack) -> Pool:

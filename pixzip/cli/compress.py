@@ -18,7 +18,7 @@ from pixzip.cli.options import (
     pixels_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
 KIND = inputs.InputKind(
@@ -102,11 +102,13 @@ def compress(
     ledger = Ledger("compressing", manner)
     inputs.plan(ledger, images, out, KIND)
 
+    reached = reachable(manner, [model])[0] if model else None
+
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
         Compression(
-            at, effort, model, device, verify=verify, strip=strip, original=not (no_original or strip),
+            at, effort, reached, device, verify=verify, strip=strip, original=not (no_original or strip),
             models_only=models_only, coder=coder, most=most, as_pixels=pixels, tile=tile,
         ).run(names)  # fmt: skip
 

@@ -19,9 +19,17 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io import streams
-from pixzip.io.names import SUFFIX, folder_name, image_name, jpeg_name
+from pixzip.io.names import SUFFIX, folder_name, image_name, is_folder, jpeg_name, pages_name
+
+
+def _name_of_pages(name: str, kind: int) -> str:
+    """The name of a file of several pages, by the number of their kind."""
+    from pixzip.image.pages import SUFFIXES, Kind
+
+    known = kind in Kind.__members__.values()
+    return pages_name(name, SUFFIXES[Kind(kind)]) if known else image_name(name)
 
 
 def _kind(pixels: bool) -> inputs.InputKind:
@@ -31,6 +39,8 @@ def _kind(pixels: bool) -> inputs.InputKind:
         """The name of an output: that of the original where its bytes come back, else that of a PNG."""
         if path == streams.STANDARD or streams.status_of(path) is None:  # what can be read once only is not looked at
             return image_name(name)
+        if (kind := streams.kind_of_pages(path)) is not None:
+            return _name_of_pages(name, kind)
         if streams.is_kept(path):
             return image_name(name) if pixels else jpeg_name(name)
         from pixzip.cli.work.originals import kept_suffixes
@@ -74,6 +84,7 @@ def decompress(
     """Decompress to the original file or a PNG, or as the output's suffix says; a stack to a folder or .npy.
 
     A JPEG that was kept comes back byte for byte, unless the output's suffix names another format.
+    Pages and animations become a file of their kind, with -o DIR/ one PNG a page.
     """
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
@@ -83,8 +94,12 @@ def decompress(
     stack = streams.is_one_stack(packed)
     if stack:
         ledger.plan(packed[0], out or folder_name(packed[0]))
+    elif len(packed) == 1 and is_folder(out) and streams.kind_of_pages(packed[0]) is not None:
+        ledger.plan(packed[0], out)
     else:
         inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
+
+    extra = reachable(manner, extra)
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.decompress import Decompression

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, BinaryIO
 
 import click
@@ -243,7 +243,7 @@ class Ledger:
         entry, proof, status = self[event["name"]], event["proof"], event["status"]
         if proof:
             self.proofs[entry.name] = Proof(*proof)
-        for name in ("bytes_before", "bytes_after", "pixels", "seconds", "error", "original_removed"):
+        for name in {field.name for field in fields(Entry)} - {"name", "output", "status", "warnings"}:
             setattr(entry, name, event[name])
         for text in event["warnings"]:
             self.warn(entry.name, text)

@@ -13,7 +13,7 @@ from pixzip.cli.options import (
     manner_options,
     no_limit_option,
 )  # fmt: skip
-from pixzip.cli.spreading import spread
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io.names import SUFFIX
 
 KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}))
@@ -32,6 +32,8 @@ def verify(
     ledger = Ledger("verifying", manner, writes=False)
     inputs.plan(ledger, packed, None, KIND)
     most = None if no_pixel_limit else limits.MAX_PIXELS
+
+    extra = reachable(manner, extra)
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.verify import Verification

@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pixcodecs.container import blocks, stack
+from pixcodecs.container import blocks, signature, stack
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Buffer, Extra
 from pixcodecs.container.kept import KeptHeader
-from pixcodecs.container.limits import KEPT_VERSION, STACK_VERSION
+from pixcodecs.container.limits import KEPT_VERSION, PAGES_VERSION, STACK_VERSION
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader
 
 from pixzip.codec import kept
 from pixzip.codec.opening import Opening
+from pixzip.codec.pages import PagesOpening
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES
 from pixzip.models import library
@@ -27,6 +28,8 @@ def facts(data: Buffer) -> dict[str, Any]:
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
+    if signature.is_pages(data):
+        return _pages_facts(PagesOpening(data, None))
     if kept.is_kept(data):
         return _kept_facts(kept.check(data), len(data))
     opening = Opening(data, None)
@@ -75,6 +78,36 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "bpsp": 8 * header.file_bytes / header.subpixels,
         "samples_crc": [f"{header.samples_crc:08x}"],
     }
+
+
+def _pages_facts(opening: PagesOpening) -> dict[str, Any]:
+    header = opening.header
+    for member in opening.openings:
+        member.check_blocks()
+    models = dict.fromkeys(m for member in opening.openings for m in member.header.models)
+    subpixels = sum(member.header.subpixels for member in opening.openings)
+    found: dict[str, Any] = {
+        "format_version": PAGES_VERSION,
+        "kind": header.kind.name,
+        "pages": [
+            {
+                "width": member.header.width, "height": member.header.height, "mode": member.header.layout.name,
+                "depth": member.header.depth, "duration": m.duration, "x": m.x, "y": m.y, "disposal": m.disposal,
+                "blend": m.blend, "thumbnail": m.thumbnail, "aside": m.aside, "file_bytes": m.size_bytes,
+                "metadata": [chunk.type.decode("latin-1") for chunk in member.frame.metadata],
+            }
+            for member, m in zip(opening.openings, header.members, strict=True)
+        ],
+        "width": header.width,
+        "height": header.height,
+        "loops": header.loops,
+        "metadata": [chunk.type.decode("latin-1") for chunk in opening.metadata],
+        "models": [{"id": m.hex(), "name": library.name_of(m)} for m in models],
+        "file_bytes": header.file_bytes,
+        "header_bytes": header.size_bytes,
+        "bpsp": 8 * header.file_bytes / subpixels,
+    }  # fmt: skip
+    return found
 
 
 def _original(opening: Opening) -> dict[str, Any] | None:
@@ -156,6 +189,9 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif key == "sizes":
             sizes = [f"{run['images']} of {run['width']}x{run['height']}" for run in value]
             yield key, _ends(sizes, "runs")
+        elif key == "pages":
+            sizes = [f"{page['width']}x{page['height']} {page['mode']}" for page in value]
+            yield key, f"{len(value)}: {_ends(sizes, 'pages')}" if len(value) <= 3 else _ends(sizes, "pages")
         elif key == "names":
             yield key, _ends(value, "names")
         elif key in ("metadata", "stages"):

@@ -7,6 +7,7 @@ from pixzip.codec import by_rows, kept, original
 from pixzip.codec.decoder import decompress
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
+from pixzip.codec.pages import decompress_pages
 from pixzip.codec.stack import decompress_stack
 from pixzip.engine.base import Progress
 
@@ -25,6 +26,9 @@ def verify(file: Buffer | Opening, options: Options, progress: Progress | None =
     """
     if not isinstance(file, Opening) and signature.is_stack(file):
         decompress_stack(file, options, progress)
+        return
+    if not isinstance(file, Opening) and signature.is_pages(file):
+        decompress_pages(file, options, progress)
         return
     if not isinstance(file, Opening) and signature.is_kept(file):
         kept.restore(file, options.max_pixels)

@@ -11,6 +11,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import formats
 from pixzip.image.formats.base import HEAD_BYTES, Format, Loaded, Unrecognised, one_error
+from pixzip.image.pages import LoadedPages
 from pixzip.image.picture import Picture
 from pixzip.image.rows import RowReader
 
@@ -37,6 +38,41 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
                 continue
             return Loaded(found.picture, [*dict.fromkeys([*found.dropped, *_unknown_bytes(form, file)])])
     raise _unknown()
+
+
+def load_pages(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> LoadedPages | None:
+    """All pages or frames of an image file, and the names of content that they cannot hold.
+
+    Args:
+        source, max_pixels: see `load`; the limit is for all pages together.
+    Returns:
+        None for a file of one image, which `load` and `open_rows` read, and for what is no image.
+    Raises:
+        UnsupportedImageError, OSError: see `load`.
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    with one_error():
+        for form in _accepting(data[:HEAD_BYTES]):
+            if form.has_pages(io.BytesIO(data)) and (found := form.read_pages(data, max_pixels)):
+                unknown = [n for n in _unknown_bytes(form, io.BytesIO(data)) if n not in form.kept_by_pages]
+                return LoadedPages(found.pages, [*dict.fromkeys([*found.dropped, *unknown])])
+    return None
+
+
+def has_pages(file: BinaryIO) -> bool:
+    """Whether an image file has several pages or frames, as far as its structure tells; little of it is read.
+
+    Args:
+        file: open file, which is closed.
+    Raises:
+        UnsupportedImageError, OSError: the file cannot be read.
+    """
+    with file, one_error():
+        for form in _accepting(file.read(HEAD_BYTES)):
+            file.seek(0)
+            if form.has_pages(file):
+                return True
+    return False
 
 
 def _unknown_bytes(form: Format, file: BinaryIO) -> list[str]:

@@ -38,6 +38,22 @@ def jpeg_name(name: str) -> str:
     return stem if stem.lower().endswith(tuple(JPEG_SUFFIXES)) else stem + ".jpg"
 
 
+def pages_name(name: str, suffix: str) -> str:
+    """The name of the file of several pages: scan.tif.pxz -> scan.tif, scan.pxz -> scan.tif
+
+    Args:
+        suffix: suffix of such files.
+    """
+    stem = name.removesuffix(SUFFIX)
+    known = {suffix, ".tiff"} if suffix == ".tif" else {suffix}
+    return stem if stem.lower().endswith(tuple(known)) else stem + suffix
+
+
+def is_folder(out: str | None) -> bool:
+    """Whether the value of `-o` can only be a folder."""
+    return out is not None and out.endswith("/")
+
+
 def folder_name(name: str) -> str:
     """images.pxz -> images"""
     return STANDARD if name == STANDARD else name.removesuffix(SUFFIX)

@@ -211,6 +211,15 @@ def _start(name: str) -> bytes:
         return stream.read(len(signature.SIGNATURE) + 1)
 
 
+def kind_of_pages(name: str) -> int | None:
+    """The number of the kind of a file of several pages or frames; None for other files, and for what is no file."""
+    if name == STANDARD or not Path(name).is_file():
+        return None
+    with Path(name).open("rb") as stream:
+        head = stream.read(5)
+    return head[4] & 7 if len(head) == 5 and signature.is_pages(head) else None
+
+
 def _stdin() -> BinaryIO:
     if not sys.stdin:
         raise PixzipError("standard input is closed")

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any
 
 from pixcodecs.errors import PixzipError
 
+from pixzip.models import library
 from pixzip.trees.pools import Event, Work
 from pixzip.trees.running import Gone, Run
 from pixzip.trees.shards import Task
@@ -35,6 +37,12 @@ def _distributed() -> Any:
         raise PixzipError(
             f"this needs Dask, and {e.name} is not installed: pip install distributed cryptography"
         ) from None
+
+
+def reachable(model: str) -> str:
+    """A model as workers with another current folder find it: the absolute path of a file, or a name."""
+    found = model not in library.known_paths() and Path(model).exists()
+    return str(Path(model).absolute()) if found else model
 
 
 class Cluster:

@@ -5,17 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from pixcodecs import threads
 from pixcodecs.errors import PixzipError
 
-from pixzip import codec, image
-from pixzip.codec import by_rows, kept
+from pixzip import codec, image, originals
+from pixzip.codec import by_rows, kept, original
 from pixzip.engine.batching import batches, halving
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
+from pixzip.originals import Record
+from pixzip.trees import large
 from pixzip.trees.pools import Event
 from pixzip.trees.records import FULL, Proof, up_to_date
 from pixzip.trees.shards import SOON_PIXELS, Task
@@ -33,10 +35,12 @@ class _Full(Exception):  # noqa: N818 (the error of the file is told)
 class _Read(NamedTuple):
     """An image that is read; `stat` is the status of its file."""
 
-    task: Task
     picture: Picture
     dropped: list[str]
+    record: Record
     stat: os.stat_result | None
+    size_bytes: int
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class _Shard:
 
     def __init__(self, how: Compressing, tell: Callable[[Event], None]) -> None:
         self._how, self._tell = how, tell
+        self._thoroughness = original.thoroughness(how.effort)
         self._options = codec.Options.of(
             how.model, codec.coding_device(how.device), how.effort, max_pixels=how.max_pixels
         )
@@ -118,19 +123,29 @@ class _Shard:
             if kept.is_jpeg(source_file.head(HEAD_BYTES)):
                 data = kept.keep(source_file.read(), self._how.max_pixels)
                 files.write(output, data, self._how.force, source_file.stat, make=True)
-                self._done(task, Proof.of(data, source_file.stat), [])
+                self._done(task, Proof.of(data, source_file.stat))
                 return None
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
             if rows is None:
-                loaded = image.load(source_file.read(), self._how.max_pixels)
-                return _Read(task, loaded.picture, loaded.dropped, source_file.stat)
-            files.make_folder(output)
-            with rows, files.spool(output) as spool:
-                by_rows.compress_rows(rows, spool, self._options, folder=Path(output).parent)
-                source_file.check_unchanged()
-                files.write(output, spool, self._how.force, source_file.stat, make=True)
-                self._done(task, Proof.of(spool, source_file.stat), rows.dropped)
+                picture, dropped = image.load(source_file.read(), self._how.max_pixels)
+                record = originals.make(source_file.file(), originals.of_picture(picture), self._thoroughness)
+                return _Read(picture, dropped, record, source_file.stat, source_file.size_bytes, task)
+            self._large(task, source_file, rows)
         return None
+
+    def _large(self, task: Task, source: streams.Input, rows: image.RowReader) -> None:
+        """Compress an image band by band."""
+        output = task.output or ""
+        proofs = []
+
+        def write(data: BinaryIO) -> None:
+            files.write(output, data, self._how.force, source.stat, make=True)
+            proofs.append(Proof.of(data, source.stat))
+
+        record = large.compress(
+            source, rows, output, self._options, strip=False, thoroughness=self._thoroughness, write=write
+        )
+        self._done(task, proofs[0], rows.dropped, record)
 
     def _find_written(self, task: Task) -> bool:
         """Tell that an output is there and has the time of its input; return whether it is so."""
@@ -141,17 +156,19 @@ class _Shard:
         if not up_to_date(source, output.stat()):
             return False
         with output.open("rb") as written:
-            self._done(task, Proof.of(written, source), [])
+            self._done(task, Proof.of(written, source))
         return True
 
     def _write(self, item: _Read, data: bytes | BaseException, task: Task) -> None:
         if isinstance(data, BaseException):
             raise data
+        data, record = original.with_record(data, item.record, item.size_bytes)
         files.write(task.output or "", data, self._how.force, item.stat, make=True)
-        self._done(task, Proof.of(data, item.stat), item.dropped)
+        self._done(task, Proof.of(data, item.stat), item.dropped, record)
 
-    def _done(self, task: Task, proof: Proof, dropped: list[str]) -> None:
-        warnings = [f"not kept: {', '.join(dropped)}"] if dropped else []
+    def _done(self, task: Task, proof: Proof, dropped: Sequence[str] = (), record: Record | None = None) -> None:
+        lost = dropped and not (record and record.is_kept)
+        warnings = [f"not kept: {', '.join(dropped)}"] if lost else []
         self._tell({"name": task.name, "proof": list(proof), "error": "", "warnings": warnings})
 
     def _fail(self, name: str, error: BaseException) -> None:

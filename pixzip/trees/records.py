@@ -11,7 +11,7 @@ from pixzip.trees import manifest
 from pixzip.trees.manifest import Manifest, Record, Shard
 
 #: Errors of an output after which no other can be written either.
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _PIECE_BYTES = 1 << 20
 
 

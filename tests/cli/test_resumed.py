@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pixzip import codec, image
 from pixzip.cli.options import Manner
@@ -165,7 +166,10 @@ def test_a_shard_that_is_begun_again_tells_what_is_written_and_does_the_rest(tre
 
     def work(ledger: Any, names: list[str]) -> None:
         tried.extend(names)
-        Compression(ledger, 5, None, "cpu", False, False, False, "range", None, False).run(names)
+        Compression(
+            ledger, 5, None, "cpu", verify=False, strip=False, original=True, models_only=False, coder="range",
+            most=None, as_pixels=False,
+        ).run(names)  # fmt: skip
 
     tasks = [Task(str(tree / "tree" / n), str(tree / "out" / f"{n}.pxz"), None, 42) for n in NAMES]
     first: list[dict[str, Any]] = []
@@ -178,6 +182,17 @@ def test_a_shard_that_is_begun_again_tells_what_is_written_and_does_the_rest(tre
     assert {event["status"] for event in again} == {"done"}
 
 
+def test_a_worker_that_dies_after_it_removed_an_original_has_done_the_file(tree: Path) -> None:
+    good("compress", "-r", "tree", "-o", "out", "--rm")
+    again: list[dict[str, Any]] = []
+    tasks = [Task(str(tree / "tree" / n), str(tree / "out" / f"{n}.pxz"), None, 42) for n in NAMES]
+    OnShard(lambda ledger, names: None, Manner(quiet=True, remove="bytes"))(tasks, again.append)
+    assert [(event["status"], event["original_removed"]) for event in again] == [("done", True)] * len(NAMES)
+    failed: list[dict[str, Any]] = []
+    OnShard(lambda ledger, names: None, Manner(quiet=True))(tasks[:1], failed.append)
+    assert [event["status"] for event in failed] == ["failed"]
+
+
 def test_python_takes_up_what_the_command_began(tree: Path) -> None:
     import pixzip
 
@@ -185,6 +200,14 @@ def test_python_takes_up_what_the_command_began(tree: Path) -> None:
     begun = len(outputs(tree / "out"))
     found = pixzip.compress_tree("tree", "out")
     assert (found.done, found.skipped) == (len(NAMES) - begun, begun)
+    good("compress", "-r", "tree", "-o", "whole")
+    assert outputs(tree / "out") == outputs(tree / "whole")
+    Image.new("RGB", (30, 20), "teal").save(tree / "tree" / "kept.jpg")
+    (tree / "tree" / "other.jxl").write_bytes(b"\xff\x0a")
+    more = pixzip.compress_tree("tree", "out")
+    assert (more.done, more.skipped, list(more.left)) == (1, len(NAMES), ["other.jxl"])
+    kept = (tree / "out" / "kept.jpg.pxz").read_bytes()
+    assert pixzip.restore(kept) == (tree / "tree" / "kept.jpg").read_bytes()
     good("compress", "-r", "tree", "-o", "whole")
     assert outputs(tree / "out") == outputs(tree / "whole")
     for shard in ((0, 2), (3, 2)):
@@ -195,3 +218,12 @@ def test_python_takes_up_what_the_command_began(tree: Path) -> None:
     with pytest.raises(TypeError, match="src is int"):
         pixzip.compress_tree(3, "out")  # type: ignore[arg-type]
     assert not np.any([p.name.endswith(".tmp") for p in (tree / "out").rglob("*")])
+
+
+@pytest.mark.usefixtures("large")
+def test_python_and_the_command_write_the_same_files_of_images_that_are_coded_by_rows(tree: Path) -> None:
+    import pixzip
+
+    good("compress", "-r", "tree", "-o", "whole")
+    assert pixzip.compress_tree("tree", "out").done == len(NAMES)
+    assert outputs(tree / "out") == outputs(tree / "whole")

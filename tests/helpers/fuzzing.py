@@ -21,14 +21,17 @@ import numpy as np
 from PIL import Image
 from pixcodecs.container import image as container
 from pixcodecs.container import names as name_list
+from pixcodecs.container import signature
 from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
 from pixzip.codec import describe, kept, original
 from pixzip.codec.options import Options
+from pixzip.codec.pages import decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
+from pixzip.image.pages import SUFFIXES, Pages
 from pixzip.image.picture import Picture
 from pixzip.models import library
 from pixzip.originals import RebuildError
@@ -58,9 +61,11 @@ def weights_for(model_id: bytes) -> Any:
     return library.by_id(model_id, MODELS)
 
 
-def decompress(data: bytes) -> Picture | Stack | bytes:
+def decompress(data: bytes) -> Picture | Stack | Pages | bytes:
     if kept.is_kept(data):
         return kept.restore(data)
+    if signature.is_pages(data):
+        return decompress_pages(data, Options(model_by_id=weights_for))
     if stacks.is_stack(data):
         return decompress_stack(data, Options(model_by_id=weights_for))
     return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
@@ -115,6 +120,24 @@ def _compare_stacks(mutation: Mutation, found: Stack) -> str:
         raise Finding("pixels that the header's checksum does not know")
     if any(name_list.problem(name) for name in found.names):
         raise Finding("a name that leads elsewhere")
+    return "as its forged header says"
+
+
+def _compare_pages(mutation: Mutation, found: Pages) -> str:
+    """`_compare` for pages."""
+    expected = mutation.seed.picture
+    if found == expected:
+        return "exact"
+    if not mutation.header_forged:
+        raise Finding("other pages without an error")
+    if any(page.picture not in [known.picture for known in expected.pages] for page in found.pages):
+        raise Finding("a picture that no member had")
+    try:
+        image.write_pages(found, SUFFIXES[found.kind])
+    except UnsupportedImageError:
+        return "as its forged header says, and not written"
+    except Exception as e:
+        raise Finding(f"writing {found.kind.name}: {type(e).__name__}: {e}") from e
     return "as its forged header says"
 
 
@@ -209,6 +232,8 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         _write(found, rng.choice((".png", ".tif", ".webp", ".bmp", ".pgm", ".ppm")))
     if isinstance(found, Stack):
         return _compare_stacks(mutation, found)
+    if isinstance(found, Pages):
+        return _compare_pages(mutation, found)
     return _compare(mutation, found, region if how == "region" else Window(0, 0, found.width, found.height), damaged)
 
 

@@ -19,8 +19,9 @@ from pixcodecs.primitives import varint
 
 from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
+from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
-from tests.helpers import golden, golden_originals, kept_mutations, stack_mutations
+from tests.helpers import golden, golden_originals, kept_mutations, pages_mutations, stack_mutations
 from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
@@ -35,7 +36,7 @@ class Seed(NamedTuple):
 
     name: str
     data: bytes
-    picture: Picture | Stack | bytes
+    picture: Picture | Stack | Pages | bytes
 
 
 class Mutation(NamedTuple):
@@ -47,7 +48,7 @@ class Mutation(NamedTuple):
     header_forged: bool = False
 
 
-def seeds(decompress: Callable[[bytes], Picture | Stack | bytes]) -> list[Seed]:
+def seeds(decompress: Callable[[bytes], Picture | Stack | Pages | bytes]) -> list[Seed]:
     """The good golden files."""
     files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
     return [Seed(name, data, decompress(data)) for name, data in files.items()]
@@ -297,4 +298,6 @@ def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
         return Mutation(seed, *kept_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
     if isinstance(seed.picture, Stack) and kind is not accident:
         return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+    if isinstance(seed.picture, Pages) and kind is not accident:
+        return Mutation(seed, *pages_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
     return kind(rng, seed, other)

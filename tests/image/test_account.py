@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -242,3 +243,63 @@ def test_unknown_chunks_of_webp_are_named() -> None:
     size = (int.from_bytes(data[4:8], "little") + len(more)).to_bytes(4, "little")
     found = image.load(data[:4] + size + data[8:] + more)
     assert found == (image.load(data).picture, ["chunk 'ABCD'"])
+
+
+@pytest.mark.parametrize("maxval", [1, 2, 100, 200, 254, 255, 256, 1000, 4095, 65534, 65535])
+def test_every_maximum_of_netpbm_comes_back(maxval: int, tmp_path: Path) -> None:
+    values = np.array([0, maxval // 2, maxval], ">u2" if maxval > 255 else np.uint8)
+    depth = maxval.bit_length()
+    for magic, suffix, channels in ((b"P5", ".pgm", 1), (b"P6", ".ppm", 3)):
+        data = magic + f" {3 // channels} 1 {maxval}\n".encode() + values.tobytes()
+        x, dropped = image.load(data)
+        assert (x.samples.ravel().tolist(), x.depth, dropped) == (values.tolist(), depth, [])
+        assert image.lost(x, suffix) == []
+        for form in (".pam", suffix):
+            assert image.load(image.write(x, form)).picture == x
+            assert image.load(by_rows(x, form, 1)).picture == x
+        assert image.write(x, suffix) == data
+        if depth in (1, 2, 4, 8, 16) and channels == 1:
+            through_png = image.load(image.write(x)).picture
+            assert image.write(through_png, suffix) == data
+    text = f"P2 3 1 {maxval} " + " ".join(map(str, values.tolist()))
+    assert image.write(image.load(text.encode()).picture, ".pgm").endswith(values.tobytes())
+    if maxval == 100:
+        too_much = x.samples + np.uint8(27)
+        with pytest.raises(UnsupportedImageError, match="go up to 127, the file declares a maximum of 100"):
+            image.write(replace(x, samples=too_much), ".ppm")
+
+
+@pytest.mark.parametrize("masks", [None, (0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F), (0xF00, 0xF0, 0xF, 0xF000)])
+@pytest.mark.parametrize("upright", [False, True])
+def test_bmp_of_16_bits_comes_back(masks: tuple[int, ...] | None, upright: bool) -> None:
+    words = np.random.default_rng(1).integers(0, 1 << (16 if masks and masks[0] != 0x7C00 else 15), (3, 5), np.uint16)
+    rows = np.pad(words if upright else words[::-1], ((0, 0), (0, 1))).astype("<u2").tobytes()
+    packing = 0 if masks is None else 6 if len(masks) == 4 else 3
+    fields = struct.pack(f"<{len(masks or ())}I", *masks or ())
+    head = struct.pack("<IiiHHIIiiII", 40, 5, -3 if upright else 3, 1, 16, packing, len(rows), 0, 0, 0, 0)
+    data = bmp(head + fields, rows)
+    x, dropped = image.load(data)
+    assert dropped == []
+    bits = [mask.bit_count() for mask in masks or (31, 31, 31)]
+    assert x.metadata == (Chunk(b"sBIT", bytes(bits)),)
+    back = np.zeros(words.shape, np.uint16)
+    for plane, mask in enumerate(masks or (0x7C00, 0x3E0, 0x1F)):
+        back |= (x.samples[..., plane] >> (8 - bits[plane])).astype(np.uint16) << ((mask & -mask).bit_length() - 1)
+    assert np.array_equal(back, words)
+    if len(bits) == 3:
+        with Image.open(io.BytesIO(data)) as shown:
+            assert np.abs(np.array(shown).astype(int) - x.samples).max() <= 1  # Pillow rounds down
+        assert image.lost(x, ".bmp") == []
+        assert image.load(image.write(x, ".bmp")).picture == x
+        assert len(image.write(x, ".bmp")) == 54 + (12 if bits[1] == 6 else 0) + len(rows)
+    assert image.load(data[:-1] + b"\x80").dropped == []  # beyond the last pixel of a row
+    if masks is None:
+        assert image.load(data[:-2] + b"\0\x80").dropped == []
+        assert image.load(bmp(head, b"\0\x80" * 18)).dropped == ["unused bits"]
+
+
+def test_masks_of_bmp_that_are_no_colours_are_refused() -> None:
+    for masks in ((0, 0x7E0, 0x1F), (0xF801, 0x7E0, 0x1F), (0xFF80, 0x7E, 1), (0xF80000, 0x7E0, 0x1F)):
+        head = struct.pack("<IiiHHIIiiII3I", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0, *masks)
+        with pytest.raises(UnsupportedImageError, match="has the mask"):
+            image.load(bmp(head, bytes(4)))

@@ -116,7 +116,8 @@ def test_netpbm_files_are_read(data: bytes, layout: Layout, depth: int, samples:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"P5 2 1 100\n\0\0", "up to 100"),
+        (b"P5 2 1 100\n\x65\0", "up to 101"),
+        (b"P2 2 1 100\n356 0", "out of bounds"),
         (b"P5 2 1 131071\n" + bytes(8), "up to 131071"),
         (b"P5 1 1 255\n" + bytes(3), "3 frames"),
         (b"P5 2 2 255\n" + bytes(3), "decoded"),
@@ -175,7 +176,7 @@ def test_other_lossless_formats_are_read(form: str, layout: Layout) -> None:
     ("data", "words"),
     [
         (saved(Image.new("CMYK", (4, 3)), "JPEG"), r"mode CMYK \(CMYK\)"),
-        (b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0\1\0\x10" + bytes(33), "15 bits"),
+        (b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0\1\0\x10" + bytes(26), "enough rows"),
         (b"\1\xda\0\2\0\3\0\2\0\2\0\3" + bytes(600), "16 bits"),
     ],
 )

@@ -79,8 +79,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     pictures = [codec.as_picture(x) for x in pixels]
     for name, picture in zip(names, pictures, strict=True):
         (source / name).write_bytes(image.write(picture))
-    outputs = codec.compress(pictures, codec.Options.of(MODEL))
-    return source, {f"{name}.pxz": data for name, data in zip(names, outputs, strict=True)}
+    one = tmp_path_factory.mktemp("one")
+    good("compress", "-r", source, "-o", one, "--model", MODEL)
+    return source, {f"{name}.pxz": (one / f"{name}.pxz").read_bytes() for name in names}
 
 
 @pytest.fixture(autouse=True)
@@ -135,11 +136,12 @@ def test_a_cluster_gives_the_bytes_of_one_process_and_one_account_of_all_files(
 
 
 def test_python_uses_a_client_and_leaves_it_open(
-    cluster: tuple[Any, str], expected: tuple[Path, dict[str, bytes]], tmp_path: Path
+    cluster: tuple[Any, str], expected: tuple[Path, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, outputs = expected
+    monkeypatch.chdir(Path(MODEL).parent)  # not the workers' folder
     with distributed.Client(cluster[1], set_as_default=False) as client:
-        first = pixzip.compress_tree(source, tmp_path / "out", client, model=MODEL)
+        first = pixzip.compress_tree(source, tmp_path / "out", client, model=Path(MODEL).name)
         assert (first.done, first.skipped, first.failed) == (FILES, 0, {})
         (tmp_path / "out" / "0.png.pxz").unlink()
         (source / "0.gif").write_bytes(b"GIF89a")

@@ -8,8 +8,14 @@ MODEL_ID_BYTES = 8
 STACK_VERSION = 3
 #: Version of files that keep another file as it is.
 KEPT_VERSION = 4
+#: Version of files of several pages or frames.
+PAGES_VERSION = 5
 #: Versions whose header is not that of one image, and what such a file is.
-OTHER_VERSIONS = {STACK_VERSION: "a stack of images", KEPT_VERSION: "another file that is kept as it is"}
+OTHER_VERSIONS = {
+    STACK_VERSION: "a stack of images",
+    KEPT_VERSION: "another file that is kept as it is",
+    PAGES_VERSION: "several pages or frames: `pixzip decompress` or pixzip.decode_pages gives them",
+}
 MAX_SIDE = 65535
 #: Most pixels that a decoder accepts by default; Pillow's hard limit is twice this.
 MAX_PIXELS = 89_478_485

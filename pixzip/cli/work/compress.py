@@ -13,7 +13,7 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.say import say
 from pixzip.cli.work import kept as files_kept
-from pixzip.cli.work import large
+from pixzip.cli.work import large, pages
 from pixzip.cli.work import originals as removal
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import load
@@ -24,6 +24,7 @@ from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.io import streams
 from pixzip.models import library
 from pixzip.originals import Record
+from pixzip.trees.large import compress as compress_rows
 
 
 class _Item(NamedTuple):
@@ -97,6 +98,8 @@ class Compression:
                 self._finish(name, source.stat, reason)
                 self.ledger.done(name)
                 return None
+            if pages.compress(self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels):
+                return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:
                 self._large(source, rows)
@@ -130,7 +133,7 @@ class Compression:
         entry.pixels = rows.frame.width * rows.frame.height
         phases = 1 + self.options.verify + bool(self.manner.remove)
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
-        record = large.compress(
+        record = compress_rows(
             source, rows, target, self.options, strip=self.strip, thoroughness=self.thoroughness,
             write=lambda data: self.ledger.write(name, data, stat), progress=progress,
         )  # fmt: skip

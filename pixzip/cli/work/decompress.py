@@ -14,7 +14,7 @@ from pixzip import codec, image, originals
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.work import kept as files_kept
-from pixzip.cli.work import large, stack
+from pixzip.cli.work import large, pages, stack
 from pixzip.cli.work import originals as removal
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
@@ -22,6 +22,7 @@ from pixzip.cli.work.threads import set_threads
 from pixzip.codec import by_rows, original
 from pixzip.codec.tiles import Window
 from pixzip.io import files, streams
+from pixzip.io.names import is_folder
 
 
 class _Item(NamedTuple):
@@ -82,6 +83,12 @@ class Decompression:
             entry.seconds, entry.byte_for_byte = time.perf_counter() - began, not found
             self._finish(name, stat, found or reason)
             self.ledger.done(name)
+            return None
+        if signature.is_pages(data):
+            pages.decompress(
+                self.ledger, name, data, self.options,
+                stat=stat, kept=reason, folder=self.alone and is_folder(self.out), whole=self.whole,
+            )  # fmt: skip
             return None
         suffix = self._suffix(name)
         opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage)

@@ -1,21 +1,12 @@
 """Images that are too large for memory: one at a time, band by band."""
 
-import dataclasses
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO
 
-from pixcodecs.container.image import read_header
-
-from pixzip import codec, image, originals
+from pixzip import codec, image
 from pixzip.cli.progress import FilesBar
 from pixzip.codec import by_rows
-from pixzip.codec import original as original_files
-from pixzip.image.picture import Frame, Samples
 from pixzip.io import files, streams
-from pixzip.io.buffers import FileBuffer
-from pixzip.originals import Record
 
 
 class Phases:
@@ -31,20 +22,6 @@ class Phases:
         return lambda done, total: report(before * total + done, self._phases * total)
 
 
-@dataclasses.dataclass
-class _Stripped:
-    """Rows without metadata."""
-
-    source: by_rows.RowSource
-
-    @property
-    def frame(self) -> Frame:
-        return dataclasses.replace(self.source.frame, metadata=())
-
-    def read(self, n: int) -> Any:
-        return self.source.read(n)
-
-
 def reader(source: streams.Input, max_pixels: int | None) -> image.RowReader | None:
     """The rows of an image file, if it is large and its format supports rows; None for what is not a regular file.
 
@@ -54,62 +31,6 @@ def reader(source: streams.Input, max_pixels: int | None) -> image.RowReader | N
     if source.stat is None:
         return None
     return image.open_large(source.file(), by_rows.LARGE_PIXELS, max_pixels)
-
-
-def compress(
-    original: streams.Input, rows: image.RowReader, target: str, options: codec.Options, *,
-    strip: bool, thoroughness: int, write: Callable[[BinaryIO], None], progress: Phases,
-) -> Record | None:  # fmt: skip
-    """Compress the rows of a file.
-
-    Args:
-        thoroughness: see `originals.make`; 0 for a file without a record of the original.
-    Returns:
-        The record that was written.
-    Raises:
-        PixzipError, OSError: any error; nothing is written in this case.
-    """
-    files.make_folder(target)
-    with rows, files.spool(target) as spool:
-        source = _Stripped(rows) if strip else rows
-        folder = None if target == streams.STANDARD else Path(target).parent
-        by_rows.compress_rows(source, spool, options, folder=folder, progress=progress())
-        original.check_unchanged()
-        again = image.open_rows(original.file(), None) if options.verify else None
-        if again:
-            spool.flush()
-            opening = codec.Opening(FileBuffer(spool.fileno()), None)
-            with again:
-                by_rows.check_rows(opening, _Stripped(again) if strip else again, options, progress())
-        if not thoroughness:
-            write(spool)
-            return None
-        with files.spool(target) as scratch:
-            record = originals.make(original.file(), _source(original, rows.frame), thoroughness, scratch)
-        original.check_unchanged()
-        spool.flush()
-        file = FileBuffer(spool.fileno())
-        header, record = original_files.header_with(file, record, original.size_bytes)
-        with files.spool(target) as whole:
-            whole.write(header)
-            spool.seek(read_header(file, None).size_bytes)
-            shutil.copyfileobj(spool, whole, 1 << 20)
-            write(whole)
-        return record
-
-
-def _source(original: streams.Input, frame: Frame) -> originals.Source:
-    """The rows of an image file, read anew each time."""
-
-    def parts() -> Iterator[Samples]:
-        again = image.open_rows(original.file(), None)
-        if again is None:
-            raise ValueError("the image file does not give rows")
-        with again:
-            while len(rows := again.read(max(1, by_rows.PART_PIXELS // frame.width))):
-                yield rows
-
-    return originals.Source(frame, parts, is_large=True)
 
 
 def compare(

@@ -47,12 +47,13 @@ class _Relay(Ledger):
         output = self[name].output
         if output is None or self.manner.force or not Path(output).is_file():
             return False
-        source = Path(name).stat()
-        if not up_to_date(source, Path(output).stat()):
+        removed = bool(self.manner.remove) and not Path(name).exists()  # by a worker that died before it could tell
+        source = None if removed else Path(name).stat()
+        if not removed and not up_to_date(source, Path(output).stat()):
             return False
         with Path(output).open("rb") as file:
             proof = self.proofs[name] = Proof.of(file, source)
-        self[name].bytes_after = proof.output_bytes
+        self[name].bytes_after, self[name].original_removed = proof.output_bytes, removed
         self.done(name)
         return True
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pixcodecs.errors import PixzipError
 
+from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger, Work
 from pixzip.cli.options import Manner
 from pixzip.cli.work.relay import OnShard
@@ -31,8 +32,11 @@ def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
     there: dict[str, str] = {}
     tasks = []
     for name in names:
-        if streams.status_of(name) is None:
-            ledger.fail(name, PixzipError("is a pipe or device, and workers open files by their names"))
+        try:
+            if streams.status_of(name) is None:
+                raise PixzipError("is a pipe or device, and workers open files by their names")
+        except FILE_ERRORS as e:
+            ledger.fail(name, e)
             continue
         tasks.append(task := _task(ledger, name))
         there[task.name] = name

@@ -11,6 +11,7 @@ from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import by_rows, original, stack
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.io import streams
 from pixzip.io.signals import signals_wait
 
@@ -35,6 +36,10 @@ class Verification:
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.options.max_pixels).pixels
             codec.verify(data, self.options, self.ledger.part([name]))
+        elif signature.is_pages(data):
+            pages = PagesOpening(data, self.options.max_pixels)
+            entry.pixels = pages.pixels
+            decompress_pages(pages, self.options, self.ledger.part([name]))
         elif signature.is_kept(data):
             codec.verify(data, self.options)
         else:

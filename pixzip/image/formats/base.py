@@ -11,7 +11,9 @@ from pixcodecs.container.image import check_shape
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.account import Account
+from pixzip.image.formats.exif import first_tags, texts
 from pixzip.image.formats.metadata import from_chunks
+from pixzip.image.pages import Kind, LoadedPages, Pages
 from pixzip.image.picture import MARKS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 for _name in ("imagecodecs", "tifffile"):
@@ -81,6 +83,9 @@ class Format(ABC):
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
+        keeps_texts: whether a file keeps PNG's texts for title, description, author, copyright and software, as tags.
+        pages_kind: the kind of the format's files of several pages or frames; None if it has none.
+        kept_by_pages: names of content that `account` leaves, and that pages hold.
         writing_bytes: bytes of memory for each pixel to write a file; 0 for those written by rows, or nearly so.
     """
 
@@ -90,6 +95,9 @@ class Format(ABC):
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False
     metadata: frozenset[str] = frozenset()
+    keeps_texts: bool = False
+    pages_kind: Kind | None = None
+    kept_by_pages: frozenset[str] = frozenset()
     writing_bytes: int = 0
 
     @abstractmethod
@@ -144,6 +152,35 @@ class Format(ABC):
         """
         return ""
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        """Whether a file has several pages or frames, as far as its structure tells without decoding them.
+
+        Args:
+            file: readable file of this format, positioned at its start.
+        """
+        return False
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        """All pages or frames of a file that has several.
+
+        Args:
+            max_pixels: refuse more pixels in total.
+        Returns:
+            None for files of one image, which `read` and `open_rows` read.
+        Raises:
+            UnsupportedImageError, Exception: see `read`.
+        """
+        return None
+
+    def write_pages(self, pages: Pages) -> bytes:
+        """The file of several pages or frames, which are of the kind of this format.
+
+        Raises:
+            UnsupportedImageError: the format cannot hold them.
+            Exception: any error of a library.
+        """
+        raise UnsupportedImageError(f"{self.name} holds one image")
+
     def refuses(self, layout: Layout, depth: int, transparent: bool) -> str:
         """The reason why a file cannot hold a picture, in words that follow the suffix; "" if it can.
 
@@ -187,7 +224,11 @@ class Format(ABC):
 
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
         """The types of the metadata chunks that a file does not keep, sorted; marks of pixzip's own are no loss."""
-        return sorted(set(from_chunks((c for c in chunks if c not in MARKS), self.metadata)[1]))
+        kept = [c for c in chunks if c not in MARKS]
+        if self.keeps_texts:
+            held = texts(kept, first_tags(from_chunks(kept, {"exif"})[0].exif)[0])[1]
+            kept = [c for c in kept if c not in held]
+        return sorted(set(from_chunks(kept, self.metadata)[1]))
 
 
 @contextmanager
@@ -226,4 +267,6 @@ def check_frames(frames: int) -> None:
         UnsupportedImageError: there are several frames.
     """
     if frames != 1:
-        raise UnsupportedImageError(f"image has {frames} frames, only single images are supported yet")
+        raise UnsupportedImageError(
+            f"image has {frames} frames, expected one: `pixzip compress` without --stack takes them all"
+        )

@@ -4,16 +4,19 @@
 """
 
 import struct
-from collections.abc import Set
+from collections.abc import Iterable, Set
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
 
+from pixzip.image.formats import bmp_16
 from pixzip.image.formats.account import Account
-from pixzip.image.formats.metadata import Embedded, from_chunks, resolution
+from pixzip.image.formats.base import Loaded
+from pixzip.image.formats.metadata import Embedded, from_chunks, resolution, to_chunks
 from pixzip.image.formats.pillow import PillowFormat, save
-from pixzip.image.picture import MAX_PALETTE_DEPTH, Frame, Layout, Picture
+from pixzip.image.picture import MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture
 
 #: Most bytes of rows: sizes have 32 bits, and the heads and the palette come before the rows.
 _MAX_ROWS_BYTES = 2**32 - 1 - (14 + 40 + 256 * 4)
@@ -84,6 +87,15 @@ class _Bitmap(PillowFormat):
         super().__init__(name, suffixes, *starts)
         self._at = at
 
+    def read(self, data: bytes, max_pixels: int | None) -> Loaded:
+        rows = bmp_16.Rows.of(data, self._at) if data[self._at] != _OLD_HEAD_BYTES else None
+        if rows is None:
+            return super().read(data, max_pixels)
+        picture, dropped = bmp_16.read(data, _Head.of(data, self._at).rows_at, rows, max_pixels)
+        details, lost = self.details(data)
+        chunks, more = to_chunks(details)
+        return Loaded(replace(picture, metadata=(*picture.metadata, *chunks)), sorted({*dropped, *lost, *more}))
+
     def account(self, file: BinaryIO) -> Account:
         data = file.read()
         head = _Head.of(data, self._at)
@@ -117,7 +129,10 @@ class _Bitmap(PillowFormat):
 
 
 class Bmp(_Bitmap):
-    """BMP holds black and white, 8-bit grey and RGB, and palettes, which are written with 8 bits."""
+    """BMP holds black and white, 8-bit grey and RGB, and palettes, which are written with 8 bits.
+
+    RGB whose sBIT says 5, 5, 5 or 5, 6, 5 is written with 16 bits a pixel.
+    """
 
     depths = {Layout.GREY: (1, 8), Layout.RGB: (8,), Layout.PALETTE: range(1, MAX_PALETTE_DEPTH + 1)}  # noqa: RUF012
     metadata = frozenset({"resolution"})
@@ -130,12 +145,21 @@ class Bmp(_Bitmap):
         return f"its rows take {rows_bytes} bytes, at most {_MAX_ROWS_BYTES} fit: .png holds it"
 
     def write(self, picture: Picture) -> bytes:
+        if packed := bmp_16.write(picture):
+            return self._with_density(packed, picture)
         image = Image.fromarray(picture.samples[..., 0] if picture.layout.channels == 1 else picture.samples)
         if picture.depth == 1 and picture.layout is Layout.GREY:
             image = image.point([0] + 255 * [255], "1")
         if picture.layout is Layout.PALETTE:
             image.putpalette(picture.palette)
-        out = bytearray(save(image, self.name))
+        return self._with_density(save(image, self.name), picture)
+
+    def lost(self, chunks: Iterable[Chunk]) -> list[str]:
+        return super().lost(c for c in chunks if c.type != b"sBIT" or tuple(c.data) not in bmp_16.WRITTEN)
+
+    def _with_density(self, file: bytes, picture: Picture) -> bytes:
+        """The file with the resolution of a picture; none, if that has none."""
+        out = bytearray(file)
         density = from_chunks(picture.metadata, self.metadata)[0].resolution
         x, y = struct.unpack(">II", density[:8]) if density else (0, 0)
         struct.pack_into("<ii", out, _WRITTEN_RESOLUTION, x, y)

@@ -1,74 +1,36 @@
-"""GIF files of one frame, whose pixels Pillow reads; the blocks around them are read here.
+"""GIF files, whose pixels Pillow reads.
 
 [1] Graphics Interchange Format, Version 89a, CompuServe, 1990; XMP Specification Part 3, 1.1.2 (GIF)
 """
 
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+from pixzip.image.formats import gif_frames
 from pixzip.image.formats.account import Account
+from pixzip.image.formats.gif_blocks import (
+    APPLICATION,
+    COMMENT,
+    CONTROL,
+    ICC,
+    LOOPS,
+    TEXT,
+    XMP,
+    Block,
+    blocks,
+    embedded,
+    head_bytes,
+)  # fmt: skip
 from pixzip.image.formats.metadata import Embedded
 from pixzip.image.formats.pillow import PillowFormat
-
-_HEAD_BYTES, _DESCRIPTOR_BYTES, _NAME_BYTES = 13, 10, 11
-_COMMENT, _APPLICATION, _CONTROL, _TEXT = 0xFE, 0xFF, 0xF9, 0x01
-_XMP, _ICC, _LOOPS = b"XMP DataXMP", b"ICCRGBG1012", (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-#: Bytes behind XMP that lead every reader of sub-blocks to the end.
-_XMP_TAIL = bytes([1, *range(255, -1, -1), 0])
-
-
-class Block(NamedTuple):
-    """An extension, an image or the end of a GIF file.
-
-    Attributes:
-        kind: 0x21 for an extension, 0x2C for an image, 0x3B for the end.
-        label: number of the extension.
-        start, end: place in the file.
-        parts: bodies of the sub-blocks.
-    """
-
-    kind: int
-    label: int
-    start: int
-    end: int
-    parts: tuple[bytes, ...]
-
-
-def blocks(data: bytes) -> Iterator[Block]:
-    """Yield all whole blocks behind the head, to the end of the image."""
-    at = head_bytes(data)
-    while at < len(data):
-        start, kind, label = at, data[at], 0
-        if kind == 0x21:
-            label, at = (data[at + 1] if at + 1 < len(data) else 0), at + 2
-        elif kind == 0x2C:
-            flags = data[at + 9] if at + 9 < len(data) else 0
-            at += _DESCRIPTOR_BYTES + _table_bytes(flags) + 1  # and the size of the first codes
-        else:
-            if kind == 0x3B:
-                yield Block(kind, 0, start, at + 1, ())
-            return
-        parts = []
-        while at < len(data) and (size := data[at]):
-            parts.append(data[at + 1 : at + 1 + size])
-            at += 1 + size
-        at += 1
-        if at > len(data):
-            return
-        yield Block(kind, label, start, at, tuple(parts))
-
-
-def head_bytes(data: bytes) -> int:
-    """The size of the head and of the colours of all frames."""
-    return _HEAD_BYTES + _table_bytes(data[10] if len(data) > 10 else 0)
-
-
-def _table_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+from pixzip.image.pages import Kind, LoadedPages, Pages
 
 
 class Gif(PillowFormat):
-    """GIF is only read."""
+    """GIF of one frame is only read; animations are written, too."""
+
+    metadata = frozenset({"xmp", "icc", "comment"})
+    pages_kind = Kind.GIF
+    kept_by_pages = frozenset({"loop count", "duration"})
 
     def account(self, file: BinaryIO) -> Account:
         data = file.read()
@@ -82,36 +44,30 @@ class Gif(PillowFormat):
         return found
 
     def details(self, data: bytes) -> tuple[Embedded, list[str]]:
-        fields = {"comment": b"", "xmp": b"", "icc": b""}
-        comments = []
-        for block in blocks(data):
-            if block.kind != 0x21:
-                continue
-            if block.label == _COMMENT:
-                comments.append(b"".join(block.parts))
-            elif block.label == _APPLICATION and block.parts:
-                if block.parts[0] == _XMP:
-                    body = data[block.start + 3 + _NAME_BYTES : block.end]
-                    tail = body.endswith(_XMP_TAIL)
-                    fields["xmp"] = body.removesuffix(_XMP_TAIL) if tail else b"".join(block.parts[1:])
-                elif block.parts[0] == _ICC:
-                    fields["icc"] = b"".join(block.parts[1:])
-        fields["comment"] = b"\n".join(comments)
-        return Embedded(**fields), []
+        return embedded(data), []
+
+    def has_pages(self, file: BinaryIO) -> bool:
+        return sum(block.kind == 0x2C for block in blocks(file.read())) > 1
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        return gif_frames.read(data, max_pixels, self.read)
+
+    def write_pages(self, pages: Pages) -> bytes:
+        return gif_frames.write(pages)
 
 
 def _name_of_lost(block: Block) -> str:
     """The name of a block that a picture of one frame does not hold; "" if it holds the block."""
-    if block.label == _TEXT:
+    if block.label == TEXT:
         return "plain text extension"
-    if block.label == _CONTROL and block.parts:
+    if block.label == CONTROL and block.parts:
         control = block.parts[0]
         return "duration" if any(control[1:3]) else ""
-    if block.label == _APPLICATION and block.parts and block.parts[0] not in (_XMP, _ICC):
-        if block.parts[0] in _LOOPS:
+    if block.label == APPLICATION and block.parts and block.parts[0] not in (XMP, ICC):
+        if block.parts[0] in LOOPS:
             return "loop count"
         return f"extension {block.parts[0].decode('latin-1')!r}"
-    if block.label in (0, _COMMENT, _CONTROL, _APPLICATION):
+    if block.label in (0, COMMENT, CONTROL, APPLICATION):
         return ""
     return f"extension {block.label}"
 

@@ -11,6 +11,8 @@ from pixzip.image.picture import Chunk
 _XMP = b"XML:com.adobe.xmp\0\0\0\0\0"  # keyword; not compressed; no language; no translated keyword
 _XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 _COMMENT = b"Comment\0"
+#: A private chunk for the maximum of a Netpbm file: 16 bits, big-endian.
+MAXVAL = b"pxMv"
 _EXIF = b"Exif\0\0"
 _PER_METRE = 1
 METRES_PER_INCH = 0.0254
@@ -23,6 +25,7 @@ class Embedded(NamedTuple):
 
     Attributes:
         resolution: the body of pHYs.
+        maxval: largest value of a sample, 16 bits, big-endian; absent where it is that of the depth.
         aspect: the body of a pHYs without a unit, where `from_chunks` tells it from a resolution.
         comment: a text without an encoding of its own, as files of PNM, GIF and JPEG have it.
     """
@@ -33,6 +36,7 @@ class Embedded(NamedTuple):
     resolution: bytes = b""
     comment: bytes = b""
     aspect: bytes = b""
+    maxval: bytes = b""
 
 
 def to_chunks(embedded: Embedded) -> tuple[list[Chunk], list[str]]:
@@ -49,6 +53,8 @@ def to_chunks(embedded: Embedded) -> tuple[list[Chunk], list[str]]:
             chunks.append(Chunk(b"iTXt", _XMP + embedded.xmp))
         else:
             dropped.append("xmp")  # iTXt is UTF-8
+    if embedded.maxval:
+        chunks.append(Chunk(MAXVAL, embedded.maxval))
     if b"\0" in embedded.comment:
         dropped.append("comment")  # texts have no NUL
     elif embedded.comment:
@@ -102,6 +108,8 @@ def _kind(chunk: Chunk) -> str:
         return "comment"
     if chunk.type == b"pHYs":
         return {_PER_METRE: "resolution", 0: "aspect"}.get(chunk.data[8], "") if len(chunk.data) == 9 else ""
+    if chunk.type == MAXVAL:
+        return "maxval" if len(chunk.data) == 2 else ""
     return {b"iCCP": "icc", b"eXIf": "exif"}.get(chunk.type, "")
 
 

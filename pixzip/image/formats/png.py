@@ -14,7 +14,7 @@ import imagecodecs
 import png
 from PIL import Image
 
-from pixzip.image.formats import libpng, png_rows
+from pixzip.image.formats import libpng, png_frames, png_rows
 from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import ALL_DEPTHS, Format, Loaded, Opened, Sink
 from pixzip.image.formats.png_chunks import (
@@ -30,6 +30,7 @@ from pixzip.image.formats.png_chunks import (
     join,
     pixels,
 )  # fmt: skip
+from pixzip.image.pages import Kind, LoadedPages, Pages
 from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
 
 _PIECE_BYTES = 1 << 20
@@ -44,6 +45,7 @@ class Png(Format):
     suffixes = frozenset({".png"})
     depths = ALL_DEPTHS
     transparency = True
+    pages_kind = Kind.PNG
 
     def accepts(self, head: bytes) -> bool:
         return head.startswith(SIGNATURE)
@@ -62,7 +64,7 @@ class Png(Format):
         plain = HEAD.pack(frame.width, frame.height, depth, 0 if layout is Layout.PALETTE else COLOURS[layout], *coding)
         idat = [c for c in chunks if c.type == b"IDAT"]
         samples = imagecodecs.png_decode(join([Chunk(b"IHDR", plain), *idat, Chunk(b"IEND", b"")]))
-        dropped += inside_idat(*_unused(idat, _interlaced_bytes(frame)))
+        dropped += inside_idat(*_unused(idat, _filtered_bytes(frame, bool(coding[2]))))
         if depth < 8:
             samples //= 255 // (2**depth - 1)
         samples = samples.reshape(frame.height, frame.width, layout.channels)
@@ -86,6 +88,15 @@ class Png(Format):
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
         return png_rows.PngRowWriter(stream, frame)
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        return png_frames.is_animated(file)
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        return png_frames.read(data, max_pixels, self.read)
+
+    def write_pages(self, pages: Pages) -> bytes:
+        return png_frames.write(pages, lambda x: _idat(x.samples, file_depth(x.frame)))
+
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
         return []
 
@@ -94,7 +105,7 @@ PNG = Png()
 
 
 def _unused(idat: list[Chunk], filtered: int) -> tuple[int, int]:
-    """The bytes of IDAT that an image does not need, see `inside_idat`.
+    """The bytes of IDAT that an image read at once does not need, see `inside_idat`.
 
     Args:
         filtered: number of bytes of all filtered rows.
@@ -110,10 +121,10 @@ def _unused(idat: list[Chunk], filtered: int) -> tuple[int, int]:
     return len(inflater.unused_data) + behind, max(0, inflated - filtered)
 
 
-def _interlaced_bytes(frame: Frame) -> int:
-    """The number of bytes of all filtered rows of an interlaced image, whose rows are packed pass by pass."""
+def _filtered_bytes(frame: Frame, interlaced: bool) -> int:
+    """The number of bytes of all filtered rows; those of an interlaced image are packed pass by pass."""
     bits, total = frame.layout.channels * frame.depth, 0
-    for x, y, dx, dy in _PASSES:
+    for x, y, dx, dy in _PASSES if interlaced else ((0, 0, 1, 1),):
         width, height = -(-(frame.width - x) // dx), -(-(frame.height - y) // dy)
         total += height * (1 + -(-width * bits // 8)) if width > 0 and height > 0 else 0
     return total

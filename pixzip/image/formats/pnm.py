@@ -39,7 +39,7 @@ _KINDS = {
 class Netpbm(Format):
     """One of the formats, distinguished by the digit of its magic number."""
 
-    metadata = frozenset({"comment"})
+    metadata = frozenset({"comment", "maxval"})
 
     def __init__(self, name: str, suffixes: Set[str], digits: bytes, depths: Mapping[Layout, Sequence[int]]) -> None:
         """
@@ -58,7 +58,7 @@ class Netpbm(Format):
         """The picture in a Netpbm file.
 
         Raises:
-            UnsupportedImageError: several images, too large, or a maximum other than 2**depth - 1.
+            UnsupportedImageError: several images, too large, or samples beyond the maximum.
             Exception: any error of netpbmfile on a damaged file.
         """
         head, at = _header(data)
@@ -66,10 +66,12 @@ class Netpbm(Format):
             frame = _frame(file, file.frames, max_pixels)
             values = file.asarray()
             black_is_one = file.magicnumber in ("P1", "P4")
+            maxval = file.maxval
+        check_values(values, maxval)
         samples = values.reshape(frame.height, frame.width, frame.layout.channels).astype(frame.dtype)
         if black_is_one:
             samples = 1 - samples
-        return Loaded(Picture(samples, frame.layout, frame.depth, metadata=_comment(data[:at])), [])
+        return Loaded(Picture(samples, frame.layout, frame.depth, metadata=_metadata(data[:at], maxval)), [])
 
     def account(self, file: BinaryIO) -> Account:
         data = file.read(2 * _MOST_HEADER_BYTES)
@@ -102,15 +104,15 @@ class Netpbm(Format):
             row_bytes = -(-parsed.width // 8) if packed else row.nbytes
             found = (file.seek(0, os.SEEK_END) - at) // max(1, row_bytes)
             frame = _frame(parsed, max(1, found // max(1, parsed.height)), max_pixels)
-            dtype = parsed.dtype
+            dtype, maxval = parsed.dtype, parsed.maxval
         if found < frame.height:
             raise UnsupportedImageError(f"image cannot be decoded: PNM has {found} rows, expected {frame.height}")
         file.seek(at)
-        frame = replace(frame, metadata=_comment(data[:at]))
-        return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
+        frame = replace(frame, metadata=_metadata(data[:at], maxval))
+        return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype, maxval))
 
     def write(self, picture: Picture) -> bytes:
-        """A file with maximum 2**depth - 1."""
+        """A file with the maximum that a file had before, or 2**depth - 1."""
         out = io.BytesIO()
         writer = PnmRowWriter(out, picture.frame, self._magic)
         writer.write(picture.samples)
@@ -131,13 +133,26 @@ def _numbers_end(data: bytes, at: int, numbers: int, bits: bool) -> int:
     return behind.end() if behind else at
 
 
-def _comment(head: bytes) -> tuple[Chunk, ...]:
-    """The comments in a header, one a line, as the metadata of a picture."""
+def _metadata(head: bytes, maxval: int) -> tuple[Chunk, ...]:
+    """The metadata of a picture: comments in the header, one a line, and a maximum that is not that of the depth."""
     pattern = rb"(?m)^#([^\r\n]*)" if head[:2] == b"P7" else rb"#([^\r\n]*)"
-    return tuple(to_chunks(Embedded(comment=b"\n".join(re.findall(pattern, head)).rstrip(b"\n")))[0])
+    comment = b"\n".join(re.findall(pattern, head)).rstrip(b"\n")
+    own = maxval.to_bytes(2) if maxval & (maxval + 1) else b""
+    return tuple(to_chunks(Embedded(comment=comment, maxval=own))[0])
 
 
-def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
+def check_values(samples: Samples, maxval: int) -> None:
+    """
+    Raises:
+        UnsupportedImageError: a sample is larger than the maximum that the file declares.
+    """
+    if samples.size and int(samples.max()) > maxval:
+        raise UnsupportedImageError(f"samples go up to {samples.max()}, the file declares a maximum of {maxval}")
+
+
+def _bands(
+    file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None, maxval: int
+) -> Generator[Samples, None, None]:
     """Yield the rows of a file positioned at its first sample; without a dtype, eight per byte, and black is 1."""
     band = max(1, _BAND_BYTES // row_bytes)
     for top in range(0, frame.height, band):
@@ -148,6 +163,7 @@ def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | 
             x = 1 - np.unpackbits(bits, axis=1, count=frame.width)
         else:
             x = np.frombuffer(data, dtype).astype(frame.dtype)
+            check_values(x, maxval)
         yield x.reshape(rows, frame.width, frame.layout.channels)
 
 
@@ -159,8 +175,8 @@ def _frame(file: netpbmfile.NetpbmFile, frames: int, max_pixels: int | None) -> 
     layout = _KINDS.get((file.tupltype, file.depth))
     if layout is None:
         raise UnsupportedImageError(f"PAM holds {file.depth} channels of {file.tupltype or 'an unknown kind'}")
-    if depth > 16 or file.maxval != 2**depth - 1:
-        raise UnsupportedImageError(f"samples go up to {file.maxval}, expected 1, 3, 7, ... or 65535")
+    if not 1 <= depth <= MAX_DEPTH:
+        raise UnsupportedImageError(f"samples go up to {file.maxval}, expected 1 to 65535")
     return Frame(file.width, file.height, layout, depth)
 
 
@@ -195,7 +211,11 @@ class PnmRowWriter:
 
     def __init__(self, stream: BinaryIO, frame: Frame, magic: str) -> None:
         self._stream, self._dtype = stream, frame.dtype.newbyteorder(">")
-        most, channels = 2**frame.depth - 1, frame.layout.channels
+        embedded = from_chunks(frame.metadata, {"comment", "maxval"})[0]
+        most, channels, own = 2**frame.depth - 1, frame.layout.channels, int.from_bytes(embedded.maxval)
+        if own and own <= most and (own > 255) == (frame.dtype.itemsize == 2):
+            most = own
+        self._most = most
         if magic == "P7":
             kinds = [kind for (kind, _), layout in _KINDS.items() if layout is frame.layout]
             kind = kinds[0] if most == 1 else kinds[-1]  # the first kind is black and white, if any
@@ -203,12 +223,13 @@ class PnmRowWriter:
             rest = f"{size}\nTUPLTYPE {kind}\nENDHDR\n"
         else:
             rest = f"{frame.width} {frame.height} {most}\n"
-        text = from_chunks(frame.metadata, {"comment"})[0].comment
+        text = embedded.comment
         lines = b"".join(b"#" + line + b"\n" for line in text.splitlines()) if text else b""
         gap = "\n" if lines or magic == "P7" else " "
         stream.write((magic + gap).encode() + lines + rest.encode())
 
     def write(self, samples: Samples) -> None:
+        check_values(samples, self._most)
         self._stream.write(samples.astype(self._dtype, copy=False).data)
 
     def finish(self) -> None:

@@ -1,18 +1,18 @@
-"""TIFF files of one page, of any depth up to 16 bits, read and written by tifffile and imagecodecs."""
+"""TIFF files, of any depth up to 16 bits, read and written by tifffile and imagecodecs."""
 
 import io
 import os
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-import numpy as np
 import tifffile
 
-from pixzip.image.formats import exif, tiff_rows, tiff_tags
+from pixzip.image.formats import exif, tiff_many, tiff_rows, tiff_tags
 from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import ALL_DEPTHS, Format, Loaded, Opened, Sink
 from pixzip.image.formats.metadata import from_chunks
-from pixzip.image.formats.tiff_pages import JPEG, METADATA, SIGNATURES, describe, heard, options, white_is_zero
+from pixzip.image.formats.tiff_pages import JPEG, METADATA, SIGNATURES, describe, heard, options, samples_of
+from pixzip.image.pages import Kind, LoadedPages, Pages
 from pixzip.image.picture import Chunk, Frame, Picture
 
 
@@ -26,6 +26,8 @@ class Tiff(Format):
     suffixes = frozenset({".tif", ".tiff"})
     depths = ALL_DEPTHS
     metadata = METADATA
+    keeps_texts = True
+    pages_kind = Kind.TIFF
 
     def accepts(self, head: bytes) -> bool:
         return head.startswith(SIGNATURES)
@@ -40,14 +42,19 @@ class Tiff(Format):
         source = io.BytesIO(data)
         with heard() as complaints, tifffile.TiffFile(source) as file:
             page, frame, dropped = describe(file, source, max_pixels)
-            layout, depth = frame.layout, frame.depth
-            planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # SHWC, either S or C is 1
-            samples = planes[0] if planes.shape[0] == 1 else planes[..., 0].transpose(1, 2, 0)  # HWC
-            samples = np.ascontiguousarray(samples, frame.dtype)
-            if white_is_zero(page):
-                samples[..., 0] = 2**depth - 1 - samples[..., 0]
+            samples = samples_of(page, frame)
             complaints.check()
+        layout, depth = frame.layout, frame.depth
         return Loaded(Picture(samples, layout, depth, frame.palette, metadata=frame.metadata), dropped)
+
+    def has_pages(self, file: BinaryIO) -> bool:
+        return tiff_many.has_pages(file)
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        return tiff_many.read(data, max_pixels)
+
+    def write_pages(self, pages: Pages) -> bytes:
+        return tiff_many.write(pages)
 
     def account(self, file: BinaryIO) -> Account:
         return tiff_tags.account(file)

@@ -1,4 +1,4 @@
-"""The single page of a TIFF file and the meaning of its tags for the picture."""
+"""A page of a TIFF file and the meaning of its tags for the picture."""
 
 import io
 import logging
@@ -20,7 +20,7 @@ from pixzip.image.formats.base import check_frames, check_size
 from pixzip.image.formats.ifd import Form, Tag
 from pixzip.image.formats.metadata import Embedded, from_chunks, to_chunks
 from pixzip.image.formats.tiff_tags import STRUCTURE
-from pixzip.image.picture import Frame, Layout
+from pixzip.image.picture import Frame, Layout, Samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: Fields of `Embedded` that `options` keeps.
@@ -32,6 +32,7 @@ JPEG = 7
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000})
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex numbers"}
+_WAY_OUT = "pixzip holds unsigned integers of up to 16 bits; zstd, or TIFF's own compression, keeps such a file"
 _ALPHA = 2
 _EXTRAS = {0: "an extra channel", 1: "alpha that its colours are multiplied by"}
 #: Most pixels of a tile, which may exceed a small image.
@@ -83,6 +84,11 @@ def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) 
     """
     check_frames(len(file.pages))
     page: Any = file.pages.first
+    return page, *describe_page(page, source, max_pixels)
+
+
+def describe_page(page: Any, source: BinaryIO, max_pixels: int | None) -> tuple[Frame, list[str]]:
+    """The frame of a page, and the names of content that it cannot hold; see `describe`."""
     check_size(page.imagewidth, page.imagelength, max_pixels)
     layout, depth = _layout(page)
     _check_segments(page, source, max_pixels)
@@ -90,7 +96,21 @@ def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) 
     icc, xmp, tags, density, dropped = tiff_tags.read(source, page.offset, deep_palette=deep)
     metadata, lost = to_chunks(Embedded(icc, tags, xmp, density))
     frame = Frame(page.imagewidth, page.imagelength, layout, depth, palette, metadata=tuple(metadata))
-    return page, frame, [*dropped, *lost]
+    return frame, [*dropped, *lost]
+
+
+def samples_of(page: Any, frame: Frame) -> Samples:
+    """The decoded samples of a page.
+
+    Raises:
+        Exception: any error of tifffile on a damaged page.
+    """
+    planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # SHWC, either S or C is 1
+    samples = planes[0] if planes.shape[0] == 1 else planes[..., 0].transpose(1, 2, 0)  # HWC
+    samples = np.ascontiguousarray(samples, frame.dtype)
+    if white_is_zero(page):
+        samples[..., 0] = 2**frame.depth - 1 - samples[..., 0]
+    return samples
 
 
 def white_is_zero(page: Any) -> bool:
@@ -106,9 +126,10 @@ def _kind(page: Any) -> str:
 def _layout(page: Any) -> tuple[Layout, int]:
     depth, kind = page.bitspersample, _kind(page)
     if page.sampleformat != _UNSIGNED:
-        raise UnsupportedImageError(f"TIFF of {_FORMATS.get(page.sampleformat, 'unknown samples')} is not supported")
+        found = _FORMATS.get(page.sampleformat, "unknown samples")
+        raise UnsupportedImageError(f"TIFF of {found} is not supported: {_WAY_OUT}")
     if not isinstance(depth, int) or not 1 <= depth <= (8 if kind == "PALETTE" else 16):
-        raise UnsupportedImageError(f"TIFF of {kind} with {depth} bits a sample is not supported")
+        raise UnsupportedImageError(f"TIFF of {kind} with {depth} bits a sample is not supported: {_WAY_OUT}")
     if page.imagedepth != 1 or page.tiledepth != 1:
         raise UnsupportedImageError(f"TIFF of {page.imagedepth} layers is not supported")
     extras = [int(extra) for extra in page.extrasamples]
@@ -166,6 +187,9 @@ def options(frame: Frame) -> dict[str, Any]:
     tags, form = exif.first_tags(embedded.exif)
     chosen: dict[str, Any] = {"photometric": "rgb" if layout in (Layout.RGB, Layout.RGBA) else "minisblack"}
     chosen["byteorder"] = form.order
+    for tag in tags:
+        if tag.code == tiff_tags.SUBFILE_TYPE and len(kind := form.numbers(tag.kind, tag.data)) == 1:
+            chosen["subfiletype"] = kind[0]
     chosen |= {"metadata": None, "software": False}
     if layout is Layout.PALETTE:
         chosen |= {"photometric": "palette", "colormap": _colour_map(frame.palette, tags, form)}
@@ -183,7 +207,8 @@ def options(frame: Frame) -> dict[str, Any]:
     if embedded.icc:
         chosen["iccprofile"] = embedded.icc
     xmp = [(tiff_tags.XMP, 1, len(embedded.xmp), embedded.xmp, True)] if embedded.xmp else []
-    chosen["extratags"] = [*xmp, *tiff_tags.extra(tags)]
+    texts = [(*tag[:4], True) for tag in exif.texts(frame.metadata, tags)[0]]
+    chosen["extratags"] = [*xmp, *tiff_tags.extra(tags), *texts]
     return chosen
 
 

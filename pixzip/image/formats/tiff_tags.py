@@ -8,6 +8,7 @@ from pixzip.image.formats import exif, ifd
 from pixzip.image.formats.account import Account
 from pixzip.image.formats.ifd import POINTERS, SUB_IFDS, Entry, Form, Source, Tag
 
+SUBFILE_TYPE = 254
 ICC, XMP, COLOUR_MAP = 34675, 700, 320
 #: Tags that describe the layout of the samples, or repeat it.
 STRUCTURE = frozenset(
@@ -17,7 +18,7 @@ STRUCTURE = frozenset(
 #: Tags that point to images, or to parameters of samples, which EXIF does not hold.
 _OTHER_POINTERS = frozenset({SUB_IFDS, 400})
 #: Tags that say nothing where they have their default.
-_DEFAULTS = {254: 0, 255: 1, 263: 1}
+_DEFAULTS = {SUBFILE_TYPE: 0, 255: 1, 263: 1}
 #: Where the bytes of segments are: tags of offsets, and of sizes.
 _SEGMENTS = ((273, 279), (324, 325), (288, 289), (513, 514))
 
@@ -107,7 +108,7 @@ def extra(tags: Sequence[Tag]) -> list[tuple[int, int, int, bytes, bool]]:
 
     Pointers, which tifffile refuses, have stand-ins.
     """
-    left = STRUCTURE | exif.RESOLUTION | _OTHER_POINTERS | {ICC, XMP}
+    left = STRUCTURE | exif.RESOLUTION | _OTHER_POINTERS | {ICC, XMP, SUBFILE_TYPE}
     kept = [tag for tag in tags if tag.code not in left and tag.n]
     return [(_stand_in(tag.code, tags), ifd.LONG, 1, bytes(4), True) if tag.inner else (*tag[:4], True) for tag in kept]
 
@@ -118,20 +119,22 @@ def _stand_in(code: int, tags: Sequence[Tag]) -> int:
     return next(c for c in (code - 1, code + 1, code + 2) if c not in present)
 
 
-def place(tags: Sequence[Tag], head: BinaryIO, at: int) -> bytes:
-    """Complete the first directory of a file that was written with `extra`.
+def place(tags: Sequence[Tag], head: BinaryIO, at: int, where: int = 0) -> bytes:
+    """Complete a directory of a file that was written with `extra`.
 
     Args:
         head: the file, or its beginning with the first directory; pointers are set, and rationals that are equal to
             those of `tags` get their bytes.
         at: even offset at which the result will be.
+        where: offset of the directory; 0 for the first one.
     Returns:
         The directories to which the pointers point.
     """
     source = Source(head)
-    directory, form = source.directory(source.first), source.form
+    where = where or source.first
+    directory, form = source.directory(where), source.form
     entries: dict[int, Entry] = {entry.code: entry for entry in directory.entries} if directory else {}
-    found = exif.density_of(source.tags(source.first, lambda code: code in exif.RESOLUTION), form)
+    found = exif.density_of(source.tags(where, lambda code: code in exif.RESOLUTION), form)
     same = found is not None and found.same(exif.density_of(tags, form))
     out = b""
     for tag in tags:

@@ -6,15 +6,19 @@ from typing import BinaryIO
 from PIL import Image
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats import webp_frames
 from pixzip.image.formats.account import Account
-from pixzip.image.formats.exif import with_resolution
+from pixzip.image.formats.exif import with_resolution, with_texts
 from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.formats.pillow import PillowFormat, save
+from pixzip.image.pages import Kind, LoadedPages, Pages
 from pixzip.image.picture import Frame, Layout, Picture
 
 _HEAD_BYTES, _FRAME_HEAD_BYTES = 12, 16
+#: Flag of an animation in the chunk VP8X.
+_ANIMATED = 2
 #: Chunks of a still image and of metadata that Pillow reads.
-_KNOWN = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP "})
+_KNOWN = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP ", b"ANIM", b"ANMF"})
 #: Most pixels of a side that libwebp writes.
 WEBP_MAX_SIDE = 16383
 
@@ -27,6 +31,8 @@ class Webp(PillowFormat):
 
     depths = {Layout.RGB: (8,), Layout.RGBA: (8,)}  # noqa: RUF012
     sometimes_lossy = True
+    pages_kind = Kind.WEBP
+    keeps_texts = True
     metadata = frozenset({"icc", "exif", "xmp", "resolution", "aspect"})
     writing_bytes = 40
 
@@ -71,6 +77,16 @@ class Webp(PillowFormat):
             file.seek(_FRAME_HEAD_BYTES if head[:4] == b"ANMF" else size + size % 2, os.SEEK_CUR)
         return ""
 
+    def has_pages(self, file: BinaryIO) -> bool:
+        head = file.read(_HEAD_BYTES + 9)
+        return head[_HEAD_BYTES : _HEAD_BYTES + 4] == b"VP8X" and bool(head[-1] & _ANIMATED)
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        return webp_frames.read(data, max_pixels, self.read)
+
+    def write_pages(self, pages: Pages) -> bytes:
+        return webp_frames.write(pages, self.write)
+
     def too_large(self, frame: Frame) -> str:
         if max(frame.width, frame.height) <= WEBP_MAX_SIDE:
             return ""
@@ -81,7 +97,7 @@ class Webp(PillowFormat):
         if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
             raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
         embedded, _ = from_chunks(picture.metadata, self.metadata)
-        exif = with_resolution(embedded.exif, embedded.resolution or embedded.aspect)
+        exif = with_resolution(with_texts(embedded.exif, picture.metadata), embedded.resolution or embedded.aspect)
         kept = {"icc_profile": embedded.icc, "exif": exif, "xmp": embedded.xmp}
         return save(Image.fromarray(picture.samples), "WEBP", lossless=True, quality=100, exact=True, **kept)
 

@@ -31,8 +31,8 @@ from pixzip.models.wavefront.weights import IntegerWeights
 class DeviceEngine(TensorEngine):
     """One model on one GPU, or on a CPU in its place; the compiled loop of the CPU codes the full stage.
 
-    That stage's decoder asks 255 questions where the loop asks seven, and a step waits for the host several times, so
-    that the tensors of `FullWavefront` are no faster on a GPU: they are there to check it.
+    That stage's decoder asks some seven questions of a sample, and the host says which is next.  `FullWavefront`, which
+    computes the chances of all 255 of them and waits for the host in every channel, is a reference, not a fast way.
 
     Attributes:
         form: runs batches; None if no form gives the right bytes, in which case everything runs step by step.

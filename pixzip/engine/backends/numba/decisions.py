@@ -120,8 +120,11 @@ def keep(first, stop, m, x):
 
 
 @compiled
-def centre(channel, first, stop, pitch, heads, p, m, e, x, pixels):
-    """Compute the means of moved mixtures, and what the decisions of samples depend on."""
+def centre(channel, first, stop, pitch, heads, p, m, e, x, pixels, skipped):
+    """Compute the means of moved mixtures, and what the decisions of samples depend on, but for (M,) `skipped` pixels.
+
+    `skipped` may be shorter: pixels beyond it are not skipped.
+    """
     for i in range(first, stop):
         total = np.int64(0)
         for k in range(m.weights.shape[1]):
@@ -129,7 +132,8 @@ def centre(channel, first, stop, pitch, heads, p, m, e, x, pixels):
         x.middle[i] = (total + 512) >> 10
         deviation = np.int64(e.deviations[i, channel] * np.float32(16))
         x.kind[i] = max(0, min(_KINDS - 1, half_octave(deviation + 1) - 3))
-        look_around(channel, i, p.address[i], pitch, heads, x, pixels)
+        if i >= skipped.shape[0] or not skipped[i]:
+            look_around(channel, i, p.address[i], pitch, heads, x, pixels)
 
 
 @inlined

@@ -9,7 +9,7 @@ from pixzip.engine.backends.numba.decisions import about_log, centre, code_sampl
 from pixzip.engine.backends.numba.digits import raw_below
 from pixzip.engine.backends.numba.loop import begin, store
 from pixzip.engine.backends.numba.mixture import mixtures
-from pixzip.engine.backends.numba.repeats import code_repeats, learn_repeats, look_repeats
+from pixzip.engine.backends.numba.repeats import code_repeats, learn_repeats, look_repeats, weigh_repeats
 from pixzip.engine.backends.numba.sync import meet
 
 #: Pixels after this one whose counts are on their way.
@@ -30,11 +30,12 @@ def full(part, parts, counter, steps, places, network, heads, rings, p, scratch,
         count, i, j, own, mine = begin(part, parts, t, places, network, rings, p, scratch, m, e, work.pixels)
         if not count:
             continue
-        look_repeats(i, j, pitch, p, r, work.pixels)
+        look_repeats(part, i, j, pitch, p, r, work.pixels)
+        weigh_repeats(i, j, r, x)
         meetings += 1
         meet(at, meetings, parts)
         if part == 0:
-            work.status[0] = code_repeats(mode, count, pitch, p, r, x, s, work)
+            work.status[0] = code_repeats(mode, count, p, r, x, s, work)
         for channel in range(m.centre.shape[1]):
             if i < j:
                 mixtures(channel, heads, own.hidden, own.own, mine)
@@ -42,12 +43,14 @@ def full(part, parts, counter, steps, places, network, heads, rings, p, scratch,
                 move(channel, t, i, j, places, p, m, e, work.pixels)
                 if remembers:
                     look(channel, i, j, heads, p, m, work.pixels)
-                centre(channel, i, j, pitch, heads, p, m, e, x, work.pixels)
+                # another thread may not have found the repetitions yet while this one begins the first channel
+                found = count if channel or parts == 1 else 0
+                centre(channel, i, j, pitch, heads, p, m, e, x, work.pixels, r.repeated[:found])
             meetings += 1
             meet(at, meetings, parts)
             if part == 0 and work.status[0] == 0:
                 for row in range(count):
-                    if row + _AHEAD < count:
+                    if row + _AHEAD < count and not r.repeated[row + _AHEAD]:
                         fetch(slots_at, row + _AHEAD, x)
                     address = p.address[row]
                     value = np.int64(work.pixels[address, channel])
