@@ -1,6 +1,8 @@
 """Axes of chunks: which are rows, columns and channels of images, and their form in a chunk, of any number of axes."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -13,8 +15,12 @@ import pixzip
 from pixzip.adapters import axes
 from pixzip.adapters.chunks import ChunkCodec
 from tests.adapters.test_chunks import files_of
+from tests.conftest import ROOT
 from tests.helpers.support import photos
 
+SCHEMA = json.loads((ROOT / "docs" / "zarr-codec" / "schema.json").read_text("utf-8"))["$defs"]["configuration"][
+    "properties"
+]
 #: A chunk of shape (2, 1, 3, 4, 5), all 7, as the first version that had named axes wrote it.
 CONSTANT = "26054e4e4e4857020103060115f9f80d98895058020005041db6a6c656e7b1e9f32d92a70107"
 
@@ -56,6 +62,13 @@ def test_images_and_back_is_the_identity(lengths: list[int], channels: int, at: 
 @pytest.mark.parametrize("given", ["HNW", "H", "", "HWCC", "HHWW", "hw", "N" * 31 + "HW"])
 def test_other_axes_are_none(given: str) -> None:
     assert not axes.is_valid(given)
+    assert not re.search(SCHEMA["axes"]["pattern"], given)
+
+
+@pytest.mark.parametrize("given", [*axes.PLAIN, "NNNHW", "NCNHW", "HWN", "HWNC", "N" * 30 + "HW"])
+def test_axes_of_the_specification_are_valid(given: str) -> None:
+    assert axes.is_valid(given)
+    assert re.search(SCHEMA["axes"]["pattern"], given)
 
 
 def test_chunks_of_microscopes_are_a_stack_or_a_file_for_each_plane() -> None:
