@@ -69,7 +69,7 @@ def test_archive(tmp_path: Path, child_env: dict[str, str]) -> None:
     env = {**child_env, "MODEL": "fast", "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     folders = [str(tmp_path / name) for name in ("photos", "archive", "restored")]
     subprocess.run([str(EXAMPLES / "archive.sh"), *folders], env=env, check=True)
-    with Image.open(tmp_path / "restored" / "2019" / "scan.tif.png") as image:
+    with Image.open(tmp_path / "restored" / "2019" / "scan.tif") as image:
         assert (np.asarray(image) == pixels).all()
     with Image.open(tmp_path / "restored" / "a.png") as image:
         assert (np.asarray(image) == pixels[:, ::-1]).all()

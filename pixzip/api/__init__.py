@@ -115,7 +115,8 @@ def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None 
         data: the file, written with a shipped model; use `Codec(path).decompress` for other weights.
         max_pixels: refuse larger images; None lifts the limit.
     Returns:
-        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG.
+        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG, or for several
+        pages or frames a file of their kind.
     Raises:
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
@@ -283,6 +284,12 @@ def decode_pages(
     Raises:
         BitstreamError: the file is damaged, truncated, of one image or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
+
+    >>> import io, numpy as np, pixzip, tifffile
+    >>> file = io.BytesIO()
+    >>> tifffile.imwrite(file, np.zeros((2, 4, 5), np.uint8), photometric="minisblack")
+    >>> [page.shape for page in pixzip.decode_pages(pixzip.compress(file.getvalue()))]
+    [(4, 5), (4, 5)]
     """
     return Codec(device=device, max_pixels=max_pixels).decode_pages(data)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
+from pixcodecs.container import signature
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.forking import cached_property
 
@@ -19,9 +20,10 @@ from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
-from pixzip.codec.pages import decompress_pages
+from pixzip.codec.pages import compress_pages, decompress_pages
 from pixzip.codec.stack import Stack, compress_stack, decompress_stack
 from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
+from pixzip.image.pages import SUFFIXES
 from pixzip.image.picture import CHANNEL_AXIS, Picture
 from pixzip.image.pillow_images import from_pillow
 from pixzip.io import arguments
@@ -101,6 +103,9 @@ class Codec:
         data = arguments.file_bytes(file, "an image file")
         if kept.is_jpeg(data):
             return self.encode(data)
+        loaded = image.load_pages(data, self.max_pixels) if image.has_pages(io.BytesIO(data)) else None
+        if loaded:
+            return compress_pages(loaded.pages, self.options)
         picture = image.load(data, self.max_pixels).picture
         (found,) = codec.compress([picture], self.options)
         if not original:
@@ -114,6 +119,9 @@ class Codec:
         file = arguments.file_bytes(data)
         if kept.is_kept(file):
             return self.restore(file)
+        if signature.is_pages(file):
+            pages = decompress_pages(file, self.options)
+            return image.write_pages(pages, SUFFIXES[pages.kind])
         opening = codec.Opening(file, self.max_pixels)
         (picture,) = codec.decompress([opening], self.options)
         if not original_files.is_kept(opening):

@@ -3,10 +3,12 @@
 A record is an extra of the header, so that it is added to a complete file without a change to its blocks.
 """
 
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from pixcodecs.container import image as container
 from pixcodecs.container.image import Buffer, Extra
@@ -17,7 +19,8 @@ from pixzip.codec import by_rows, costs
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
 from pixzip.engine.base import Progress
-from pixzip.image.picture import Picture
+from pixzip.image.picture import Frame, Picture, Samples
+from pixzip.image.rows import RowReader
 from pixzip.originals import Reason, Record, Source
 
 #: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
@@ -67,6 +70,42 @@ def with_record(file: bytes, record: Record, original_bytes: int) -> tuple[bytes
     start = container.read_header(file, None).size_bytes
     header, kept = header_with(file, record, original_bytes)
     return header + file[start:], kept
+
+
+def rows_of(reopened: Callable[[], RowReader | None], frame: Frame) -> Source:
+    """A large picture in an image file.
+
+    Args:
+        reopened: opens the file anew.
+    """
+
+    def parts() -> Iterator[Samples]:
+        reader = reopened()
+        if reader is None:
+            raise ValueError("the image file does not give rows")
+        with reader:
+            while len(rows := reader.read(max(1, by_rows.PART_PIXELS // frame.width))):
+                yield rows
+
+    return Source(frame, parts, is_large=True)
+
+
+def copy_with_record(
+    file: Buffer, spool: IO[bytes], out: IO[bytes], record: Record, original_bytes: int
+) -> Record:  # fmt: skip
+    """Write a file to another one, with a record; returns the record that it has.
+
+    Args:
+        file: the bytes of `spool`.
+        spool: a file without a record.
+    Raises:
+        OSError: `out` cannot be written.
+    """
+    header, kept = header_with(file, record, original_bytes)
+    out.write(header)
+    spool.seek(container.read_header(file, None).size_bytes)
+    shutil.copyfileobj(spool, out, 1 << 20)
+    return kept
 
 
 def rebuild(

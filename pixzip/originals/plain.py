@@ -57,7 +57,7 @@ def _sgi(frame: Frame, head: bytes) -> Iterator[Imitation]:
 
 
 def _gif(frame: Frame, head: bytes) -> Iterator[Imitation]:
-    yield from map(Imitation, (1, 2, 3))
+    yield from map(Imitation, (2, 1, 15, 14, 3))
 
 
 def _qoi(frame: Frame, head: bytes) -> Iterator[Imitation]:

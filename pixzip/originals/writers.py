@@ -67,4 +67,6 @@ WRITERS: Mapping[int, Writer] = {
     11: _webp(100, 6),
     12: _webp(90, 4),
     13: _webp(50, 4),
+    14: Writer(partial(_pillow, form="GIF", optimize=True, interlace=0)),
+    15: Writer(partial(_pillow, form="GIF", optimize=True, interlace=1)),
 }

@@ -1,18 +1,14 @@
 """Compress an image that is too large for memory, band by band, from a file to a file."""
 
 import dataclasses
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
-
-from pixcodecs.container.image import read_header
 
 from pixzip import codec, image, originals
 from pixzip.codec import by_rows
 from pixzip.codec import original as original_files
 from pixzip.engine.base import Progress
-from pixzip.engine.batch import Samples
 from pixzip.image.picture import Frame
 from pixzip.io import files, streams
 from pixzip.io.buffers import FileBuffer
@@ -65,29 +61,12 @@ def compress(
         if not thoroughness:
             write(spool)
             return None
-        with files.spool(target) as scratch:
-            record = originals.make(original.file(), _source(original, rows.frame), thoroughness, scratch)
-        original.check_unchanged()
-        spool.flush()
-        file = FileBuffer(spool.fileno())
-        header, record = original_files.header_with(file, record, original.size_bytes)
-        with files.spool(target) as whole:
-            whole.write(header)
-            spool.seek(read_header(file, None).size_bytes)
-            shutil.copyfileobj(spool, whole, 1 << 20)
+        again_rows = original_files.rows_of(lambda: image.open_rows(original.file(), None), rows.frame)
+        with files.spool(target) as scratch, files.spool(target) as whole:
+            record = originals.make(original.file(), again_rows, thoroughness, scratch)
+            original.check_unchanged()
+            spool.flush()
+            file = FileBuffer(spool.fileno())
+            record = original_files.copy_with_record(file, spool, whole, record, original.size_bytes)
             write(whole)
         return record
-
-
-def _source(original: streams.Input, frame: Frame) -> originals.Source:
-    """The rows of an image file, read anew each time."""
-
-    def parts() -> Iterator[Samples]:
-        again = image.open_rows(original.file(), None)
-        if again is None:
-            raise ValueError("the image file does not give rows")
-        with again:
-            while len(rows := again.read(max(1, by_rows.PART_PIXELS // frame.width))):
-                yield rows
-
-    return originals.Source(frame, parts, is_large=True)

@@ -95,6 +95,11 @@ def test_thumbnails_of_every_kind_of_picture(tmp_path: Path, monkeypatch: pytest
         good("thumbnail", "a.pxz", "-o", "a.png", "--size", 12, "-f")
         with Image.open("a.png") as image:
             assert (image.mode, image.size) == (mode, (12, 8))
+    Image.fromarray(photo(3, 16, 24)).save("kept.jpg")
+    good("compress", "kept.jpg")
+    good("thumbnail", "kept.jpg.pxz", "-o", "kept.png", "--size", 6)
+    with Image.open("kept.png") as image:
+        assert image.size == (6, 4)
     good("thumbnail", "a.pxz", "-o", "same.png", "-v")
     with Image.open("same.png") as image:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(palette.convert("RGB")))

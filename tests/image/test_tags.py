@@ -245,3 +245,26 @@ def test_pages_written_by_others_have_a_whole_account() -> None:
     with tifffile.TiffFile(io.BytesIO(image.write(x, ".tif"))) as again:
         page: Any = again.pages.first
         assert (page.tags[282].value, int(page.tags[296].value)) == (density_of(out.getvalue()), 1)
+
+
+def test_texts_of_png_become_tags() -> None:
+    from PIL import PngImagePlugin
+
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Description", "caf\xe9")  # Latin-1
+    texts.add_text("Author", "somebody", zip=True)
+    texts.add_itxt("Title", "\u00fcber \u03bc", zip=True)
+    texts.add_text("Author", "somebody else")
+    texts.add_text("Weather", "fine")
+    x = image.load(saved(Image.fromarray(RGB.samples), "PNG", pnginfo=texts)).picture
+    wanted = {269: "\u00fcber \u03bc", 270: "caf\xe9", 315: "somebody"}
+    for suffix in (".tif", ".webp"):
+        assert image.lost(x, suffix) == ["tEXt"]  # a second author, and the weather
+        again = image.load(image.write(x, suffix)).picture
+        found = {tag.code: tag.data for tag in exif.first_tags(exif_of(again))[0]}
+        assert {code: found[code] for code in wanted} == {c: text.encode() + b"\0" for c, text in wanted.items()}
+    assert image.load(by_rows(x, ".tif", 4)) == image.load(image.write(x, ".tif"))
+    own = replace(x, metadata=(*x.metadata, Chunk(b"eXIf", ifd.block((ascii_tag(270, b"own"),), Form(">")))))
+    assert image.lost(own, ".tif") == ["tEXt"]
+    tags = {tag.code: tag.data for tag in exif.first_tags(exif_of(image.load(image.write(own, ".webp")).picture))[0]}
+    assert (tags[270], tags[315]) == (b"own\0", b"somebody\0")

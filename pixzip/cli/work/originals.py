@@ -37,13 +37,11 @@ def why_kept(source: streams.Input, dropped: list[str], remove: str) -> str:
     Raises:
         OSError: the original cannot be read.
     """
-    if remove != PIXELS:
-        return not_removable(source)
-    if dropped:
+    if dropped and remove == PIXELS:
         return f"{', '.join(dropped)} would be lost"
     if place := not_removable(source):
         return place
-    kind = image.lossy_kind(source.file())
+    kind = image.lossy_kind(source.file()) if remove else ""
     return f"it is {kind}, whose own bytes do not come back" if kind else ""
 
 

@@ -31,9 +31,7 @@ def thumbnail(packed: str, out: str, size: int, *, max_pixels: int | None, manne
         data = streams.read_pxz(packed)
         if signature.is_stack(data):
             raise PixzipError("a stack of images has no thumbnail")
-        opening = codec.Opening(data, max_pixels)
-        opening.check_blocks()
-        (picture,) = codec.decompress([opening], codec.Options.decoding("cpu", max_pixels=max_pixels))
+        (picture,) = codec.decompress([data], codec.Options.decoding("cpu", max_pixels=max_pixels))
     small = Image.fromarray(in_8_bits(picture))
     small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     png = io.BytesIO()

@@ -11,6 +11,7 @@ from pixcodecs.container.image import check_shape
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.account import Account
+from pixzip.image.formats.exif import first_tags, texts
 from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.pages import Kind, LoadedPages, Pages
 from pixzip.image.picture import MARKS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
@@ -82,6 +83,7 @@ class Format(ABC):
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
+        keeps_texts: whether a file keeps PNG's texts for title, description, author, copyright and software, as tags.
         pages_kind: the kind of the format's files of several pages or frames; None if it has none.
         kept_by_pages: names of content that `account` leaves, and that pages hold.
         writing_bytes: bytes of memory for each pixel to write a file; 0 for those written by rows, or nearly so.
@@ -93,6 +95,7 @@ class Format(ABC):
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False
     metadata: frozenset[str] = frozenset()
+    keeps_texts: bool = False
     pages_kind: Kind | None = None
     kept_by_pages: frozenset[str] = frozenset()
     writing_bytes: int = 0
@@ -221,7 +224,11 @@ class Format(ABC):
 
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
         """The types of the metadata chunks that a file does not keep, sorted; marks of pixzip's own are no loss."""
-        return sorted(set(from_chunks((c for c in chunks if c not in MARKS), self.metadata)[1]))
+        kept = [c for c in chunks if c not in MARKS]
+        if self.keeps_texts:
+            held = texts(kept, first_tags(from_chunks(kept, {"exif"})[0].exif)[0])[1]
+            kept = [c for c in kept if c not in held]
+        return sorted(set(from_chunks(kept, self.metadata)[1]))
 
 
 @contextmanager

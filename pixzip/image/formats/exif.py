@@ -7,12 +7,18 @@ from typing import NamedTuple
 
 from pixzip.image.formats import ifd
 from pixzip.image.formats.ifd import RATIONAL, SHORT, Form, Source, Tag
-from pixzip.image.formats.metadata import METRES_PER_INCH, aspect, resolution
+from pixzip.image.formats.metadata import METRES_PER_INCH, aspect, resolution, text_of
+from pixzip.image.picture import Chunk
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 RESOLUTION = frozenset({X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT})
 _NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
 _PER_METRE = {_INCH: 1 / METRES_PER_INCH, _CENTIMETRE: 100.0}
+
+
+#: Keywords of PNG's texts -> tags of TIFF and EXIF for the same.
+_TEXTS = {b"Title": 269, b"Description": 270, b"Software": 305, b"Author": 315, b"Copyright": 33432}
+_ASCII = 2
 
 
 class Density(NamedTuple):
@@ -87,6 +93,35 @@ def first_tags(exif: bytes) -> tuple[tuple[Tag, ...], Form]:
         return source.tags(source.first), source.form
     except ValueError:
         return (), Form()
+
+
+def texts(chunks: Iterable[Chunk], present: Iterable[Tag]) -> tuple[list[Tag], list[Chunk]]:
+    """Tags for the texts of a PNG, in UTF-8, and the chunks that they hold.
+
+    Args:
+        present: other tags, whose codes are taken.
+    """
+    taken = {tag.code for tag in present}
+    tags, held = [], []
+    for chunk in chunks:
+        code = _TEXTS.get(chunk.data.partition(b"\0")[0]) if chunk.type in (b"tEXt", b"zTXt", b"iTXt") else None
+        if code is None or code in taken:
+            continue
+        text = text_of(chunk)
+        if chunk.type != b"iTXt":
+            text = text.decode("latin-1").encode()
+        if text and b"\0" not in text:
+            taken.add(code)
+            tags.append(Tag(code, _ASCII, len(text) + 1, text + b"\0"))
+            held.append(chunk)
+    return tags, held
+
+
+def with_texts(exif: bytes, chunks: Sequence[Chunk]) -> bytes:
+    """A block of EXIF that also has the texts of a PNG; a damaged block stays."""
+    present, _ = first_tags(exif)
+    tags, _ = texts(chunks, present)
+    return exif if not tags or (exif and not present) else ifd.with_tags(exif, tags)
 
 
 def has_more(exif: bytes) -> bool:

@@ -26,6 +26,7 @@ class Tiff(Format):
     suffixes = frozenset({".tif", ".tiff"})
     depths = ALL_DEPTHS
     metadata = METADATA
+    keeps_texts = True
     pages_kind = Kind.TIFF
 
     def accepts(self, head: bytes) -> bool:

@@ -207,7 +207,8 @@ def options(frame: Frame) -> dict[str, Any]:
     if embedded.icc:
         chosen["iccprofile"] = embedded.icc
     xmp = [(tiff_tags.XMP, 1, len(embedded.xmp), embedded.xmp, True)] if embedded.xmp else []
-    chosen["extratags"] = [*xmp, *tiff_tags.extra(tags)]
+    texts = [(*tag[:4], True) for tag in exif.texts(frame.metadata, tags)[0]]
+    chosen["extratags"] = [*xmp, *tiff_tags.extra(tags), *texts]
     return chosen
 
 

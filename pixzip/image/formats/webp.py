@@ -8,7 +8,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats import webp_frames
 from pixzip.image.formats.account import Account
-from pixzip.image.formats.exif import with_resolution
+from pixzip.image.formats.exif import with_resolution, with_texts
 from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.formats.pillow import PillowFormat, save
 from pixzip.image.pages import Kind, LoadedPages, Pages
@@ -32,6 +32,7 @@ class Webp(PillowFormat):
     depths = {Layout.RGB: (8,), Layout.RGBA: (8,)}  # noqa: RUF012
     sometimes_lossy = True
     pages_kind = Kind.WEBP
+    keeps_texts = True
     metadata = frozenset({"icc", "exif", "xmp", "resolution", "aspect"})
     writing_bytes = 40
 
@@ -96,7 +97,7 @@ class Webp(PillowFormat):
         if picture.layout is Layout.RGBA and (picture.samples[..., 3] == 255).all():
             raise UnsupportedImageError(".webp does not hold alpha that is opaque throughout, .png does")
         embedded, _ = from_chunks(picture.metadata, self.metadata)
-        exif = with_resolution(embedded.exif, embedded.resolution or embedded.aspect)
+        exif = with_resolution(with_texts(embedded.exif, picture.metadata), embedded.resolution or embedded.aspect)
         kept = {"icc_profile": embedded.icc, "exif": exif, "xmp": embedded.xmp}
         return save(Image.fromarray(picture.samples), "WEBP", lossless=True, quality=100, exact=True, **kept)
 

@@ -10,7 +10,7 @@ import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image.formats.base import Loaded, check_size
-from pixzip.image.formats.exif import with_resolution
+from pixzip.image.formats.exif import with_resolution, with_texts
 from pixzip.image.formats.metadata import Embedded, from_chunks, to_chunks
 from pixzip.image.pages import Kind, LoadedPages, Page, Pages
 from pixzip.image.picture import Layout, Picture
@@ -99,7 +99,7 @@ def write(pages: Pages, write_one: Write) -> bytes:
         UnsupportedImageError: WebP cannot hold them.
     """
     embedded, _ = from_chunks(pages.metadata, METADATA)
-    exif = with_resolution(embedded.exif, embedded.resolution or embedded.aspect)
+    exif = with_resolution(with_texts(embedded.exif, pages.metadata), embedded.resolution or embedded.aspect)
     frames, alpha = [], False
     for page in pages.pages:
         picture = replace(page.picture, metadata=())
