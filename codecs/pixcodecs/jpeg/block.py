@@ -9,12 +9,13 @@ from pixcodecs.coders.range_numba import finish, is_exhausted
 from pixcodecs.coders.range_numba import parse as words_of
 from pixcodecs.errors import BitstreamError
 from pixcodecs.jpeg import decisions
-from pixcodecs.jpeg.coefficients import DIGITS, code_plane
+from pixcodecs.jpeg.coefficients import code_plane
 from pixcodecs.jpeg.corrections import code_corrections
 from pixcodecs.jpeg.decisions import Decisions
 from pixcodecs.jpeg.inverse import inverse_plane
 from pixcodecs.jpeg.layout import Layout, parse
 from pixcodecs.jpeg.picture import limited, pixels, upsampled
+from pixcodecs.jpeg.numbers import DIGITS
 from pixcodecs.jpeg.tables import INNER, RATIOS
 from pixcodecs.primitives import Reader, varint
 
@@ -146,10 +147,10 @@ def _room(planes: Planes, samples: Pixels) -> int:
     return 80 * blocks + (2 * DIGITS + 4) * nonzero + samples.size * 24 + 64
 
 
-def _code_corrections(d: Decisions, layout: Layout, found: Pixels, differences: NDArray[np.int16]) -> None:
+def _code_corrections(d: Decisions, layout: Layout, found: Pixels, differences: NDArray[np.int16]) -> int:
     rows, columns = layout.blocks(*found.shape[:2])[0]
     flags = np.zeros((rows, columns), np.uint8)
-    code_corrections(d, found, differences, flags, layout.top, layout.left)
+    return int(code_corrections(d, found, differences, flags, layout.top, layout.left))
 
 
 def decode(body: bytes, shape: tuple[int, int, int], depth: int) -> Pixels:
@@ -165,8 +166,8 @@ def decode(body: bytes, shape: tuple[int, int, int], depth: int) -> Pixels:
     found = np.empty(shape, np.uint8)
     pixels(samples, head.layout.geometry(*shape[:2]), found)
     differences = np.zeros((*shape[:2], 3), np.int16)
-    if head.corrected:
-        _code_corrections(d, head.layout, found, differences)
+    if head.corrected and _code_corrections(d, head.layout, found, differences) != head.corrected:
+        raise BitstreamError(f"JPEG block damaged: it does not correct {head.corrected} pixels, as it says")
     if d.control[2] or d.control[1] or not is_exhausted(d.state, len(d.words)):
         raise BitstreamError("JPEG block damaged: its payload does not end where it should")
     if head.corrected:

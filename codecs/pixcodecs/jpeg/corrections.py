@@ -3,33 +3,92 @@
 import numpy as np
 
 from pixcodecs.compiled import compiled, inlined
-from pixcodecs.jpeg.coefficients import code_magnitude
 from pixcodecs.jpeg.decisions import decide
+from pixcodecs.jpeg.numbers import code_sign, code_size, level, put
 
-_ONE, _TWO = 704, 1728
+_BLOCK, _PIXEL, _SIZE, _SIGN = 18, 19, 20, 23
+_ONE, _ONE_SIZE = 576, 600
+_TWO_BLOCK, _TWO_PIXEL, _TWO_SIZE = 1550, 1552, 1568
 
 
 @inlined
-def _near(differences, y, x, width):
-    """Whether a pixel before this one was corrected; 0 outside."""
-    if y < 0 or x < 0 or x >= width:
+def _is_wrong(differences, y, x):
+    """Whether a pixel is corrected; 0 outside."""
+    if y < 0 or x < 0 or x >= differences.shape[1]:
         return np.int64(0)
-    return np.int64(differences[y, x, 0] != 0 or differences[y, x, -1] != 0 or differences[y, x, 1] != 0)
+    return np.int64(differences[y, x, 0] != 0 or differences[y, x, 1] != 0 or differences[y, x, 2] != 0)
 
 
 @inlined
-def _bounds(decoded, y, x, channels):
-    """Two bits for each channel: whether its sample is 0 and whether it is 255."""
+def _limits(decoded, y, x):
+    """Two bits for each channel, the first one's highest: whether its sample is 255, and whether it is 0."""
     found = np.int64(0)
-    for c in range(channels):
+    for c in range(decoded.shape[2]):
         value = decoded[y, x, c]
         found = found << 2 | 2 * np.int64(value == 255) + np.int64(value == 0)
     return found
 
 
+@inlined
+def _flag(flags, by, bx):
+    if by < 0 or bx < 0 or bx >= flags.shape[1]:
+        return np.int64(0)
+    return np.int64(flags[by, bx])
+
+
+@inlined
+def _code_block_flag(d, flags, by, bx, limited, wrong):
+    """Code whether a block has a wrong pixel."""
+    around = _flag(flags, by - 1, bx) + 2 * _flag(flags, by, bx - 1)
+    around += 4 * _flag(flags, by - 1, bx - 1) + 8 * _flag(flags, by - 1, bx + 1)
+    edge = np.int64(by == 0) + 2 * np.int64(by == flags.shape[0] - 1)
+    edge += 4 * np.int64(bx == 0) + 8 * np.int64(bx == flags.shape[1] - 1)
+    put(d, 0, _BLOCK, around, 0, 0)
+    put(d, 1, _BLOCK, level(limited), 0, 0)
+    put(d, 2, _BLOCK, edge, around, 0)
+    put(d, 3, _BLOCK, min(limited, 7), around, 0)
+    put(d, 4, _BLOCK, edge, 0, 0)
+    for i in range(5, 8):
+        put(d, i, _BLOCK, 0, 0, 0)
+    return decide(d, 0, _ONE, _TWO_BLOCK, wrong)
+
+
+@inlined
+def _code_difference(d, i, decoded, differences, y, x, k, before, limit, edge):
+    """Code by how much channel k, the i-th one, is wrong; return it."""
+    value = np.int64(decoded[y, x, k])
+    west = np.int64(differences[y, x - 1, k]) if x else np.int64(0)
+    north = np.int64(differences[y - 1, x, k]) if y else np.int64(0)
+    west, north = min(max(west, -7), 7) + 7, min(max(north, -7), 7) + 7
+    first = min(max(before, -15), 15) + 15
+    bound, e = 2 * np.int64(value == 255) + np.int64(value == 0), _SIZE + i
+    put(d, 0, e, west, north, 0)
+    put(d, 1, e, first, bound, 0)
+    put(d, 2, e, first, west, 0)
+    put(d, 3, e, limit, 0, 0)
+    put(d, 4, e, edge, first, 0)
+    put(d, 5, e, first, 0, 0)
+    put(d, 6, e, west, 0, 0)
+    put(d, 7, e, north, 0, 0)
+    difference = np.int64(differences[y, x, k])
+    size = code_size(d, _ONE_SIZE + 4 * i, _TWO_SIZE + 16 * i + 4 * bound, 0, abs(difference))
+    if size == 0:
+        return np.int64(0)
+    e = _SIGN + i
+    put(d, 0, e, west, north, 0)
+    put(d, 1, e, first, bound, 0)
+    put(d, 2, e, first, west, 0)
+    put(d, 3, e, limit, 0, 0)
+    put(d, 4, e, edge, first, 0)
+    put(d, 5, e, first, min(size, 15), 0)
+    put(d, 6, e, west, min(size, 15), 0)
+    put(d, 7, e, bound, min(size, 15), 0)
+    return -size if code_sign(d, e, difference) else size
+
+
 @compiled
 def code_corrections(d, decoded, differences, flags, top, left):
-    """Code what pixels differ by, block of luma by block of luma.
+    """Code what pixels differ by, block of luma by block of luma; return the number of those that do.
 
     Args:
         decoded: (H, W, C) uint8, what the coefficients decode to.
@@ -38,90 +97,50 @@ def code_corrections(d, decoded, differences, flags, top, left):
         top, left: see `Layout`.
     """
     height, width, channels = decoded.shape
-    c = d.contexts
+    count = np.int64(0)
     for by in range(flags.shape[0]):
         y0, y1 = max(8 * by - top, 0), min(8 * by + 8 - top, height)
         for bx in range(flags.shape[1]):
             if d.control[2]:
-                return
+                return count
             x0, x1 = max(8 * bx - left, 0), min(8 * bx + 8 - left, width)
-            wrong, limits = np.int64(0), np.int64(0)
+            wrong, limited = np.int64(0), np.int64(0)
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    limits += _bounds(decoded, y, x, channels) != 0
+                    limited += _limits(decoded, y, x) != 0
                     if d.control[0]:
-                        wrong |= _near(differences, y, x, width)
-            north = np.int64(flags[by - 1, bx]) if by else np.int64(0)
-            west = np.int64(flags[by, bx - 1]) if bx else np.int64(0)
-            corner = np.int64(flags[by - 1, bx - 1]) if by and bx else np.int64(0)
-            east = np.int64(flags[by - 1, bx + 1]) if by and bx + 1 < flags.shape[1] else np.int64(0)
-            edge = np.int64(by == 0) + 2 * np.int64(by == flags.shape[0] - 1)
-            edge += 4 * np.int64(bx == 0) + 8 * np.int64(bx == flags.shape[1] - 1)
-            around = north + 2 * west + 4 * corner + 8 * east
-            base = 40 << 16
-            c[0] = base | around
-            c[1] = 1 << 24 | base | (limits + 3) // 4
-            c[2] = 2 << 24 | base | edge << 4 | around
-            c[3] = 3 << 24 | base | min(limits, 7) << 4 | around
-            c[4] = 4 << 24 | base | edge
-            c[5], c[6], c[7] = 0, 0, 0
-            flags[by, bx] = decide(d, 0, _ONE, _TWO, wrong)
+                        wrong |= _is_wrong(differences, y, x)
+            flags[by, bx] = _code_block_flag(d, flags, by, bx, limited, wrong)
             if not flags[by, bx]:
                 continue
             seen = np.int64(0)
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    w, n = _near(differences, y, x - 1, width), _near(differences, y - 1, x, width)
-                    nw, ne = _near(differences, y - 1, x - 1, width), np.int64(0)
+                    around = _is_wrong(differences, y, x - 1) + 2 * _is_wrong(differences, y - 1, x)
+                    around += 4 * _is_wrong(differences, y - 1, x - 1)
                     if y == y0 or x + 1 < x1:  # else it comes later
-                        ne = _near(differences, y - 1, x + 1, width)
-                    ww, nn = _near(differences, y, x - 2, width), _near(differences, y - 2, x, width)
-                    around = w + 2 * n + 4 * nw + 8 * ne
-                    limit = _bounds(decoded, y, x, channels)
-                    here = np.int64(x == 0) + 2 * np.int64(y == 0)
-                    here += 4 * np.int64(x == width - 1) + 8 * np.int64(y == height - 1)
-                    base = 41 << 16
-                    c[0] = base | around << 6 | limit
-                    c[1] = 1 << 24 | base | around << 2 | ww << 1 | nn
-                    c[2] = 2 << 24 | base | min(seen, 15) << 6 | (y - y0) << 3 | (x - x0)
-                    c[3] = 3 << 24 | base | min(seen, 15) << 6 | limit
-                    c[4] = 4 << 24 | base | here << 4 | around
-                    c[5] = 5 << 24 | base | (limits + 3) // 4 << 4 | around
-                    c[6] = 6 << 24 | base | min(seen, 15) << 4 | around
-                    c[7] = 7 << 24 | base | limit
-                    bit = _near(differences, y, x, width)
-                    bit = decide(d, 0, _ONE + 1, _TWO + 1 + min(seen, 7), bit)
-                    seen += bit
+                        around += 8 * _is_wrong(differences, y - 1, x + 1)
+                    further = _is_wrong(differences, y, x - 2) + 2 * _is_wrong(differences, y - 2, x)
+                    limit, many = _limits(decoded, y, x), min(seen, 15)
+                    edge = np.int64(x == 0) + 2 * np.int64(y == 0)
+                    edge += 4 * np.int64(x == width - 1) + 8 * np.int64(y == height - 1)
+                    put(d, 0, _PIXEL, around, limit, 0)
+                    put(d, 1, _PIXEL, around, further, 0)
+                    put(d, 2, _PIXEL, many, y - y0, x - x0)
+                    put(d, 3, _PIXEL, many, limit, 0)
+                    put(d, 4, _PIXEL, edge, around, 0)
+                    put(d, 5, _PIXEL, level(limited), around, 0)
+                    put(d, 6, _PIXEL, many, around, 0)
+                    put(d, 7, _PIXEL, limit, 0, 0)
+                    bit = decide(d, 0, _ONE + 1, _TWO_PIXEL + min(seen, 7), _is_wrong(differences, y, x))
                     if not bit:
                         continue
-                    before = np.int64(0)
+                    seen, count, before = seen + 1, count + 1, np.int64(0)
                     for i in range(channels):
-                        k = (1, 0, 2)[i] if channels > 1 else 0
-                        value = np.int64(decoded[y, x, k])
-                        difference = np.int64(differences[y, x, k])
-                        dw = np.int64(differences[y, x - 1, k]) if x else np.int64(0)
-                        dn = np.int64(differences[y - 1, x, k]) if y else np.int64(0)
-                        dw, dn = min(max(dw, -7), 7) + 7, min(max(dn, -7), 7) + 7
-                        db = min(max(before, -15), 15) + 15
-                        bound = np.int64(value == 0) + 2 * np.int64(value == 255)
-                        base = (42 << 16) | i << 14
-                        c[0] = base | dw << 4 | dn
-                        c[1] = 1 << 24 | base | db << 2 | bound
-                        c[2] = 2 << 24 | base | db << 4 | dw
-                        c[3] = 3 << 24 | base | limit
-                        c[4] = 4 << 24 | base | here << 5 | db
-                        c[5] = 5 << 24 | base | db
-                        c[6], c[7] = 6 << 24 | base | dw, 7 << 24 | base | dn
-                        one, two = _ONE + 16 + 4 * i, _TWO + 16 + 4 * (bound + 4 * i)
-                        size = code_magnitude(d, one, two, 0, abs(difference))
-                        if size:
-                            for j in range(8):
-                                c[j] |= 1 << 30
-                            c[6] = 1 << 30 | 6 << 24 | base | min(size, 15)
-                            negative = decide(d, 250, _ONE + 40, _TWO + 80 + bound, np.int64(difference < 0))
-                            size = -size if negative else size
-                        if value + size < 0 or value + size > 255:
+                        k = (i + 1) % 3 if channels == 3 else 0  # G, B, R
+                        before = _code_difference(d, i, decoded, differences, y, x, k, before, limit, edge)
+                        if not 0 <= np.int64(decoded[y, x, k]) + before <= 255:
                             d.control[2] = 1
-                            return
-                        differences[y, x, k] = size
-                        before = size
+                            return count
+                        differences[y, x, k] = before
+    return count

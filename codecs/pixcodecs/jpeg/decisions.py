@@ -31,6 +31,7 @@ _LEARNING = 16
 _LIMIT, _MOST_SEEN = LIMIT, MOST_SEEN
 _CONTEXTS, _INPUTS = CONTEXTS, INPUTS
 _WHOLE = WHOLE
+_SPREAD, _PLACE = np.uint64(0x9E3779B97F4A7C15), np.uint64(64 - SLOT_BITS)
 
 #: The logistic function of -22/2 ... 22/2, of 2^16; `squash` interpolates between them.
 KNOTS = (
@@ -107,8 +108,7 @@ def decide(d, node, one, two, bit):
         return np.int64(0)
     d.control[1] -= 1
     for i in range(_CONTEXTS):
-        hashed = ((d.contexts[i] << 8 | node) * 0x9E3779B1) & 0xFFFFFFFF
-        place = i << 16 | (hashed ^ hashed >> 15) & 0xFFFF
+        place = i << 16 | np.int64(np.uint64(d.contexts[i] << 8 | node) * _SPREAD >> _PLACE)
         d.places[i] = place
         chance = np.int64(d.slots[place]) >> 8
         d.inputs[2 * i] = d.stretch[chance >> 10]
