@@ -69,7 +69,7 @@ class Blank:
 
     def __init__(self) -> None:
         self.spent_ns = 0
-        self.decoders: dict[Kind, ForeignDecoder] = dict.fromkeys(DECODERS, _blank) | {Kind.JPEG: self._jpeg}
+        self.decoders: dict[Kind, ForeignDecoder] = {**dict.fromkeys(DECODERS, _blank), Kind.JPEG: self._jpeg}
 
     def _jpeg(self, body: bytes, shape: Shape, depth: int) -> Samples:
         self.spent_ns += jpeg.cost_ns(body, shape, depth)

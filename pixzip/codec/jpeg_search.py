@@ -8,7 +8,7 @@ from pixcodecs.container.blocks import Kind, Samples
 from pixcodecs.jpeg import block as jpeg
 from pixcodecs.jpeg.finding.find import find
 
-#: With fewer pixels to correct, no other kind is smaller: pixels of a photograph do not come out of a decoder by chance.
+#: With fewer pixels to correct, no other kind is smaller: a photograph's pixels do not come out of a decoder by chance.
 _SURE_SHARE = 0.1
 
 

@@ -1,8 +1,8 @@
 """Find the smallest block for the samples of a tile.
 
-Every kind of block that fits is tried and the smallest is kept (JPEG's coefficients alone where they explain pixels), so a file is never larger than the best of
-the learned model, lossless WebP, 16-bit PNG and no compression.  Samples for a learned model are yielded, so
-that many tiles become one batch.
+Every kind of block that fits is tried and the smallest is kept, so a file is never larger than the best of
+the learned model, lossless WebP, 16-bit PNG and no compression.  Where JPEG's coefficients explain a photograph's
+pixels, nothing else is tried.  Samples for a learned model are yielded, so that many tiles become one batch.
 """
 
 import math

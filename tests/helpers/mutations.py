@@ -262,6 +262,8 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
                 stream = webp_png.webp(samples, webp_png.WebpEffort.LEAST)
                 return bytes([kind]) + (stream if kind is Kind.WEBP else stream[5:])
             return bytes([kind]) + webp_png.png(samples.astype(blocks.dtype(depth)))
+        case Kind.JPEG:
+            return bytes([kind]) + _jpeg(rng, shape)
         case Kind.ALPHA:
             return blocks.alpha(inner(max(1, c - 1), depth), inner(1, depth))
         case Kind.HIGH_LOW:
@@ -272,6 +274,18 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
         case Kind.LEVELS:
             used = np.frombuffer(rng.randbytes(c << depth), np.uint8).reshape(c, -1) < rng.choice((4, 128, 256))
             return blocks.levels(used, less, inner(c, less))
+
+
+def _jpeg(rng: Random, shape: tuple[int, int, int]) -> bytes:
+    """The body of a JPEG inside: any head, and decisions that may be as many as there are."""
+    h, w, c = shape
+    head = bytes([rng.choice((0, rng.randrange(32) if c == 3 else 0, 255)), rng.choice((0, 0x77, rng.randrange(256)))])
+    quality = rng.choice((0, 50, 100, 101))
+    tables = rng.randbytes(64 if c == 1 else 128) if quality == 0 else b""
+    corrected = rng.choice((0, 1, h * w, h * w + 1))
+    made = rng.choice((13 * c, 14, 64)) * (-(-h // 8) + 1) * (-(-w // 8) + 1)
+    payload = rng.randbytes(4 * rng.randrange(made % 99 + 1))
+    return head + bytes([quality]) + tables + varint(corrected) + varint(made) + payload
 
 
 def _lanes(rng: Random) -> bytes:

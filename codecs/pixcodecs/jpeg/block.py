@@ -14,8 +14,8 @@ from pixcodecs.jpeg.corrections import code_corrections
 from pixcodecs.jpeg.decisions import Decisions
 from pixcodecs.jpeg.inverse import inverse_plane
 from pixcodecs.jpeg.layout import Layout, parse
-from pixcodecs.jpeg.picture import limited, pixels, upsampled
 from pixcodecs.jpeg.numbers import DIGITS
+from pixcodecs.jpeg.picture import limited, pixels, upsampled
 from pixcodecs.jpeg.tables import INNER, RATIOS
 from pixcodecs.primitives import Reader, varint
 
@@ -124,33 +124,38 @@ def encode(layout: Layout, planes: Planes, samples: Pixels) -> tuple[bytes, int]
         planes: (rows, columns, 64) int16 of each channel, of magnitude below 2^11.
     Returns:
         The body, and the number of pixels that do not come out of the coefficients.
+    Raises:
+        ValueError: a coefficient is out of its range.
     """
-    most = _room(planes, samples)
-    words = np.empty(most // 2 + 4, np.uint32)
-    d = decisions.new(words, encoding=True, most=most)
     shape = samples.shape[0], samples.shape[1], samples.shape[2]
-    found = np.empty(shape, np.uint8)
-    pixels(_code_planes(d, layout, planes), layout.geometry(*shape[:2]), found)
-    differences = np.zeros((*shape[:2], 3), np.int16)
+    found, differences = decoded(layout, planes, shape), np.zeros((*samples.shape[:2], 3), np.int16)
     np.subtract(samples, found, out=differences[..., : shape[2]], dtype=np.int16, casting="unsafe")
     corrected = int(differences.any(2).sum())
+    most = _room(planes, corrected)
+    words = np.empty(most // 2 + 4, np.uint32)
+    d = decisions.new(words, encoding=True, most=most)
+    _code_planes(d, layout, planes)
     if corrected:
         _code_corrections(d, layout, found, differences)
+    if d.control[2]:
+        raise ValueError("coefficients of a JPEG are out of their range")
     payload = words[: finish(d.state, words, 0)].astype("<u4").tobytes()
     return layout.pack() + varint(corrected) + varint(most - int(d.control[1])) + payload, corrected
 
 
-def _room(planes: Planes, samples: Pixels) -> int:
+def _room(planes: Planes, corrected: int) -> int:
     """More decisions than there will be."""
-    blocks = sum(plane.shape[0] * plane.shape[1] for plane in planes)
+    blocks: int = sum(plane.shape[0] * plane.shape[1] for plane in planes)
     nonzero = sum(int(np.count_nonzero(plane)) for plane in planes)
-    return 80 * blocks + (2 * DIGITS + 4) * nonzero + samples.size * 24 + 64
+    size = 2 * DIGITS + 2
+    return int((80 + size) * blocks + size * nonzero + (66 * blocks + 3 * size * corrected if corrected else 0))
 
 
 def _code_corrections(d: Decisions, layout: Layout, found: Pixels, differences: NDArray[np.int16]) -> int:
     rows, columns = layout.blocks(*found.shape[:2])[0]
     flags = np.zeros((rows, columns), np.uint8)
-    return int(code_corrections(d, found, differences, flags, layout.top, layout.left))
+    found_count: int = code_corrections(d, found, differences, flags, layout.top, layout.left)
+    return found_count
 
 
 def decode(body: bytes, shape: tuple[int, int, int], depth: int) -> Pixels:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pixcodecs.compiled import compiled, inlined
-from pixcodecs.jpeg.decisions import decide
+from pixcodecs.jpeg.decisions import bounded, decide
 from pixcodecs.jpeg.numbers import code_sign, code_size, level, put
 
 _BLOCK, _PIXEL, _SIZE, _SIGN = 18, 19, 20, 23
@@ -59,29 +59,28 @@ def _code_difference(d, i, decoded, differences, y, x, k, before, limit, edge):
     value = np.int64(decoded[y, x, k])
     west = np.int64(differences[y, x - 1, k]) if x else np.int64(0)
     north = np.int64(differences[y - 1, x, k]) if y else np.int64(0)
-    west, north = min(max(west, -7), 7) + 7, min(max(north, -7), 7) + 7
-    first = min(max(before, -15), 15) + 15
+    v, w, first = bounded(west, -7, 7) + 7, bounded(north, -7, 7) + 7, bounded(before, -15, 15) + 15
     bound, e = 2 * np.int64(value == 255) + np.int64(value == 0), _SIZE + i
-    put(d, 0, e, west, north, 0)
+    put(d, 0, e, v, w, 0)
     put(d, 1, e, first, bound, 0)
-    put(d, 2, e, first, west, 0)
+    put(d, 2, e, first, v, 0)
     put(d, 3, e, limit, 0, 0)
     put(d, 4, e, edge, first, 0)
     put(d, 5, e, first, 0, 0)
-    put(d, 6, e, west, 0, 0)
-    put(d, 7, e, north, 0, 0)
+    put(d, 6, e, v, 0, 0)
+    put(d, 7, e, w, 0, 0)
     difference = np.int64(differences[y, x, k])
     size = code_size(d, _ONE_SIZE + 4 * i, _TWO_SIZE + 16 * i + 4 * bound, 0, abs(difference))
     if size == 0:
         return np.int64(0)
     e = _SIGN + i
-    put(d, 0, e, west, north, 0)
+    put(d, 0, e, v, w, 0)
     put(d, 1, e, first, bound, 0)
-    put(d, 2, e, first, west, 0)
+    put(d, 2, e, first, v, 0)
     put(d, 3, e, limit, 0, 0)
     put(d, 4, e, edge, first, 0)
     put(d, 5, e, first, min(size, 15), 0)
-    put(d, 6, e, west, min(size, 15), 0)
+    put(d, 6, e, v, min(size, 15), 0)
     put(d, 7, e, bound, min(size, 15), 0)
     return -size if code_sign(d, e, difference) else size
 
@@ -121,7 +120,7 @@ def code_corrections(d, decoded, differences, flags, top, left):
                     if y == y0 or x + 1 < x1:  # else it comes later
                         around += 8 * _is_wrong(differences, y - 1, x + 1)
                     further = _is_wrong(differences, y, x - 2) + 2 * _is_wrong(differences, y - 2, x)
-                    limit, many = _limits(decoded, y, x), min(seen, 15)
+                    limit, many = _limits(decoded, y, x), min(seen, np.int64(15))
                     edge = np.int64(x == 0) + 2 * np.int64(y == 0)
                     edge += 4 * np.int64(x == width - 1) + 8 * np.int64(y == height - 1)
                     put(d, 0, _PIXEL, around, limit, 0)
@@ -132,7 +131,7 @@ def code_corrections(d, decoded, differences, flags, top, left):
                     put(d, 5, _PIXEL, level(limited), around, 0)
                     put(d, 6, _PIXEL, many, around, 0)
                     put(d, 7, _PIXEL, limit, 0, 0)
-                    bit = decide(d, 0, _ONE + 1, _TWO_PIXEL + min(seen, 7), _is_wrong(differences, y, x))
+                    bit = decide(d, 0, _ONE + 1, _TWO_PIXEL + min(seen, np.int64(7)), _is_wrong(differences, y, x))
                     if not bit:
                         continue
                     seen, count, before = seen + 1, count + 1, np.int64(0)

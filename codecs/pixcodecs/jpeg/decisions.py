@@ -26,7 +26,7 @@ LIMIT = 2815
 MOST_SEEN = 255
 _CONSTANT_INPUT = 256
 _MIXERS = 1 << 11
-_FIRST_WEIGHT = 1 << 13
+_FIRST_WEIGHT = 1 << 12
 _LEARNING = 16
 _LIMIT, _MOST_SEEN = LIMIT, MOST_SEEN
 _CONTEXTS, _INPUTS = CONTEXTS, INPUTS
@@ -43,9 +43,10 @@ KNOTS = (
 
 def _squash() -> NDArray[np.int32]:
     x = np.arange(2 * LIMIT + 1) + 1
-    knots = np.array([*KNOTS, KNOTS[-1]])
+    knots = np.array(KNOTS)
     low, part = x >> 7, x & 127
-    return ((knots[low] * (128 - part) + knots[low + 1] * part + 64) >> 7).astype(np.int32)
+    found: NDArray[np.int32] = ((knots[low] * (128 - part) + knots[low + 1] * part + 64) >> 7).astype(np.int32)
+    return found
 
 
 #: squash(x) at x + LIMIT.
@@ -95,6 +96,12 @@ def new(words: NDArray[np.uint32], *, encoding: bool, most: int) -> Decisions:
 
 
 @inlined
+def bounded(x, least, most):
+    """The number nearest to x between two."""
+    return min(max(x, least), most)
+
+
+@inlined
 def decide(d, node, one, two, bit):
     """Code a decision; return it.
 
@@ -118,8 +125,8 @@ def decide(d, node, one, two, bit):
     for j in range(_INPUTS):
         x0 += d.inputs[j] * d.weights[one, j]
         x1 += d.inputs[j] * d.weights[two, j]
-    x0, x1 = min(max(x0 >> 16, -_LIMIT), _LIMIT), min(max(x1 >> 16, -_LIMIT), _LIMIT)
-    edge = 256 * (65536 - np.int64(d.squash[((x0 + x1) >> 1) + _LIMIT]))
+    y0, y1 = bounded(x0 >> 16, -_LIMIT, _LIMIT), bounded(x1 >> 16, -_LIMIT, _LIMIT)
+    edge = 256 * (65536 - np.int64(d.squash[((y0 + y1) >> 1) + _LIMIT]))
     if d.control[0]:
         put(d.state, edge if bit else np.int64(0), np.int64(_WHOLE) if bit else edge, d.words, 0)
     else:
@@ -128,7 +135,7 @@ def decide(d, node, one, two, bit):
         good = take(d.state, edge if bit else np.int64(0), np.int64(_WHOLE) if bit else edge, d.words, 0, d.control[3])
         if at < 0 or not good:
             d.control[1], d.control[2] = 0, 1
-    e0, e1 = (bit << 16) - d.squash[x0 + _LIMIT], (bit << 16) - d.squash[x1 + _LIMIT]
+    e0, e1 = (bit << 16) - d.squash[y0 + _LIMIT], (bit << 16) - d.squash[y1 + _LIMIT]
     for j in range(_INPUTS):
         w = d.weights[one, j] + (d.inputs[j] * e0 >> _LEARNING)
         d.weights[one, j] = min(max(w, -(1 << 20)), 1 << 20)

@@ -13,7 +13,6 @@ from pixcodecs.compiled import compiled
 
 Plane = NDArray[np.float32]
 
-_STEPS = 18
 #: Squares of singular values, for two directions.
 _LEAST, _MOST = 0.22, 4.2
 
@@ -79,7 +78,7 @@ def _remains(full, is_known, out):
 
 def unfold(
     full: Plane, is_known: NDArray[np.uint8], samples: Plane, vertical: int, horizontal: int, fancy: bool,
-    rows: int, columns: int, steps: int = _STEPS,
+    rows: int, columns: int, steps: int = 18,
 ) -> None:  # fmt: skip
     """Improve samples until their upsampling comes nearest to the known pixels.
 

@@ -25,7 +25,7 @@ COSINES: Floats = np.array(
 )
 #: (64, 64): what a coefficient of 1 adds, sample by coefficient.
 WAVES: Floats = np.einsum("vy,ux->yxvu", COSINES, COSINES).reshape(64, 64)
-#: Samples may differ from those of a real inverse DCT by half a level, and a little more, because the decoder's is one of integers.
+#: Samples may differ from those of a real inverse DCT by half a level; the decoder's errors come on top.
 _HALF = 0.5
 _PROJECTIONS = 12
 #: Steps of a search, those without gain before it ends, coefficients tried at each, and how long one rests.
@@ -153,7 +153,7 @@ def _descend(c, quant, low, high, samples, gaps, waves, slopes, tabu, best, bloc
 
 
 @compiled
-def fit(target, low, high, quant, coefficients, cosines, waves, room, block):
+def fit(target, low, high, quant, coefficients, again, cosines, waves, room, block):
     """Fit coefficients to the samples of a channel.
 
     Args:
@@ -161,6 +161,7 @@ def fit(target, low, high, quant, coefficients, cosines, waves, room, block):
         low, high: the same shape: bounds of the samples as they are decoded; below 0 and above 255 there is none.
         quant: (64,) int64.
         coefficients: (rows, columns, 64) int16, written.
+        again: keep coefficients that are right already.
         cosines, waves: `COSINES` and `WAVES`.
         room: (10, 64) float64, for this function's use.
         block: (64,) int64, likewise.
@@ -177,6 +178,11 @@ def fit(target, low, high, quant, coefficients, cosines, waves, room, block):
                 most[i] = high[y, x] - 128 if high[y, x] < 255 else 1e6
                 if high[y, x] > low[y, x]:
                     free = True
+            if again:
+                for k in range(64):
+                    c[k] = coefficients[by, bx, k]
+                if _wrong(c, quant, least, most, block) == 0:
+                    continue
             rest = 0.0
             for _ in range(_PROJECTIONS if free else 1):
                 forward(values, cosines, half, found)

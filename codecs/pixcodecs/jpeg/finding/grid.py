@@ -41,31 +41,22 @@ def count_zeros(plane, windows, zeros, cosines, room):
 
 
 @compiled
-def collect(plane, is_known, noise, values, counts, cosines, room):
-    """Coefficients that are not zero, in blocks of which all samples are known.
+def collect(blocks, noise, values, counts, cosines, room):
+    """Coefficients that are clearly not zero.
 
     Args:
-        plane: (8 rows, 8 columns) float32.
-        is_known: the same shape, uint8.
+        blocks: (N, 64) float64, samples less 128.
         noise: (64,) float64: deviations of the noise that rounding adds to coefficients.
-        values: (64, N) float32, written: up to N coefficients for each place.
-        counts: (64,) int64, written: how many.
-        room: (3, 64) float64.
+        values: (64, N) float32, written: the coefficients of each place.
+        counts: (64,) int64, at first 0, written: how many.
+        room: (2, 64) float64.
     """
-    for by in range(plane.shape[0] // 8):
-        for bx in range(plane.shape[1] // 8):
-            whole = True
-            for i in range(64):
-                y, x = 8 * by + (i >> 3), 8 * bx + (i & 7)
-                whole = whole and is_known[y, x] == 1
-                room[0, i] = plane[y, x] - 128
-            if not whole:
-                continue
-            forward(room[0], cosines, room[1], room[2])
-            for k in range(64):
-                if abs(room[2, k]) > _CLEAR * noise[k] and counts[k] < values.shape[1]:
-                    values[k, counts[k]] = room[2, k]
-                    counts[k] += 1
+    for n in range(blocks.shape[0]):
+        forward(blocks[n], cosines, room[0], room[1])
+        for k in range(64):
+            if abs(room[1, k]) > _CLEAR * noise[k]:
+                values[k, counts[k]] = room[1, k]
+                counts[k] += 1
 
 
 @compiled

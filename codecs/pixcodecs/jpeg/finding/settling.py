@@ -1,7 +1,7 @@
 """Integer samples of subsampled chroma that upsampling turns into exactly the known pixels.
 
-Rounded least squares leave some samples wrong by one.  Each pixel bounds a sum of four samples; samples change by one as
-long as fewer pixels, or the same ones by less, contradict their bounds.
+Rounded least squares leave some samples wrong by one.  Each pixel bounds a sum of four samples; samples change by
+one as long as fewer pixels, or the same ones by less, contradict their bounds.
 """
 
 from pixcodecs.compiled import compiled, inlined
