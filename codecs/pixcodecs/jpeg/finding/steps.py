@@ -18,6 +18,8 @@ _LOGARITHMS = np.array([0.0, *(round(math.log(q), 6) for q in range(1, 256))])
 _BLOCKS, _OF = 256, 512
 #: Share of them that come back by rounding alone with the right tables, at least; they are fewer where steps are small.
 _EQUAL = 0.12
+#: Share that leaves no doubt, and by how much estimated tables must be better than standard ones.
+_MOST, _GAIN = 0.9, 0.05
 #: Deviation of the noise that rounding samples adds to their coefficients, with some room.
 _NOISE = 0.31
 
@@ -51,16 +53,20 @@ def find_tables(planes: list[tuple[Plane, Mask]]) -> list[Table] | None:
     if not len(blocks[0]):
         return None
     counts = [_equal(own, _STANDARD[i]) for i, own in enumerate(blocks)]
-    together = np.sum(counts, 0)
-    quality = int(together.argmax())
-    if all(count[quality] >= _EQUAL * len(own) for count, own in zip(counts, blocks, strict=True)):
-        return [_STANDARD[i][quality] for i in range(len(planes))]
+    quality = int(np.sum(counts, 0).argmax())
     found = []
     for i, own in enumerate(blocks):
-        best = int(counts[i].argmax())
-        table = _STANDARD[i][best] if counts[i][best] >= _EQUAL * len(own) else _estimated(own, _STANDARD[i])
-        if len(own) and _equal(own, table[None])[0] < _EQUAL * len(own):
-            return None
+        best = quality if counts[i][quality] >= _MOST * len(own) else int(counts[i].argmax())
+        table, share = _STANDARD[i][best], counts[i][best] / max(len(own), 1)
+        if len(own) and share < _MOST:
+            other = _estimated(own, _STANDARD[i])
+            again = _equal(own, other[None])[0] / len(own)
+            if again > share + _GAIN:
+                table, share = other, again
+            elif counts[i][quality] / len(own) >= share - _GAIN:
+                table = _STANDARD[i][quality]
+            if share < _EQUAL:
+                return None
         found.append(table)
     return found
 

@@ -5,17 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pixcodecs.jpeg.finding.chroma import unfold, upsample
+from pixcodecs.jpeg.finding.chroma import unfold
 from pixcodecs.jpeg.finding.settling import settle
 from pixcodecs.jpeg.layout import SAMPLINGS
+from pixcodecs.jpeg.picture import upsampled
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 #: Side of the region that tells; its border, where chroma beyond counts, is left out.
 _SIDE, _BORDER = 128, 3
-#: By how much pixels may differ from upsampled chroma before its rounding, and the share of them that must not.
-_CLOSE, _SAME, _SHARE = 0.8, 0.1, 0.98
+#: Share of the pixels that must come back.
+_SHARE = 0.97
 #: Steps of the iteration from nothing, and from samples that are nearly right.
 _STEPS, _FEW_STEPS = 18, 6
 
@@ -73,12 +74,12 @@ def _explains(
             return False
         part = np.ascontiguousarray(plane[y : y + h, x : x + w])
         mask = np.ascontiguousarray(known[y : y + h, x : x + w] == 1).astype(np.uint8)
-        samples = _means(part, vertical, horizontal)
-        rows, columns = samples.shape
-        unfold(part, mask, samples, vertical, horizontal, not hypothesis.plain, rows, columns)
-        again = np.empty(part.shape, np.float32)
-        upsample(samples, vertical, horizontal, not hypothesis.plain, rows, columns, np.empty(w, np.float32), again)
-        close = np.abs(again - part) < (_SAME if hypothesis.plain else _CLOSE)
+        rows, columns = h // vertical, w // horizontal
+        samples, _ = settled(part, mask, hypothesis, rows, columns)
+        again = np.empty(part.shape, np.uint8)
+        geometry = np.array([0, 0, vertical, horizontal, not hypothesis.plain, rows, columns], np.int64)
+        upsampled(samples.astype(np.uint8), geometry, again)
+        close = again == part
         inner = slice(_BORDER, -_BORDER), slice(_BORDER, -_BORDER)
         good += int((close & (mask > 0))[inner].sum())
         total += int(mask[inner].sum())
