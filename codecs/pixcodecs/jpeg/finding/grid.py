@@ -9,7 +9,7 @@ from pixcodecs.jpeg.inverse import inverse
 #: A coefficient of 0 comes back, from rounded samples, within this, and any other one of its step's multiples too.
 _NOISE = 0.9
 #: A coefficient that is not zero lies further from 0 than this many deviations of the noise.
-_CLEAR = 3.2
+_CLEAR = 6.5
 #: Rounding is no noise where samples hardly change, and adds up to more there: how rarely, and how much.
 _RARE, _WIDE = 2.5, 1 / (2 * 0.9 * 0.9)
 _OUTLIER = -4.0

@@ -14,7 +14,9 @@ Plane = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 #: Side of the region that tells; its border, where chroma beyond counts, is left out.
-_SIDE, _BORDER = 128, 3
+_SIDE, _BORDER = 64, 3
+#: Share of its pixels that are known, better at least, so that nothing that was painted over is in it.
+_KNOWN = 0.97
 #: Share of the pixels that must come back.
 _SHARE = 0.97
 #: Steps of the iteration from nothing, and from samples that are nearly right.
@@ -55,6 +57,8 @@ def _lively(chroma: list[Plane], known: Mask) -> tuple[slice, slice]:
             part = slice(y, min(y + _SIDE, height)), slice(x, min(x + _SIDE, width))
             mask = known[part][:, 1:] == 1
             varied = sum(float((np.abs(np.diff(plane[part], axis=1)) * mask).sum()) for plane in chroma)
+            if mask.size and mask.mean() < _KNOWN:
+                varied *= 1e-6
             if varied > best:
                 best, found = varied, part
     return found
