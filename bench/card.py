@@ -72,9 +72,26 @@ def row(model: library.NamedModel) -> list[str]:
     ]
 
 
+def family_facts() -> dict[str, dict[str, Any]]:
+    """Id -> facts on the shipped models of the PixelRNN family, which no command has to load to list them."""
+    found = {}
+    for name, path in library.family_paths().items():
+        model = library.load(path)
+        log = (ROOT / "docs" / "training" / f"{name}.jsonl").read_text().splitlines()
+        found[model.model_id.hex()] = {
+            "name": name,
+            "architecture": model.architecture,
+            "channels": model.channels,
+            "multiply_adds_per_pixel": model.multiply_adds,
+            "trained_on": [json.loads(model.notes)["data"]],
+            "megapixels_seen": json.loads(log[-1])["megapixels"],
+        }
+    return found
+
+
 @click.command()
 def main() -> None:
-    """Rewrite the model card between its markers, and `models.json`."""
+    """Rewrite the model card between its markers, and both `models.json`."""
     head = ["model", "id", "sizes", "multiply-adds a pixel", "bytes", "megapixels seen", "training", "held-out", "gap"]
     card = library.WEIGHTS / "README.md"
     before, rest = card.read_text().split(START)
@@ -83,6 +100,7 @@ def main() -> None:
     card.write_text(f"{before}{START}\n{table(head, [row(m) for m in models])}\n{END}{after}")
     known = {m.model.model_id.hex(): facts(m, after) for m in models}
     (library.WEIGHTS / library.CARD).write_text(json.dumps(known, indent=1) + "\n")
+    (library.WEIGHTS / library.FAMILY / library.CARD).write_text(json.dumps(family_facts(), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def measure(label: str, model: str, sets: dict[str, list[Picture]]) -> dict[str,
     weights = library.resolve(model, 3)
     assert isinstance(weights, IntegerWeights)
     engine = WavefrontEngine(weights)
-    engine._adapts = engine._mixes = True  # (other constants give other answers)
+    engine.unchecked.clear()  # (other constants give other answers)
     jobs = {
         name: [Job.encoding(to_coding_order(p, weights.order), stage=STAGES[stage]) for p in pictures]
         for name, pictures in sets.items()

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import matplotlib as mpl
 from common import JXL, RESULTS, ROOT, costs_table, origin, table
+from jpeg_page import jpegs
 
 from pixzip.report.codecs import REFERENCE
 from pixzip.report.plot import Panel, Point, rate_speed
@@ -220,6 +221,30 @@ def robustness(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def scale(results: list[dict[str, Any]]) -> str:
+    """The text of `docs/scale.md`: workers, shards, batches and planning."""
+    found = next((r for r in results if r["benchmark"] == "scale"), None)
+    if found is None:
+        return ""
+    planning, workers, batches = found["planning"], found["workers"], found["batches"]
+    rates = workers["images_a_second"]
+    head = ["what", "of what", "figure"]
+    rows = [
+        ["two workers beside one, on two cores that others used too", f"{workers['files']} crops, in turns",
+         f"{workers['two_workers_over_one']:.2f} times the images a second ({rates['2']} and {rates['1']})"],
+        ["a shard without work", f"{workers['empty_shards']:,} shards, one worker", f"{workers['empty_shard_ms']} ms"],
+        ["batches of `-r` beside one of all, by the clock", f"{batches['files']} crops, {batches['threads']} threads",
+         f"{batches['clock_ratio']:.3f}"],
+        ["the same, of processor time", f"batches of {batches['batch_pixels'] / 2**20:.0f} megapixels",
+         f"{batches['processor_ratio']:.3f}"],
+        ["planning: processor time", f"{planning['files']:,} files, half of them done", f"{planning['processor_s']} s"],
+        ["planning: by the clock, while others worked", f"{planning['shards']:,} shards", f"{planning['clock_s']} s"],
+        ["planning: memory of the process", f"manifest of {planning['manifest_bytes'] / 1e6:.0f} MB",
+         f"{planning['peak_bytes'] / 1e6:.0f} MB"],
+    ]  # fmt: skip
+    return f"{table(head, rows)}\n\n{origin(found)}"
+
+
 def rewrite(page: Path, text: str) -> None:
     """Replace the text between a page's markers.
 
@@ -237,14 +262,19 @@ def rewrite(page: Path, text: str) -> None:
 @click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
 def main(results: Path, root: Path) -> None:
-    """Rewrite README.md, docs/figures.md and docs/robustness.md between their markers, and the plot."""
-    found = [json.loads(path.read_text()) for path in sorted([*results.glob("*.json"), *results.glob("*/report.json")])]
+    """Rewrite README.md and pages of docs/ between their markers, and the plot."""
+    paths = sorted([*results.glob("*.json"), *results.glob("*/report.json")])
+    found = [read for path in paths if "benchmark" in (read := json.loads(path.read_text()))]  # others have their pages
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))
     rewrite(root / "docs" / "figures.md", times(found))
     if text := robustness(found):
         rewrite(root / "docs" / "robustness.md", text)
+    if text := jpegs(found):
+        rewrite(root / "docs" / "jpeg.md", text)
+    if text := scale(found):
+        rewrite(root / "docs" / "scale.md", text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 

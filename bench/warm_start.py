@@ -133,7 +133,7 @@ def learn_mixing(model: IntegerWeights, samples: Sequence[Samples]) -> IntegerWe
     _, decisions, repeats = made.mixing
     tensors = {"mix.squash": mixing.squash_table()}
     for name, own, mean in zip(("mix.weights", "repeat.weights"), (decisions, repeats), means, strict=True):
-        tensors[name] = np.rint(mean).clip(-(2**15), 2**15 - 1).astype(np.int16).reshape(own.shape)
+        tensors[name] = np.rint(mean).astype(np.int16).reshape(own.shape)
     made = replace(made, tensors=made.tensors | tensors)
     check(made)
     return made

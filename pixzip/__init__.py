@@ -15,22 +15,27 @@ if TYPE_CHECKING:
     from pixzip.api import (
         Codec,
         bits_map,
+        compress,
+        compress_tree,
         decode,
         decode_batch,
+        decode_pages,
         decode_stack,
+        decompress,
         encode,
         encode_batch,
         encode_stack,
         info,
         open,  # noqa: A004
+        restore,
         save,
         verify,
     )
 
 __all__ = [
     "BitstreamError", "Codec", "ModelMismatchError", "PixzipError", "UnsupportedImageError",
-    "bits_map", "decode", "decode_batch", "decode_stack", "encode", "encode_batch", "encode_stack", "info", "open",
-    "save", "verify",
+    "bits_map", "compress", "compress_tree", "decode", "decode_batch", "decode_pages", "decode_stack", "decompress",
+    "encode", "encode_batch", "encode_stack", "info", "open", "restore", "save", "verify",
 ]  # fmt: skip
 
 _pillow_plugin.register()

@@ -26,6 +26,8 @@ def _end(number: int, frame: FrameType | None) -> None:
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR + _CLEAR_LINE)  # a progress bar hides the cursor and leaves its line
         os.write(2, signals.line().encode())
+    with contextlib.suppress(Exception):
+        signals.last()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

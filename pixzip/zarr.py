@@ -1,91 +1,12 @@
-"""A Zarr 3 codec for chunks of images: a serializer for arrays of format 3.
+"""Zarr: a codec for chunks of images, a serializer for arrays of format 3; and copies of arrays that are coded by it.
 
 Zarr finds the codec if pixzip is installed; otherwise, importing this module registers it.
 """
 
-import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
-
-import numpy as np
-from pixcodecs.errors import BitstreamError
-
-from pixzip.adapters.chunks import ChunkCodec
-
 try:
-    from zarr.abc.codec import ArrayBytesCodec
-    from zarr.registry import register_codec
+    from pixzip.adapters.recompress import Recompressed, recompress
+    from pixzip.adapters.zarr_codec import PixzipCodec
 except ImportError as e:
-    raise ImportError("pixzip.zarr needs zarr 3: pip install 'zarr>=3'") from e
+    raise ImportError(f"pixzip.zarr needs zarr 3 and numcodecs: pip install 'zarr>=3' numcodecs ({e})") from e
 
-if TYPE_CHECKING:
-    from zarr.core.array_spec import ArraySpec
-    from zarr.core.buffer import Buffer, NDBuffer
-
-NAME = "pixzip"
-
-
-@dataclass(frozen=True)
-class PixzipCodec(ArrayBytesCodec):
-    """Codes uint8 and uint16 chunks of axes HW, HWC, NHW or NHWC; see `pixzip.adapters.chunks.ChunkCodec`.
-
-    Args:
-        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
-        model_id: id of the model; None takes it from the installed model.
-        axes: one of `pixzip.adapters.chunks.AXES`; None for the default of the shape.
-        effort: 1, fastest, to 9, smallest; None for the default.
-
-    >>> import numpy as np, zarr
-    >>> images = np.zeros((20, 32, 32, 3), np.uint8)
-    >>> array = zarr.create_array(
-    ...     {}, data=images, chunks=(10, 32, 32, 3), serializer=PixzipCodec("fast"), compressors=None
-    ... )
-    >>> bool((array[5:15] == images[5:15]).all())
-    True
-    """
-
-    is_fixed_size = False
-
-    model: str = "base"
-    model_id: str | None = None
-    axes: str | None = None
-    effort: int | None = None
-    _chunks: ChunkCodec = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_chunks", ChunkCodec(self.model, self.model_id or "", self.axes, self.effort))
-        object.__setattr__(self, "model", self._chunks.model)
-        object.__setattr__(self, "model_id", self._chunks.model_id)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The codec described by metadata."""
-        return cls(**data.get("configuration", {}))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The metadata, including the model's id."""
-        return {"name": NAME, "configuration": self._chunks.config()}
-
-    def _encode_sync(self, chunk: "NDBuffer", spec: "ArraySpec") -> "Buffer":
-        return spec.prototype.buffer.from_bytes(self._chunks.encode(chunk.as_numpy_array()))
-
-    def _decode_sync(self, data: "Buffer", spec: "ArraySpec") -> "NDBuffer":
-        chunk = self._chunks.decode(data.to_bytes())
-        dtype = spec.dtype.to_native_dtype()
-        if chunk.shape != spec.shape or chunk.dtype.itemsize != dtype.itemsize:
-            found, expected = f"{chunk.dtype} {chunk.shape}", f"{dtype} {spec.shape}"
-            raise BitstreamError(f"chunk has {found}, the array's have {expected}")
-        return spec.prototype.nd_buffer.from_numpy_array(np.asarray(chunk, dtype))
-
-    async def _encode_single(self, chunk_data: "NDBuffer", chunk_spec: "ArraySpec") -> "Buffer":
-        return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)
-
-    async def _decode_single(self, chunk_data: "Buffer", chunk_spec: "ArraySpec") -> "NDBuffer":
-        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
-
-    def compute_encoded_size(self, input_byte_length: int, chunk_spec: "ArraySpec") -> int:
-        """Raise NotImplementedError: the shape does not determine the size."""
-        raise NotImplementedError
-
-
-register_codec(NAME, PixzipCodec)
+__all__ = ["PixzipCodec", "Recompressed", "recompress"]

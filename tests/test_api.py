@@ -15,12 +15,15 @@ from pixcodecs.container.image import Layout
 import pixzip
 from pixzip import api
 from pixzip.api import codec as api_codec
+from pixzip.api import trees as api_trees
 from pixzip.codec import stack
 from pixzip.models import library
 from tests.helpers.pictures import picture
 from tests.helpers.support import photo
 
-EXAMPLES = [test for module in (api, api_codec) for test in doctest.DocTestFinder().find(module) if test.examples]
+EXAMPLES = [
+    test for module in (api, api_codec, api_trees) for test in doctest.DocTestFinder().find(module) if test.examples
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
@@ -48,8 +51,8 @@ def test_importing_imports_neither_pytorch_nor_numpy_nor_plug_ins(child_env: dic
 def test_public_names_are_listed_and_others_are_no_attributes() -> None:
     assert set(pixzip.__all__) <= set(dir(pixzip))
     assert all(hasattr(pixzip, name) for name in pixzip.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'compress'"):
-        pixzip.compress  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'compresses'"):
+        pixzip.compresses  # noqa: B018
 
 
 # Supported images.

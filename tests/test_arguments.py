@@ -58,6 +58,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "decode": pixzip.decode,
     "decode a region": lambda data: pixzip.decode(data, region=(0, 0, 2, 2)),
     "decode_batch": lambda data: pixzip.decode_batch([data]),
+    "decode_pages": pixzip.decode_pages,
     "decode_stack": pixzip.decode_stack,
     "verify": pixzip.verify,
     "info": pixzip.info,

@@ -39,6 +39,8 @@ def inputs(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Image.fromarray(small).save(shipped / name)
     photo.save(shipped / "photo.png")
     photo.save(shipped / "photos" / "2019" / "scan.tif")
+    photo.save(shipped / "pages.tif", save_all=True, append_images=[Image.fromarray(small)])
+    photo.save(shipped / "dance.gif", save_all=True, append_images=[Image.new("RGB", (520, 520), "red")])
     np.save(shipped / "FOLDER_OR.npy", small[None])
     assert run("compress", "photo.png", "-o", "broken.pxz").exit_code == 0
     return shipped

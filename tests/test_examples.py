@@ -4,6 +4,7 @@ import os
 import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_example_is_tested() -> None:
     programs = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".sh")}
-    assert programs == {"archive.sh", "arrays.py", "pillow_files.py", "zarr_store.py"}
+    assert programs == {"archive.sh", "arrays.py", "ome_zarr_pyramid.py", "pillow_files.py", "zarr_store.py"}
 
 
 def test_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +47,15 @@ def test_zarr_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().out.startswith("(16, 64, 64, 3) uint8: 196,608 bytes in memory")
 
 
+def test_ome_zarr_pyramid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of ome-zarr and scikit-image
+        pytest.importorskip("ome_zarr.writer", exc_type=ImportError)
+        run("ome_zarr_pyramid.py", tmp_path, monkeypatch)
+    assert "(1, 2, 3, 128, 128) uint16 and a level: " in capsys.readouterr().out
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
 def test_archive(tmp_path: Path, child_env: dict[str, str]) -> None:
     pixels = np.random.default_rng(0).integers(0, 60, (24, 32, 3), dtype=np.uint8)
@@ -59,7 +69,7 @@ def test_archive(tmp_path: Path, child_env: dict[str, str]) -> None:
     env = {**child_env, "MODEL": "fast", "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     folders = [str(tmp_path / name) for name in ("photos", "archive", "restored")]
     subprocess.run([str(EXAMPLES / "archive.sh"), *folders], env=env, check=True)
-    with Image.open(tmp_path / "restored" / "2019" / "scan.tif.png") as image:
+    with Image.open(tmp_path / "restored" / "2019" / "scan.tif") as image:
         assert (np.asarray(image) == pixels).all()
     with Image.open(tmp_path / "restored" / "a.png") as image:
         assert (np.asarray(image) == pixels[:, ::-1]).all()

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 
 import pixzip.engine
-
 from tests.conftest import ROOT
 
 PICTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -18,7 +17,7 @@ PICTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 ARROWS: dict[str, set[str]] = {}
 for above, below in re.findall(r"^  (\w+) --> (\w+)$", PICTURE, re.MULTILINE):
     ARROWS.setdefault(above, set()).add(below)
-FACE = {"pixzip", "__main__", "numcodecs", "zarr"}
+FACE = {"pixzip", "__main__", "numcodecs", "torch", "webdataset", "zarr"}
 
 #: What imports in functions, because `pixzip --help`, `import zarr` and Pillow's plugins must start without delay, or
 #: because only a GPU needs it.

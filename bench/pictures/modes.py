@@ -98,7 +98,7 @@ Every layout and depth, made by the benchmark at {SIDES[0]} x {SIDES[1]} pixels,
 A format has "yes" where a picture written to it is read back with the same samples, layout and depth, and "in 8"
 where its samples stand unchanged in a container of 8 bits; where it has nothing, writing is refused by name. Other
 depths of 1 to 16 bits (of palettes 1 to 8) behave alike. JPEG, GIF, TGA, PCX, SGI and QOI are read too, and not
-written. Refused by name: CMYK, floating point, L*a*b*, 32-bit integers, animations, files of several pages.
+written. Refused by name: CMYK, floating point, L*a*b*, 32-bit integers. Animations and pages have a file of their own.
 
 {table(head, body)}
 

@@ -69,14 +69,17 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def deflate(*parts: bytes) -> bytes:
+def deflate(*parts: bytes, dictionary: bytes = b"") -> bytes:
     """A raw deflate stream (RFC 1951) of all parts: the shortest of several ways to code them.
 
     The ways are one block per part or not, and zlib's strategies for finding matches.
+
+    Args:
+        dictionary: bytes that matches may refer to, as if they came before.
     """
 
     def stream(pieces: Sequence[bytes], memory: int, strategy: int) -> bytes:
-        coder = zlib.compressobj(9, zlib.DEFLATED, -15, memory, strategy)
+        coder = zlib.compressobj(9, zlib.DEFLATED, -15, memory, strategy, dictionary)
         start = b"".join(coder.compress(piece) + coder.flush(zlib.Z_BLOCK) for piece in pieces[:-1])
         return start + coder.compress(pieces[-1]) + coder.flush()
 
@@ -88,13 +91,13 @@ def deflate(*parts: bytes) -> bytes:
     return min((stream(*way) for way in ways), key=len)
 
 
-def inflate(data: bytes, limit: int, name: str) -> bytes:
+def inflate(data: bytes, limit: int, name: str, dictionary: bytes = b"") -> bytes:
     """The inverse of `deflate`.
 
     Raises:
         BitstreamError: the stream is damaged, has data after its end, or gives more than `limit` bytes.
     """
-    coder = zlib.decompressobj(-15)
+    coder = zlib.decompressobj(-15, dictionary)
     try:
         out = coder.decompress(data, limit + 1)
     except zlib.error as e:

@@ -20,6 +20,7 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImag
 from pixcodecs.forking import cached_property
 from pixcodecs.primitives import Reader, crc32, varint
 
+from pixzip.adapters import axes as chunk_axes
 from pixzip.io import arguments
 
 if TYPE_CHECKING:
@@ -27,33 +28,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.unsignedinteger[Any]]
 
-#: Possible axes of a chunk: images, rows, columns, channels.  Chunks store the index in this tuple.
-AXES = ("HW", "HWC", "NHW", "NHWC", "CHW", "NCHW")
-MAX_CHANNELS = 4
 #: Images with fewer pixels are small: a header per image would be a large part of their bytes.
 SMALL_PIXELS = 4096
 #: Most pixels of a picture that stacks small images vertically.
 _COLUMN_PIXELS = 1 << 16
 _AXES, _BIG_ENDIAN, _FORTRAN, _REPEATED, _RESERVED = 0x07, 0x08, 0x10, 0x20, 0xC0
-
-
-def axes_of(shape: tuple[int, ...], axes: str | None = None) -> str:
-    """The axes of a chunk.
-
-    By default, two axes are HW; three are HWC if the last one is at most 4, else NHW; four are NHWC.
-
-    Args:
-        axes: one of `AXES`, to override the default.
-    Raises:
-        ValueError: the shape does not match.
-    """
-    found = axes or {2: "HW", 3: "HWC" if shape[-1:] <= (MAX_CHANNELS,) else "NHW", 4: "NHWC"}.get(len(shape), "")
-    if not found or len(found) != len(shape):
-        raise ValueError(f"chunk has shape {shape}, expected {axes or 'HW, HWC, NHW or NHWC'}")
-    sizes = dict(zip(found, shape, strict=True))
-    if not 1 <= sizes.get("C", 1) <= MAX_CHANNELS or 0 in shape:
-        raise ValueError(f"chunk has shape {shape}, {found}: expected 1 to {MAX_CHANNELS} channels and no empty axis")
-    return found
 
 
 @dataclass(frozen=True)
@@ -63,11 +42,12 @@ class ChunkCodec:
     Args:
         model: name of a shipped model, or path of a weights file.
         model_id: expected id of the model; "" for any.
-        axes: one of `AXES`; None for the default of `axes_of`.
+        axes: a letter for each axis: H and W, rows and columns, side by side; C, channels, at most once; N, images, any
+            number of times.  None for the default of `axes.axes_of`.
         effort: 1 to 9, for the stage and the search of encoders (`docs/shell.md`); None for the default.
     Raises:
         TypeError: the model or its id is no text, or the effort no integer.
-        ValueError: the axes are not in `AXES`, or the effort is out of range.
+        ValueError: there are no such axes, or the effort is out of range.
         ModelMismatchError: there is no such model; with an id, only encoding raises this.
     """
 
@@ -79,8 +59,8 @@ class ChunkCodec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", arguments.text(self.model, "model"))
         object.__setattr__(self, "model_id", arguments.text(self.model_id, "model_id"))
-        if self.axes is not None and self.axes not in AXES:
-            raise ValueError(f"axes are {self.axes!r}, expected one of {', '.join(AXES)}")
+        if self.axes is not None and not chunk_axes.is_valid(arguments.text(self.axes, "axes")):
+            raise ValueError(f"axes are {self.axes!r}, expected {', '.join(chunk_axes.PLAIN)}, or more axes N")
         if self.effort is not None:
             object.__setattr__(self, "effort", arguments.effort(self.effort))
         if not self.model_id:
@@ -90,6 +70,17 @@ class ChunkCodec:
         """The arguments that create an equal codec."""
         given = {"axes": self.axes, "effort": self.effort}
         return {"model": self.model, "model_id": self.model_id, **{k: v for k, v in given.items() if v is not None}}
+
+    def check(self, axes: int, dtype: np.dtype[Any]) -> None:
+        """Check, before there are chunks, for errors that `encode` would raise for all chunks of an array.
+
+        Args:
+            axes: number of axes.
+        Raises:
+            ValueError: the array has another dtype, or another number of axes.
+        """
+        _check_dtype("array", dtype)
+        chunk_axes.check_count(axes, self.axes)
 
     @cached_property
     def _encoder(self) -> "Codec":
@@ -121,27 +112,29 @@ class ChunkCodec:
         """The bytes of a chunk.
 
         Args:
-            chunk: uint8 or uint16 of either byte order, with axes that `axes_of` accepts.
+            chunk: uint8 or uint16 of either byte order, with axes that `axes.axes_of` accepts.
         Raises:
             ValueError: the chunk has another dtype or other axes.
             UnsupportedImageError: the chunk is too large.
             ModelMismatchError: the model is missing, or its name belongs to another model.
         """
-        if chunk.dtype.kind != "u" or chunk.dtype.itemsize > 2:
-            raise ValueError(f"chunk is {chunk.dtype}, expected uint8 or uint16")
-        axes = axes_of(chunk.shape, self.axes)
+        _check_dtype("chunk", chunk.dtype)
+        axes = chunk_axes.axes_of(chunk.shape, self.axes)
         big = chunk.dtype.itemsize > 1 and chunk.dtype == chunk.dtype.newbyteorder(">")
-        images = _to_images(chunk, axes)
+        images = chunk_axes.to_images(chunk, axes)
         if images[..., 0].size > MAX_PIXELS:
             raise UnsupportedImageError(
                 f"chunk has {images[..., 0].size} pixels, more than {MAX_PIXELS}: make the array's chunks smaller"
             )
         repeated = len(images) > 1 and bool((images == images[0]).all())
         files = self._pictures(images[:1]) if repeated else self._files(images)
-        head = AXES.index(axes) | (_BIG_ENDIAN if big else 0) | (_REPEATED if repeated else 0)
+        number, named = chunk_axes.pack(axes, chunk.shape)
+        head = number | (_BIG_ENDIAN if big else 0) | (_REPEATED if repeated else 0)
         if chunk.flags.f_contiguous and not chunk.flags.c_contiguous:
             head |= _FORTRAN
-        start = bytes([head]) + varint(len(images)) + varint(len(files)) + b"".join(varint(len(f)) for f in files)
+        start = (
+            bytes([head]) + named + varint(len(images)) + varint(len(files)) + b"".join(varint(len(f)) for f in files)
+        )
         return start + crc32(start).to_bytes(4, "little") + b"".join(files)
 
     def _pictures(self, images: Iterable[Array]) -> list[bytes]:
@@ -174,8 +167,10 @@ class ChunkCodec:
             ModelMismatchError: the model is missing, or does not run exactly here.
         """
         reader = Reader(data)
-        head, n, count = reader.byte("axes"), reader.varint("number of images"), reader.varint("number of files")
-        if head & _RESERVED or head & _AXES >= len(AXES) or not n or not count:
+        head = reader.byte("axes")
+        axes, lengths = chunk_axes.unpack(head & _AXES, reader)
+        n, count = reader.varint("number of images"), reader.varint("number of files")
+        if head & _RESERVED or not n or not count:
             raise BitstreamError(f"not a chunk: it starts with {data[:4].hex()}")
         if count > len(data):
             raise BitstreamError(f"chunk declares {count} files in {len(data)} bytes")
@@ -192,7 +187,7 @@ class ChunkCodec:
         if len(rows) * repeats % n:
             raise BitstreamError(f"chunk has {len(rows)} rows for {n} images")
         images = rows.reshape(n // repeats, -1, *rows.shape[1:])
-        return _from_images(np.repeat(images, repeats, 0), head)
+        return _in_memory(chunk_axes.from_images(np.repeat(images, repeats, 0), axes, lengths), head)
 
     def _rows(self, files: list[bytes]) -> Array:
         """(rows, W, C) samples of all files, stacked vertically."""
@@ -216,30 +211,19 @@ def _model_id(model: str) -> str:
     return library.find(model).model_id.hex()
 
 
-def _to_images(chunk: NDArray[Any], axes: str) -> Array:
-    """The chunk as (N, H, W, C) in native byte order."""
-    images = chunk.astype(chunk.dtype.newbyteorder("="), copy=False)
-    present = [axes.index(name) for name in "NHWC" if name in axes]
-    images = images.transpose(present)
-    images = images if "N" in axes else images[np.newaxis]
-    return np.ascontiguousarray(images if "C" in axes else images[..., np.newaxis])
+def _check_dtype(what: str, dtype: np.dtype[Any]) -> None:
+    if dtype.kind != "u" or dtype.itemsize > 2:
+        raise ValueError(f"{what} is {dtype}, expected uint8 or uint16")
 
 
-def _from_images(images: Array, head: int) -> NDArray[Any]:
-    """The inverse of `_to_images`.
+def _in_memory(chunk: Array, head: int) -> NDArray[Any]:
+    """A chunk in the byte order and memory layout that its head declares.
 
     Raises:
-        BitstreamError: the images have other axes.
+        BitstreamError: single bytes have no byte order.
     """
-    axes = AXES[head & _AXES]
-    if ("N" not in axes and len(images) != 1) or ("C" not in axes and images.shape[3] != 1):
-        raise BitstreamError(f"chunk has images {images.shape}, its axes are {axes}")
-    if head & _BIG_ENDIAN and images.dtype.itemsize == 1:
+    if head & _BIG_ENDIAN and chunk.dtype.itemsize == 1:
         raise BitstreamError("chunk declares a byte order for single bytes")
-    chunk: NDArray[Any] = images if "C" in axes else images[..., 0]
-    chunk = chunk if "N" in axes else chunk[0]
-    given = [name for name in "NHWC" if name in axes]
-    chunk = chunk.transpose([given.index(name) for name in axes])
     dtype = chunk.dtype.newbyteorder(">" if head & _BIG_ENDIAN else "<")
     return chunk.astype(dtype, order="F" if head & _FORTRAN else "C", copy=False)
 

@@ -1,13 +1,15 @@
 """`.pxz` files in Pillow: `import pixzip` makes `Image.open("x.pxz")` and `image.save("x.pxz")` work.
 
-An open image has its mode, size and `info` at once; its pixels are decoded at first access.
+An open image has its mode, size and `info` at once; its pixels are decoded at first access.  A file that keeps a JPEG
+opens as this JPEG.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, JpegImagePlugin
 
 FORMAT = "PXZ"
 SUFFIX = ".pxz"
@@ -42,17 +44,74 @@ class PxzImageFile(ImageFile.ImageFile):
     format_description = "pixzip lossless image"
     #: Whether the pixels must still be decoded; False for an unpickled image.
     _pending = False
+    #: The file of a `PagesOpening`, if it has several pages or frames, and the number of the current one.
+    _pages: Any = None
+    _current = 0
 
     def _open(self) -> None:
-        from pixzip.image import pillow_images
+        from pixcodecs.container.signature import is_pages
+
         from pixzip.image.picture import frame_of
 
         assert self.fp is not None  # typed as optional for closed images
         with _only_oserror(f"not a {SUFFIX} file that can be shown"):
-            self._frame = frame_of(_read_header(self.fp))
-            shown = pillow_images.head(self._frame)
+            start = self.fp.read(len(_SIGNATURE) + 1)
+            self.fp.seek(0)
+            if is_pages(start):
+                self._open_pages()
+            else:
+                self._show(frame_of(_read_header(self.fp)))
+
+    def _show(self, frame: Any) -> None:
+        """Take mode, size and `info` of a picture whose pixels are decoded later."""
+        from pixzip.image import pillow_images
+
+        self._frame = frame
+        shown = pillow_images.head(frame)
         self._mode, self._size, self.info, self.palette = shown.mode, shown.size, shown.info, shown.palette
         self._pending = True
+
+    def _open_pages(self) -> None:
+        from pixzip.codec.pages import PagesOpening
+
+        self._pages = PagesOpening(self._file(), None)
+        self._show_page(0)
+
+    def _show_page(self, number: int) -> None:
+        self._show(self._pages.frames[number])
+        header, member = self._pages.header, self._pages.header.members[number]
+        if member.duration:
+            numerator, denominator = member.duration
+            self.info["duration"] = 1000 * numerator / denominator
+        if header.kind.animated:
+            self.info["loop"] = header.loops
+        self._current = number
+
+    @property
+    def n_frames(self) -> int:
+        """The number of pages or frames."""
+        return len(self._pages.header.members) if self._pages else 1
+
+    @property
+    def is_animated(self) -> bool:
+        return self.n_frames > 1
+
+    def seek(self, frame: int) -> None:
+        """Go to a page or frame, which is as it is in the file: frames of animations are not laid over each other.
+
+        Raises:
+            EOFError: there is no such page.
+            OSError: Pillow has no mode for it.
+        """
+        if not 0 <= frame < self.n_frames:
+            raise EOFError(f"page {frame} is not among the {self.n_frames} of the {SUFFIX} file")
+        if frame != self._current:
+            with _only_oserror(f"not a page of a {SUFFIX} file that can be shown"):
+                self._show_page(frame)
+
+    def tell(self) -> int:
+        """The number of the current page."""
+        return self._current
 
     def _file(self) -> bytes:
         """The bytes of the whole file."""
@@ -72,6 +131,10 @@ class PxzImageFile(ImageFile.ImageFile):
         file = self._file()
         try:
             with _only_oserror(f"{SUFFIX} file damaged"):
+                if self._pages:
+                    for member in self._pages.openings:
+                        member.check_blocks()
+                    return
                 header = container.read_header(file, None)
                 container.check_length(file, header)
                 for tile in range(len(header.tiles)):
@@ -90,9 +153,10 @@ class PxzImageFile(ImageFile.ImageFile):
         if self._pending:
             self.im = self._decoded().im
             self._pending, self.readonly = False, 0
-            if self.fp and self._exclusive_fp:
-                self.fp.close()
-            self.fp = None
+            if not self._pages:
+                if self.fp and self._exclusive_fp:
+                    self.fp.close()
+                self.fp = None
         return super().load()
 
     def _decoded(self) -> Image.Image:
@@ -100,7 +164,8 @@ class PxzImageFile(ImageFile.ImageFile):
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
-        options, file = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options, self._file()
+        options = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options
+        file = self._file() if self._pages is None else self._pages.openings[self._current].file
         with _only_oserror(f"cannot decode the {SUFFIX} file"):
             opening = codec.Opening(file, options.max_pixels)
             opening.check_blocks()
@@ -112,6 +177,31 @@ class PxzImageFile(ImageFile.ImageFile):
                 image.paste(Image.frombytes(self.mode, (image.width, len(rows)), pixels, "raw", rawmode), (0, top))
                 top += len(rows)
         return image
+
+
+def _open(stream: IO[bytes], filename: str | bytes = "") -> ImageFile.ImageFile:
+    """One `.pxz` file; where it keeps a JPEG, this JPEG as Pillow opens it.
+
+    Args:
+        filename: the file's path, if Pillow has opened it and leaves it to the image to close; else empty.
+    Raises:
+        OSError: the file cannot be read.
+    """
+    from pixcodecs.container import signature
+
+    start = stream.read(len(_SIGNATURE) + 1)
+    stream.seek(0)
+    if not signature.is_kept(start):
+        return PxzImageFile(stream, filename)
+    from pixzip.codec import kept
+
+    with _only_oserror(f"cannot decode the {SUFFIX} file"):
+        jpeg = kept.restore(stream.read(), Image.MAX_IMAGE_PIXELS)
+        found = JpegImagePlugin.jpeg_factory(io.BytesIO(jpeg))
+    if filename:
+        stream.close()
+        found.filename = filename
+    return found
 
 
 def _read_header(stream: IO[bytes]) -> Any:
@@ -165,7 +255,7 @@ def _save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> N
 
 def register() -> None:
     """Register the format with Pillow."""
-    Image.register_open(FORMAT, PxzImageFile, _accept)
+    Image.register_open(FORMAT, _open, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_save_all(FORMAT, _save_all)
     Image.register_extension(FORMAT, SUFFIX)

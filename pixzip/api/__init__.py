@@ -7,6 +7,7 @@
 True
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +19,12 @@ from pixcodecs.container.image import MAX_PIXELS
 
 from pixzip.api.codec import Codec as Codec
 from pixzip.api.codec import Image, Name, Region
+from pixzip.api.trees import TreeResult as TreeResult
+from pixzip.api.trees import compress_tree as compress_tree
 from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.stack import Stack
-from pixzip.io import arguments, files
+from pixzip.io import arguments, files, stores
 from pixzip.io.arguments import FileBytes
 from pixzip.models import library
 
@@ -32,7 +35,8 @@ def encode(
     """A `.pxz` file of one image.
 
     Args:
-        image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image.
+        image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image; or
+            the bytes or the path of a JPEG file, which is kept: `restore` returns it byte for byte.
         model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file; None for that
             of the effort.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
@@ -42,6 +46,7 @@ def encode(
         ValueError: the array has another shape or dtype; the effort is out of range.
         UnsupportedImageError: the format does not hold the image's mode, size or metadata.
         ModelMismatchError: there is no such model, or it does not run exactly here.
+        OSError: the JPEG file cannot be read.
 
     >>> import numpy as np, pixzip
     >>> len(pixzip.encode(np.full((100, 100, 3), 128, np.uint8))) < 64
@@ -53,7 +58,7 @@ def encode(
 def decode(
     data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS, region: Region | None = None
 ) -> NDArray[Any]:
-    """The samples of a `.pxz` file: the inverse of `encode`.
+    """The samples of a `.pxz` file: the inverse of `encode`; of a kept JPEG, those that it decodes to.
 
     Args:
         data: the file, written with a shipped model; use `Codec(path).decode` for other weights.
@@ -66,6 +71,7 @@ def decode(
         TypeError: `data` is not the bytes of a file but its path, for example.
         BitstreamError: the file is damaged, truncated, foreign or hostile.
         ModelMismatchError: the file's model is missing, or does not run exactly here.
+        UnsupportedImageError: the kept JPEG is none whose pixels are read, such as CMYK.
         PixzipError: the region is not inside the image.
 
     >>> import numpy as np, pixzip
@@ -75,6 +81,72 @@ def decode(
            [0, 0, 1]], dtype=uint16)
     """
     return Codec(device=device, max_pixels=max_pixels).decode(data, region)
+
+
+def compress(
+    file: FileBytes, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT,
+    original: bool = True,
+) -> bytes:  # fmt: skip
+    """A `.pxz` file of an image file, with all that the file needs to come back byte for byte, if it can.
+
+    Args:
+        file: the bytes of the image file, of any format that pixzip reads.
+        model, device, effort: see `encode`.
+        original: keep what gives back the file's bytes; `info` says whether it could be kept.
+    Raises:
+        TypeError: `file` is not bytes, but a path, for example.
+        UnsupportedImageError: the image cannot be read, or the format does not hold it.
+        ModelMismatchError: there is no such model, or it does not run exactly here.
+
+    >>> import io, numpy as np, pixzip
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.fromarray(np.eye(20, dtype=np.uint8)).save(file, "PNG")
+    >>> pixzip.decompress(pixzip.compress(file.getvalue())) == file.getvalue()
+    True
+    """
+    return Codec(model, device, effort=effort).compress(file, original=original)
+
+
+def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> bytes:
+    """The image file in a `.pxz` file: the inverse of `compress`.
+
+    Args:
+        data: the file, written with a shipped model; use `Codec(path).decompress` for other weights.
+        max_pixels: refuse larger images; None lifts the limit.
+    Returns:
+        The original's very bytes, whose SHA-256 was checked, if the file keeps it; otherwise a PNG, or for several
+        pages or frames a file of their kind.
+    Raises:
+        BitstreamError: the file is damaged, truncated, foreign or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+        PixzipError: the original's bytes do not come back on this machine; `decode` gives the samples.
+
+    >>> import numpy as np, pixzip
+    >>> pixzip.decompress(pixzip.encode(np.zeros((6, 9, 3), np.uint8)))[1:4]  # an array has no original
+    b'PNG'
+    """
+    return Codec(device=device, max_pixels=max_pixels).decompress(data)
+
+
+def restore(data: FileBytes, *, max_pixels: int | None = MAX_PIXELS) -> bytes:
+    """The JPEG file that a `.pxz` file keeps, byte for byte.
+
+    Args:
+        data: the file, which `encode` made of the bytes or the path of a JPEG.
+        max_pixels: refuse larger images, and files out of proportion; None lifts the limits.
+    Raises:
+        TypeError: `data` is not the bytes of a file but its path, for example.
+        BitstreamError: the file is damaged, truncated, foreign or hostile, or keeps no other file.
+
+    >>> import io, pixzip
+    >>> from PIL import Image
+    >>> Image.new("L", (300, 200), 99).save(stream := io.BytesIO(), "JPEG")
+    >>> data = pixzip.encode(stream.getvalue())
+    >>> pixzip.restore(data) == stream.getvalue(), len(data) < len(stream.getvalue()), pixzip.decode(data).shape
+    (True, True, (200, 300))
+    """
+    return Codec(max_pixels=max_pixels).restore(data)
 
 
 def encode_batch(
@@ -106,12 +178,14 @@ def decode_batch(
 
 
 def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's)
-    """A `.pxz` file as a Pillow image, whose pixels are decoded at first access.
+    """A `.pxz` file as a Pillow image, whose pixels are decoded at first access; a kept JPEG as Pillow opens it.
 
     Args:
-        path: the file's path, or a readable binary file that can seek.
+        path: the file's path; a URL of a store that fsspec knows, read at once; or a readable binary file that can
+            seek.
     Raises:
         TypeError: the path is something else, such as the bytes of a file.
+        PixzipError: fsspec or the package of a URL's store is missing.
         OSError: the file cannot be read, or is no `.pxz` file; at first access, pixels cannot be decoded.
 
     >>> import numpy as np, pixzip
@@ -121,7 +195,10 @@ def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's
     ...     image.size
     (9, 6)
     """
-    return PillowImage.open(path if hasattr(path, "read") else arguments.text(path, "path"), formats=["PXZ"])
+    place = path if hasattr(path, "read") else stores.plain(arguments.text(path, "path"))
+    if isinstance(place, str) and stores.is_url(place):
+        place = io.BytesIO(stores.read(place))
+    return PillowImage.open(place, formats=["PXZ"])
 
 
 def save(
@@ -129,8 +206,11 @@ def save(
 ) -> None:  # fmt: skip
     """Write a `.pxz` file completely or not at all, replacing an existing file; see `encode`.
 
+    Args:
+        path: the file's path, or a URL of a store that fsspec knows.
     Raises:
-        PixzipError: the folder does not exist, or the path is not that of a file.
+        PixzipError: the folder does not exist, the path is not that of a file, or fsspec or the package of a URL's
+            store is missing.
         OSError: the file cannot be written.
 
     >>> import numpy as np, pixzip
@@ -139,8 +219,9 @@ def save(
     >>> int(pixzip.decode(path.read_bytes()).sum())
     112
     """
-    target = Path(arguments.text(path, "path")).absolute()
-    files.write(str(target), encode(image, model, device, effort=effort), force=True)
+    place = stores.plain(arguments.text(path, "path"))
+    target = place if stores.is_url(place) else str(Path(place).absolute())
+    files.write(target, encode(image, model, device, effort=effort), force=True)
 
 
 def encode_stack(
@@ -187,6 +268,30 @@ def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | Non
     ([(5, 7), (2, 3)], ('a.png', 'b.png'))
     """
     return Codec(device=device, max_pixels=max_pixels).decode_stack(data)
+
+
+def decode_pages(
+    data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS
+) -> list[NDArray[Any]]:  # fmt: skip
+    """The samples of each page of a file that `pixzip compress` made of a TIFF of several pages, or of each frame.
+
+    Frames are as they are in the file, not laid over each other; `info` says where they belong and how long they last.
+
+    Args:
+        max_pixels: refuse more pixels in all; None lifts the limit.
+    Returns:
+        (H, W) or (H, W, C) arrays like those of `decode`.
+    Raises:
+        BitstreamError: the file is damaged, truncated, of one image or hostile.
+        ModelMismatchError: the file's model is missing, or does not run exactly here.
+
+    >>> import io, numpy as np, pixzip, tifffile
+    >>> file = io.BytesIO()
+    >>> tifffile.imwrite(file, np.zeros((2, 4, 5), np.uint8), photometric="minisblack")
+    >>> [page.shape for page in pixzip.decode_pages(pixzip.compress(file.getvalue()))]
+    [(4, 5), (4, 5)]
+    """
+    return Codec(device=device, max_pixels=max_pixels).decode_pages(data)
 
 
 def verify(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> None:

@@ -1,5 +1,6 @@
 """`Codec`: a model on a device, which every function of the API makes for one call; and arrays as pictures."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
@@ -9,15 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
+from pixcodecs.container import signature
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.forking import cached_property
 
-from pixzip import codec
+from pixzip import codec, image, originals
+from pixzip.codec import kept
+from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
+from pixzip.codec.pages import compress_pages, decompress_pages
 from pixzip.codec.stack import Stack, compress_stack, decompress_stack
-from pixzip.codec.tiles import Window
+from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
+from pixzip.image.pages import SUFFIXES
 from pixzip.image.picture import CHANNEL_AXIS, Picture
 from pixzip.image.pillow_images import from_pillow
 from pixzip.io import arguments
@@ -25,8 +31,8 @@ from pixzip.io.arguments import FileBytes
 from pixzip.models import library
 
 #: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
-#: image of any mode that a `.pxz` file can hold; or a `Picture`.
-Image = NDArray[Any] | PillowImage.Image | Picture
+#: image of any mode that a `.pxz` file can hold; or a `Picture`; or a JPEG file, which is kept, as its bytes or path.
+Image = NDArray[Any] | PillowImage.Image | Picture | FileBytes | str | PathLike[str]
 #: Name of a shipped model, or path of a weights file.
 Name = str | PathLike[str]
 #: Left, top, width and height of a part of an image, in pixels.
@@ -42,10 +48,11 @@ class Codec:
         max_pixels: refuse to decode larger images; None lifts the limit.
         coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
         effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
+        tile: largest side of a tile of files that are encoded, 16 to 1024, for regions; None for the usual one.
     Raises:
         ModelMismatchError: there is no such model.
         PixzipError: there is no such device.
-        TypeError, ValueError: an argument is of another type; there is no such coder or effort.
+        TypeError, ValueError: an argument is of another type; there is no such coder, effort or side.
 
     >>> codec = Codec("fast")
     >>> files = codec.encode_batch([np.zeros((8, 8), np.uint8), np.zeros((4, 6, 3), np.uint16)])
@@ -61,11 +68,13 @@ class Codec:
         max_pixels: int | None = MAX_PIXELS,
         coder: str = "range",
         effort: int = DEFAULT_EFFORT,
+        tile: int | None = None,
     ):
         if arguments.text(coder, "coder") not in CODERS:
             raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
         self.coder = CODERS[coder]
         self.effort = arguments.effort(effort)
+        self.tile = None if tile is None else arguments.side(tile, LEAST_SIDE, TILE_SIDE)
         self._named = None if model is None else arguments.text(model, "model")
         self.model = self._named or EFFORTS[self.effort].model
         self.device = codec.coding_device(arguments.text(device, "device"))
@@ -75,7 +84,7 @@ class Codec:
     @cached_property
     def options(self) -> Options:
         """The options for `pixzip.codec`."""
-        choices = {"coder": self.coder, "max_pixels": self.max_pixels}
+        choices = {"coder": self.coder, "max_pixels": self.max_pixels, "tile": self.tile}
         return Options.of(self._named, self.device, self.effort, **choices)
 
     def encode(self, image: Image) -> bytes:
@@ -89,9 +98,48 @@ class Codec:
             return self.decode_batch([data])[0]
         return _as_array(codec.recover(arguments.file_bytes(data), self.options, region=window).picture)
 
+    def compress(self, file: FileBytes, *, original: bool = True) -> bytes:
+        """See `pixzip.compress`."""
+        data = arguments.file_bytes(file, "an image file")
+        if kept.is_jpeg(data):
+            return self.encode(data)
+        loaded = image.load_pages(data, self.max_pixels) if image.has_pages(io.BytesIO(data)) else None
+        if loaded:
+            return compress_pages(loaded.pages, self.options)
+        picture = image.load(data, self.max_pixels).picture
+        (found,) = codec.compress([picture], self.options)
+        if not original:
+            return found
+        work = original_files.thoroughness(self.effort)
+        record = originals.make(io.BytesIO(data), originals.of_picture(picture), work)
+        return original_files.with_record(found, record, len(data))[0]
+
+    def decompress(self, data: FileBytes) -> bytes:
+        """See `pixzip.decompress`."""
+        file = arguments.file_bytes(data)
+        if kept.is_kept(file):
+            return self.restore(file)
+        if signature.is_pages(file):
+            pages = decompress_pages(file, self.options)
+            return image.write_pages(pages, SUFFIXES[pages.kind])
+        opening = codec.Opening(file, self.max_pixels)
+        (picture,) = codec.decompress([opening], self.options)
+        if not original_files.is_kept(opening):
+            return image.write(picture)
+        out = io.BytesIO()
+        original_files.rebuild(opening, picture, self.options, out)
+        return out.getvalue()
+
+    def restore(self, data: FileBytes) -> bytes:
+        """See `pixzip.restore`."""
+        return kept.restore(arguments.file_bytes(data), self.max_pixels)
+
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
         """See `pixzip.encode_batch`."""
-        return codec.compress([_as_picture(image) for image in images], self.options)
+        jpegs = [arguments.jpeg_bytes(image) for image in images]
+        others = [_as_picture(image) for image, jpeg in zip(images, jpegs, strict=True) if jpeg is None]
+        coded = iter(codec.compress(others, self.options) if others else [])
+        return [next(coded) if jpeg is None else kept.keep(jpeg, self.max_pixels) for jpeg in jpegs]
 
     def decode_batch(self, data: Sequence[FileBytes]) -> list[NDArray[Any]]:
         """See `pixzip.decode_batch`."""
@@ -118,6 +166,11 @@ class Codec:
         found = decompress_stack(arguments.file_bytes(data), self.options)
         return found._replace(images=[x[..., 0] if x.shape[2] == 1 else x for x in found.images])
 
+    def decode_pages(self, data: FileBytes) -> list[NDArray[Any]]:
+        """See `pixzip.decode_pages`."""
+        found = decompress_pages(arguments.file_bytes(data), self.options)
+        return [_as_array(page.picture) for page in found.pages]
+
     def verify(self, data: FileBytes) -> None:
         """See `pixzip.verify`."""
         codec.verify(arguments.file_bytes(data), self.options)
@@ -126,7 +179,7 @@ class Codec:
         """See `pixzip.bits_map`."""
         if arguments.is_file_bytes(image):
             return pixel_bits(arguments.file_bytes(image), self.options)
-        own = self.encode(image)  # type: ignore[arg-type]
+        own = self.encode(image)
         return pixel_bits(own, replace(self.options, max_pixels=None))  # a file of one's own needs no limits
 
 
@@ -157,5 +210,5 @@ def _array_of(image: Any) -> NDArray[Any]:
         raise TypeError(f"image is {type(image).__name__}: {e}") from None
     if array.dtype.kind not in "biufc":
         found = f"{type(image).__name__}, which NumPy takes for {array.dtype} {array.shape}"
-        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image or a Picture")
+        raise TypeError(f"image is {found}, expected an array of uint8 or uint16, a Pillow image, a Picture or a JPEG")
     return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -9,6 +9,7 @@ from pixcodecs.container import limits
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
+    Command,
     Manner,
     check_streams,
     complete_paths,
@@ -18,10 +19,35 @@ from pixzip.cli.options import (
     no_limit_option,
     refuse_with,
 )  # fmt: skip
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io import streams
-from pixzip.io.names import SUFFIX, folder_name, image_name
+from pixzip.io.names import SUFFIX, folder_name, image_name, is_folder, jpeg_name, pages_name
 
-KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), image_name, inputs.image_suffixes)
+
+def _name_of_pages(name: str, kind: int) -> str:
+    """The name of a file of several pages, by the number of their kind."""
+    from pixzip.image.pages import SUFFIXES, Kind
+
+    known = kind in Kind.__members__.values()
+    return pages_name(name, SUFFIXES[Kind(kind)]) if known else image_name(name)
+
+
+def _kind(pixels: bool) -> inputs.InputKind:
+    """The inputs and outputs; with `pixels`, files that give back their originals become PNGs, too."""
+
+    def renamed(name: str, path: str) -> str:
+        """The name of an output: that of the original where its bytes come back, else that of a PNG."""
+        if path == streams.STANDARD or streams.status_of(path) is None:  # what can be read once only is not looked at
+            return image_name(name)
+        if (kind := streams.kind_of_pages(path)) is not None:
+            return _name_of_pages(name, kind)
+        if streams.is_kept(path):
+            return image_name(name) if pixels else jpeg_name(name)
+        from pixzip.cli.work.originals import kept_suffixes
+
+        return image_name(name, (() if pixels else kept_suffixes(path)) or (".png",))
+
+    return inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), renamed, inputs.image_suffixes)
 
 
 class _Region(click.ParamType[tuple[int, ...]]):
@@ -39,11 +65,11 @@ class _Region(click.ParamType[tuple[int, ...]]):
         return x, y, w, h
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("packed", nargs=-1, required=True, metavar="FILE.pxz...", shell_complete=complete_paths)
 @click.option(
     "-o", "--output", "out", shell_complete=complete_paths,
-    help="Output image, folder for many inputs, or - (default: PNG beside FILE).",
+    help="Output image, folder for many inputs, or - (default: the original's bytes if FILE keeps them, else PNG).",
 )  # fmt: skip
 @extra_models_option
 @device_option
@@ -55,7 +81,11 @@ def decompress(
     packed: tuple[str, ...], out: str | None, extra: tuple[str, ...], device: str,
     region: tuple[int, int, int, int] | None, salvage: bool, no_pixel_limit: bool, manner: Manner,
 ) -> None:  # fmt: skip
-    """Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy."""
+    """Decompress to the original file or a PNG, or as the output's suffix says; a stack to a folder or .npy.
+
+    A JPEG that was kept comes back byte for byte, unless the output's suffix names another format.
+    Pages and animations become a file of their kind, with -o DIR/ one PNG a page.
+    """
     most = None if no_pixel_limit else limits.MAX_PIXELS
     if manner.remove:
         refuse_with("--rm", {"--region": bool(region), "--salvage": salvage}, "what they leave out would be lost")
@@ -64,15 +94,19 @@ def decompress(
     stack = streams.is_one_stack(packed)
     if stack:
         ledger.plan(packed[0], out or folder_name(packed[0]))
+    elif len(packed) == 1 and is_folder(out) and streams.kind_of_pages(packed[0]) is not None:
+        ledger.plan(packed[0], out)
     else:
-        inputs.plan(ledger, packed, out, KIND)
+        inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
 
-    def work(names: list[str]) -> None:
+    extra = reachable(manner, extra)
+
+    def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.decompress import Decompression
 
         Decompression(
-            ledger, out, extra, device, region=region, salvage=salvage, max_pixels=most,
+            at, out, extra, device, region=region, salvage=salvage, max_pixels=most,
             alone=len(packed) == 1 and not Path(packed[0]).is_dir(),
         ).run(names)  # fmt: skip
 
-    ledger.carry_out(work, bar=not stack)
+    ledger.carry_out(spread(manner, work), bar=not stack)

@@ -12,6 +12,7 @@ from pixzip.cli.options import (
     device_option,
     model_option,
     no_limit_option,
+    pixels_option,
     writing_options,
 )  # fmt: skip
 from pixzip.io import files, streams
@@ -27,16 +28,18 @@ _FORMATS = (".png", ".svg", ".pdf", ".npy")
 )  # fmt: skip
 @model_option
 @device_option
+@pixels_option
 @click.option("--models-only", is_flag=True, help="Let the model code what it can, even where WebP is smaller.")
 @no_limit_option
 @writing_options
 def heatmap(
-    image: str, out: str | None, model: str, device: str, models_only: bool, no_pixel_limit: bool, manner: Manner
-) -> None:
+    image: str, out: str | None, model: str, device: str, pixels: bool, models_only: bool, no_pixel_limit: bool,
+    manner: Manner,
+) -> None:  # fmt: skip
     """Draw how many bits each pixel takes, beside the image.
 
     The sum is the size of the file without its header. WebP and PNG have no bits of single pixels: the bits of tiles
-    that they coded are spread evenly.
+    that they coded are spread evenly. A JPEG that is kept as a file has none either.
     """
     if out is None:
         if image == streams.STANDARD:
@@ -49,4 +52,6 @@ def heatmap(
     from pixzip.cli.work import heatmap as work
 
     limit = None if no_pixel_limit else limits.MAX_PIXELS
-    work.draw(image, out, suffix, model, device, models_only=models_only, max_pixels=limit, manner=manner)
+    work.draw(
+        image, out, suffix, model, device, pixels=pixels, models_only=models_only, max_pixels=limit, manner=manner
+    )  # fmt: skip

@@ -5,48 +5,37 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO, Literal
+from dataclasses import asdict, fields
+from typing import Any, BinaryIO
 
 import click
 
+from pixzip.cli import totals
+from pixzip.cli.entries import Entry, Status
 from pixzip.cli.errors import EXIT_ERROR, text_of
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
-from pixzip.cli.say import show, show_json
+from pixzip.cli.say import say, show, show_json
 from pixzip.io import files, signals, streams
 from pixzip.io.signals import signals_wait
+from pixzip.trees.records import FULL, Proof, Records
 
-Status = Literal["planned", "done", "skipped", "failed", "would"]
 UP_TO_DATE = "up to date"
+NOT_TRIED = "not tried"
 
 
-@dataclass
-class Entry:
-    """One file; unknown fields are None."""
-
-    name: str
-    output: str | None = None
-    status: Status = "planned"
-    bytes_before: int | None = None
-    bytes_after: int | None = None
-    pixels: int | None = None
-    seconds: float = 0.0
-    error: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    original_removed: bool = False
-
-    @property
-    def ratio(self) -> float | None:
-        """Bytes before divided by bytes after."""
-        return self.bytes_before / self.bytes_after if self.bytes_before and self.bytes_after else None
+class DiskFull(Exception):  # noqa: N818 (the error of the file is reported; this only ends the work on others)
+    """There is no space for more outputs."""
 
 
 class Ledger:
     """The files of a command and the messages about them.
 
-    Every file is entered by `plan` and closed by `done`, `skip`, `fail` or `would`, each of which prints a line.
+    Every file is entered by `plan` and closed by `done`, `skip`, `fail`, `give_up`, `would` or `hear`.
     """
+
+    #: Whether this ledger tells another one in another process what becomes of files.
+    relays = False
 
     def __init__(self, label: str, manner: Manner, *, writes: bool = True) -> None:
         """
@@ -56,33 +45,62 @@ class Ledger:
         """
         self.label, self.manner, self.writes = label, manner, writes
         self.entries: dict[str, Entry] = {}
-        self.written = 0
+        self.left: dict[str, tuple[str, str]] = {}
+        self.written = self.untried = 0
+        #: The manifest of the folder of outputs; None if there is none.
+        self.records: Records | None = None
         self.bar = FilesBar(label, 0, False)
+        #: What files that are written, but not yet closed, were made of.
+        self.proofs: dict[str, Proof] = {}
         self._credit: dict[str, float] = {}
         self._began = time.perf_counter()
 
-    def carry_out(self, work: Callable[[list[str]], None], *, bar: bool = True) -> None:
+    def carry_out(self, work: "Work", *, bar: bool = True) -> None:
         """Work on the planned files, or list them for a dry run; then print totals and exit with the right code.
 
         Args:
-            work: called with the names of the files.
+            work: called with this ledger and the names of the files.
             bar: whether to show a bar; False if the work has its own.
         """
         names = self.planned()
         if self.manner.dry_run:
             for name in names:
                 self.would(name)
-        elif names:
-            with self.at_work(bar):
-                work(names)
+        else:
+            self._adopt()
+            if names:
+                with self.at_work(bar):
+                    self.work(work, names)
+        if self.records:
+            self.records.close()
         self.close()
+
+    def _adopt(self) -> None:
+        """Enter files that are up to date, but not in the manifest, because a command was killed."""
+        if (records := self.records) is None:
+            return
+        for name in records.unlisted:
+            try:
+                records.adopt(name, self.target(name))
+            except OSError as e:
+                self.warn(name, f"not entered in the manifest: {text_of(e)}")
+
+    def work(self, work: "Work", names: list[str]) -> None:
+        """Work on files; once a disk is full, the others are left."""
+        try:
+            work(self, names)
+        except DiskFull as full:
+            for name in self.planned():
+                self.give_up(name, f"{NOT_TRIED}: no space was left for the output of {full}")
 
     @contextmanager
     def at_work(self, bar: bool = True) -> Iterator[None]:
         """Show the bar if `bar`, and set the message for a signal that ends the work."""
         wanted = bar and not self.manner.quiet and not (self.manner.json_lines and sys.stdout.isatty())
         signals.set_text(click.get_current_context(), self._farewell)
-        with FilesBar(self.label, sum(self[name].bytes_before or 0 for name in self.planned()), wanted) as self.bar:
+        names = self.planned()
+        size_bytes = sum(self[name].bytes_before or 0 for name in names)
+        with FilesBar(self.label, size_bytes, wanted, len(names)) as self.bar:
             yield
         self.bar = FilesBar(self.label, 0, False)
 
@@ -136,6 +154,11 @@ class Ledger:
         if not self.manner.quiet:
             self.bar.say(f"pixzip: {name}: warning: {text}")
 
+    def keep(self, name: str, why: str) -> None:
+        """Say that `--rm` does not remove an original."""
+        self[name].original_kept = why
+        self.warn(name, f"original kept: {why}")
+
     def would(self, name: str) -> None:
         """Print what would be done with a file."""
         entry = self[name]
@@ -149,14 +172,33 @@ class Ledger:
         if self.manner.verbose:
             self.bar.say(f"{name}: {self[name].output} is {UP_TO_DATE}")
 
+    def leave(self, name: str, kind: str, why: str) -> None:
+        """Count an image in a folder that is left alone; the closing line names its kind and the reason."""
+        if name not in self.left:
+            self.left[name] = kind, why
+            self._close(Entry(name, warnings=[f"{kind} file left alone: {why}"]), "left")
+
     def fail(self, name: str, error: BaseException) -> None:
-        """Report the error of a file."""
+        """Report the error of a file.
+
+        Raises:
+            DiskFull: it is that no space is left.
+        """
         if name not in self.entries:
             self.plan(name)
         if self[name].status == "failed":  # already reported
             return
         self[name].error = text_of(error)
         self.bar.say(f"pixzip: {name}: {text_of(error)}")
+        self._close(self[name], "failed")
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise DiskFull(name)
+
+    def give_up(self, name: str, why: str) -> None:
+        """Close a file that is not tried; `close` counts such files in one line."""
+        self[name].error, self.untried = why, self.untried + 1
+        if self.manner.verbose:
+            self.bar.say(f"pixzip: {name}: {why}")
         self._close(self[name], "failed")
 
     def write(self, name: str, data: bytes | BinaryIO, like: os.stat_result | None) -> None:
@@ -169,6 +211,8 @@ class Ledger:
         with signals_wait():  # so that a written file is counted
             files.write(target, data, self.manner.force, like, make=True)
             self.written += 1
+        if self.records or self.relays:
+            self.proofs[name] = Proof.of(data, like)
         self[name].bytes_after = len(data) if isinstance(data, bytes) else data.tell()
 
     def take_back(self, name: str) -> None:
@@ -176,6 +220,7 @@ class Ledger:
         with signals_wait():
             files.remove_output(self.target(name))
             self.written -= 1
+            self.proofs.pop(name, None)
         self[name].bytes_after = None
 
     def done(self, name: str) -> None:
@@ -187,51 +232,64 @@ class Ledger:
         self.bar.after += entry.bytes_after or 0
         self._close(entry, "done")
         if self.manner.verbose:
-            self.bar.say(_line(entry))
+            self.bar.say(entry.line())
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Close a file as the ledger of a worker did.
+
+        Args:
+            event: the fields of its entry but the output, and its proof.
+        """
+        entry, proof, status = self[event["name"]], event["proof"], event["status"]
+        if proof:
+            self.proofs[entry.name] = Proof(*proof)
+        for name in {field.name for field in fields(Entry)} - {"name", "output", "status", "warnings"}:
+            setattr(entry, name, event[name])
+        for text in event["warnings"]:
+            self.warn(entry.name, text)
+        if status == "done":
+            self.written += 1
+            self.done(entry.name)
+        elif event["error"].startswith(NOT_TRIED):
+            self.give_up(entry.name, event["error"])
+        else:
+            self.bar.say(f"pixzip: {entry.name}: {entry.error}")
+            self._close(entry, "failed")
 
     def _close(self, entry: Entry, status: Status) -> None:
         entry.status = status
         if status in ("done", "failed"):
+            self.bar.files += 1
             self.credit(entry.name, 1.0)
+            self._enter(entry)
         if self.manner.json_lines:
             show_json({**asdict(entry), "seconds": round(entry.seconds, 6)})
 
+    def _enter(self, entry: Entry) -> None:
+        """Enter a file in the manifest."""
+        proof = self.proofs.pop(entry.name, None)
+        if self.records:
+            try:
+                self.records.enter(entry.name, entry.output, proof, entry.error)
+            except OSError as e:
+                self.warn(entry.name, f"not entered in the manifest: {text_of(e)}")
+
     def close(self) -> None:
         """Print the totals, and end the program with the right code."""
-        total = self._total()
+        seconds = time.perf_counter() - self._began
+        total = totals.of(self.entries.values(), len(self.left), seconds, removing=bool(self.manner.remove))
+        if self.untried:
+            say(f"pixzip: no space was left: {self.untried} of {len(self.entries)} files were not tried")
         if self.manner.json_lines:
             show_json({"total": total})
+        for line in totals.lines_of_left(self.left.values()) if not self.manner.quiet else ():
+            self.bar.say(f"pixzip: {line}")
         terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
-            self._table(total)
+            totals.show(total, self.writes)
         if total["failed"]:
             sys.exit(EXIT_ERROR)
 
-    def _total(self) -> dict[str, Any]:
-        done = [entry for entry in self.entries.values() if entry.status == "done"]
-        counts = {s: sum(e.status == s for e in self.entries.values()) for s in ("done", "skipped", "failed", "would")}
-        sums = {n: sum(getattr(e, n) or 0 for e in done) for n in ("bytes_before", "bytes_after", "pixels")}
-        return {"files": len(self.entries), **counts, **sums, "seconds": round(time.perf_counter() - self._began, 6)}
 
-    def _table(self, total: dict[str, Any]) -> None:
-        from pixzip.cli.work import terminal
-
-        before, after, pixels = total["bytes_before"], total["bytes_after"], total["pixels"]
-        cells = {"files": f"{total['done']:,}", "bytes before": f"{before:,}", "bytes after": f"{after:,}"}
-        cells["ratio"] = f"{before / after:.3f}" if after else "-"
-        cells["seconds"] = f"{total['seconds']:,.1f}"
-        cells["MP/s"] = f"{pixels / 1e6 / total['seconds']:.3f}" if pixels else "-"
-        cells |= {"skipped": f"{total['skipped']:,}", "failed": f"{total['failed']:,}"}
-        if not self.writes:
-            cells["bytes"] = cells.pop("bytes before")
-            cells = {name: cells[name] for name in ("files", "bytes", "seconds", "MP/s", "failed")}
-        terminal.table([cells], cells, stderr=True)
-
-
-def _line(entry: Entry) -> str:
-    after = "" if entry.bytes_after is None else f" -> {entry.bytes_after:,}"
-    ratio = f", ratio {entry.ratio:.3f}" if entry.ratio else ""
-    what = f"{entry.name}: ok" if entry.output is None else f"{entry.name} -> {entry.output}"
-    removed = ", original removed" if entry.original_removed else ""
-    size = "" if entry.bytes_before is None else f"{entry.bytes_before:,}"
-    return f"{what}: {size}{after} bytes{ratio}, {entry.seconds:.2f} s{removed}"
+#: The work of a command on some files of a ledger.
+Work = Callable[[Ledger, list[str]], None]

@@ -1,6 +1,5 @@
 """`pixzip models`."""
 
-import json
 import sys
 from typing import Any
 
@@ -22,14 +21,14 @@ def models(as_json: bool) -> None:
     Columns are multiply-adds per pixel, training data (megapixels seen), and bpsp: bits per sub-pixel of the files of
     the validation photographs. A dash stands for unknown values. A file that is no model is named in a warning.
     """
-    card = library.WEIGHTS / library.CARD
-    known = json.loads(card.read_text()) if card.exists() else {}
+    known = library.card()
     local, unread = library.local_models()
     for folder in library.missing_folders():
         say(f"pixzip: warning: {library.FOLDERS} lists {folder}, which is not a folder")
     for found in unread:
         say(f"pixzip: warning: {found.error}")
     rows = [_row(m, known.get(m.model.model_id.hex(), {}), "shipped") for m in library.list_models()]
+    rows += _family_rows()
     rows += [_row(m, {}, str(m.path)) for m in local]
     if as_json:
         errors = [dict.fromkeys(rows[0] if rows else ()) | _unread(found) for found in unread]
@@ -63,6 +62,29 @@ def _row(named: Any, facts: dict[str, Any], where: str) -> dict[str, Any]:
         "validation_bpsp": facts.get("validation_bpsp"),
         "where": where,
     }
+
+
+def _family_rows() -> list[dict[str, Any]]:
+    """The facts of the shipped models of the PixelRNN family, all from their card: to load them takes PyTorch."""
+    paths = library.family_paths()
+    listed = [(model_id, facts) for model_id, facts in library.card(library.FAMILY).items() if facts["name"] in paths]
+    return [
+        {
+            "name": facts["name"],
+            "model_id": model_id,
+            "channels": facts["channels"],
+            "architecture": facts["architecture"],
+            "bytes": paths[facts["name"]].stat().st_size,
+            "multiply_adds_per_pixel": facts["multiply_adds_per_pixel"],
+            "trained_on": facts["trained_on"],
+            "started_from": None,
+            "megapixels_seen": facts["megapixels_seen"],
+            "validation_set": None,
+            "validation_bpsp": None,
+            "where": "shipped",
+        }
+        for model_id, facts in listed
+    ]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Options that several commands share, and checks of their combinations."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial, wraps
@@ -13,6 +14,7 @@ from pixcodecs.errors import PixzipError
 from pixzip.io import streams
 from pixzip.io.text import escaped
 from pixzip.models import library
+from pixzip.trees.manifest import Shard
 
 #: The way to a model that draws images.
 NO_FAMILY_MODEL = (
@@ -21,6 +23,8 @@ NO_FAMILY_MODEL = (
 )
 #: Most threads that can be asked for.
 MOST_THREADS = 1024
+#: Most parts of a job array.
+MOST_SHARDS = 1_000_000
 #: Pixels of the longest side of an image that is sampled or completed.
 MOST_SIDE = 1024
 
@@ -59,6 +63,19 @@ class ThreadCount(click.ParamType[int]):
         return threads
 
 
+class ShardNumber(click.ParamType[Shard]):
+    """A part of a job array, I/N."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        if found := re.fullmatch(r"(\d{1,7})/(\d{1,7})", str(value), re.ASCII):
+            index, count = map(int, found.groups())
+            if 1 <= index <= count <= MOST_SHARDS:
+                return Shard(index, count)
+        raise click.BadParameter(f"{value!r} is not I/N, with I from 1 to N and N at most {MOST_SHARDS}", ctx, param)
+
+
 device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 no_limit_option = click.option(
     "--no-pixel-limit",
@@ -82,6 +99,9 @@ extra_models_option = click.option(
     "--model", "extra", multiple=True, metavar="NAME|PATH", shell_complete=complete_models,
     help="Weights file to use too.",
 )  # fmt: skip
+pixels_option = click.option(
+    "--pixels", is_flag=True, help="Code the pixels that a JPEG decodes to, instead of keeping the file byte for byte."
+)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -95,15 +115,33 @@ class Manner:
     json_lines: bool = False
     threads: int | None = None
     force: bool = False
-    remove: bool = False
+    remove: str = ""
     dry_run: bool = False
+    workers: int | None = None
+    scheduler: str | None = None
+    shard: Shard | None = None
+
+    @property
+    def spread(self) -> bool:
+        """Whether other processes do the work."""
+        return self.workers is not None or self.scheduler is not None
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
             raise click.UsageError("-q and -v do not go together")
         if self.remove and self.dry_run:
             raise click.UsageError("--dry-run does not say which originals --rm would remove: that shows in the work")
+        if self.workers is not None and self.scheduler is not None:
+            raise click.UsageError("--workers and --scheduler do not go together: each says where the workers are")
+        if self.spread and self.threads is not None:
+            raise click.UsageError("-j does not go with --workers and --scheduler: each worker has one thread")
+        if self.shard and self.remove:
+            raise click.UsageError("--rm does not go with --shard: the other parts are cut from the same originals")
 
+
+#: Values of `--rm`: what must come back of an original that it removes.  The first is that of `--rm` alone.
+BYTES, PIXELS = REMOVALS = ("bytes", "pixels")
+_KEEP = "keep"
 
 #: Options of every command that computes.
 _COMPUTING = (
@@ -117,14 +155,30 @@ _READING = (
     click.option("-r", "--recursive", is_flag=True, help="Take folders, and all in them and below."),
     *_COMPUTING,
     click.option("--json", "json_lines", is_flag=True, help="Print a line of JSON for each file, and one of totals."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, MOST_THREADS),
+        metavar="N",
+        help="Share the files between N processes of one thread each, by Dask.",
+    ),
+    click.option(
+        "--scheduler", metavar="URL", help="Share them between the workers of a Dask cluster: tcp://HOST:8786."
+    ),
+    click.option(
+        "--shard", type=ShardNumber(), metavar="I/N", help="Take part I of N of the files, as in a job array."
+    ),
 )
 _WRITING = (
     click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
     click.option(
-        "--rm/--keep",
+        "--rm",
         "remove",
-        help="Remove each original once what was written is read back and equal, or (default) keep it.",
+        type=click.Choice([*REMOVALS, _KEEP]),
+        default=_KEEP,
+        metavar="[=pixels]",
+        help="Remove each original once what was written gives back its very bytes; or only its pixels and metadata.",
     ),
+    click.option("--keep", is_flag=True, expose_value=False, help="Keep each original (default)."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
 )
 
@@ -144,10 +198,22 @@ def writing_options(command: Callable[..., None]) -> Callable[..., None]:
     return _with_manner(command, (*_COMPUTING, _WRITING[0]))
 
 
+class Command(click.Command):
+    """A command with `--rm`, whose value may be left out, and `--keep`, the last of which counts."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # click would take the next argument, which may be a file, for the value
+        meant = {"--rm": f"--rm={BYTES}", "--keep": f"--rm={_KEEP}"}
+        end = args.index("--") if "--" in args else len(args)
+        return super().parse_args(ctx, [meant.get(arg, arg) for arg in args[:end]] + args[end:])
+
+
 def _with_manner(command: Callable[..., None], options: Sequence[Callable[..., Any]]) -> Callable[..., None]:
     @wraps(command)
     def called(**given: Any) -> None:
         names = {field.name for field in fields(Manner)} & given.keys()
+        if given.get("remove") == _KEEP:
+            given["remove"] = ""
         manner = Manner(**{name: given.pop(name) for name in names})
         command(manner=manner, **given)
 
@@ -172,8 +238,11 @@ def refuse_with(option: str, given: dict[str, bool], why: str) -> None:
 def check_streams(manner: Manner, inputs: Sequence[str], out: str | None) -> None:
     """
     Raises:
-        UsageError: `--rm` or `--json` is combined with standard input or output.
+        UsageError: `--rm`, `--json` or workers are combined with standard input or output.
     """
+    if manner.spread:
+        standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}
+        refuse_with("--workers or --scheduler", standard, "workers open files by their names")
     if manner.remove:
         standard = {"standard input": streams.STANDARD in inputs, "standard output": out == streams.STANDARD}
         refuse_with("--rm", standard, "there is no file to remove, or none to read back")

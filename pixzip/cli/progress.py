@@ -66,20 +66,23 @@ class FilesBar(Bar):
     """One bar for all files.
 
     Attributes:
-        before, after: total bytes of the inputs that are finished, and of their outputs.
+        files: number of files that are finished.
+        before, after: total bytes of the inputs that are done, and of their outputs.
     """
 
     with_text = True
 
-    def __init__(self, label: str, size_bytes: int, wanted: bool) -> None:
+    def __init__(self, label: str, size_bytes: int, wanted: bool, files: int = 1) -> None:
         """
         Args:
             size_bytes: total size of all files.
+            files: number of all files; one is not counted in the text.
         """
         super().__init__(label, wanted)
         self._size = size_bytes
         self._bytes = self._pixels = self._shown_pixels = 0.0
-        self.before = self.after = 0
+        self.files = self.before = self.after = 0
+        self._of_files = files
 
     def advance(self, size_bytes: float, pixels: float) -> None:
         """Add to the finished bytes and pixels."""
@@ -104,7 +107,10 @@ class FilesBar(Bar):
         took = max(time.monotonic() - self._started, 1e-9)
         ratio = f"ratio {self.before / self.after:.2f}" if self.after else "ratio -"
         left = _clock(took * (total - done) / done) if done else "-:--"
-        return f"{_mega(done)}/{_mega(total)} MB  {self._shown_pixels / 1e6 / took:.2f} MP/s  {ratio}  {left} left"
+        files = f"{self.files:,}/{self._of_files:,} files  " if self._of_files > 1 else ""
+        return (
+            f"{files}{_mega(done)}/{_mega(total)} MB  {self._shown_pixels / 1e6 / took:.2f} MP/s  {ratio}  {left} left"
+        )
 
 
 def _mega(size_bytes: float) -> str:

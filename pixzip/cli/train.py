@@ -5,20 +5,28 @@ from typing import Literal
 
 import click
 
-from pixzip.cli.options import Manner, complete_models, computing_options, device_option
+from pixzip.cli.options import Manner, complete_models, computing_options, device_option, refuse_with
 from pixzip.cli.words import complete_configs
 
 
 @click.command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--data", "data", multiple=True, required=True, metavar="PATH", type=click.Path(exists=True, path_type=Path),
+    "--data", "data", multiple=True, metavar="PATH", type=click.Path(exists=True, path_type=Path),
     help="Tar, folder or image, or a data set (CIFAR-10, MNIST, ImageNet); can be given more than once.",
 )  # fmt: skip
 @click.option(
-    "--config", "name", required=True, metavar="NAME", shell_complete=complete_configs,
+    "--config", "name", metavar="NAME", shell_complete=complete_configs,
     help="base, fast... or row-lstm-cifar10-small...",
 )  # fmt: skip
-@click.option("-o", "--output", "out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", "out", required=True, metavar="DIR|MODEL", type=click.Path(path_type=Path),
+    help="Folder of the run; with --minutes, the weights file.",
+)  # fmt: skip
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True),
+    help="Choose config, start and length for about so many minutes, and say what the model saves.",
+)  # fmt: skip
 @click.option(
     "--init", "init", metavar="NAME|PATH", shell_complete=complete_models,
     help="Model to start from: one of the config's sizes.",
@@ -42,9 +50,11 @@ from pixzip.cli.words import complete_configs
 )  # fmt: skip
 @computing_options
 def train(
+    folders: tuple[Path, ...],
     data: tuple[Path, ...],
-    name: str,
+    name: str | None,
     out: Path,
+    minutes: float | None,
     init: str | None,
     sizes: tuple[str, ...],
     megapixels: float | None,
@@ -58,10 +68,30 @@ def train(
 ) -> None:
     """Train a model, or go on training it, and export it to DIR/model.safetensors.
 
+    By itself, for some minutes: pixzip train FOLDER -o mine.safetensors --minutes 10
+
     On N GPUs: torchrun --nproc-per-node N -m pixzip train ...
     """
+    data = folders + data
+    if not data:
+        raise click.UsageError("there are no images to learn from: give folders, tars or images")
+    changes = {"megapixels": megapixels, "batch": batch, "seed": seed}
+    if minutes is not None:
+        chosen = {"--config": name, "--init": init, "--set": sizes or None}
+        given = {**chosen, **{f"--{key}": value for key, value in changes.items()}}
+        refuse_with("--minutes", {key: value is not None for key, value in given.items()}, "it chooses by itself")
+        if out.is_dir():
+            raise click.UsageError(f"-o {out} is a folder, --minutes writes a weights file, such as {out}.safetensors")
+    elif name is None:
+        raise click.UsageError("--config NAME says what to train, or --minutes N lets it be chosen")
+    elif out.exists() and not out.is_dir():
+        raise click.UsageError(f"-o {out} is a file, expected the folder of a run")
     from pixzip.cli.work import train as work
 
-    changes = {"megapixels": megapixels, "batch": batch, "seed": seed}
     machine = work.Machine(device, manner.threads, compiled, precision, peak_tflops)
-    work.train(data, name, out, init=init, sizes=sizes, changes=changes, machine=machine, manner=manner)
+    if minutes is None:
+        work.train(data, str(name), out, init=init, sizes=sizes, changes=changes, machine=machine, manner=manner)
+        return
+    from pixzip.cli.work import train_minutes
+
+    train_minutes.train(data, out, minutes, machine, manner)

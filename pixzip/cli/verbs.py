@@ -40,7 +40,7 @@ VERBS = (
     Verb(
         "decompress",
         "decompress:decompress",
-        "Decompress to PNG, or to the lossless format that the output's suffix names; a stack to a folder or .npy.",
+        "Decompress to the original file or a PNG, or as the output's suffix says; a stack to a folder or .npy.",
     ),
     Verb(
         "eval",
@@ -50,11 +50,21 @@ VERBS = (
     Verb("heatmap", "heatmap:heatmap", "Draw how many bits each pixel takes, beside the image."),
     Verb("info", "info:info", "Describe a .pxz file, after checking its header and blocks."),
     Verb(
+        "install-desktop",
+        "desktop:install_desktop",
+        "Tell the desktop of .pxz files: their MIME type, and a command for their thumbnails.",
+    ),
+    Verb(
         "models",
         "models:models",
         "List the models: shipped ones, and those in the folders that PIXZIP_MODELS lists, as PATH does.",
     ),
     Verb("sample", "sample:sample", "Draw images from a model."),
+    Verb(
+        "thumbnail",
+        "thumbnail:thumbnail",
+        "Write a small PNG of a .pxz file, of one image: what desktops call for thumbnails.",
+    ),
     Verb("train", "train:train", "Train a model, or go on training it, and export it to DIR/model.safetensors."),
     Verb(
         "verify", "verify:verify", "Decode .pxz files, stacks too, and check all their checksums; nothing is written."

@@ -13,6 +13,7 @@ from pixzip.cli.options import (
     manner_options,
     no_limit_option,
 )  # fmt: skip
+from pixzip.cli.spreading import reachable, spread
 from pixzip.io.names import SUFFIX
 
 KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}))
@@ -32,9 +33,11 @@ def verify(
     inputs.plan(ledger, packed, None, KIND)
     most = None if no_pixel_limit else limits.MAX_PIXELS
 
-    def work(names: list[str]) -> None:
+    extra = reachable(manner, extra)
+
+    def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.verify import Verification
 
-        Verification(ledger, extra, device, most).run(names)
+        Verification(at, extra, device, most).run(names)
 
-    ledger.carry_out(work)
+    ledger.carry_out(spread(manner, work))

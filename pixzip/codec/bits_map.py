@@ -10,8 +10,9 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.container import blocks, memory
+from pixcodecs.container import blocks, memory, signature
 from pixcodecs.container.image import Buffer
+from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.codec.costs import Decoding
 from pixzip.codec.decoder import check_costs, check_samples, find_models, tile_decoding
@@ -24,6 +25,8 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Ask, Payload
 from pixzip.image.picture import Picture, framed
 
+#: Why a kept file has no map, and what has one.
+NO_MAP = "a JPEG is kept as a file, byte for byte: no bits belong to single pixels, --pixels codes and maps its pixels"
 _Seen = list[tuple[Payload, Samples]]
 
 
@@ -45,7 +48,10 @@ def picture_and_bits(
         progress: called with (pixels done, total pixels); each pixel counts twice.
     Raises:
         BitstreamError, ModelMismatchError: see `decompress`.
+        UnsupportedImageError: the file keeps a JPEG as it is.
     """
+    if not isinstance(file, Opening) and signature.is_kept(file):
+        raise UnsupportedImageError(NO_MAP)
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels)
     opening.check_blocks()
     header, where = opening.header, options.executor

@@ -15,6 +15,7 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 from pixzip.codec import costs
 from pixzip.codec.costs import Decoding
 from pixzip.codec.decoders import DECODERS
+from pixzip.codec.kept import pictures
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, ModelById, Options
 from pixzip.codec.progress import Share
@@ -41,7 +42,7 @@ class Decoded(NamedTuple):
 def decompress(
     files: Sequence[Buffer | Opening], options: Options = DEFAULTS, progress: Progress | None = None
 ) -> list[Picture]:  # fmt: skip
-    """The picture of each file: the inverse of `compress`.
+    """The picture of each file: the inverse of `compress`; of a kept JPEG, the picture that it decodes to.
 
     Args:
         files: bytes of the files, or open files.
@@ -49,7 +50,16 @@ def decompress(
     Raises:
         BitstreamError: a file is damaged, truncated, foreign or hostile.
         ModelMismatchError: a file's model is missing, or does not run exactly here.
+        UnsupportedImageError: a kept JPEG is none that is read.
     """
+    kept = [pictures.of_kept(file, options.max_pixels) for file in files]
+    others = [file for file, picture in zip(files, kept, strict=True) if picture is None]
+    coded = iter(_decompress(others, options, progress))
+    return [next(coded) if picture is None else picture for picture in kept]
+
+
+def _decompress(files: Sequence[Buffer | Opening], options: Options, progress: Progress | None) -> list[Picture]:
+    """`decompress` of files that keep no other file."""
     openings = [file if isinstance(file, Opening) else Opening(file, options.max_pixels) for file in files]
     for opening in openings:
         opening.check_blocks()
@@ -72,11 +82,13 @@ def recover(
 
     Args:
         region: the part to decode; None for all.
-        salvage: fill damaged tiles with zeros and report them, instead of raising an error.
+        salvage: fill damaged tiles with zeros and report them, instead of raising an error; a kept JPEG has none.
     Raises:
         PixzipError: the region is not inside the image.
         BitstreamError, ModelMismatchError: see `decompress`; with `salvage`, only if nothing at all can be read.
     """
+    if kept := pictures.of_kept(file, options.max_pixels, region):
+        return Decoded(kept)
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels, whole=not salvage)
     target = _Target(opening, region, salvage)
     models = find_models([opening.header], options.model_by_id)

@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pixcodecs.container import blocks, stack
+from pixcodecs.container import blocks, signature, stack
 from pixcodecs.container.blocks import Kind
 from pixcodecs.container.image import Buffer, Extra
-from pixcodecs.container.limits import STACK_VERSION
+from pixcodecs.container.kept import KeptHeader
+from pixcodecs.container.limits import KEPT_VERSION, PAGES_VERSION, STACK_VERSION
 from pixcodecs.errors import BitstreamError
 from pixcodecs.jpeg import block as jpeg
 from pixcodecs.jpeg.layout import NAMES
 from pixcodecs.primitives import Reader
 
+from pixzip.codec import kept
 from pixzip.codec.opening import Opening
+from pixzip.codec.pages import PagesOpening
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES
 from pixzip.models import library
@@ -27,6 +30,10 @@ def facts(data: Buffer) -> dict[str, Any]:
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
+    if signature.is_pages(data):
+        return _pages_facts(PagesOpening(data, None))
+    if kept.is_kept(data):
+        return _kept_facts(kept.check(data), len(data))
     opening = Opening(data, None)
     opening.check_blocks()
     header = opening.header
@@ -43,6 +50,7 @@ def facts(data: Buffer) -> dict[str, Any]:
         "palette_entries": palette,
         "transparency": any(kind is Extra.TRANSPARENCY for kind, _ in header.extras),
         "metadata": chunks,
+        "original": _original(opening),
         "models": [{"id": m.hex(), "name": library.name_of(m)} for m in header.models],
         "tiles": len(header.tiles),
         "tile_width": header.tile_width,
@@ -72,6 +80,61 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "header_bytes": header.size_bytes,
         "bpsp": 8 * header.file_bytes / header.subpixels,
         "samples_crc": [f"{header.samples_crc:08x}"],
+    }
+
+
+def _pages_facts(opening: PagesOpening) -> dict[str, Any]:
+    header = opening.header
+    for member in opening.openings:
+        member.check_blocks()
+    models = dict.fromkeys(m for member in opening.openings for m in member.header.models)
+    subpixels = sum(member.header.subpixels for member in opening.openings)
+    found: dict[str, Any] = {
+        "format_version": PAGES_VERSION,
+        "kind": header.kind.name,
+        "pages": [
+            {
+                "width": member.header.width, "height": member.header.height, "mode": member.header.layout.name,
+                "depth": member.header.depth, "duration": m.duration, "x": m.x, "y": m.y, "disposal": m.disposal,
+                "blend": m.blend, "thumbnail": m.thumbnail, "aside": m.aside, "file_bytes": m.size_bytes,
+                "metadata": [chunk.type.decode("latin-1") for chunk in member.frame.metadata],
+            }
+            for member, m in zip(opening.openings, header.members, strict=True)
+        ],
+        "width": header.width,
+        "height": header.height,
+        "loops": header.loops,
+        "metadata": [chunk.type.decode("latin-1") for chunk in opening.metadata],
+        "models": [{"id": m.hex(), "name": library.name_of(m)} for m in models],
+        "file_bytes": header.file_bytes,
+        "header_bytes": header.size_bytes,
+        "bpsp": 8 * header.file_bytes / subpixels,
+    }  # fmt: skip
+    return found
+
+
+def _original(opening: Opening) -> dict[str, Any] | None:
+    """What the file says of its original; None if it says nothing."""
+    record = opening.original
+    if record is None:
+        return None
+    if not record.is_kept:
+        return {"byte_for_byte": False, "why_not": record.why_not}
+    facts = {"format": record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
+    return {"byte_for_byte": True, **facts, "record_bytes": len(record.pack())}
+
+
+def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
+    return {
+        "format_version": KEPT_VERSION,
+        "content": header.content.name,
+        "restores": "byte for byte",
+        "method": header.method.name,
+        "file_bytes": file_bytes,
+        "header_bytes": header.size_bytes,
+        "original_bytes": header.length,
+        "saving": 1 - file_bytes / header.length,
+        header.digest_name: header.digest.hex() if header.digest_name == "sha256" else header.digest[::-1].hex(),
     }
 
 
@@ -146,9 +209,14 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "models", ", ".join(names) or "none"
         elif key == "blocks":
             yield key, ", ".join(f"{count} {kind}" for kind, count in value.items())
+        elif key == "original":
+            yield key, _original_text(value)
         elif key == "sizes":
             sizes = [f"{run['images']} of {run['width']}x{run['height']}" for run in value]
             yield key, _ends(sizes, "runs")
+        elif key == "pages":
+            sizes = [f"{page['width']}x{page['height']} {page['mode']}" for page in value]
+            yield key, f"{len(value)}: {_ends(sizes, 'pages')}" if len(value) <= 3 else _ends(sizes, "pages")
         elif key == "names":
             yield key, _ends(value, "names")
         elif key in ("metadata", "stages"):
@@ -158,10 +226,20 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif key == "jpeg_inside":
             if value:
                 yield "JPEG inside", value
+        elif key == "saving":
+            yield key, f"{100 * value:.1f} %"
         elif key == "bpsp":
             yield key, f"{value:.4f}"
         elif value not in (0, False):
             yield key.replace("_", " "), str(value)
+
+
+def _original_text(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "not recorded: pixels and metadata are exact, the file is made anew"
+    if not found["byte_for_byte"]:
+        return f"pixels exact; the file is not kept: {found['why_not']}"
+    return f"byte for byte: {found['format']}, {found['bytes']} bytes, SHA-256 {found['sha256']}"
 
 
 def _ends(texts: Sequence[str], what: str) -> str:

@@ -167,7 +167,8 @@ class Tiling:
         self.search = Search(
             by_channels, models_only=options.models_only, coder=options.coder, effort=options.effort
         )  # fmt: skip
-        self.sides = tile_sides(frame.width, frame.height, largest_tile(model for _, model in listed))
+        largest = largest_tile(model for _, model in listed)
+        self.sides = tile_sides(frame.width, frame.height, largest, options.tile)
         self.windows = [Window(*w) for w in container.windows(frame.width, frame.height, *self.sides)]
 
     def header(self, tiles: Sequence[Tile], models: Iterable[int], sides: tuple[int, int] | None = None) -> bytes:
@@ -205,6 +206,8 @@ class _Plan:
     def __init__(self, picture: Picture, models: Models, options: Options) -> None:
         self.picture = picture
         self.tiling = Tiling(picture.frame, models, options)
+        several = len(self.tiling.windows) > 1 and options.tile is None
+        self._may_be_whole = several and picture.pixels <= BATCH_PIXELS
         self.coded: dict[int, Coded] = {}
 
     def samples(self, i: int) -> Samples:
@@ -216,7 +219,7 @@ class _Plan:
         coded = [self.coded[i] for i in range(len(self.tiling.windows))]
         crcs = [decoder.samples_crc(self.samples(i)) for i in range(len(coded))]
         whole = None
-        if len(coded) > 1 and self.picture.pixels <= BATCH_PIXELS:
+        if self._may_be_whole:
             whole = self.tiling.search.whole(self.picture.samples, self.picture.depth, coded)
         if whole:
             return self._of_one_block(whole)
@@ -224,7 +227,7 @@ class _Plan:
         used = frozenset[int]().union(*(c.models for c in coded))
         data = self.tiling.header(tiles, used, self.tiling.sides) + b"".join(c.block for c in coded)
         light = self.tiling.within_limits(data)
-        if light is not data and len(coded) > 1 and self.picture.pixels <= BATCH_PIXELS:
+        if light is not data and self._may_be_whole:
             whole = self.tiling.search.without_models(self.picture.samples, self.picture.depth, len(light) - 40)
             return self._of_one_block(whole) if whole else light
         return light

@@ -67,7 +67,7 @@ def evaluate(
     results = []
     for picture, file in zip(pictures, files, strict=True):
         model = options.model_for(picture.samples.shape[2])
-        sides = tile_sides(picture.width, picture.height, largest_tile([model]))
+        sides = tile_sides(picture.width, picture.height, largest_tile([model]), options.tile)
         windows = container.windows(picture.width, picture.height, *sides)
         tiles = [picture.samples[Window(*w).slices] for w in windows]
         kinds = [Tile(tile[..., 0].size, 8, photographic(tile), options.coder) for tile in tiles]

@@ -4,11 +4,12 @@ from pixcodecs.container import image as container
 from pixcodecs.container import memory
 from pixcodecs.container.image import Buffer
 from pixcodecs.container.limits import MAX_PIXELS
-from pixcodecs.errors import BitstreamError, PixzipError
+from pixcodecs.errors import BitstreamError
 from pixcodecs.forking import cached_property
 
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Frame, frame_of
+from pixzip.originals import Record, record_of
 
 
 class Opening:
@@ -47,6 +48,15 @@ class Opening:
         """
         return frame_of(self.header)
 
+    @cached_property
+    def original(self) -> Record | None:
+        """How the original is rebuilt, or why it is not; None if the file does not say.
+
+        Raises:
+            BitstreamError: the record is damaged.
+        """
+        return record_of(self.header.extras)
+
     def check_frame(self) -> None:
         """
         Raises:
@@ -73,8 +83,7 @@ class Opening:
             PixzipError: the region is not inside the image.
         """
         h, (x, y, width, height) = self.header, region
-        if min(x, y) < 0 or min(width, height) < 1 or x + width > h.width or y + height > h.height:
-            raise PixzipError(f"region {x},{y},{width},{height} is not inside the image of {h.width}x{h.height} pixels")
+        region.check_inside(h.width, h.height)
         columns = range(x // h.tile_width, (x + width - 1) // h.tile_width + 1)
         rows = range(y // h.tile_height, (y + height - 1) // h.tile_height + 1)
         return [row * h.tile_columns + column for row in rows for column in columns]

@@ -40,6 +40,7 @@ class Options:
         coder: entropy coder of the models; RANS for files to decode on a GPU.
         effort: stage that adapts the models to images, and how much encoders try; by default no stage.
         alternatives: options that encoders try as well: the smallest file counts.
+        tile: largest side of a tile, at least `tiles.LEAST_SIDE`, whose tiles no block spans; None for the usual one.
         models_only: use a model wherever possible, even if another block is smaller; for measuring models.
         verify: decode files and compare them before they are returned.
         max_pixels: refuse to decode larger images, and files that cost out of proportion to their size; None lifts
@@ -53,6 +54,7 @@ class Options:
     coder: EntropyCoder = RANGE
     effort: Effort = PLAIN
     alternatives: tuple[Options, ...] = ()
+    tile: int | None = None
     models_only: bool = False
     verify: bool = False
     max_pixels: int | None = MAX_PIXELS

@@ -45,7 +45,7 @@ def halving(
     alone: Callable[[T, BaseException], Alone],
     recover: Callable[[], None] = lambda: None,
 ) -> list[Result | Alone]:
-    """The results of items, computed as one batch; a batch that fails is halved, again and again.
+    """The results of items, computed as one batch; a batch that fails is halved, again and again; none of none.
 
     Args:
         errors: exceptions of `work` after which smaller batches may succeed.
@@ -53,13 +53,13 @@ def halving(
         recover: called before a batch is halved, after the traceback of its error is freed.
     """
     batch = list(items)
+    if not batch:
+        return []
     try:
         return [*work(batch)]
     except errors as e:
         if len(batch) == 1:
             return [alone(batch[0], e)]
-        if not batch:
-            raise
     # after `except`: its traceback would keep the memory of `work` alive
     recover()
     middle = len(batch) // 2

@@ -18,6 +18,7 @@ from pixzip.engine.batching import alike
 from pixzip.engine.family_batches import FrontBatch, Network, WholeBatch
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.loop import run
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.symbols import Decoding, DecodingFrom, Encoding, EncodingInto, Hash, Measure
 from pixzip.models.family.weights import FixedWeights
@@ -85,8 +86,10 @@ class FamilyEngine(Engine):
         for job in jobs:
             if job.precision != Precision():
                 raise UnsupportedImageError("models of the PixelRNN family code samples of 8 bits")
-            if job.stage == LIGHT:
-                raise UnsupportedImageError("models of the PixelRNN family cannot adapt: they have no stage light")
+            if job.stage in (LIGHT, FULL):
+                raise UnsupportedImageError(
+                    f"models of the PixelRNN family cannot adapt: they have no stage {job.stage.name}"
+                )
             if job.coder.name not in self.model.coders:
                 raise error(f"models of the PixelRNN family code by range only, not by {job.coder.name}")
 
@@ -132,6 +135,8 @@ class FamilyEngine(Engine):
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
         """Encode images of one size side by side."""
         check_streamed(jobs)
+        if not jobs:
+            return
         images = self._known(jobs)
         batch = WholeBatch(self.network, images)
         run(batch, EncodingInto(batch, images, encoder), progress=progress)
@@ -140,6 +145,8 @@ class FamilyEngine(Engine):
     def decode_from(
         self, sizes: Sequence[tuple[int, int]], decoder: coders.Decoder, progress: Progress | None = None
     ) -> list[Samples]:
+        if not sizes:
+            return []
         (size,) = set(sizes)
         batch = FrontBatch(self.network, len(sizes), *size)
         run(batch, DecodingFrom(decoder), progress=progress)

@@ -12,6 +12,7 @@ from pixcodecs.coders import base as coders
 from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.blocks import Precision
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
+from pixcodecs.forking import cached_property
 
 from pixzip.engine.backends.base import Wavefront, common_digits
 from pixzip.engine.backends.numba import coding, loop
@@ -55,31 +56,56 @@ def at_once(jobs: Sequence[Job], state_bytes: Callable[[Job], int] = lambda job:
 
 
 class SteppedEngine(Engine):
-    """A wavefront model whose batches run step by step, with rows of frequencies for any stage and coder."""
+    """A wavefront model whose batches run step by step, with rows of frequencies for any stage and coder.
+
+    Attributes:
+        by: what computes here, for an error's text.
+    """
 
     model: IntegerWeights
+    by: str
 
-    def check(self, by: str) -> None:
+    def check(self) -> None:
         """
-        Args:
-            by: what computes here, for the error's text.
         Raises:
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
-        if self.model.known_answer and self.known_answer() != self.model.known_answer:
-            raise self._mismatch(by)
+        self._expect(self.model.known_answer, self.known_answer, self.by)
 
-    def _mismatch(self, by: str) -> ModelMismatchError:
-        return ModelMismatchError(
-            f"this machine computes other frequencies than model {self.model.model_id.hex()} should give "
-            f"({by}): nothing was coded"
-        )
+    @cached_property
+    def unchecked(self) -> dict[Stage, tuple[str, Callable[[], str]]]:
+        """The stages whose answers are not reproduced yet: what is expected, and how to compute it."""
+        model = self.model
+        return {LIGHT: (model.adapted_answer, self.adapted_answer), FULL: (model.full_answer, self.full_answer)}
+
+    def check_stages(self, jobs: Sequence[Job]) -> None:
+        """Check the model's answers under the jobs' stages, each once, before the stage is first used.
+
+        Raises:
+            ModelMismatchError: this machine does not reproduce one.
+        """
+        for stage in {job.stage for job in jobs} & self.unchecked.keys():
+            self._expect(*self.unchecked[stage], f"{self.by}, {stage.name} stage")
+            self.unchecked.pop(stage, None)
+
+    def _expect(self, answer: str, compute: Callable[[], str], by: str) -> None:
+        """
+        Args:
+            answer: "" if it is not known.
+        Raises:
+            ModelMismatchError: this machine computes another one.
+        """
+        if answer and compute() != answer:
+            raise ModelMismatchError(
+                f"this machine computes other frequencies than model {self.model.model_id.hex()} should give "
+                f"({by}): nothing was coded"
+            )
 
     @classmethod
     @contextmanager
     def placed(cls, jobs: Sequence[Job] | None) -> Iterator[str]:
         """A GPU for batches that it codes without the host, of 8 bits and no stage, if it is faster; else the CPU."""
-        if jobs is None or any(job.precision.depth > 8 or job.stage != IDENTITY for job in jobs):
+        if not jobs or any(job.precision.depth > 8 or job.stage != IDENTITY for job in jobs):
             yield "cpu"
             return
         steps, pixels = max(count_steps(*job.size) for job in jobs), sum(job.pixels for job in jobs)
@@ -100,12 +126,24 @@ class SteppedEngine(Engine):
     def _batch_of(self, jobs: Sequence[Job]) -> Wavefront:
         if jobs[0].stage == FULL:
             raise ValueError("the full stage has no rows of frequencies for other coders")
+        self.check_stages(jobs)
         return self.batch([job.size for job in jobs], [job.precision for job in jobs], jobs[0].stage)
 
     def known_answer(self) -> str:
-        pattern = known_answer_pattern(self.model.channels)
-        batch = self.batch([pattern.shape[:2]])
-        coder = Hash(batch, [pattern])
+        return self._answer(Job.encoding(known_answer_pattern(self.model.channels)))
+
+    def adapted_answer(self) -> str:
+        """Hex SHA-256 of the frequencies of `adapted_answer_pattern` under the light stage, in coding order."""
+        return self._answer(Job.encoding(adapted_answer_pattern(self.model.channels), stage=LIGHT))
+
+    @abstractmethod
+    def full_answer(self) -> str:
+        """Hex SHA-256 of the payload of `adapted_answer_pattern` under the full stage."""
+
+    def _answer(self, job: Job) -> str:
+        """Hex SHA-256 of the frequencies of a job's symbols, in coding order."""
+        batch = self.batch([job.size], [job.precision], job.stage)
+        coder = Hash(batch, [job.known])
         run(batch, coder)
         return coder.hash.hexdigest()
 
@@ -144,15 +182,31 @@ class SteppedEngine(Engine):
 
     def encode_into(self, jobs: Sequence[Job], encoder: coders.Encoder, progress: Progress | None = None) -> None:
         check_streamed(jobs)
+        if not jobs:
+            return
         batch = self._batch_of(jobs)
         run(batch, EncodingInto(batch, [job.known for job in jobs], encoder), progress=progress)
 
     def decode_from(
         self, sizes: Sequence[tuple[int, int]], decoder: coders.Decoder, progress: Progress | None = None
     ) -> list[Samples]:
+        if not sizes:
+            return []
         batch = self.batch(list(sizes))
         run(batch, DecodingFrom(decoder), progress=progress)
         return [batch.samples(i) for i in range(len(sizes))]
+
+
+def check_full(jobs: Sequence[Job], by_any_coder: bool = False) -> None:
+    """
+    Args:
+        by_any_coder: whether jobs' coders are not used.
+    Raises:
+        UnsupportedImageError: the full stage does not take a job's samples or coder.
+    """
+    for job in jobs:
+        if job.stage == FULL and (job.precision.depth > 8 or not (by_any_coder or job.coder is RANGE)):
+            raise UnsupportedImageError("the full stage takes 8 bits a sample and the range coder")
 
 
 def _checked(samples: Samples, job: Job) -> Samples:
@@ -176,61 +230,26 @@ class WavefrontEngine(SteppedEngine):
         Raises:
             ModelMismatchError: this machine does not reproduce the model's known answer.
         """
-        self.model, self.operands = model, operands(model)
-        self._adapts, self._mixes = not model.adapted_answer, not model.full_answer
-        self.check("compiled kernels")
+        self.model, self.operands, self.by = model, operands(model), "compiled kernels"
+        self.check()
 
     def batch(
         self, sizes: list[tuple[int, int]], precisions: Sequence[Precision] | None = None, stage: Stage = IDENTITY
     ) -> Wavefront:
-        """
-        Raises:
-            ModelMismatchError: this machine does not reproduce the model's answer under the stage.
-        """
-        if stage == LIGHT:
-            self._check_adapted()
         return CompiledWavefront(self.model.config, self.operands, sizes, precisions, stage=stage)
 
     def state_bytes(self, job: Job) -> int:
         return coding.state_bytes(job, self.model.channels)
 
-    def known_answer(self) -> str:
-        """That of `SteppedEngine`, by the loop that encodes."""
-        return self._answer(Job.encoding(known_answer_pattern(self.model.channels)))
-
-    def adapted_answer(self) -> str:
-        """Hex SHA-256 of the frequencies of `adapted_answer_pattern` under the light stage, in coding order."""
-        return self._answer(Job.encoding(adapted_answer_pattern(self.model.channels), stage=LIGHT))
-
     def full_answer(self) -> str:
-        """Hex SHA-256 of the payload of `adapted_answer_pattern` under the full stage."""
         job = Job.encoding(adapted_answer_pattern(self.model.channels), stage=FULL)
         (payload,) = coding.coded(self.model.config, self.operands, [job], loop.ENCODE)
         return hashlib.sha256(payload).hexdigest()
 
     def _answer(self, job: Job) -> str:
+        """That of `SteppedEngine`, by the loop that encodes."""
         rows = coding.frequencies(self.model.config, self.operands, job)
         return hashlib.sha256(rows.astype("<i4").tobytes()).hexdigest()
-
-    def _check_adapted(self) -> None:
-        """Check the model's answer under the light stage, once, before the stage is first used.
-
-        Raises:
-            ModelMismatchError: this machine does not reproduce it.
-        """
-        if not self._adapts and self.adapted_answer() != self.model.adapted_answer:
-            raise self._mismatch("compiled kernels, light stage")
-        self._adapts = True
-
-    def _check_full(self) -> None:
-        """Check the model's answer under the full stage, once, before the stage is first used.
-
-        Raises:
-            ModelMismatchError: this machine does not reproduce it.
-        """
-        if not self._mixes and self.full_answer() != self.model.full_answer:
-            raise self._mismatch("compiled kernels, full stage")
-        self._mixes = True
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         return self._coded(jobs, loop.ENCODE, super().encode, progress)
@@ -253,10 +272,8 @@ class WavefrontEngine(SteppedEngine):
         """
         if jobs:
             common_digits([job.precision for job in jobs])
-        if any(job.stage == LIGHT for job in jobs):
-            self._check_adapted()
-        if any(job.stage == FULL for job in jobs):
-            self._check_full()
+        check_full(jobs, by_any_coder=mode == loop.MEASURE)
+        self.check_stages(jobs)
         found: dict[int, Any] = {}
         for chosen in alike(jobs, lambda job: _in_loop(job, mode)):
             some = [jobs[i] for i in chosen]
@@ -269,13 +286,7 @@ class WavefrontEngine(SteppedEngine):
 
 
 def _in_loop(job: Job, mode: int) -> str:
-    """What the compiled loop codes a job with; "" if it does not.
-
-    Raises:
-        UnsupportedImageError: the job's stage does not take its samples or coder.
-    """
-    if job.stage == FULL and (job.precision.depth > 8 or (mode != loop.MEASURE and job.coder is not RANGE)):
-        raise UnsupportedImageError("the full stage takes 8 bits a sample and the range coder")
+    """What the compiled loop codes a job with; "" if it does not."""
     if job.stage not in (IDENTITY, LIGHT, FULL):
         return ""
     if mode == loop.MEASURE:

@@ -5,12 +5,32 @@ metadata.  An image that a library or a picture would change is refused, and the
 """
 
 from pixzip.image.formats.base import Loaded
-from pixzip.image.read import check_head, load, lossy_kind, open_large, open_rows
+from pixzip.image.pages import LoadedPages, Page, Pages
+from pixzip.image.read import (
+    check_head,
+    declared_pixels,
+    has_pages,
+    load,
+    load_pages,
+    lossy_kind,
+    open_large,
+    open_rows,
+)  # fmt: skip
 from pixzip.image.rows import RowReader, RowWriter
-from pixzip.image.write import check_frame, check_memory, check_suffix, create_rows, lost, write
+from pixzip.image.write import (
+    check_frame,
+    check_memory,
+    check_suffix,
+    create_rows,
+    lost,
+    lost_of_pages,
+    write,
+    write_pages,
+)  # fmt: skip
 
 __all__ = [
-    "Loaded", "RowReader", "RowWriter",
-    "check_frame", "check_head", "check_memory", "check_suffix", "create_rows", "load", "lossy_kind", "lost",
-    "open_large", "open_rows", "write",
+    "Loaded", "LoadedPages", "Page", "Pages", "RowReader", "RowWriter",
+    "check_frame", "check_head", "check_memory", "check_suffix", "create_rows", "declared_pixels",
+    "has_pages", "load", "load_pages", "lossy_kind", "lost", "lost_of_pages", "open_large", "open_rows",
+    "write", "write_pages",
 ]  # fmt: skip

@@ -41,6 +41,10 @@ NOT_METADATA = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 #: A mark in the metadata of a picture made from an (H, W, 1) array, so that it comes back as one: a private chunk that
 #: PNG files keep and readers ignore.
 CHANNEL_AXIS = Chunk(b"pxAx", b"")
+#: A mark in the metadata of a picture: the chunks after it came after the samples in their PNG file, and go there.
+BEHIND_SAMPLES = Chunk(b"pxAd", b"")
+#: Marks that say something about a file and nothing about its picture.
+MARKS = frozenset({CHANNEL_AXIS, BEHIND_SAMPLES})
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Pillow's image of a PNG file with this picture, because both are read from the s
 """
 
 import io
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -16,7 +17,7 @@ from pixzip.image.formats.base import one_error
 from pixzip.image.formats.metadata import Embedded, resolution, to_chunks
 from pixzip.image.formats.pillow import LAYOUTS, TECHNICAL, check_mode, palette_of
 from pixzip.image.formats.png_chunks import before_samples, join
-from pixzip.image.picture import Chunk, Frame, Layout, Picture, Samples, sample_dtype
+from pixzip.image.picture import MARKS, Chunk, Frame, Layout, Picture, Samples, sample_dtype
 
 _INCHES_PER_METRE = 1 / 0.0254
 _DEEP_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
@@ -135,7 +136,8 @@ def head(frame: Frame) -> Image.Image:
             f"Pillow has no mode for {frame.layout.name} of {frame.depth} bits a sample: pixzip.decode gives an array"
         )
     _check_inflated(frame)
-    chunks = [*before_samples(frame), Chunk(b"IDAT", b""), Chunk(b"IEND", b"")]
+    told_at_once = replace(frame, metadata=tuple(chunk for chunk in frame.metadata if chunk not in MARKS))
+    chunks = [*before_samples(told_at_once), Chunk(b"IDAT", b""), Chunk(b"IEND", b"")]
     return PngImagePlugin.PngImageFile(io.BytesIO(join(chunks)))
 
 

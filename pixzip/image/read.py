@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image as PillowImage
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import formats
 from pixzip.image.formats.base import HEAD_BYTES, Format, Loaded, Unrecognised, one_error
+from pixzip.image.pages import LoadedPages
 from pixzip.image.picture import Picture
 from pixzip.image.rows import RowReader
 
@@ -29,12 +31,57 @@ def load(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> Loaded:
         for form in _accepting(data[:HEAD_BYTES]):
             file = io.BytesIO(data)
             if opened := form.open_rows(file, max_pixels):
-                return _whole(RowReader(file, opened))
+                return _whole(RowReader(file, opened, _unknown_bytes(form, file)))
             try:
-                return form.read(data, max_pixels)
+                found = form.read(data, max_pixels)
             except Unrecognised:
                 continue
+            return Loaded(found.picture, [*dict.fromkeys([*found.dropped, *_unknown_bytes(form, file)])])
     raise _unknown()
+
+
+def load_pages(source: bytes | Path, max_pixels: int | None = MAX_PIXELS) -> LoadedPages | None:
+    """All pages or frames of an image file, and the names of content that they cannot hold.
+
+    Args:
+        source, max_pixels: see `load`; the limit is for all pages together.
+    Returns:
+        None for a file of one image, which `load` and `open_rows` read, and for what is no image.
+    Raises:
+        UnsupportedImageError, OSError: see `load`.
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    with one_error():
+        for form in _accepting(data[:HEAD_BYTES]):
+            if form.has_pages(io.BytesIO(data)) and (found := form.read_pages(data, max_pixels)):
+                unknown = [n for n in _unknown_bytes(form, io.BytesIO(data)) if n not in form.kept_by_pages]
+                return LoadedPages(found.pages, [*dict.fromkeys([*found.dropped, *unknown])])
+    return None
+
+
+def has_pages(file: BinaryIO) -> bool:
+    """Whether an image file has several pages or frames, as far as its structure tells; little of it is read.
+
+    Args:
+        file: open file, which is closed.
+    Raises:
+        UnsupportedImageError, OSError: the file cannot be read.
+    """
+    with file, one_error():
+        for form in _accepting(file.read(HEAD_BYTES)):
+            file.seek(0)
+            if form.has_pages(file):
+                return True
+    return False
+
+
+def _unknown_bytes(form: Format, file: BinaryIO) -> list[str]:
+    """Names of all bytes of a file for which the format does not account; the file keeps its position."""
+    at = file.tell()
+    file.seek(0)
+    names = form.account(file).names(file)
+    file.seek(at)
+    return names
 
 
 def check_head(head: bytes) -> None:
@@ -76,7 +123,7 @@ def open_rows(source: Path | BinaryIO, max_pixels: int | None = MAX_PIXELS) -> R
             for form in _accepting(head):
                 file.seek(0)
                 if opened := form.open_rows(file, max_pixels):
-                    return RowReader(file, opened)
+                    return RowReader(file, opened, _unknown_bytes(form, file))
     except BaseException:
         file.close()
         raise
@@ -110,6 +157,28 @@ def _whole(reader: RowReader) -> Loaded:
         samples = reader.read(frame.height)
     fields = frame.layout, frame.depth, frame.palette, frame.transparency, frame.metadata
     return Loaded(Picture(samples, *fields), reader.dropped)
+
+
+def declared_pixels(file: BinaryIO) -> int:
+    """The number of pixels that an image file declares, if possible in its first bytes; -1 if none are found.
+
+    Nothing is checked: it serves to estimate the work on a file.
+
+    Args:
+        file: at its start; is not closed.
+    Raises:
+        OSError: the file cannot be read.
+    """
+    head = file.read(HEAD_BYTES)
+    for form in _accepting(head):
+        if (found := form.pixels(head)) >= 0:
+            return found
+    file.seek(0)
+    try:
+        with one_error(), PillowImage.open(file) as found_image:
+            return int(found_image.width * found_image.height)
+    except (UnsupportedImageError, MemoryError):
+        return -1
 
 
 def lossy_kind(source: Path | BinaryIO) -> str:

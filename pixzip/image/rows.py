@@ -1,5 +1,6 @@
 """Image files a few rows at a time: a reader and a writer for every format that supports rows."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -15,14 +16,22 @@ class RowReader:
 
     Attributes:
         frame: the picture without its samples.
-        dropped: the names of the file's content that a picture cannot hold.
     """
 
-    def __init__(self, file: BinaryIO, opened: Opened) -> None:
-        self.frame, self.dropped, self._bands = opened
-        self._file = file
+    def __init__(self, file: BinaryIO, opened: Opened, unknown: Sequence[str]) -> None:
+        """
+        Args:
+            unknown: names of the file's bytes for which the format does not account.
+        """
+        self.frame, self._dropped, self._bands = opened
+        self._file, self._unknown = file, unknown
         self._band = np.empty((0, self.frame.width, self.frame.layout.channels), self.frame.dtype)
         self._left = self.frame.height
+
+    @property
+    def dropped(self) -> list[str]:
+        """The names of the file's content that a picture cannot hold; complete when the last row was read."""
+        return [*dict.fromkeys([*self._dropped, *self._unknown])]
 
     def read(self, n: int) -> Samples:
         """The next rows.

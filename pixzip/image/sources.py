@@ -10,7 +10,6 @@ from typing import IO, NamedTuple, cast
 from pixcodecs.errors import PixzipError
 
 from pixzip.image import formats
-from pixzip.image.formats.base import Format
 
 
 class Source(NamedTuple):
@@ -32,17 +31,13 @@ Wanted = Callable[[PurePath], bool]
 
 
 def folder_suffixes() -> frozenset[str]:
-    """The suffixes of files that are taken from folders as images, without those of JPEG."""
-    return _suffixes(lambda form: form.in_folders)
+    """The suffixes of files that are taken from folders as images."""
+    return frozenset[str]().union(*(form.suffixes for form in formats.FORMATS))
 
 
 def is_image_name(path: PurePath) -> bool:
-    """Whether a path has a suffix of any format, JPEG included."""
-    return path.suffix.lower() in _suffixes(lambda form: True)
-
-
-def _suffixes(chosen: Callable[[Format], bool]) -> frozenset[str]:
-    return frozenset[str]().union(*(form.suffixes for form in formats.FORMATS if chosen(form)))
+    """Whether a path has a suffix of any format."""
+    return path.suffix.lower() in folder_suffixes()
 
 
 def any_name(path: PurePath) -> bool:
@@ -69,6 +64,32 @@ def walk(
         inner = Path(at).relative_to(folder)
         found += [path for name in names if wanted(path := inner / name) and _may_be_file(folder / path)]
     return sorted(found, key=lambda path: path.parts)
+
+
+def walk_names(folder: str, *, failed: Callable[[OSError], None] | None = None, inner: str = "") -> Iterator[str]:
+    """Yield what `walk` returns, as text and one after another: quick, and small for millions of files.
+
+    Args:
+        inner: the part below which to walk, "" or with a separator at its end.
+    """
+    try:
+        with os.scandir(os.path.join(folder, inner)) as found:  # noqa: PTH118
+            entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
+    except OSError as e:
+        if failed:
+            failed(e)
+        return
+    for entry in entries:
+        path = inner + entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk_names(folder, failed=failed, inner=path + os.sep)
+        elif _is_taken(entry):
+            yield path
+
+
+def _is_taken(entry: "os.DirEntry[str]") -> bool:
+    """`_may_be_file`, but for links to folders."""
+    return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
 
 
 def _may_be_file(path: Path) -> bool:

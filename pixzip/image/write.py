@@ -6,6 +6,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.image import formats
 from pixzip.image.formats.base import Format, one_error
+from pixzip.image.pages import SUFFIXES, Kind, Pages
 from pixzip.image.picture import Frame, Layout, Picture
 from pixzip.image.rows import RowWriter
 
@@ -26,6 +27,43 @@ def write(picture: Picture, suffix: str = ".png") -> bytes:
     form = check_frame(picture.frame, suffix)
     with one_error(_written(form)):
         return form.write(picture)
+
+
+def write_pages(pages: Pages, suffix: str) -> bytes:
+    """A file of several pages or frames, from which `load_pages` restores them.
+
+    Args:
+        suffix: suffix of the format, which must be that of the pages' kind.
+    Raises:
+        UnsupportedImageError: the format cannot hold them, or its library fails.
+    """
+    form = _named_for_pages(suffix)
+    if form.pages_kind is not pages.kind:
+        own = SUFFIXES[pages.kind]
+        raise UnsupportedImageError(f"{suffix} does not hold these pages, {own} does, and -o DIR/ takes one PNG a page")
+    with one_error(_written(form)):
+        return form.write_pages(pages)
+
+
+def lost_of_pages(pages: Pages, suffix: str) -> list[str]:
+    """The types of the metadata chunks that a file of several pages does not keep, sorted."""
+    form = _named_for_pages(suffix)
+    found = set(form.lost(pages.metadata))
+    if pages.kind is Kind.TIFF:
+        found = found.union(*(form.lost(page.picture.metadata) for page in pages.pages))
+    return sorted(found)
+
+
+def _named_for_pages(suffix: str) -> Format:
+    """
+    Raises:
+        UnsupportedImageError: no format of this suffix holds several pages.
+    """
+    for form in formats.FORMATS:
+        if suffix.lower() in form.suffixes and form.pages_kind is not None:
+            return form
+    known = " ".join(sorted(SUFFIXES.values()))
+    raise UnsupportedImageError(f"{suffix or 'a name without a suffix'} holds one image: {known} hold several")
 
 
 def create_rows(stream: BinaryIO, frame: Frame, suffix: str = ".png") -> RowWriter | None:

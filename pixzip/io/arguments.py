@@ -3,13 +3,17 @@
 import mmap
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from pixzip.io.names import JPEG_SUFFIXES
 
 #: Bytes of a `.pxz` file in memory.
 FileBytes = bytes | bytearray | memoryview | mmap.mmap
 #: The largest effort of `codec.efforts`, which this module does not import, so that metadata of arrays loads quickly.
 MOST_EFFORT = 9
 _MOST_SAID = 60
+_JPEG_START = b"\xff\xd8\xff"
 
 
 def _said(value: Any) -> str:
@@ -32,33 +36,49 @@ def text(value: Any, what: str) -> str:
     return found
 
 
-def file_bytes(data: Any) -> bytes:
-    """The bytes of a `.pxz` file, copied unless they are `bytes`: they cannot change while they are decoded.
+def file_bytes(data: Any, what: str = "a .pxz file") -> bytes:
+    """The bytes of a file, copied unless they are `bytes`: they cannot change while they are decoded.
 
     Args:
         data: bytes, bytearray, mmap, or anything else with a one-dimensional buffer of bytes, such as a uint8 array.
+        what: the file, for the error.
     Raises:
         TypeError: it is something else, such as a path or an open file.
     """
     if type(data) is bytes:
         return data
     if isinstance(data, str | os.PathLike):
-        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file: pass Path(...).read_bytes()")
+        raise TypeError(f"data is {_said(data)}, expected the bytes of {what}: pass Path(...).read_bytes()")
     if hasattr(data, "read") and not isinstance(data, mmap.mmap):
-        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file: pass what its read() returns")
+        raise TypeError(f"data is {_said(data)}, expected the bytes of {what}: pass what its read() returns")
     try:
         view = memoryview(data)
     except (TypeError, BufferError):
-        raise TypeError(f"data is {_said(data)}, expected the bytes of a .pxz file") from None
+        raise TypeError(f"data is {_said(data)}, expected the bytes of {what}") from None
     if view.ndim != 1 or view.format not in ("B", "b", "c"):
         found = f"{type(data).__name__} of shape {view.shape} and format {view.format!r}"
-        raise TypeError(f"data is {found}, expected the bytes of a .pxz file")
+        raise TypeError(f"data is {found}, expected the bytes of {what}")
     return view.tobytes()
 
 
 def is_file_bytes(value: Any) -> bool:
     """Whether a value that may also be an image stands for the bytes of a file."""
     return isinstance(value, FileBytes)
+
+
+def jpeg_bytes(value: Any) -> bytes | None:
+    """The JPEG file that bytes or a path stand for; None for everything else, such as an image.
+
+    Raises:
+        OSError: the path is named like a JPEG, and cannot be read.
+    """
+    if isinstance(value, str | os.PathLike):
+        path = Path(os.fsdecode(value))
+        return path.read_bytes() if path.suffix.lower() in JPEG_SUFFIXES else None
+    if not is_file_bytes(value):
+        return None
+    data = file_bytes(value)
+    return data if data.startswith(_JPEG_START) else None
 
 
 def pixel_limit(value: Any) -> int | None:
@@ -80,6 +100,19 @@ def effort(value: Any) -> int:
     found = _integer(value, "effort")
     if not 1 <= found <= MOST_EFFORT:
         raise ValueError(f"effort is {found}, expected 1 to {MOST_EFFORT}")
+    return found
+
+
+def side(value: Any, least: int, most: int) -> int:
+    """A side of a tile in pixels.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is out of range.
+    """
+    found = _integer(value, "tile")
+    if not least <= found <= most:
+        raise ValueError(f"tile is {found}, expected {least} to {most}")
     return found
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from pixcodecs.errors import PixzipError
 
+from pixzip.io import stores
 from pixzip.io.signals import signals_wait
 from pixzip.io.streams import STANDARD
 
@@ -25,7 +26,13 @@ def check_writable(target: str, force: bool, make: bool = False) -> None:
         make: whether missing folders will be created.
     Raises:
         PixzipError: the target exists and `force` is off, is no file, or its folder does not exist.
+        OSError: the store of a URL cannot be reached.
     """
+    target = stores.plain(target)
+    if stores.is_url(target):
+        if not force and stores.exists(target):
+            raise PixzipError(f"{target} exists: -f overwrites it")
+        return
     if target == STANDARD:
         if not sys.stdout:
             raise PixzipError("standard output is closed: -o FILE writes to a file")
@@ -55,14 +62,15 @@ def spool(target: str) -> BinaryIO:
     Raises:
         OSError: the file or folder cannot be created.
     """
-    folder = None if target == STANDARD else Path(target).parent
+    target = stores.plain(target)
+    folder = None if target == STANDARD or stores.is_url(target) else Path(target).parent
     return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # closed by the caller
 
 
 def write(
     target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False
 ) -> None:
-    """Write an output completely or not at all.
+    """Write an output completely or not at all; `stores.write` writes those of URLs.
 
     Where the system can, the file has no name until it is complete, so that a killed process leaves nothing.
     Otherwise a temporary file in the same folder is renamed at the end.
@@ -80,6 +88,10 @@ def write(
         sys.stdout.buffer.flush()
         return
     check_writable(target, force, make)
+    target = stores.plain(target)
+    if stores.is_url(target):
+        stores.write(target, data)
+        return
     if make:
         make_folder(target)
     path = Path(target)
@@ -93,7 +105,8 @@ def make_folder(target: str) -> None:
     Raises:
         OSError: the file or folder cannot be created.
     """
-    if target != STANDARD:
+    target = stores.plain(target)
+    if target != STANDARD and not stores.is_url(target):
         Path(target).parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -103,7 +116,10 @@ def remove_output(target: str) -> None:
     Raises:
         OSError: the output cannot be removed.
     """
-    if target != STANDARD:
+    target = stores.plain(target)
+    if stores.is_url(target):
+        stores.remove(target)
+    elif target != STANDARD:
         Path(target).unlink(missing_ok=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pixzip.io.text import escaped
 
 _KEY = "pixzip.io.signals"
+_LAST_KEY = "pixzip.io.signals.last"
 
 
 def set_text(context: Any, text: Callable[[], str]) -> None:
@@ -22,14 +23,35 @@ def set_text(context: Any, text: Callable[[], str]) -> None:
     context.meta[_KEY] = text
 
 
+def set_last(context: Any, action: Callable[[], object]) -> None:
+    """Set what a command still does if a signal ends it, after its message.
+
+    Args:
+        context: click's context of the command.
+        action: called when the signal arrives.
+    """
+    context.meta[_LAST_KEY] = action
+
+
+def last() -> None:
+    """Do what the running command set; nothing if it set nothing.  It may be called at any moment, like `text`."""
+    if action := _meta().get(_LAST_KEY):
+        action()
+
+
+def _meta() -> dict[str, Any]:
+    """What the running command set."""
+    current = getattr(sys.modules.get("click"), "get_current_context", None)
+    context = current(silent=True) if current else None
+    return context.meta if context else {}
+
+
 def text() -> str:
     """What the running command has done with its files; empty for commands that do not say.
 
     It may be called at any moment, even during an import, so this function imports nothing.
     """
-    current = getattr(sys.modules.get("click"), "get_current_context", None)
-    context = current(silent=True) if current else None
-    found = context.meta.get(_KEY) if context else None
+    found = _meta().get(_KEY)
     return escaped(found()) if found else ""
 
 

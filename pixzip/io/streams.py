@@ -13,6 +13,7 @@ from typing import BinaryIO, Self, cast
 from pixcodecs.container import signature
 from pixcodecs.errors import PixzipError
 
+from pixzip.io import stores
 from pixzip.io.buffers import BufferFile, FileBuffer
 
 STANDARD = "-"
@@ -24,7 +25,7 @@ _PIECE_BYTES = 1 << 20
 
 
 class Input:
-    """An input, opened once: a file, a pipe, a device or standard input; a context manager that closes it.
+    """An input, opened once: a file, a pipe, a device, a URL or standard input; a context manager that closes it.
 
     What is not a regular file can be read only once, so it is kept in memory.
 
@@ -36,12 +37,14 @@ class Input:
     def __init__(self, name: str) -> None:
         """
         Raises:
-            PixzipError: standard input is closed.
+            PixzipError: standard input is closed, or a URL's store is not known here.
             OSError: the input cannot be opened.
         """
         self.name = name
-        self._stream = _stdin() if name == STANDARD else Path(name).open("rb")  # noqa: SIM115 (see `close`)
-        self.stat = None if name == STANDARD else _regular(os.fstat(self._stream.fileno()))
+        place = stores.plain(name)
+        remote = stores.is_url(place)
+        self._stream = _opened(place)
+        self.stat = None if remote or name == STANDARD else _regular(os.fstat(self._stream.fileno()))
         self._buffer = FileBuffer(self._stream.fileno()) if self.stat else None
         self._kept = io.BytesIO()
         self._ended = False
@@ -134,18 +137,27 @@ class Input:
             self._ended = not piece
 
 
+def _opened(place: str) -> BinaryIO:
+    if place == STANDARD:
+        return _stdin()
+    if stores.is_url(place):
+        return io.BytesIO(stores.read(place, MAX_STREAM_BYTES))
+    return Path(place).open("rb")
+
+
 def _regular(status: os.stat_result) -> os.stat_result | None:
     """The status of a regular file that has a size, unlike the system's own files in /proc."""
     return status if stat.S_ISREG(status.st_mode) and status.st_size else None
 
 
 def status_of(name: str) -> os.stat_result | None:
-    """The status of a regular file; None for standard input, pipes and devices, whose status is not one of an image.
+    """The status of a regular file; None for standard input, URLs, pipes and devices, whose status is not an image's.
 
     Raises:
         OSError: there is no such input.
     """
-    status = None if name == STANDARD else Path(name).stat()
+    name = stores.plain(name)
+    status = None if name == STANDARD or stores.is_url(name) else os.stat(name)  # noqa: PTH116 (a million calls)
     return status if status and stat.S_ISREG(status.st_mode) else None
 
 
@@ -174,12 +186,38 @@ def is_one_stack(inputs: Sequence[str]) -> bool:
     """Whether the only input is a stack file; False for standard input, which is not read in advance.
 
     Raises:
-        OSError: the input cannot be read.
+        PixzipError, OSError: the input cannot be read.
     """
-    if len(inputs) != 1 or not Path(inputs[0]).is_file():
-        return False
-    with Path(inputs[0]).open("rb") as stream:
-        return signature.is_stack(stream.read(4))
+    return len(inputs) == 1 and signature.is_stack(_start(inputs[0]))
+
+
+def is_kept(name: str) -> bool:
+    """Whether an input is a file that keeps another one; False for what is no file, which is not read in advance.
+
+    Raises:
+        PixzipError, OSError: the input cannot be read.
+    """
+    return signature.is_kept(_start(name))
+
+
+def _start(name: str) -> bytes:
+    """The signature and version of a file; empty for what is no file."""
+    name = stores.plain(name)
+    if stores.is_url(name):
+        return stores.head(name, len(signature.SIGNATURE) + 1)
+    if not Path(name).is_file():
+        return b""
+    with Path(name).open("rb") as stream:
+        return stream.read(len(signature.SIGNATURE) + 1)
+
+
+def kind_of_pages(name: str) -> int | None:
+    """The number of the kind of a file of several pages or frames; None for other files, and for what is no file."""
+    if name == STANDARD or not Path(name).is_file():
+        return None
+    with Path(name).open("rb") as stream:
+        head = stream.read(5)
+    return head[4] & 7 if len(head) == 5 and signature.is_pages(head) else None
 
 
 def _stdin() -> BinaryIO:

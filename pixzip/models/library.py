@@ -1,20 +1,22 @@
 """Find models by name, by path, or by the id in a file.
 
 Shipped models are the files in `weights/`: `NAME.safetensors` for RGB, `NAME-grey.safetensors` for grey.
-`retired/` has earlier weights of these names by id, only for files that were written with them.  Local models are
+`retired/` has earlier weights of these names by id, only for files that were written with them.  `family/` has small
+models of the PixelRNN family; they need PyTorch, so what must not load them reads their card.  Local models are
 such files in the folders listed in `PIXZIP_MODELS`, in the format of `PATH`; they cannot replace shipped names.
 NumPy is imported only when a model is loaded, because shells complete the names.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixcodecs import forking
 from pixcodecs.errors import ModelMismatchError
@@ -28,6 +30,8 @@ DEFAULT = "base"
 GRAPHICS = "graphics"
 #: File beside the weights with further facts on shipped models, by id; written by `bench/card.py`.
 CARD = "models.json"
+#: Folder of the shipped models of the PixelRNN family, with a card of its own.
+FAMILY = "family"
 #: Environment variable that lists the folders of local models.
 FOLDERS = "PIXZIP_MODELS"
 
@@ -107,13 +111,35 @@ def retired_paths() -> dict[str, Path]:
     return _paths(WEIGHTS / "retired")
 
 
+def family_paths() -> dict[str, Path]:
+    """Name -> weights file of the shipped models of the PixelRNN family, sorted."""
+    return _paths(WEIGHTS / FAMILY)
+
+
+def card(folder: str = "") -> dict[str, dict[str, Any]]:
+    """The facts on shipped models by id, in hexadecimal; empty where there is no card.
+
+    Args:
+        folder: `FAMILY`, or "" for the models of photographs and drawings.
+    """
+    path = WEIGHTS / folder / CARD
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+def _of_family(model_id: bytes) -> str | None:
+    """The name of the shipped model of the family with an id; no weights are read."""
+    name = card(FAMILY).get(model_id.hex(), {}).get("name")
+    return name if name in family_paths() else None
+
+
 def local_paths() -> dict[str, Path]:
     """Name -> weights file in the folders of `PIXZIP_MODELS`: the first of each name, without shipped names."""
     found: dict[str, Path] = {}
     for folder in _local_folders():
         for name, path in _paths(folder).items():
             found.setdefault(name, path)
-    return {name: path for name, path in found.items() if name not in shipped_paths()}
+    return {name: path for name, path in found.items() if name not in shipped_paths() | family_paths()}
 
 
 def _local_folders() -> list[Path]:
@@ -136,16 +162,16 @@ def _paths(folder: Path) -> dict[str, Path]:
 
 def is_own(name_or_path: str) -> bool:
     """Whether a name or path stands for a model that is not shipped."""
-    return name_or_path != DEFAULT and name_or_path not in shipped_paths()
+    return name_or_path != DEFAULT and name_or_path not in shipped_paths() | family_paths()
 
 
 def known_paths() -> dict[str, Path]:
     """Name -> weights file of all named models."""
-    return shipped_paths() | local_paths()
+    return shipped_paths() | family_paths() | local_paths()
 
 
 def list_models() -> list[NamedModel]:
-    """All shipped models."""
+    """All shipped models except those of the family."""
     return [NamedModel(name, path, load(path)) for name, path in shipped_paths().items()]
 
 
@@ -166,6 +192,8 @@ def _retired_models() -> list[NamedModel]:
 
 def name_of(model_id: bytes) -> str | None:
     """The name of the shipped, retired or local model with an id; None if there is none."""
+    if (family := _of_family(model_id)) is not None:
+        return family
     for models in (list_models, _retired_models, lambda: local_models()[0]):  # local models are read only if needed
         for named in models():
             if named.model.model_id == model_id:
@@ -238,7 +266,9 @@ def by_id(model_id: bytes, extra: Sequence[Path] = ()) -> base.Model:
     Raises:
         ModelMismatchError: no model has this id, or a file of `extra` cannot be read.
     """
-    for path in (*extra, *shipped_paths().values(), *retired_paths().values()):
+    family = _of_family(model_id)
+    named_by_card = [family_paths()[family]] if family else []
+    for path in (*extra, *named_by_card, *shipped_paths().values(), *retired_paths().values()):
         model = load(path)
         if model.model_id == model_id:
             return model

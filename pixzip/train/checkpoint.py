@@ -87,3 +87,17 @@ def _check(
         if (tensor.shape, tensor.dtype) != (expected[name].shape, expected[name].dtype):
             found = f"{tensor.dtype} {list(tensor.shape)}, expected {expected[name].dtype} {list(expected[name].shape)}"
             raise ModelMismatchError(f"{path} is that of another run: {name} is {found}")
+
+
+def check_meta(path: Path, meta: Any) -> None:
+    """
+    Raises:
+        ModelMismatchError: the metadata of a checkpoint is not what `run` writes.
+    """
+    kinds = {"config": dict, "step": int, "best": float, "log": list}
+    good = isinstance(meta, dict) and all(type(meta.get(name)) is kind for name, kind in kinds.items())
+    if good:
+        times = [entry.get("elapsed_s") if isinstance(entry, dict) else None for entry in meta["log"]]
+        good = 0 <= meta["step"] < 1 << 48 and all(type(seconds) in (int, float) for seconds in times)
+    if not good:
+        raise ModelMismatchError(f"{path} has damaged metadata; without this file the run starts anew")

@@ -16,7 +16,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
-from pixcodecs.errors import ModelMismatchError
 from torch import Tensor, nn
 
 from pixzip.train import checkpoint
@@ -43,6 +42,8 @@ class RunConfig:
     #: Number of measurements of the averaged weights.
     evals: int = 20
     checkpoint_s: float = 120.0
+    #: Time after which a run ends before it has seen all its megapixels, with rates that fall until then; 0: no such.
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,20 +167,6 @@ class Task(ABC, Generic[W]):
         return max(1e-3, warm * (0.5 + 0.5 * math.cos(math.pi * done)))
 
 
-def _check_meta(path: Path, meta: Any) -> None:
-    """
-    Raises:
-        ModelMismatchError: the metadata of a checkpoint is not what `run` writes.
-    """
-    kinds = {"config": dict, "step": int, "best": float, "log": list}
-    good = isinstance(meta, dict) and all(type(meta.get(name)) is kind for name, kind in kinds.items())
-    if good:
-        times = [entry.get("elapsed_s") if isinstance(entry, dict) else None for entry in meta["log"]]
-        good = 0 <= meta["step"] < 1 << 48 and all(type(seconds) in (int, float) for seconds in times)
-    if not good:
-        raise ModelMismatchError(f"{path} has damaged metadata; without this file the run starts anew")
-
-
 def run(
     task: Task[W],
     out: Path,
@@ -212,7 +199,7 @@ def run(
     description = json.loads(json.dumps(asdict(config)))
     if path.exists():
         meta = checkpoint.restore(path, model, ema, optimisers)
-        _check_meta(path, meta)
+        checkpoint.check_meta(path, meta)
         # the length of a run may change, and a field be younger than the run
         if {**description, **meta["config"], "megapixels": config.megapixels} != description:
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
@@ -265,8 +252,14 @@ def run(
 
     mean_bits, started, last_save = math.nan, time.monotonic(), time.monotonic()
     first_step, before_s = status.step, status.log[-1]["elapsed_s"] if status.log else 0.0
-    while status.step < total:
-        done = steps.megapixels(status.step) / steps.megapixels(total)
+
+    def spent() -> float:
+        """The share of the run's time that is over, the same in all processes; 0 without a limit."""
+        past = before_s + time.monotonic() - started
+        return processes.mean(torch.tensor(past / config.seconds, device=processes.device)) if config.seconds else 0.0
+
+    while status.step < total and (over := spent()) < 1:
+        done = max(steps.megapixels(status.step) / steps.megapixels(total), over)
         task.batch = config.late_batch or config.batch if status.step >= steps.first_late else config.batch
         task.begin(done)
         status.quantise = task.quantised
@@ -299,7 +292,7 @@ def run(
         status.megapixels_per_s = (status.megapixels - steps.megapixels(first_step)) / (now - started)
         status.tflops = model_tflops(task.multiply_adds, status.megapixels_per_s)
         status.mfu = None if peak_tflops is None else status.tflops / peak_tflops
-        if status.step == total or status.step % max(1, total // config.evals) == 0:
+        if status.step == total or status.step % max(1, total // config.evals) == 0 or spent() >= 1:
             processes.first_alone(measure)
         elif processes.first and now - last_save > config.checkpoint_s:
             save()

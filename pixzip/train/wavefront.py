@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.export import export, quantised, training_view
 from pixzip.models.wavefront.network import WavefrontPixelCNN
+from pixzip.models.wavefront.optional import present
 from pixzip.models.wavefront.weights import EXACT_FLOAT32, IntegerWeights, stream_bounds
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import Picture, read_images, split_held_out
@@ -73,7 +74,7 @@ CONFIGS: dict[str, TrainConfig] = {
 }
 
 
-def _evaluate(
+def bits_of(
     model: WavefrontPixelCNN, pictures: Sequence[Picture], order: tuple[int, ...], device: torch.device
 ) -> float:
     """Bits per sub-pixel over `pictures`, in float32, each cut to at most 256 x 256."""
@@ -95,18 +96,23 @@ class WavefrontTask(Task[IntegerWeights]):
     takes_bfloat16 = True
 
     def __init__(
-        self, data: Sequence[Path], config: TrainConfig, device: str = "cpu", start: IntegerWeights | None = None
+        self,
+        data: Sequence[Path] | list[tuple[str, Picture]],
+        config: TrainConfig,
+        device: str = "cpu",
+        start: IntegerWeights | None = None,
     ) -> None:
         """
         Args:
-            data: tars, folders and images.
+            data: tars, folders and images; or pictures with their names.
             start: model with the initial weights of a new run; None for random ones.
         Raises:
             ValueError: there is too little data, or `start` has other sizes.
         """
         self.config, self.device = config, torch.device(device)
         torch.manual_seed(config.seed)
-        images = list(read_images(data, config.model.channels))
+        images = [x for x in data if isinstance(x, tuple)]
+        images += read_images([x for x in data if isinstance(x, Path)], config.model.channels)
         pictures, held_out = split_held_out(images, config.held_out_one_in)
         del images
         augmentation = Augmentation(config.crop, config.soft_chroma, config.recolour)
@@ -117,8 +123,12 @@ class WavefrontTask(Task[IntegerWeights]):
         if start and (start.config, start.order) != (config.model, config.order):
             raise ValueError(f"model {start.model_id.hex()} has the sizes {start.config}, the run {config.model}")
         self.model = model = WavefrontPixelCNN(config.model).to(self.device)
+        #: What the stages of the start begin with, which its successor keeps.
+        self.kept = {}
         if start:
             model.load_state_dict(training_view(start).state_dict())
+            groups = present(start.config, start.tensors).values()
+            self.kept = {name: start.tensors[name] for group in groups for name in group}
         self.averaged = WavefrontPixelCNN(config.model).to(self.device)
         hidden = [p for n, p in model.named_parameters() if n.startswith(("input", "trunk", "hidden")) and p.ndim == 2]
         chosen = {id(p) for p in hidden}
@@ -129,6 +139,10 @@ class WavefrontTask(Task[IntegerWeights]):
         ]
         self.batch, self.image_megapixels = config.batch, config.crop**2 / 1e6
         self.multiply_adds = sum(p.numel() for p in model.parameters() if p.ndim == 2)
+
+    def averaged_of(self, weights: IntegerWeights) -> WavefrontPixelCNN:
+        """A network with the weights of a model, quantised, on the task's device."""
+        return training_view(weights).to(self.device)
 
     def begin(self, done: float) -> None:
         self.quantised = self.model.quantise = self.averaged.quantise = done >= self.config.quantise_from
@@ -142,22 +156,23 @@ class WavefrontTask(Task[IntegerWeights]):
 
     def measure(self) -> tuple[float, float]:
         order = self.config.order
-        held_out = _evaluate(self.averaged, self.held_out, order, self.device)
-        return held_out, _evaluate(self.averaged, self.seen, order, self.device)
+        held_out = bits_of(self.averaged, self.held_out, order, self.device)
+        return held_out, bits_of(self.averaged, self.seen, order, self.device)
 
     def facts(self) -> dict[str, Any]:
         bounds = stream_bounds(quantised(self.averaged, self.config.order))
         return {"stream_bound": round(max(bounds.values()) / EXACT_FLOAT32, 3)}
 
     def export(self) -> IntegerWeights:
-        return with_known_answer(export(self.averaged, self.config.order, notes=json.dumps(asdict(self.config))))
+        found = export(self.averaged, self.config.order, notes=json.dumps(asdict(self.config)))
+        return with_known_answer(replace(found, tensors={**found.tensors, **self.kept}))
 
     def load(self, path: Path) -> IntegerWeights:
         return load_wavefront(path)
 
 
 def train(
-    data: Sequence[Path],
+    data: Sequence[Path] | list[tuple[str, Picture]],
     config: TrainConfig,
     out: Path,
     device: str = "cpu",

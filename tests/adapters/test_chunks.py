@@ -15,8 +15,7 @@ from pixcodecs.primitives import crc32, varint
 import pixzip
 import pixzip.numcodecs
 import pixzip.zarr
-from pixzip.adapters import chunks
-from pixzip.adapters.chunks import axes_of
+from pixzip.adapters.axes import PLAIN, axes_of
 from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models import library
 from pixzip.numcodecs import Pixzip
@@ -82,7 +81,7 @@ def test_axes_follow_from_the_shape(shape: tuple[int, ...], axes: str) -> None:
     assert axes_of(shape) == axes
 
 
-@pytest.mark.parametrize("axes", chunks.AXES)
+@pytest.mark.parametrize("axes", PLAIN)
 def test_axes_that_are_given_decide_and_come_back(axes: str) -> None:
     sizes = {"N": 3, "C": 3, "H": 7, "W": 3}  # shapes that could be taken for other axes
     chunk = np.random.default_rng(1).integers(0, 256, [sizes[axis] for axis in axes], np.uint8)
@@ -90,11 +89,11 @@ def test_axes_that_are_given_decide_and_come_back(axes: str) -> None:
     data = codec.encode(chunk)
 
     np.testing.assert_array_equal(Pixzip("fast").decode(data), chunk)
-    assert (data[0], data[1]) == (chunks.AXES.index(axes), 3 if "N" in axes else 1)
+    assert (data[0], data[1]) == (PLAIN.index(axes), 3 if "N" in axes else 1)
     assert pixzip.info(files_of(data)[0])["mode"] == ("RGB" if "C" in axes else "GREY")
 
 
-@pytest.mark.parametrize("shape", [(5,), (2, 2, 2, 2, 2), (2, 2, 2, 5), (0, 4), (4, 4, 0), ()])
+@pytest.mark.parametrize("shape", [(5,), (0, 4), (4, 4, 0), (2, 0, 2, 5), (1,) * 33, ()])
 def test_other_shapes_are_value_errors(shape: tuple[int, ...], codec: Pixzip) -> None:
     with pytest.raises(ValueError, match="chunk has shape"):
         codec.encode(np.zeros(shape, np.uint8))
@@ -107,7 +106,7 @@ def test_other_dtypes_are_value_errors(dtype: str, codec: Pixzip) -> None:
 
 
 def test_axes_that_there_are_none_of_are_value_errors() -> None:
-    with pytest.raises(ValueError, match="axes are 'WH', expected one of HW, "):
+    with pytest.raises(ValueError, match="axes are 'WH', expected HW, "):
         Pixzip("fast", axes="WH")
     with pytest.raises(ValueError, match="expected NCHW"):
         Pixzip("fast", axes="NCHW").encode(np.zeros((4, 4), np.uint8))
@@ -182,18 +181,18 @@ def forged(head: int, n: int, files: list[bytes]) -> bytes:
 def test_forged_chunks_are_told(codec: Pixzip) -> None:
     grey, colour = pixzip.encode_batch([np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8)], "fast")
     wide = pixzip.encode(np.zeros((4, 8), np.uint8), "fast")
-    repeated = 0x20 | chunks.AXES.index("NHW")
+    repeated = 0x20 | PLAIN.index("NHW")
     for head, n, files, why in [
-        (chunks.AXES.index("HW"), 1, [colour], "its axes are HW"),
-        (chunks.AXES.index("HW"), 2, [grey, grey], "its axes are HW"),
-        (chunks.AXES.index("NHW"), 3, [grey], "4 rows for 3 images"),
-        (chunks.AXES.index("NHW"), 2, [grey, wide], "several kinds"),
-        (chunks.AXES.index("NHWC"), 2, [grey, colour], "several kinds"),
+        (PLAIN.index("HW"), 1, [colour], "its axes are HW"),
+        (PLAIN.index("HW"), 2, [grey, grey], "its axes are HW"),
+        (PLAIN.index("NHW"), 3, [grey], "4 rows for 3 images"),
+        (PLAIN.index("NHW"), 2, [grey, wide], "several kinds"),
+        (PLAIN.index("NHWC"), 2, [grey, colour], "several kinds"),
         (0x08, 1, [grey], "byte order"),
         (repeated, 10_000_000, [grey], "more than the limit"),
         (repeated, 0, [grey], "not a chunk"),
         (repeated, 1, [], "not a chunk"),
-        (0x06, 1, [grey], "not a chunk"),
+        (0x07, 1, [grey], "not a chunk"),
         (0x40, 1, [grey], "not a chunk"),
         (repeated, 2, [stack_of(photos(2, 4, 4)), grey], "version 3"),
     ]:

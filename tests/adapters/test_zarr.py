@@ -4,6 +4,7 @@ import doctest
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ import zarr
 from zarr.codecs import ShardingCodec, TransposeCodec
 
 import pixzip
-import pixzip.numcodecs
-import pixzip.zarr
+from pixzip.adapters import numcodecs_codec, recompress, zarr_codec
 from pixzip.models import library
 from pixzip.numcodecs import Pixzip
 from pixzip.zarr import PixzipCodec
 from tests.helpers.support import photos
 
 FAST = library.find("fast").model_id.hex()
-MODULES = [pixzip.numcodecs, pixzip.zarr]
+MODULES = [numcodecs_codec, zarr_codec, recompress]
 EXAMPLES = [test for module in MODULES for test in doctest.DocTestFinder().find(module) if test.examples]
 
 
@@ -124,12 +124,40 @@ def test_shards_transposed_axes_and_given_axes_come_back() -> None:
         np.testing.assert_array_equal(array[:], data)
 
 
-@both_formats
-@pytest.mark.parametrize(("dtype", "shape"), [("f4", (4, 4)), ("i2", (4, 4)), ("u1", (4,)), ("u1", (4, 4, 4, 5))])
-def test_arrays_that_are_of_no_images_are_refused(zarr_format: int, dtype: str, shape: tuple[int, ...]) -> None:
-    array = create({}, zarr_format, shape, shape, dtype)
+NO_IMAGES = pytest.mark.parametrize(("dtype", "shape"), [("f4", (4, 4)), ("i2", (4, 4)), ("u4", (4, 4)), ("u1", (4,))])
+
+
+@NO_IMAGES
+def test_arrays_that_are_of_no_images_are_refused_when_they_are_created(dtype: str, shape: tuple[int, ...]) -> None:
+    store: dict[str, Any] = {}
+    for kw in ({}, {"shards": tuple(2 * side for side in shape)}):
+        with pytest.raises(ValueError, match=r"array is (float32|int16|uint32), expected|array has 1 axes, expected 2"):
+            create(store, 3, tuple(2 * side for side in shape), shape, dtype, **kw)
+    assert not store
+    with pytest.raises(ValueError, match="array has 2 axes, expected NHW"):
+        create(store, 3, (4, 4), (4, 4), serializer=PixzipCodec("fast", axes="NHW"))
+
+
+@NO_IMAGES
+def test_format_2_refuses_them_at_the_first_write(dtype: str, shape: tuple[int, ...]) -> None:
+    array = create({}, 2, shape, shape, dtype)
     with pytest.raises(ValueError, match=r"expected uint8 or uint16|chunk has shape"):
         array[:] = 1
+
+
+def test_filters_may_convert_the_dtype_if_the_codec_is_told() -> None:
+    from zarr.codecs.numcodecs import AsType
+
+    data = np.arange(48, dtype=np.float32).reshape(6, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zarr's, about codecs without a specification
+        convert = [AsType(encode_dtype="uint16", decode_dtype="float32")]
+        array = create({}, 3, data.shape, (6, 8), "f4", filters=convert, serializer=PixzipCodec("fast", dtype="uint16"))
+        array[:] = data
+        np.testing.assert_array_equal(array[:], data)
+    assert PixzipCodec.from_dict(PixzipCodec("fast", dtype="uint16").to_dict()).dtype == "uint16"
+    with pytest.raises(ValueError, match="dtype is 'float32', expected uint8 or uint16"):
+        PixzipCodec("fast", dtype="float32")
 
 
 def test_a_chunk_of_another_array_is_told(tmp_path: Path) -> None:

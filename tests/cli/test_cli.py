@@ -34,9 +34,13 @@ def test_default_names(shipped: Path) -> None:
     assert (read(shipped / "rgb.png") == RGB).all()
     assert (read(shipped / "picture.png") == GREY).all()
     (shipped / "a.webp").write_bytes(image.write(codec.as_picture(RGB), ".webp"))
-    good("compress", "a.webp")
+    good("compress", "a.webp", "--no-original")
     good("decompress", "a.webp.pxz")
     assert (read(shipped / "a.webp.png") == RGB).all()
+    (shipped / "a.webp").unlink()
+    good("compress", "grey.png", "-o", "b.webp.pxz")  # another suffix than the original's
+    good("decompress", "b.webp.pxz")
+    assert (shipped / "b.webp.png").read_bytes() == (shipped / "grey.png").read_bytes()
 
 
 def test_the_suffix_names_the_format(shipped: Path) -> None:

@@ -19,7 +19,7 @@ from tests.helpers.shell import bad, good, pixels, run
 
 FIELDS = {
     "name", "output", "status", "bytes_before", "bytes_after", "pixels", "seconds", "error", "warnings",
-    "original_removed",
+    "original_removed", "original_kept", "byte_for_byte", "why_not",
 }  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_json_of_a_stack_and_of_warnings(shipped: Path) -> None:
     assert row["bytes_after"] == (shipped / "out" / "rgb.png").stat().st_size
     assert total["total"]["done"] == 1
     (shipped / "more.png").write_bytes((shipped / "rgb.png").read_bytes() + b"more")
-    row, _ = objects(good("compress", "more.png", "--json").stdout)
+    row, _ = objects(good("compress", "more.png", "--json", "--no-original").stdout)
     assert len(row["warnings"]) == 1
     assert run("compress", "rgb.png", "--json", "-o", "-").exit_code == 2
 
@@ -178,6 +178,17 @@ def test_the_bar_counts_bytes_of_all_files(
     assert "3.0/4.0 MB" in said
     assert "ratio 2.00" in said
     assert "a line [above] it\n" in said
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_bar_of_many_files_counts_those_that_are_finished(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.FilesBar("compressing", 3_000_000, True, files=1200) as bar:
+        bar.advance(1_000_000, 1)
+        bar.files += 1100
+        bar.advance(1_000_000, 1)
+    said = plain(capsys.readouterr().err)
+    assert "0/1,200 files" in said
+    assert "1,100/1,200 files" in said
 
 
 def test_threads_are_those_of_the_pools(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:

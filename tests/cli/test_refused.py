@@ -82,10 +82,10 @@ def test_what_cannot_be_represented_is_refused_by_name(shipped: Path, mode: str,
     assert not (shipped / f"other.{form}.pxz").exists()
 
 
-def test_animations_are_refused_with_their_number_of_frames(shipped: Path) -> None:
+def test_animations_are_refused_with_their_number_of_frames_where_one_image_is_expected(shipped: Path) -> None:
     frames = [Image.fromarray(pixels(9, 8, seed=i)) for i in range(3)]
     frames[0].save(shipped / "a.png", save_all=True, append_images=frames[1:])
-    bad("compress", "a.png", words="3 frames")
+    bad("heatmap", "a.png", words="3 frames")
 
 
 @pytest.mark.usefixtures("models_only")

@@ -30,7 +30,7 @@ def test_originals_go_and_come_back(shipped: Path) -> None:
 def test_large_originals_go_and_come_back(shipped: Path) -> None:
     good("compress", "rgb.png", "--rm", "-v")
     assert "rgb.png" not in names(shipped)
-    good("decompress", "rgb.png.pxz", "--rm", "-o", "back.tif")
+    good("decompress", "rgb.png.pxz", "--rm=pixels", "-o", "back.tif")
     assert "rgb.png.pxz" not in names(shipped)
     assert np.array_equal(read(shipped / "back.tif"), RGB)
 
@@ -73,7 +73,7 @@ def test_an_output_that_decodes_to_another_picture_is_taken_back(
     assert names(shipped) == before
     loaded = image.load(image.write(codec.as_picture(RGB)))
     monkeypatch.setattr(image, "load", lambda *args: loaded)
-    bad("decompress", "grey.png.pxz", "--rm", "-o", "x.png", words="verification failed")
+    bad("decompress", "grey.png.pxz", "--rm=pixels", "-o", "x.tif", words="verification failed")
     assert names(shipped) == before
 
 
@@ -101,9 +101,9 @@ def test_what_contradicts_it_is_wrong_usage_and_nothing_is_done(shipped: Path, o
     assert names(shipped) == before
 
 
-def kept(folder: Path, *args: object, name: str, why: str) -> None:
+def kept(folder: Path, *args: object, name: str, why: str, rm: str = "--rm=pixels") -> None:
     """Check that the output is written and the original is kept, without an error."""
-    result = good(*args, "--rm")
+    result = good(*args, rm)
     assert f"pixzip: {name}: warning: original kept: {why}\n" in result.stderr
     assert (folder / name).exists()
 
@@ -111,7 +111,7 @@ def kept(folder: Path, *args: object, name: str, why: str) -> None:
 def test_originals_that_hold_more_are_kept(shipped: Path) -> None:
     with_more = (shipped / "rgb.png").read_bytes() + b"more"
     (shipped / "more.png").write_bytes(with_more)
-    result = good("compress", "more.png", "--rm")
+    result = good("compress", "more.png", "--rm=pixels", "--no-original")
     assert "would be lost" in result.stderr
     assert (shipped / "more.png").read_bytes() == with_more
     assert (shipped / "more.png.pxz").exists()
@@ -125,9 +125,9 @@ def test_originals_coded_with_loss_are_kept(shipped: Path) -> None:
     flat.save(shipped / "lossless.webp", lossless=True)
     tifffile.imwrite(shipped / "a.tif", np.asarray(flat), compression="jpeg")
     for name, form in {"a.jpg": "a JPEG", "a.webp": "a lossy WebP", "b.webp": "a lossy WebP"}.items():
-        kept(shipped, "compress", name, name=name, why=f"it is {form}, whose own bytes do not come back")
+        kept(shipped, "compress", "--pixels", name, name=name, why=f"it is {form}, whose own bytes do not come back")
     with streams.Input(str(shipped / "a.tif")) as source:
-        assert originals.why_kept(source, []).startswith("it is a TIFF with JPEG inside")
+        assert originals.why_kept(source, [], "pixels").startswith("it is a TIFF with JPEG inside")
     good("compress", "lossless.webp", "--rm")
     assert not (shipped / "lossless.webp").exists()
 

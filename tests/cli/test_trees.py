@@ -1,5 +1,6 @@
 """Folders on the command line: files that are taken, places of outputs, and files that are skipped."""
 
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from pixzip import codec, image
-from pixzip.io.names import IMAGE_SUFFIXES
+from pixzip.io.names import IMAGE_SUFFIXES, JPEG_SUFFIXES
 from tests.helpers.shell import bad, good, names, pixels, read, run
 
 FORMS = {"a.png": 0, "b/10.PNG": 1, "b/2.tif": 2, "b/c/d.webp": 3, "e.ppm": 4}
@@ -23,7 +24,6 @@ def tree(shipped: Path) -> Path:
         path = shipped / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image.write(codec.as_picture(pixels(5, 6, 3, seed=seed)), path.suffix))
-    Image.fromarray(pixels(5, 6, 3)).save(shipped / "tree" / "photo.jpg")
     (shipped / "tree" / "notes.txt").write_text("no image")
     (shipped / "tree" / ".hidden").mkdir()
     (shipped / "tree" / ".hidden" / "x.png").write_text("no image")
@@ -45,8 +45,7 @@ def test_a_tree_is_compressed_in_place_and_comes_back(tree: Path) -> None:
         (tree / "tree" / name).unlink()
     good("decompress", "-r", "tree")
     for name, seed in FORMS.items():
-        back = tree / "tree" / (name if name.lower().endswith(".png") else f"{name}.png")
-        assert (read(back) == pixels(5, 6, 3, seed=seed)).all()
+        assert (read(tree / "tree" / name) == pixels(5, 6, 3, seed=seed)).all()
 
 
 def test_a_folder_needs_recursive_and_the_others_are_done(tree: Path) -> None:
@@ -60,7 +59,7 @@ def test_an_output_folder_mirrors_each_tree_and_is_made(tree: Path) -> None:
     good("compress", "-r", "tree", "rgb.png", "-o", "new/out")
     assert packed(tree / "new" / "out") == sorted([*(f"{name}.pxz" for name in FORMS), "rgb.png.pxz"])
     good("decompress", "-r", "new/out", "-o", "back")
-    assert (read(tree / "back" / "b" / "c" / "d.webp.png") == pixels(5, 6, 3, seed=3)).all()
+    assert (read(tree / "back" / "b" / "c" / "d.webp") == pixels(5, 6, 3, seed=3)).all()
     assert not packed(tree / "tree")
 
 
@@ -84,18 +83,13 @@ def test_files_are_taken_sorted_and_once(tree: Path) -> None:
     assert [line.split(" -> ")[0] for line in listed] == [f"tree/{name}" for name in sorted(FORMS)]
 
 
-def test_jpegs_are_taken_where_they_are_named(tree: Path) -> None:
-    good("compress", "tree/photo.jpg")
-    assert packed(tree) == ["tree/photo.jpg.pxz"]
-
-
 def test_a_bad_file_and_a_link_to_nowhere_do_not_stop_the_rest(tree: Path) -> None:
     (tree / "tree" / "a.png").write_bytes(b"no image")
     (tree / "tree" / "b" / "1.png").symlink_to("nowhere")
     os.mkfifo(tree / "tree" / "pipe.png")  # must not block
     result = bad("compress", "-r", "tree", words="tree/a.png: not an image")
     assert "tree/b/1.png: No such file" in result.stderr
-    assert len(result.stderr.splitlines()) == 2
+    assert len([line for line in result.stderr.splitlines() if "left alone" not in line]) == 2
     assert len(packed(tree)) == len(FORMS) - 1
 
 
@@ -117,6 +111,10 @@ def test_every_suffix_taken_in_a_folder_is_of_a_format_that_is_read(tmp_path: Pa
             made = Image.fromarray(expected, "P")
             made.putpalette([i * 7 % 256 for i in range(768)])
             made.save(path, optimize=False)
+        elif suffix in JPEG_SUFFIXES:
+            Image.fromarray(x).save(path, format="JPEG")
+            with Image.open(path) as opened:
+                expected = np.asarray(opened)
         elif suffix in (".pnm", ".pam"):
             path.write_bytes(image.write(codec.as_picture(x), ".ppm" if suffix == ".pnm" else suffix))
         else:
@@ -180,3 +178,27 @@ def test_outputs_that_cannot_be_made_leave_nothing(tree: Path) -> None:
         pytest.skip("this user may write everywhere")
     bad("compress", "-r", "tree", "-o", "locked/new", words="folder locked is not writable")
     assert names(tree / "locked") == []
+
+
+def test_images_that_are_left_alone_are_counted_and_named(tree: Path) -> None:
+    for name in ("1.jxl", "2.jxl", "b/c.NEF", "d.avif"):
+        (tree / "tree" / name).write_bytes(b"")
+    (tree / "tree" / "scan").write_bytes((tree / "rgb.png").read_bytes())
+    lossy = tree / "tree" / "lossy.webp"
+    Image.fromarray(pixels(5, 6, 3)).save(lossy, quality=50)
+    result = good("compress", "-r", "tree", "tree/b", "--json")
+    assert packed(tree / "tree") == sorted(f"{name}.pxz" for name in FORMS)
+    lines = [line for line in result.stderr.splitlines() if "left alone" in line]
+    larger = next(line for line in lines if "take more room" in line)
+    assert "2 JPEG XL files" in larger
+    assert "1 AVIF file" in larger
+    assert "1 lossy WebP file" in larger
+    assert "pixzip: 1 raw camera file left alone: pixzip does not read them" in lines
+    assert any(line.startswith("pixzip: 1 PNG file left alone: their names do not end like") for line in lines)
+    *rows, last = (json.loads(line) for line in result.stdout.splitlines())
+    left = {row["name"]: row["warnings"] for row in rows if row["status"] == "left"}
+    assert left["tree/b/c.NEF"] == ["raw camera file left alone: pixzip does not read them"]
+    assert last["total"]["left"] == len(left)
+    assert last["total"]["files"] == last["total"]["done"] == len(FORMS)
+    assert good("compress", "-r", "tree", "-f", "-q").stderr == ""
+    good("compress", lossy)  # named itself, its pixels are taken

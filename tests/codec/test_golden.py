@@ -17,6 +17,9 @@ from pixzip.models import library
 from tests.helpers import golden
 from tests.helpers.golden_bad import BAD
 from tests.helpers.golden_blocks import BLOCKS
+from tests.helpers.golden_kept import BAD_KEPT, KEPT
+from tests.helpers.golden_originals import BAD_ORIGINALS, ORIGINALS
+from tests.helpers.golden_pages import BAD_PAGES, PAGES
 from tests.helpers.golden_stacks import BAD_STACKS, STACKS
 
 EXTRA = [golden.FOLDER / f"model-{channels}.safetensors" for channels in (1, 3)]
@@ -108,4 +111,5 @@ def test_the_command_line_refuses_a_bad_file_in_one_line(name: str, tmp_path: Pa
 
 def test_every_golden_file_is_known_and_there() -> None:
     versions = [*golden.SHAPES, *(f"{name}{suffix}" for name in golden.PICTURES for suffix in ("", "-model"))]
-    assert {p.stem for p in golden.FOLDER.glob("*.pxz")} == {*versions, *BLOCKS, *BAD, *STACKS, *BAD_STACKS}
+    made = {*BLOCKS, *BAD, *STACKS, *BAD_STACKS, *KEPT, *BAD_KEPT, *ORIGINALS, *BAD_ORIGINALS, *PAGES, *BAD_PAGES}
+    assert {p.stem for p in golden.FOLDER.glob("*.pxz")} == {*versions, *made}

@@ -23,6 +23,8 @@ from pixzip import codec
 from pixzip.engine import family_batches
 from pixzip.engine.base import Job
 from pixzip.engine.family import FamilyEngine
+from pixzip.engine.stages.base import Identity
+from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import fixed
@@ -119,13 +121,14 @@ def test_values_and_precisions_that_no_model_has_are_refused() -> None:
             refused()
 
 
-def test_a_stage_for_other_models_is_refused_rather_than_left_out() -> None:
+@pytest.mark.parametrize("stage", [LIGHT, FULL])
+def test_a_stage_for_other_models_is_refused_rather_than_left_out(stage: Identity) -> None:
     engine, samples = engine_of("pixelcnn-1 head=softmax levels=2 channels=1"), np.zeros((2, 2, 1), np.uint8)
-    known, asked = Job.encoding(samples, stage=LIGHT), Job.decoding(b"", 2, 2, stage=LIGHT)
+    known, asked = Job.encoding(samples, stage=stage), Job.decoding(b"", 2, 2, stage=stage)
     for refused in (engine.encode, engine.nll_bits):
-        with pytest.raises(UnsupportedImageError, match="no stage light"):
+        with pytest.raises(UnsupportedImageError, match=f"no stage {stage.name}"):
             refused([known])
-    with pytest.raises(UnsupportedImageError, match="no stage light"):
+    with pytest.raises(UnsupportedImageError, match=f"no stage {stage.name}"):
         engine.decode([asked])
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from pixcodecs.errors import ModelMismatchError
 from pixzip.engine import device
 from pixzip.engine.backends.cuda.batch import Steps
 from pixzip.engine.backends.cuda.engine import DeviceEngine
-from pixzip.engine.backends.torch.engine import TensorEngine, with_known_answer
+from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.engine.base import Job
 from pixzip.engine.known_answer import adapted_answer_pattern
 from pixzip.engine.stages.base import IDENTITY
@@ -26,20 +25,13 @@ from tests.helpers.support import scene
 from tests.oracles.full import Full
 
 
-def tensors(own: WavefrontEngine) -> TensorEngine:
-    return TensorEngine(own.model, backend="float32")
-
-
-def on_device(own: WavefrontEngine) -> TensorEngine:
+def on_device(own: WavefrontEngine) -> DeviceEngine:
     return DeviceEngine(own.model, "cpu", lambda e: Steps(e.layers))
 
 
-@pytest.mark.parametrize("make", [tensors, on_device])
-def test_engines_of_tensors_code_the_stage_in_the_compiled_loop(
-    make: Callable[[WavefrontEngine], TensorEngine],
-) -> None:
+def test_the_gpus_engine_codes_the_stage_in_the_compiled_loop() -> None:
     own, images = engine(3), [scene(3, 4, 7, i) for i in range(5)]
-    other = make(own)
+    other = on_device(own)
     jobs = [Job.encoding(x, stage=(FULL, IDENTITY, LIGHT)[i % 3]) for i, x in enumerate(images)]
     assert "compiled" not in vars(other)
     for some in (jobs, jobs[::3]):
@@ -76,13 +68,13 @@ def test_a_wrong_full_answer_refuses_the_stage_only() -> None:
     full, others = jobs_of([samples]), [Job.encoding(samples), Job.encoding(samples, stage=LIGHT)]
     (payload,) = right.encode(full)
     assert wrong.encode(others) == right.encode(others)
-    by_tensors = TensorEngine(wrong.model, backend="float32")
+    by_device = on_device(wrong)
     for code in (
         lambda: wrong.encode(full),
         lambda: wrong.encode([*others, *full]),
         lambda: wrong.decode(inverse(full, [payload])),
         lambda: wrong.nll_maps(full),
-        lambda: by_tensors.encode(full),
+        lambda: by_device.encode(full),
     ):
         with pytest.raises(ModelMismatchError, match="compiled kernels, full stage"):
             code()

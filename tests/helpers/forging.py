@@ -97,3 +97,16 @@ class Fields:
             head += varint(tile.size_bytes) if self.flags & 0x40 else b""
             head += struct.pack("<II", tile.block_crc, tile.samples_crc)
         return head + struct.pack("<I", crc32(head)) + body
+
+
+def file_v4(
+    *, method: int = 0, content: int = 1, length: int | bytes = 4, digest: bytes = bytes(4), body: bytes = b"abcd",
+) -> bytes:  # fmt: skip
+    """A file that keeps another one, with correct checksums of header and body.
+
+    Args:
+        length: a number, or the bytes of a varint.
+    """
+    head = b"\x89PX\x04" + bytes([method, content]) + (varint(length) if isinstance(length, int) else length)
+    head += digest + struct.pack("<I", crc32(body))
+    return head + struct.pack("<I", crc32(head)) + body

@@ -21,17 +21,21 @@ import numpy as np
 from PIL import Image
 from pixcodecs.container import image as container
 from pixcodecs.container import names as name_list
+from pixcodecs.container import signature
 from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.codec import describe
+from pixzip.codec import describe, kept, original
 from pixzip.codec.options import Options
+from pixzip.codec.pages import decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
+from pixzip.image.pages import SUFFIXES, Pages
 from pixzip.image.picture import Picture
 from pixzip.models import library
-from tests.helpers import golden, mutations, weights_mutations
+from pixzip.originals import RebuildError
+from tests.helpers import golden, kept_mutations, mutations, weights_mutations
 from tests.helpers.mutations import Mutation, Seed
 
 #: Most processor seconds for one file.
@@ -57,7 +61,11 @@ def weights_for(model_id: bytes) -> Any:
     return library.by_id(model_id, MODELS)
 
 
-def decompress(data: bytes) -> Picture | Stack:
+def decompress(data: bytes) -> Picture | Stack | Pages | bytes:
+    if kept.is_kept(data):
+        return kept.restore(data)
+    if signature.is_pages(data):
+        return decompress_pages(data, Options(model_by_id=weights_for))
     if stacks.is_stack(data):
         return decompress_stack(data, Options(model_by_id=weights_for))
     return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
@@ -115,6 +123,24 @@ def _compare_stacks(mutation: Mutation, found: Stack) -> str:
     return "as its forged header says"
 
 
+def _compare_pages(mutation: Mutation, found: Pages) -> str:
+    """`_compare` for pages."""
+    expected = mutation.seed.picture
+    if found == expected:
+        return "exact"
+    if not mutation.header_forged:
+        raise Finding("other pages without an error")
+    if any(page.picture not in [known.picture for known in expected.pages] for page in found.pages):
+        raise Finding("a picture that no member had")
+    try:
+        image.write_pages(found, SUFFIXES[found.kind])
+    except UnsupportedImageError:
+        return "as its forged header says, and not written"
+    except Exception as e:
+        raise Finding(f"writing {found.kind.name}: {type(e).__name__}: {e}") from e
+    return "as its forged header says"
+
+
 def _stack_meaning(header: stacks.StackHeader) -> tuple[object, ...]:
     return header.layout, header.depth, header.runs, header.names, header.samples_crc
 
@@ -124,6 +150,22 @@ def _meaning(header: container.Header) -> tuple[object, ...]:
     crcs = tuple(t.samples_crc for t in header.tiles)
     sides = header.width, header.height, header.tile_width, header.tile_height
     return (*sides, header.layout, header.depth, header.extras, crcs)
+
+
+def _rebuilt(data: bytes) -> str:
+    """Decode a file and rebuild its original, if it has a record of it."""
+    options = codec.Options(model_by_id=weights_for)
+    opening = codec.Opening(data)
+    (picture,) = codec.decompress([opening], options)
+    try:
+        original.check(opening, picture, options)
+    except RebuildError:
+        return "another original refused"
+    return "original" if original.is_kept(opening) else "no original"
+
+
+#: Ways to read a file -> how often.
+_WAYS = {"decompress": 14, "salvage": 3, "region": 2, "facts": 1, "Pillow": 2, "written": 2, "original": 4}
 
 
 def _shown(data: bytes) -> str:
@@ -153,7 +195,7 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         Finding: the outcome is not allowed.
     """
     mutation = mutation._replace(seed=known.get(mutation.data, mutation.seed))  # a splice can be another good file
-    how = rng.choices(["decompress", "salvage", "region", "facts", "Pillow", "written"], [14, 3, 2, 1, 2, 2])[0]
+    how = rng.choices([*_WAYS], [*_WAYS.values()])[0]
     region = Window(rng.randrange(20), rng.randrange(20), rng.randint(1, 20), rng.randint(1, 20))
     try:
         if how == "facts":
@@ -161,9 +203,13 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
             json.dumps(facts)
             list(describe.lines(facts))
             return "described"
+        if how == "original" and not stacks.is_stack(mutation.data):
+            return _rebuilt(mutation.data)
         if how == "Pillow":
             return _shown(mutation.data)
-        if how in ("decompress", "written"):
+        if kept.is_kept(mutation.data):
+            return kept_mutations.attempt(how, mutation.data, mutation.seed.picture, region, Finding)
+        if how in ("decompress", "written", "original"):
             found, damaged = decompress(mutation.data), ()
         else:
             found, damaged = codec.recover(
@@ -186,6 +232,8 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         _write(found, rng.choice((".png", ".tif", ".webp", ".bmp", ".pgm", ".ppm")))
     if isinstance(found, Stack):
         return _compare_stacks(mutation, found)
+    if isinstance(found, Pages):
+        return _compare_pages(mutation, found)
     return _compare(mutation, found, region if how == "region" else Window(0, 0, found.width, found.height), damaged)
 
 

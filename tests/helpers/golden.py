@@ -86,7 +86,7 @@ def picture(name: str) -> Picture:
 
 def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Name of each golden file -> function that makes it."""
-    from tests.helpers import golden_bad, golden_blocks, golden_stacks
+    from tests.helpers import golden_bad, golden_blocks, golden_kept, golden_originals, golden_pages, golden_stacks
 
     for name in PICTURES:
         for suffix, models_only in (("", False), ("-model", True)):
@@ -95,7 +95,14 @@ def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield name, made.file
     for name, made_stack in golden_stacks.STACKS.items():
         yield name, made_stack.file
-    for name, bad in {**golden_bad.BAD, **golden_stacks.BAD_STACKS}.items():
+    for name, made_original in {**golden_originals.ORIGINALS, **golden_originals.BAD_ORIGINALS}.items():
+        yield name, made_original.make
+    for name, keeping in golden_kept.KEPT.items():
+        yield name, keeping.file
+    for name in golden_pages.PAGES:
+        yield name, partial(golden_pages.encoded, name)
+    bad_files = {**golden_bad.BAD, **golden_stacks.BAD_STACKS, **golden_kept.BAD_KEPT, **golden_pages.BAD_PAGES}
+    for name, bad in bad_files.items():
         yield name, bad.make
 
 

@@ -151,7 +151,11 @@ _ANY = {
     "bad-version-3": _whole(
         "format version 3, a stack of images", lambda: _good("rgb-7x9")[:3] + b"\3" + _good("rgb-7x9")[4:]
     )._replace(command="header damaged: the height"),
-    "bad-version-4": _whole("format version 4", lambda: _good("rgb-7x9")[:3] + b"\4" + _good("rgb-7x9")[4:]),
+    "bad-version-4": _whole(_CHECKSUM, lambda: _good("rgb-7x9")[:3] + b"\4" + _good("rgb-7x9")[4:]),
+    "bad-version-5": _whole(
+        "format version 5, several pages or frames", lambda: _good("rgb-7x9")[:3] + b"\5" + _good("rgb-7x9")[4:]
+    )._replace(command="member 1 is no frame"),
+    "bad-version-6": _whole("reads versions 1 to 5", lambda: _good("rgb-7x9")[:3] + b"\6" + _good("rgb-7x9")[4:]),
 }
 _VERSION_1 = {
     "bad-header": _whole(_CHECKSUM, lambda: _flip(8, _good("rgb-7x9"))),

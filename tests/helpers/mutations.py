@@ -19,8 +19,9 @@ from pixcodecs.primitives import varint
 
 from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
+from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
-from tests.helpers import golden, stack_mutations
+from tests.helpers import golden, golden_originals, kept_mutations, pages_mutations, stack_mutations
 from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
@@ -31,11 +32,11 @@ SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16
 
 
 class Seed(NamedTuple):
-    """A good file and its content."""
+    """A good file and its content: a picture, a stack, or the file that it keeps."""
 
     name: str
     data: bytes
-    picture: Picture | Stack
+    picture: Picture | Stack | Pages | bytes
 
 
 class Mutation(NamedTuple):
@@ -47,7 +48,7 @@ class Mutation(NamedTuple):
     header_forged: bool = False
 
 
-def seeds(decompress: Callable[[bytes], Picture | Stack]) -> list[Seed]:
+def seeds(decompress: Callable[[bytes], Picture | Stack | Pages | bytes]) -> list[Seed]:
     """The good golden files."""
     files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
     return [Seed(name, data, decompress(data)) for name, data in files.items()]
@@ -160,7 +161,9 @@ def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
         f.models = [rng.choice([*f.models, *donor.models, bytes(8)]) for _ in range(rng.randrange(4))]
         f.flags = f.flags & ~0x18 | len(f.models) << 3
     elif name == "extras":
-        f.extras = _damage(rng, f.extras or b"\x03\x06gAMAxy\x01\x03abc\x02\x02ab", other.data)[1]
+        f.extras = _damage(
+            rng, f.extras or b"\x03\x06gAMAxy\x01\x03abc\x02\x02ab" + golden_originals.SAMPLE, other.data
+        )[1]
         f.flags |= 0x20
     elif name == "tiles":
         f.tiles = f.tiles[: rng.randrange(len(f.tiles) + 1)] or f.tiles * rng.choice((2, 9))
@@ -305,6 +308,10 @@ def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
     seed = rng.choice(among)
     other = rng.choice([s for s in among if type(s.picture) is type(seed.picture)])
+    if isinstance(seed.picture, bytes) and kind is not accident:
+        return Mutation(seed, *kept_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
     if isinstance(seed.picture, Stack) and kind is not accident:
         return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+    if isinstance(seed.picture, Pages) and kind is not accident:
+        return Mutation(seed, *pages_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
     return kind(rng, seed, other)

@@ -36,7 +36,7 @@ def good(*args: object, data: bytes | None = None) -> Result:
 def bad(*args: object, words: str, data: bytes | None = None) -> Result:
     """Run a command that must exit with code 2 and print one line per problem, with the program's name."""
     result = run(*args, data=data)
-    assert result.exit_code == 2, result.output
+    assert result.exit_code == 2, (result.output, result.exception)
     assert words in result.stderr
     assert all(line.startswith("pixzip: ") for line in result.stderr.splitlines())
     return result

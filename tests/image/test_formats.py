@@ -11,6 +11,7 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip import codec, image
 from pixzip.image import formats, sources
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import Format, Loaded, Unrecognised, check_size
 from pixzip.image.picture import Chunk, Layout, Picture
 from pixzip.io import names
@@ -38,16 +39,19 @@ class Toy(Format):
         samples = np.frombuffer(data, np.uint8, offset=HEAD.size).reshape(height, width, 1)
         return Loaded(Picture(samples, Layout.GREY, 8), [])
 
+    def account(self, file: BinaryIO) -> Account:
+        _, width, height = HEAD.unpack(file.read(HEAD.size))
+        return Account.of((0, HEAD.size), (HEAD.size, width * height))
+
     def write(self, picture: Picture) -> bytes:
         return HEAD.pack(b"TOY\n", picture.width, picture.height) + picture.samples.tobytes()
 
 
 class LossyToy(Toy):
-    """A lossy, read-only format, whose files are read only if named."""
+    """A lossy, read-only format."""
 
     name = "LOSSY"
     suffixes = frozenset({".lossy"})
-    in_folders = False
     depths = {}  # noqa: RUF012
 
     def lossy_kind(self, file: BinaryIO) -> str:
@@ -102,9 +106,9 @@ def test_the_command_line_takes_a_format_that_is_added(shipped: Path) -> None:
     (shipped / "tree" / "sub").mkdir(parents=True)
     for name in ("x.toy", "tree/a.toy", "tree/sub/b.TOY"):
         (shipped / name).write_bytes(image.write(codec.as_picture(x), ".toy"))
-    good("compress", "x.toy", "--rm")
+    good("compress", "x.toy", "--rm=pixels")
     assert not (shipped / "x.toy").exists()
-    good("decompress", "x.toy.pxz", "-o", "y.toy", "--rm")
+    good("decompress", "x.toy.pxz", "-o", "y.toy", "--rm=pixels")
     assert np.array_equal(read(shipped / "y.toy"), x)
     good("compress", "-r", "tree")
     assert sorted(p.name for p in shipped.rglob("tree/**/*.pxz")) == ["a.toy.pxz", "b.TOY.pxz"]
@@ -113,22 +117,22 @@ def test_the_command_line_takes_a_format_that_is_added(shipped: Path) -> None:
     bad("decompress", "-r", "tree", "-o", "all.toy", words="-o all.toy is not a folder")
 
 
-def test_a_lossy_format_is_taken_by_name_and_its_files_stay(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lossy_format_is_taken_and_its_files_stay(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, LossyToy()))
     (shipped / "x.lossy").write_bytes(Toy().write(codec.as_picture(pixels(7, 10))))
-    result = good("compress", "x.lossy", "--rm")
+    result = good("compress", "x.lossy", "--rm=pixels")
     assert "original kept: it is a broken toy, whose own bytes do not come back" in result.stderr
     assert (shipped / "x.lossy").exists()
-    assert ".lossy" not in sources.folder_suffixes()
+    assert ".lossy" in sources.folder_suffixes()
     assert sources.is_image_name(Path("a/x.LOSSY"))
     bad("decompress", "x.lossy.pxz", "-o", "y.lossy", words="output format '.lossy' is not one of .png")
 
 
-def test_the_suffixes_in_the_help_are_those_of_the_formats_but_jpeg() -> None:
+def test_the_suffixes_in_the_help_are_those_of_the_formats() -> None:
     readable = frozenset[str]().union(*(form.suffixes for form in formats.FORMATS))
     (jpeg,) = (form for form in formats.FORMATS if form.name == "JPEG")
-    assert readable - jpeg.suffixes == names.IMAGE_SUFFIXES
-    assert sources.folder_suffixes() == names.IMAGE_SUFFIXES
+    assert jpeg.suffixes == names.JPEG_SUFFIXES
+    assert sources.folder_suffixes() == readable == names.IMAGE_SUFFIXES
 
 
 def test_names_and_suffixes_are_of_one_format_each() -> None:

@@ -58,7 +58,9 @@ def test_a_walk_is_sorted_by_parts_and_passes_over_hidden_files_and_links_to_fol
 
 def test_only_what_is_wanted_is_taken(tree: Path) -> None:
     assert [path.as_posix() for path in walk(tree, is_image_name)] == SHOWN[:4]
-    assert [path.as_posix() for path in walk(tree, lambda p: p.suffix.lower() in folder_suffixes())] == SHOWN[:3]
+    assert [
+        path.as_posix() for path in walk(tree, lambda p: p.suffix.lower() in folder_suffixes() - {".jpg"})
+    ] == SHOWN[:3]
     assert walk(tree, lambda p: False) == []
 
 

@@ -94,9 +94,12 @@ def test_palettes_keep_their_order() -> None:
     back = image.load(saved(pillow, "TIFF")).picture
     assert back.palette[: len(x.palette)] == x.palette
     assert np.array_equal(back.samples, x.samples)
-    deep = np.full((3, 256), 0x1234, np.uint16)
-    with pytest.raises(UnsupportedImageError, match="more than 8 bits a colour"):
-        image.load(written(x.samples[..., 0], photometric="palette", colormap=deep))
+    for deep in (np.full((3, 256), 0x1234, np.uint16), np.arange(768, dtype=np.uint16).reshape(3, 256) * 77):
+        data = written(x.samples[..., 0], photometric="palette", colormap=deep)
+        found = image.load(data).picture
+        assert found.palette == (deep >> 8).T.astype(np.uint8).tobytes()
+        with tifffile.TiffFile(io.BytesIO(image.write(found, ".tif"))) as again:
+            assert np.array_equal(again.pages.first.colormap, deep)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ def test_other_samples_are_refused_by_name(data: bytes, words: str) -> None:
         image.load(data)
 
 
-def test_descriptions_become_exif_and_what_no_picture_holds_is_named() -> None:
+def test_descriptions_and_private_tags_become_exif() -> None:
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[34665] = {0x9003: "2020:01:01 00:00:00", 0x927C: b"a maker's"}
     tags[34853] = {1: "N"}
@@ -128,10 +131,10 @@ def test_descriptions_become_exif_and_what_no_picture_holds_is_named() -> None:
     x, dropped = image.load(saved(Image.fromarray(RGB.samples), "TIFF", tiffinfo=tags, dpi=(300, 150)))
     assert types(x.metadata) == [b"iCCP", b"pHYs", b"eXIf", b"iTXt"]
     assert x.metadata[1].data == struct.pack(">IIB", 11811, 5906, 1)
-    assert dropped == ["51234"]
+    assert dropped == []
     exif = Image.Exif()
     exif.load(x.metadata[2].data)
-    assert (exif[270], exif[274]) == ("a picture", 6)
+    assert (exif[270], exif[274], exif[51234]) == ("a picture", 6, "private")
     assert dict(exif.get_ifd(34665)) == {0x9003: "2020:01:01 00:00:00", 0x927C: b"a maker's"}
     assert dict(exif.get_ifd(34853)) == {1: "N"}
 
@@ -178,4 +181,6 @@ def test_damage_that_tifffile_only_logs_is_an_error(caplog: pytest.LogCaptureFix
         image.load(data[:-3])
     tags = [(51234, 4, 1, 1, True), (33723, 7, 4, b"iptc", True)]
     data = written(np.zeros((4, 4), np.uint8), extratags=tags)  # tifffile treats a short IPTC value as an offset
-    assert image.load(data).dropped == ["51234", "damaged tag 33723"]
+    x, dropped = image.load(data)
+    assert dropped == []
+    assert b"iptc" in x.metadata[0].data

@@ -1,4 +1,4 @@
-"""Decisions of `docs/format.md`, section 14.4, in plain Python integers."""
+"""Decisions of `docs/format.md`, section 17.4, in plain Python integers."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""The decoder of blocks of kind 14, `docs/format.md`, section 14, in plain Python integers."""
+"""The decoder of blocks of kind 14, `docs/format.md`, section 17, in plain Python integers."""
 
 from collections import defaultdict
 
@@ -38,7 +38,7 @@ INNER = [k for k in ZIGZAG if k >= 8 and k % 8]
 
 
 def inverse(block: Block) -> list[int]:
-    """Section 14.1: differences of dequantised coefficients."""
+    """Section 17.1: differences of dequantised coefficients."""
 
     def line(x: list[int], n: int) -> list[int]:
         z = (x[2] + x[6]) * 4433
@@ -117,7 +117,7 @@ class JpegInside:
         return pixels
 
     def block(self, channel: int, by: int, bx: int) -> None:
-        """Section 14.5."""
+        """Section 17.5."""
         d, plane, luma, zeros = self.d, self.planes[channel], self.planes[0], [0] * 64
         c, h, quant = [0] * 64, int(channel > 0), plane.quant
         A, B = plane.blocks.get((by - 1, bx), zeros), plane.blocks.get((by, bx - 1), zeros)
@@ -224,7 +224,7 @@ class JpegInside:
         return guess + self.d.signed([(e, part, ls), (e, toward, ld, min(size, 3)), (e, toward, part, ls)], size)
 
     def pixels(self) -> NDArray[np.int64]:
-        """Sections 14.2 and 14.3."""
+        """Sections 17.2 and 17.3."""
         out = np.zeros((self.height, self.width, self.channels), np.int64)
         luma, *chroma = (plane.samples.tolist() for plane in self.planes)
         m, n = -(-(self.top + self.height) // self.sv), -(-(self.left + self.width) // self.sh)
@@ -254,7 +254,7 @@ class JpegInside:
         return (3 * here + there + 8 - x % 2) >> 4
 
     def correct(self, pixels: NDArray[np.int64]) -> None:
-        """Section 14.6."""
+        """Section 17.6."""
         decoded, count = pixels.copy(), 0
         wrong: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
         flags: dict[tuple[int, int], int] = defaultdict(int)

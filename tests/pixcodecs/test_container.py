@@ -109,7 +109,7 @@ def forged(body: bytes) -> bytes:
 
 
 TABLE = struct.pack("<II", 0, 0)
-DEFLATED = primitives.deflate(b"\x09\x00")
+DEFLATED = primitives.deflate(b"\xc9\x00")
 BODIES = {
     "layout 5": b"\x05\x04\x04" + TABLE,
     "depth 8 written out": b"\x80\x04\x04\x08" + TABLE,

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pixzip.train import checkpoint
-from pixzip.train.loop import _check_meta
+from pixzip.train.checkpoint import check_meta
 from pixzip.train.optim import Muon
 
 
@@ -106,6 +106,6 @@ GOOD = {"config": {}, "step": 3, "best": float("inf"), "log": [{"elapsed_s": 1.5
      {"log": {}}, {"log": [3]}, {"log": [{}]}, {"log": [{"elapsed_s": "x"}]}],
 )  # fmt: skip
 def test_metadata_of_another_form_is_refused(change: dict[str, Any]) -> None:
-    _check_meta(Path("c"), json.loads(json.dumps(GOOD)))
+    check_meta(Path("c"), json.loads(json.dumps(GOOD)))
     with pytest.raises(ModelMismatchError, match="damaged metadata"):
-        _check_meta(Path("c"), GOOD | change)
+        check_meta(Path("c"), GOOD | change)

@@ -154,3 +154,15 @@ def test_recoloured_crops_are_permutations_and_inverses() -> None:
     assert colours == expected
     plain = Crops([picture], (0, 1, 2), Augmentation(crop=8, soft_chroma=0.0)).draw(20, np.random.default_rng(1))
     assert {tuple(int(v) for v in crop[:, 0, 0]) for crop in plain} == {(10, 20, 40)}
+
+
+def test_a_run_ends_when_its_time_is_over_with_rates_that_fall_until_then(tmp_path: Path) -> None:
+    seen: list[Status] = []
+    config = replace(TINY, megapixels=1000.0, seconds=1.0, evals=1)
+    data = folder(tmp_path / "data", 3)
+    first = train([data], config, tmp_path / "run", report=lambda status: seen.append(replace(status)))
+    assert seen[-1].megapixels < 100
+    assert seen[-1].learning_rate < 0.3 * max(status.learning_rate for status in seen)
+    (entry,) = seen[-1].log
+    assert 1.0 <= entry["elapsed_s"] < 30
+    assert train([data], config, tmp_path / "run").model_id == first.model_id  # nothing is left to do

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pixcodecs.container import image_v1
-from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION, check_shape
+from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, OTHER_VERSIONS, check_shape
 from pixcodecs.container.signature import SIGNATURE, VERSION, Buffer
 from pixcodecs.errors import BitstreamError, UnsupportedImageError
 from pixcodecs.forking import cached_property
@@ -29,6 +29,8 @@ MAX_MODELS = 3
 MAX_EXTRAS_BYTES = 64 << 20
 #: Most extras that a reader takes: each costs far more memory than its two bytes in a file.
 MAX_EXTRAS = 1 << 16
+#: Unknown extras of these ids change no picture: readers skip them.  Others are refused.
+_SKIPPED = range(5, 128)
 _DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
 _MODEL_BY_ID = 1
 
@@ -53,6 +55,7 @@ class Extra(IntEnum):
     PALETTE = 1
     TRANSPARENCY = 2
     CHUNK = 3
+    ORIGINAL = 4
 
 
 class Tile(NamedTuple):
@@ -199,7 +202,7 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> Header:
     if version == image_v1.VERSION:
         return _read_v1(reader, max_pixels)
     if version != VERSION:
-        what = "a stack of images" if version == STACK_VERSION else f"this program reads versions 1 to {STACK_VERSION}"
+        what = OTHER_VERSIONS.get(version, f"this program reads versions 1 to {max(OTHER_VERSIONS)}")
         raise BitstreamError(f"file has format version {version}, {what}")
     return _read_v2(reader, max_pixels)
 
@@ -262,13 +265,17 @@ def _read_model(reader: Reader) -> bytes:
 def _parse_extras(data: bytes) -> tuple[tuple[Extra, bytes], ...]:
     reader = Reader(data)
     extras: list[tuple[Extra, bytes]] = []
+    found = 0
     while reader.at < len(reader.data):
         kind = reader.byte("extras")
-        if kind not in Extra.__members__.values():
+        known = kind in Extra.__members__.values()
+        if not known and kind not in _SKIPPED:
             raise BitstreamError(f"extra {kind} is unknown to this version")
-        if len(extras) == MAX_EXTRAS:
+        if (found := found + 1) > MAX_EXTRAS:
             raise BitstreamError(f"file has more than {MAX_EXTRAS} extras")
-        extras.append((Extra(kind), reader.take(reader.varint("length of an extra"), "extras")))
+        body = reader.take(reader.varint("length of an extra"), "extras")
+        if known:
+            extras.append((Extra(kind), body))
     return tuple(extras)
 
 

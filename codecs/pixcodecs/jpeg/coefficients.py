@@ -1,4 +1,4 @@
-"""Quantised DCT coefficients of one channel, coded block by block; `docs/format.md`, section 14.5.
+"""Quantised DCT coefficients of one channel, coded block by block; `docs/format.md`, section 17.5.
 
 The order within a block and the predictions across its borders are those of Lepton [1]: first the 49 coefficients of
 both frequencies, then the first row and the first column, which continuity with the blocks above and to the left

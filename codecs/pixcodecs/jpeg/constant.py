@@ -1,4 +1,4 @@
-"""DC, which the samples beside the borders of a block predict; `docs/format.md`, section 14.5."""
+"""DC, which the samples beside the borders of a block predict; `docs/format.md`, section 17.5."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Pixels that come out wrong: which, and by how much; `docs/format.md`, section 14.6."""
+"""Pixels that come out wrong: which, and by how much; `docs/format.md`, section 17.6."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Decisions (bits) by a mixture of adaptive predictions, in integers; `docs/format.md`, section 14.4.
+"""Decisions (bits) by a mixture of adaptive predictions, in integers; `docs/format.md`, section 17.4.
 
 Each of several contexts has a slot that counts how often a decision was 1 there.  A mixer weighs what the slots say, in
 the logistic domain, and learns from each decision [1].  The range coder of model payloads codes the bits.

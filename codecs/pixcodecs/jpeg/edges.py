@@ -1,6 +1,6 @@
 """The first row and the first column of coefficients, which continuity across the borders predicts [1].
 
-[1] Lepton, see `coefficients`; `docs/format.md`, section 14.5.
+[1] Lepton, see `coefficients`; `docs/format.md`, section 17.5.
 """
 
 import numpy as np

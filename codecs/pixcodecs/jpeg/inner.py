@@ -1,4 +1,4 @@
-"""The 49 coefficients of both frequencies; `docs/format.md`, section 14.5."""
+"""The 49 coefficients of both frequencies; `docs/format.md`, section 17.5."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The head of a block of kind 14: where blocks lie, how chroma is sampled, the tables; `docs/format.md`, section 14."""
+"""The head of a block of kind 14: where blocks lie, how chroma is sampled, the tables; `docs/format.md`, section 17."""
 
 from typing import NamedTuple
 

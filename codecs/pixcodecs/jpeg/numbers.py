@@ -1,4 +1,4 @@
-"""Numbers as decisions, and what their contexts are made of; `docs/format.md`, sections 14.4 and 14.5."""
+"""Numbers as decisions, and what their contexts are made of; `docs/format.md`, sections 17.4 and 17.5."""
 
 from typing import Any, NamedTuple
 

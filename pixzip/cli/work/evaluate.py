@@ -15,11 +15,13 @@ from pixzip.codec.efforts import PLAIN_EFFORT
 
 
 def evaluate(
-    images: Sequence[str], model: str, device: str, *, as_json: bool, max_pixels: int | None, manner: Manner
-) -> None:
+    images: Sequence[str], model: str, device: str, *, pixels: bool, as_json: bool, max_pixels: int | None,
+    manner: Manner,
+) -> None:  # fmt: skip
     """Print a row for each image, and the totals.
 
     Args:
+        pixels: whether to take the pixels of JPEGs, which are kept as files otherwise.
         manner: only `quiet`, `verbose` and `threads` are used.
     Raises:
         PixzipError: there is no such device.
@@ -39,7 +41,7 @@ def evaluate(
 
     queue = Queue(work, done)
     for name in images:
-        picture = queue.attempt(name, partial(load_image, name, max_pixels, manner))
+        picture = queue.attempt(name, partial(load_image, name, max_pixels, manner, pixels=pixels))
         if picture is not None:
             queue.add(name, picture, picture.pixels)
     queue.flush()

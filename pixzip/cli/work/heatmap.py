@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from pixcodecs.container import signature
+from pixcodecs.errors import UnsupportedImageError
 
 from pixzip import codec
 from pixzip.cli.errors import naming
@@ -16,21 +17,23 @@ from pixzip.cli.progress import Bar
 from pixzip.cli.say import say
 from pixzip.cli.work.shared import load, say_written
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import describe
-from pixzip.codec.bits_map import picture_and_bits, pixel_bits
+from pixzip.codec import describe, kept
+from pixzip.codec.bits_map import NO_MAP, picture_and_bits, pixel_bits
+from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
 from pixzip.report import figure
 
 
 def draw(
-    image: str, out: str, suffix: str, model: str, device: str, *, models_only: bool, max_pixels: int | None,
-    manner: Manner,
+    image: str, out: str, suffix: str, model: str, device: str, *, pixels: bool, models_only: bool,
+    max_pixels: int | None, manner: Manner,
 ) -> None:  # fmt: skip
     """Write the map of an image or a `.pxz` file.
 
     Args:
         suffix: suffix of `out`, in lower case.
+        pixels: whether to map the pixels of a JPEG, which is kept as a file otherwise.
         manner: only `force`, `quiet`, `verbose` and `threads` are used.
     Raises:
         PixzipError, OSError: an image or map cannot be read, coded or written.
@@ -39,7 +42,7 @@ def draw(
     set_threads(manner.threads)
     options = codec.Options.of(model, codec.resolve_device(device), models_only=models_only, max_pixels=max_pixels)
     with naming(image), streams.Input(image) as source:
-        picture, bits, file = _coded(source, options, bars)
+        picture, bits, file = _coded(source, options, pixels, bars)
     even = [kind for kind in describe.facts(file)["blocks"] if kind in ("WEBP", "WEBP_BODY", "PNG")]
     if even and not manner.quiet:
         say(f"pixzip: {image}: warning: spread evenly, for a tile was coded by {even[0]}: --models-only maps all")
@@ -48,12 +51,16 @@ def draw(
     say_written(manner, image, out, data, began)
 
 
-def _coded(source: streams.Input, options: codec.Options, bars: bool) -> tuple[Picture, Any, signature.Buffer]:
+def _coded(
+    source: streams.Input, options: codec.Options, pixels: bool, bars: bool
+) -> tuple[Picture, Any, signature.Buffer]:  # fmt: skip
     """The picture of an image or `.pxz` file, the bits of its pixels, and its `.pxz` file."""
     if source.head(len(signature.SIGNATURE)) == signature.SIGNATURE:
         data = source.pxz()
         with Bar("measuring", bars) as bar:
             return *picture_and_bits(data, options, bar), data
+    if not pixels and kept.is_jpeg(source.head(HEAD_BYTES)):
+        raise UnsupportedImageError(NO_MAP)
     picture = load(source, options.max_pixels).picture
     with Bar("compressing", bars) as bar:
         (file,) = codec.compress([picture], options, bar)

@@ -1,16 +1,12 @@
 """Images that are too large for memory: one at a time, band by band."""
 
-import dataclasses
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from pixzip import codec, image
 from pixzip.cli.progress import FilesBar
 from pixzip.codec import by_rows
-from pixzip.image.picture import Frame
 from pixzip.io import files, streams
-from pixzip.io.buffers import FileBuffer
 
 
 class Phases:
@@ -26,20 +22,6 @@ class Phases:
         return lambda done, total: report(before * total + done, self._phases * total)
 
 
-@dataclasses.dataclass
-class _Stripped:
-    """Rows without metadata."""
-
-    source: by_rows.RowSource
-
-    @property
-    def frame(self) -> Frame:
-        return dataclasses.replace(self.source.frame, metadata=())
-
-    def read(self, n: int) -> Any:
-        return self.source.read(n)
-
-
 def reader(source: streams.Input, max_pixels: int | None) -> image.RowReader | None:
     """The rows of an image file, if it is large and its format supports rows; None for what is not a regular file.
 
@@ -49,30 +31,6 @@ def reader(source: streams.Input, max_pixels: int | None) -> image.RowReader | N
     if source.stat is None:
         return None
     return image.open_large(source.file(), by_rows.LARGE_PIXELS, max_pixels)
-
-
-def compress(
-    original: streams.Input, rows: image.RowReader, target: str, options: codec.Options, *,
-    strip: bool, write: Callable[[BinaryIO], None], progress: Phases,
-) -> None:  # fmt: skip
-    """Compress the rows of a file.
-
-    Raises:
-        PixzipError, OSError: any error; nothing is written in this case.
-    """
-    files.make_folder(target)
-    with rows, files.spool(target) as spool:
-        source = _Stripped(rows) if strip else rows
-        folder = None if target == streams.STANDARD else Path(target).parent
-        by_rows.compress_rows(source, spool, options, folder=folder, progress=progress())
-        original.check_unchanged()
-        again = image.open_rows(original.file(), None) if options.verify else None
-        if again:
-            spool.flush()
-            opening = codec.Opening(FileBuffer(spool.fileno()), None)
-            with again:
-                by_rows.check_rows(opening, _Stripped(again) if strip else again, options, progress())
-        write(spool)
 
 
 def compare(

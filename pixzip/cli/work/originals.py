@@ -1,28 +1,47 @@
-"""`--rm`: an original is removed after a check that the output holds its full content."""
+"""Originals: their records, and `--rm`, which removes one after a check that the output gives it back."""
 
 import os
 from pathlib import Path
 
-from pixzip import image
+from pixcodecs.errors import PixzipError
+
+from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
+from pixzip.cli.options import PIXELS
 from pixzip.io import files, streams
+from pixzip.io.buffers import FileBuffer
 from pixzip.io.signals import signals_wait
+from pixzip.originals import suffixes_of
 
 
-def why_kept(source: streams.Input, dropped: list[str]) -> str:
+def kept_suffixes(name: str) -> tuple[str, ...]:
+    """The suffixes of an original that a `.pxz` file gives back, the usual one first; none if it does not.
+
+    A bad file is reported when it is read.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            record = codec.Opening(FileBuffer(file.fileno()), None, whole=False).original
+    except (PixzipError, OSError):
+        return ()
+    return suffixes_of(record.family) if record else ()
+
+
+def why_kept(source: streams.Input, dropped: list[str], remove: str) -> str:
     """The reason to keep an original: content that would be lost; "" if there is none.
 
     Args:
         source: the original, open.
         dropped: names of its content that a picture does not hold.
+        remove: the value of `--rm`: "bytes", for whose promise a record is needed besides; "pixels"; or "".
     Raises:
         OSError: the original cannot be read.
     """
-    if dropped:
+    if dropped and remove == PIXELS:
         return f"{', '.join(dropped)} would be lost"
     if place := not_removable(source):
         return place
-    kind = image.lossy_kind(source.file())
+    kind = image.lossy_kind(source.file()) if remove else ""
     return f"it is {kind}, whose own bytes do not come back" if kind else ""
 
 
@@ -43,7 +62,7 @@ def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:
     """
     now = Path(name).lstat()
     if _identity(now) != _identity(stat):
-        ledger.warn(name, "original kept: it has changed meanwhile")
+        ledger.keep(name, "it has changed meanwhile")
         return
     files.sync_folder(Path(ledger.target(name)).parent)
     with signals_wait():

@@ -6,19 +6,27 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from pixcodecs import threads
+
 from pixzip.cli.errors import EXIT_ERROR, FILE_ERRORS, report
 from pixzip.engine.batching import BATCH_PIXELS, halving
+from pixzip.engine.executor import Executor, Local
+from pixzip.trees.shards import SOON_PIXELS
 
 
 class Queue:
-    """Processes inputs in batches; remembers whether one failed."""
+    """Processes inputs in batches; remembers whether one failed.
+
+    On a CPU a batch is coded as soon as it keeps all threads busy, with as many inputs for each of them, so that
+    outputs appear soon; elsewhere as soon as it is as large as the executor likes it.
+    """
 
     def __init__(
         self,
         work: Callable[[list[Any]], list[Any]],
         done: Callable[[str, Any, Any, float], None],
         failed: Callable[[str, BaseException], None] = report,
-        batch_pixels: int | None = None,
+        executor: Executor | None = None,
     ) -> None:
         """
         Args:
@@ -26,12 +34,14 @@ class Queue:
             done: called with an input's name, its item, its result, and its share of the batch's seconds, in
                 proportion to its pixels.
             failed: called with an input's name and its error.
-            batch_pixels: most pixels of a batch; None for a number that suits a CPU.
+            executor: what the work runs on; None for a CPU.
         """
         self._work, self._done, self._failed = work, done, failed
         self._pending: list[tuple[str, Any, int]] = []
         self._pixels = 0
-        self._limit = batch_pixels
+        self._limit = executor.batch_pixels if executor else BATCH_PIXELS
+        here = executor is None or (isinstance(executor, Local) and executor.device == "cpu")
+        self._threads = threads.get_threads() if here else 0
         self.failed = False
 
     def attempt(self, name: str, action: Callable[[], Any]) -> Any:
@@ -58,10 +68,13 @@ class Queue:
 
     def add(self, name: str, item: Any, pixels: int) -> None:
         """Queue an input, and code the queue if it is a full batch."""
-        if self._pixels + pixels > (self._limit or BATCH_PIXELS):
+        if self._pixels + pixels > self._limit:
             self.flush()
         self._pending.append((name, item, pixels))
         self._pixels += pixels
+        enough = self._threads and self._pixels >= SOON_PIXELS * self._threads
+        if enough and not len(self._pending) % self._threads:
+            self.flush()
 
     def flush(self) -> None:
         """Code the queue."""

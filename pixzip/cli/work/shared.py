@@ -4,9 +4,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pixcodecs.errors import UnsupportedImageError
+
 from pixzip import image
 from pixzip.cli.options import Manner
 from pixzip.cli.say import say
+from pixzip.codec import kept
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.io import streams
 from pixzip.models import library
@@ -27,13 +30,17 @@ def load(source: streams.Input, max_pixels: int | None) -> image.Loaded:
     return image.load(source.read(), max_pixels)
 
 
-def load_image(name: str, max_pixels: int | None, manner: Manner) -> Any:
+def load_image(name: str, max_pixels: int | None, manner: Manner, *, pixels: bool = True) -> Any:
     """Read an image, and warn about content that a picture does not hold, unless quiet.
 
+    Args:
+        pixels: take the pixels of a JPEG, too.
     Raises:
         UnsupportedImageError, PixzipError, OSError: the image cannot be read.
     """
     with streams.Input(name) as source:
+        if not pixels and kept.is_jpeg(source.head(HEAD_BYTES)):
+            raise UnsupportedImageError("a JPEG is kept as a file, no model codes it: --pixels takes its pixels")
         loaded = load(source, max_pixels)
     if loaded.dropped and not manner.quiet:
         say(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}")

@@ -12,14 +12,16 @@ from pixzip.io import streams
 class Display:
     """A bar on a terminal, or a line for each measurement elsewhere; `log.jsonl` has all figures."""
 
-    def __init__(self, megapixels: float, shown: bool, manner: Manner) -> None:
+    def __init__(self, megapixels: float, shown: bool, manner: Manner, seconds: float = 0.0) -> None:
         """
         Args:
             megapixels: length of the run.
+            seconds: time after which it ends anyway; 0 for no such.
             shown: whether this process reports; with `-q` none does.
             manner: with `-v` every figure of a measurement is printed.
         """
         self._total, self._shown, self._verbose = megapixels, shown and not manner.quiet, manner.verbose
+        self._seconds = seconds
         self._measurements: int | None = None
         self._bar: Any = None
         self._task: Any = None
@@ -55,7 +57,10 @@ class Display:
         Args:
             bits: bits per sub-pixel of training images.
         """
-        left_s = max(0.0, self._total - status.megapixels) / max(status.megapixels_per_s, 1e-9)
+        speed = max(status.megapixels_per_s, 1e-9)
+        left_s = max(0.0, self._total - status.megapixels) / speed
+        if self._seconds:
+            left_s = min(left_s, max(0.0, self._seconds - status.megapixels / speed))
         held_out = "" if math.isnan(status.held_out) else f" ({status.held_out:.4f} held out)"
         return (
             f"{_figure(status.megapixels)}/{self._total:g} MP  {_duration(left_s)} left"

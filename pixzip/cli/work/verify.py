@@ -10,7 +10,8 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import by_rows, stack
+from pixzip.codec import by_rows, original, stack
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.io import streams
 from pixzip.io.signals import signals_wait
 
@@ -22,19 +23,25 @@ class Verification:
         set_threads(ledger.manner.threads)
         self.ledger = ledger
         self.options = codec.Options.decoding(codec.coding_device(device), extra_paths(extra), max_pixels=max_pixels)
-        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor.batch_pixels)
+        self.queue = Queue(self._decode, self._good, ledger.fail, self.options.executor)
 
     def run(self, names: list[str]) -> None:
         self.queue.feed(names, self._read, self.ledger.pixels)
 
     def _read(self, name: str) -> tuple[str, codec.Opening] | None:
-        """Read a file; None if it is already checked: a stack, or a file too large for memory."""
+        """Read a file; None if it is already checked: a stack, a kept file, or a file too large for memory."""
         began, entry = time.perf_counter(), self.ledger[name]
         data = streams.read_pxz(name)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.options.max_pixels).pixels
             codec.verify(data, self.options, self.ledger.part([name]))
+        elif signature.is_pages(data):
+            pages = PagesOpening(data, self.options.max_pixels)
+            entry.pixels = pages.pixels
+            decompress_pages(pages, self.options, self.ledger.part([name]))
+        elif signature.is_kept(data):
+            codec.verify(data, self.options)
         else:
             opening = codec.Opening(data, self.options.max_pixels)
             opening.check_blocks()
@@ -51,6 +58,10 @@ class Verification:
         return codec.decompress([opening for _, opening in items], self.options, progress)
 
     def _good(self, name: str, item: Any, picture: Any, seconds: float) -> None:
+        if item is not None:
+            began = time.perf_counter()
+            original.check(item[1], picture, self.options)
+            seconds += time.perf_counter() - began
         with signals_wait():
             self.ledger.written += 1
         self.ledger[name].seconds += seconds

@@ -2,8 +2,9 @@
 
 from pixzip.image.formats.base import Format
 from pixzip.image.formats.bmp import BMP, DIB
+from pixzip.image.formats.gif import GIF
 from pixzip.image.formats.jpeg import JPEG
-from pixzip.image.formats.old import GIF, PCX, QOI, SGI, TGA
+from pixzip.image.formats.old import PCX, QOI, SGI, TGA
 from pixzip.image.formats.png import PNG
 from pixzip.image.formats.pnm import PAM, PBM, PGM, PPM
 from pixzip.image.formats.tiff import TIFF

@@ -10,8 +10,11 @@ from typing import BinaryIO, NamedTuple, Protocol
 from pixcodecs.container.image import check_shape
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats.account import Account
+from pixzip.image.formats.exif import first_tags, texts
 from pixzip.image.formats.metadata import from_chunks
-from pixzip.image.picture import CHANNEL_AXIS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
+from pixzip.image.pages import Kind, LoadedPages, Pages
+from pixzip.image.picture import MARKS, MAX_DEPTH, MAX_PALETTE_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 for _name in ("imagecodecs", "tifffile"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # otherwise their messages go to standard error
@@ -43,7 +46,8 @@ class Opened(NamedTuple):
 
     Attributes:
         frame: the picture without its samples.
-        dropped: the names of the file's content that a picture cannot hold.
+        dropped: the names of the file's content that a picture cannot hold; complete when the last
+            band was yielded.
         bands: (N, W, C) arrays of rows, from first to last, with any number of rows each.  An error in the file
             is raised before its last rows are yielded, even if it comes after them in the file.
     """
@@ -68,26 +72,32 @@ class Unrecognised(Exception):  # noqa: N818 (no error yet: other formats are tr
 class Format(ABC):
     """An image format: how its files are recognised, read and written.
 
-    `pixzip.image.formats.FORMATS` lists all.  A read-only format implements `accepts` and `read`.  A format that is
-    also written names the `depths` that it keeps and implements `write`.  The defaults of the other methods suit
-    lossless formats that are read and written whole.
+    `pixzip.image.formats.FORMATS` lists all.  A read-only format implements `accepts`, `read` and `account`.  A
+    format that is also written names the `depths` that it keeps and implements `write`.  The defaults of the other
+    methods suit lossless formats that are read and written whole.
 
     Attributes:
         name: name of the format in error messages.
         suffixes: suffixes of its files, in lower case, with the dot; formats that are written share none.
-        in_folders: whether files with these suffixes are taken from folders; otherwise they must be named.
+        sometimes_lossy: whether files in folders are looked at, and left alone where `lossy_kind` has a name for them.
         depths: the bits per sample that a file keeps, by layout; empty for a read-only format.
         transparency: whether a file keeps transparent colours, and the alphas of a palette.
         metadata: the fields of `metadata.Embedded` that a file keeps.
+        keeps_texts: whether a file keeps PNG's texts for title, description, author, copyright and software, as tags.
+        pages_kind: the kind of the format's files of several pages or frames; None if it has none.
+        kept_by_pages: names of content that `account` leaves, and that pages hold.
         writing_bytes: bytes of memory for each pixel to write a file; 0 for those written by rows, or nearly so.
     """
 
     name: str
     suffixes: frozenset[str]
-    in_folders: bool = True
+    sometimes_lossy: bool = False
     depths: Mapping[Layout, Sequence[int]] = {}
     transparency: bool = False
     metadata: frozenset[str] = frozenset()
+    keeps_texts: bool = False
+    pages_kind: Kind | None = None
+    kept_by_pages: frozenset[str] = frozenset()
     writing_bytes: int = 0
 
     @abstractmethod
@@ -106,6 +116,16 @@ class Format(ABC):
             Unrecognised: the file is of another format.
             UnsupportedImageError: the image is too large, or would not be restored exactly.
             Exception: any error of a library on a damaged file.
+        """
+
+    @abstractmethod
+    def account(self, file: BinaryIO) -> Account:
+        """Which bytes `read` and `open_rows` take from a file that they read; all others are named in `dropped`.
+
+        It follows the structure of the file, and does not decode samples where it can help it.
+
+        Args:
+            file: readable file of this format, positioned at its start.
         """
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
@@ -131,6 +151,35 @@ class Format(ABC):
             file: readable file of this format, positioned at its start.
         """
         return ""
+
+    def has_pages(self, file: BinaryIO) -> bool:
+        """Whether a file has several pages or frames, as far as its structure tells without decoding them.
+
+        Args:
+            file: readable file of this format, positioned at its start.
+        """
+        return False
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        """All pages or frames of a file that has several.
+
+        Args:
+            max_pixels: refuse more pixels in total.
+        Returns:
+            None for files of one image, which `read` and `open_rows` read.
+        Raises:
+            UnsupportedImageError, Exception: see `read`.
+        """
+        return None
+
+    def write_pages(self, pages: Pages) -> bytes:
+        """The file of several pages or frames, which are of the kind of this format.
+
+        Raises:
+            UnsupportedImageError: the format cannot hold them.
+            Exception: any error of a library.
+        """
+        raise UnsupportedImageError(f"{self.name} holds one image")
 
     def refuses(self, layout: Layout, depth: int, transparent: bool) -> str:
         """The reason why a file cannot hold a picture, in words that follow the suffix; "" if it can.
@@ -174,8 +223,12 @@ class Format(ABC):
         return None
 
     def lost(self, chunks: Iterable[Chunk]) -> list[str]:
-        """The types of the metadata chunks that a file does not keep, sorted; the mark of an array is no loss."""
-        return sorted(set(from_chunks((c for c in chunks if c != CHANNEL_AXIS), self.metadata)[1]))
+        """The types of the metadata chunks that a file does not keep, sorted; marks of pixzip's own are no loss."""
+        kept = [c for c in chunks if c not in MARKS]
+        if self.keeps_texts:
+            held = texts(kept, first_tags(from_chunks(kept, {"exif"})[0].exif)[0])[1]
+            kept = [c for c in kept if c not in held]
+        return sorted(set(from_chunks(kept, self.metadata)[1]))
 
 
 @contextmanager
@@ -214,4 +267,6 @@ def check_frames(frames: int) -> None:
         UnsupportedImageError: there are several frames.
     """
     if frames != 1:
-        raise UnsupportedImageError(f"image has {frames} frames, only single images are supported yet")
+        raise UnsupportedImageError(
+            f"image has {frames} frames, expected one: `pixzip compress` without --stack takes them all"
+        )

@@ -42,8 +42,7 @@ TECHNICAL = frozenset(
     {"adobe", "adobe_transform", "background", "compression", "duration", "extension", "interlace", "jfif", "loop"}
     | {"jfif_density", "jfif_unit", "jfif_version", "orientation", "progression", "progressive", "rle", "timestamp"}
     | {"transparency", "version"}
-    | {"dpi"}  # JPEG's is in jfif_density; every BMP and PCX has one, meaningful or not
-    | {"comment", "exif", "icc_profile", "xmp"}  # kept
+    | {"comment", "dpi", "exif", "icc_profile", "id_section", "xmp"}  # kept
 )
 #: JPEG segments whose content is in `Image.info`.
 _APPS = (
@@ -101,13 +100,27 @@ class PillowFormat(Format):
                 check_frames(getattr(image, "n_frames", 1))
                 _check_kept(image)
                 image.load()
-                picture, dropped = _picture(image)
+                details, dropped = self.details(data)
+                picture, lost = _picture(image, details)
+                dropped = sorted({*dropped, *lost, *self.unseen(data, image)})
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             message = f"image has more than {max_pixels} pixels: lift the limit if you trust the file"
             raise UnsupportedImageError(message) from None
         except UnidentifiedImageError:
             raise Unrecognised from None
         return Loaded(picture, dropped)
+
+    def details(self, data: bytes) -> tuple[Embedded, list[str]]:
+        """Metadata that Pillow does not tell, and names of content that a picture cannot hold.
+
+        Args:
+            data: the whole file, which Pillow has opened.
+        """
+        return Embedded(), []
+
+    def unseen(self, data: bytes, image: Image.Image) -> list[str]:
+        """Names of samples that are in a file and not in the image that Pillow has read from it."""
+        return []
 
 
 def check_mode(mode: str) -> None:
@@ -131,8 +144,8 @@ def _check_kept(image: Image.Image) -> None:
             raise UnsupportedImageError(f"{mode} of a file with {bits} bits is not supported in {image.format}")
 
 
-def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
-    """The picture of a loaded image, and the names of content that it cannot hold."""
+def _picture(image: Image.Image, details: Embedded) -> tuple[Picture, list[str]]:
+    """The picture of a loaded image, and the names of content that it cannot hold; see `PillowFormat.details`."""
     layout, depth = LAYOUTS[image.mode], 1 if image.mode == "1" else 8
     samples = np.array(image, np.uint8).reshape(image.height, image.width, layout.channels)
     palette, transparency = b"", b""
@@ -143,7 +156,7 @@ def _picture(image: Image.Image) -> tuple[Picture, list[str]]:
         transparency = key.to_bytes(2)
     elif key is not None:
         raise UnsupportedImageError(f"image mode {image.mode} with a transparent colour is not supported")
-    chunks, dropped = _metadata(image)
+    chunks, dropped = _metadata(image, details)
     return Picture(samples, layout, depth, palette, transparency, tuple(chunks)), dropped
 
 
@@ -170,19 +183,14 @@ def palette_of(image: Image.Image, samples: Samples) -> tuple[bytes, bytes, int]
     return colours[:, :3].tobytes(), alphas, depth
 
 
-def _metadata(image: Image.Image) -> tuple[list[Chunk], list[str]]:
+def _metadata(image: Image.Image, details: Embedded) -> tuple[list[Chunk], list[str]]:
     info = image.info
     unit, (x, y) = info.get("jfif_unit", 0), info.get("jfif_density", (1, 1))
     per_metre = _JPEG_UNITS_PER_METRE.get(unit)
     density = resolution(x * per_metre, y * per_metre) if per_metre else aspect(x, y)
-    icc, exif, xmp = (_bytes(info.get(name)) for name in ("icc_profile", "exif", "xmp"))
-    chunks, dropped = to_chunks(Embedded(icc, exif, xmp, density))
-    comment = _bytes(info.get("comment"))
-    if comment:
-        if b"\0" in comment:
-            dropped.append("comment")  # tEXt has no NUL
-        else:
-            chunks.append(Chunk(b"tEXt", b"Comment\0" + comment))
+    icc, exif, xmp, comment = (_bytes(info.get(name)) for name in ("icc_profile", "exif", "xmp", "comment"))
+    found = Embedded(icc, exif, xmp, density, comment)
+    chunks, dropped = to_chunks(Embedded(*(own or seen for own, seen in zip(details, found, strict=True))))
     dropped += [str(name) for name in info if name not in TECHNICAL]
     for app, data in getattr(image, "applist", []):
         if not any(app == known and data.startswith(start) for known, start in _APPS):

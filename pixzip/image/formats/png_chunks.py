@@ -3,12 +3,14 @@
 import io
 import struct
 from itertools import groupby
+from typing import BinaryIO
 
 import png
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats.account import Account, counted
 from pixzip.image.formats.base import check_frames, check_size
-from pixzip.image.picture import NOT_METADATA, Chunk, Frame, Layout
+from pixzip.image.picture import BEHIND_SAMPLES, NOT_METADATA, Chunk, Frame, Layout
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: The fields of IHDR.
@@ -18,8 +20,8 @@ _START_BYTES = len(SIGNATURE) + 8 + HEAD.size
 _LAYOUTS = {0: Layout.GREY, 2: Layout.RGB, 3: Layout.PALETTE, 4: Layout.GREY_ALPHA, 6: Layout.RGBA}
 COLOURS = {layout: colour for colour, layout in _LAYOUTS.items()}
 _DEPTHS = {Layout.GREY: (1, 2, 4, 8, 16), Layout.PALETTE: (1, 2, 4, 8)}
-#: Name of dropped data after the end of the file.
-MORE = "data after the end"
+#: Bytes of a chunk around its body: length, type, CRC.
+_AROUND_BYTES = 12
 _BEFORE_PALETTE = frozenset({b"cHRM", b"cICP", b"cLLI", b"gAMA", b"iCCP", b"mDCV", b"sBIT", b"sRGB"})
 _AFTER_PALETTE = frozenset({b"bKGD", b"hIST"})
 
@@ -30,6 +32,34 @@ def pixels(head: bytes) -> int:
         return -1
     width, height, *_ = HEAD.unpack_from(head, _START_BYTES - HEAD.size)
     return int(width * height)
+
+
+def account(file: BinaryIO) -> Account:
+    """See `Format.account`.  What hides inside IDAT is found where IDAT is inflated."""
+    found, at = Account.of((0, len(SIGNATURE))), len(SIGNATURE)
+    while True:
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            return found
+        size = int.from_bytes(head[:4])
+        found.take(at, _AROUND_BYTES + size)
+        at += _AROUND_BYTES + size
+        if head[4:] == b"IEND":
+            if size:
+                found.leave(at, 0, f"{counted(size)} inside IEND")
+            return found
+
+
+def inside_idat(behind: int, more: int) -> list[str]:
+    """Names of what an image does not need of its IDAT chunks.
+
+    Args:
+        behind: number of bytes behind the zlib stream.
+        more: number of bytes that it inflates to beyond the last row.
+    """
+    names = [f"{counted(behind)} inside IDAT"] if behind else []
+    return names + ([f"{counted(more)} of samples beyond the last row"] if more else [])
 
 
 def describe(chunks: list[Chunk], max_pixels: int | None) -> tuple[Frame, list[int], list[str]]:
@@ -48,11 +78,23 @@ def describe(chunks: list[Chunk], max_pixels: int | None) -> tuple[Frame, list[i
     check_frames(_frames(chunks))
     dropped = ["animation control"] if any(c.type in (b"acTL", b"fcTL") for c in chunks) else []
     palette = _only(chunks, b"PLTE")
-    metadata = [c for c in chunks if c.type[:1].islower() and c.type not in NOT_METADATA]
+    metadata = _metadata(chunks)
+    if any(c.type == BEHIND_SAMPLES.type for c in chunks):
+        dropped.append(BEHIND_SAMPLES.type.decode())  # in a picture it has a meaning
     if palette and layout is not Layout.PALETTE:  # a suggested palette for screens of few colours, and its histogram
         palette, metadata = b"", [c for c in metadata if c.type != b"hIST"]
         dropped.append("suggested palette")
     return Frame(width, height, layout, depth, palette, _only(chunks, b"tRNS"), tuple(metadata)), coding, dropped
+
+
+def _metadata(chunks: list[Chunk]) -> list[Chunk]:
+    """The metadata in its order, with a mark before what comes behind the samples."""
+    last = max(i for i, c in enumerate(chunks) if c.type == b"IDAT")
+    before, behind = (
+        [c for c in some if c.type[:1].islower() and c.type not in NOT_METADATA and c.type != BEHIND_SAMPLES.type]
+        for some in (chunks[:last], chunks[last:])
+    )
+    return [*before, BEHIND_SAMPLES, *behind] if behind else before
 
 
 def _header(chunks: list[Chunk]) -> tuple[int, ...]:
@@ -93,10 +135,23 @@ def file_depth(frame: Frame) -> int:
 def before_samples(frame: Frame) -> list[Chunk]:
     """The chunks of a file before the first IDAT."""
     head = HEAD.pack(frame.width, frame.height, file_depth(frame), COLOURS[frame.layout], 0, 0, 0)
-    before, after = _around_palette(frame.metadata)
+    before, after = _around_palette(_parts(frame)[0])
     plte = [Chunk(b"PLTE", frame.palette)] if frame.palette else []
     trns = [Chunk(b"tRNS", frame.transparency)] if frame.transparency else []
     return [Chunk(b"IHDR", head), *before, *plte, *trns, *after]
+
+
+def behind_samples(frame: Frame) -> list[Chunk]:
+    """The chunks of a file between the last IDAT and IEND."""
+    return list(_parts(frame)[1])
+
+
+def _parts(frame: Frame) -> tuple[tuple[Chunk, ...], tuple[Chunk, ...]]:
+    """The metadata before and behind the samples."""
+    if BEHIND_SAMPLES not in frame.metadata:
+        return frame.metadata, ()
+    at = frame.metadata.index(BEHIND_SAMPLES)
+    return frame.metadata[:at], frame.metadata[at + 1 :]
 
 
 def _around_palette(chunks: tuple[Chunk, ...]) -> tuple[list[Chunk], list[Chunk]]:

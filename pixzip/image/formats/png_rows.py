@@ -21,11 +21,12 @@ from pixzip.image.formats.base import Opened
 from pixzip.image.formats.png_chunks import (
     COLOURS,
     HEAD,
-    MORE,
     SIGNATURE,
     before_samples,
+    behind_samples,
     describe,
     file_depth,
+    inside_idat,
     join,
 )  # fmt: skip
 from pixzip.image.picture import Chunk, Frame, Layout, Samples, sample_dtype
@@ -52,19 +53,20 @@ def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
     frame, coding, dropped = describe(chunks, max_pixels)
     if any(coding):
         return None
-    if file.read(1):
-        dropped.append(MORE)
-    return Opened(frame, sorted(dropped), _bands(file, spans, frame))
+    dropped.sort()
+    return Opened(frame, dropped, _bands(file, spans, frame, dropped))
 
 
-def _bands(file: BinaryIO, spans: list[tuple[int, int]], frame: Frame) -> Generator[Samples, None, None]:
-    """Yield the rows from the chunks with bodies at these (offset, size)."""
+def _bands(
+    file: BinaryIO, spans: list[tuple[int, int]], frame: Frame, dropped: list[str]
+) -> Generator[Samples, None, None]:
+    """Yield the rows from the chunks with bodies at these (offset, size); `dropped` gets what the rows do not need."""
     stream, filters = _Inflated(file, spans), _Filters(frame)
     for top in range(0, frame.height, filters.rows):
         rows = min(filters.rows, frame.height - top)
         filtered = stream.read(rows * filters.row_bytes)
         if top + rows == frame.height:
-            stream.check_end()
+            dropped += inside_idat(*stream.check_end())
         yield filters.inverse(filtered, rows)
 
 
@@ -81,10 +83,16 @@ class _Inflated:
             out += self._some(size - len(out))
         return bytes(out)
 
-    def check_end(self) -> None:
-        """Check the Adler-32 sum, unless more data follows, which is ignored as in libpng."""
-        while not self._inflater.eof and not self._some(1):
-            pass
+    def check_end(self) -> tuple[int, int]:
+        """Check the Adler-32 sum, and read all that follows, which libpng ignores.
+
+        Returns:
+            The numbers of bytes behind the stream, and of bytes that it inflates to beyond those read.
+        """
+        more = 0
+        while not self._inflater.eof:
+            more += len(self._some(_PIECE_BYTES))
+        return len(self._inflater.unused_data) + sum(map(len, self._pieces)), more
 
     def _some(self, most: int) -> bytes:
         """At most `most` bytes, perhaps none.
@@ -162,7 +170,7 @@ class PngRowWriter:
             if self._filters.unfiltered
             else zlib.compressobj(_FILTERED_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_FILTERED)
         )
-        self._waiting = bytearray()
+        self._waiting, self._behind = bytearray(), behind_samples(frame)
         stream.write(SIGNATURE)
         for chunk in before_samples(frame):
             png.write_chunk(stream, *chunk)
@@ -177,6 +185,8 @@ class PngRowWriter:
     def finish(self) -> None:
         self._waiting += self._deflater.flush()
         self._flush()
+        for chunk in self._behind:
+            png.write_chunk(self._stream, *chunk)
         png.write_chunk(self._stream, b"IEND")
 
     def _flush(self) -> None:

@@ -8,14 +8,17 @@ import io
 import os
 import re
 from collections.abc import Generator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import netpbmfile
 import numpy as np
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import Format, Loaded, Opened, Sink, check_frames, check_size
-from pixzip.image.picture import MAX_DEPTH, Frame, Layout, Picture, Samples
+from pixzip.image.formats.metadata import Embedded, from_chunks, to_chunks
+from pixzip.image.picture import MAX_DEPTH, Chunk, Frame, Layout, Picture, Samples
 
 _MOST_HEADER_BYTES = 4096
 _BAND_BYTES = 1 << 20
@@ -36,6 +39,8 @@ _KINDS = {
 class Netpbm(Format):
     """One of the formats, distinguished by the digit of its magic number."""
 
+    metadata = frozenset({"comment", "maxval"})
+
     def __init__(self, name: str, suffixes: Set[str], digits: bytes, depths: Mapping[Layout, Sequence[int]]) -> None:
         """
         Args:
@@ -53,7 +58,7 @@ class Netpbm(Format):
         """The picture in a Netpbm file.
 
         Raises:
-            UnsupportedImageError: several images, too large, or a maximum other than 2**depth - 1.
+            UnsupportedImageError: several images, too large, or samples beyond the maximum.
             Exception: any error of netpbmfile on a damaged file.
         """
         head, at = _header(data)
@@ -61,10 +66,26 @@ class Netpbm(Format):
             frame = _frame(file, file.frames, max_pixels)
             values = file.asarray()
             black_is_one = file.magicnumber in ("P1", "P4")
+            maxval = file.maxval
+        check_values(values, maxval)
         samples = values.reshape(frame.height, frame.width, frame.layout.channels).astype(frame.dtype)
         if black_is_one:
             samples = 1 - samples
-        return Loaded(Picture(samples, frame.layout, frame.depth), [])
+        return Loaded(Picture(samples, frame.layout, frame.depth, metadata=_metadata(data[:at], maxval)), [])
+
+    def account(self, file: BinaryIO) -> Account:
+        data = file.read(2 * _MOST_HEADER_BYTES)
+        head, at = _header(data)
+        found = Account.of((0, at))
+        with netpbmfile.NetpbmFile(io.BytesIO(head)) as parsed:
+            shape = parsed.height, parsed.width * parsed.depth
+            sample_bytes = parsed.dtype.itemsize
+        if data[1:2] in b"123":
+            file.seek(0)
+            found.take(at, _numbers_end(file.read(), at, shape[0] * shape[1], data[1:2] == b"1") - at)
+        else:
+            found.take(at, shape[0] * (-(-shape[1] // 8) if data[1:2] == b"4" else shape[1] * sample_bytes))
+        return found
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
         """The picture in a Netpbm file; None if its numbers are text.
@@ -83,24 +104,55 @@ class Netpbm(Format):
             row_bytes = -(-parsed.width // 8) if packed else row.nbytes
             found = (file.seek(0, os.SEEK_END) - at) // max(1, row_bytes)
             frame = _frame(parsed, max(1, found // max(1, parsed.height)), max_pixels)
-            dtype = parsed.dtype
+            dtype, maxval = parsed.dtype, parsed.maxval
         if found < frame.height:
             raise UnsupportedImageError(f"image cannot be decoded: PNM has {found} rows, expected {frame.height}")
         file.seek(at)
-        return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype))
+        frame = replace(frame, metadata=_metadata(data[:at], maxval))
+        return Opened(frame, [], _bands(file, frame, row_bytes, None if packed else dtype, maxval))
 
     def write(self, picture: Picture) -> bytes:
-        """A file with maximum 2**depth - 1."""
-        samples = picture.samples[..., 0] if picture.layout is Layout.GREY else picture.samples
-        out, most = io.BytesIO(), 2**picture.depth - 1
-        netpbmfile.imwrite(out, samples, magicnumber=self._magic, maxval=most)  # type: ignore[arg-type]
+        """A file with the maximum that a file had before, or 2**depth - 1."""
+        out = io.BytesIO()
+        writer = PnmRowWriter(out, picture.frame, self._magic)
+        writer.write(picture.samples)
         return out.getvalue()
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink:
         return PnmRowWriter(stream, frame, self._magic)
 
 
-def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None) -> Generator[Samples, None, None]:
+def _numbers_end(data: bytes, at: int, numbers: int, bits: bool) -> int:
+    """The end of numbers in text that start at an offset, with the space behind them; bits need none between them."""
+    number, space = re.compile(rb"\s*[01]" if bits else rb"\s*\d+"), re.compile(rb"\s*")
+    for _ in range(numbers):
+        if not (found := number.match(data, at)):
+            break
+        at = found.end()
+    behind = space.match(data, at)
+    return behind.end() if behind else at
+
+
+def _metadata(head: bytes, maxval: int) -> tuple[Chunk, ...]:
+    """The metadata of a picture: comments in the header, one a line, and a maximum that is not that of the depth."""
+    pattern = rb"(?m)^#([^\r\n]*)" if head[:2] == b"P7" else rb"#([^\r\n]*)"
+    comment = b"\n".join(re.findall(pattern, head)).rstrip(b"\n")
+    own = maxval.to_bytes(2) if maxval & (maxval + 1) else b""
+    return tuple(to_chunks(Embedded(comment=comment, maxval=own))[0])
+
+
+def check_values(samples: Samples, maxval: int) -> None:
+    """
+    Raises:
+        UnsupportedImageError: a sample is larger than the maximum that the file declares.
+    """
+    if samples.size and int(samples.max()) > maxval:
+        raise UnsupportedImageError(f"samples go up to {samples.max()}, the file declares a maximum of {maxval}")
+
+
+def _bands(
+    file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | None, maxval: int
+) -> Generator[Samples, None, None]:
     """Yield the rows of a file positioned at its first sample; without a dtype, eight per byte, and black is 1."""
     band = max(1, _BAND_BYTES // row_bytes)
     for top in range(0, frame.height, band):
@@ -111,6 +163,7 @@ def _bands(file: BinaryIO, frame: Frame, row_bytes: int, dtype: np.dtype[Any] | 
             x = 1 - np.unpackbits(bits, axis=1, count=frame.width)
         else:
             x = np.frombuffer(data, dtype).astype(frame.dtype)
+            check_values(x, maxval)
         yield x.reshape(rows, frame.width, frame.layout.channels)
 
 
@@ -122,8 +175,8 @@ def _frame(file: netpbmfile.NetpbmFile, frames: int, max_pixels: int | None) -> 
     layout = _KINDS.get((file.tupltype, file.depth))
     if layout is None:
         raise UnsupportedImageError(f"PAM holds {file.depth} channels of {file.tupltype or 'an unknown kind'}")
-    if depth > 16 or file.maxval != 2**depth - 1:
-        raise UnsupportedImageError(f"samples go up to {file.maxval}, expected 1, 3, 7, ... or 65535")
+    if not 1 <= depth <= MAX_DEPTH:
+        raise UnsupportedImageError(f"samples go up to {file.maxval}, expected 1 to 65535")
     return Frame(file.width, file.height, layout, depth)
 
 
@@ -158,17 +211,25 @@ class PnmRowWriter:
 
     def __init__(self, stream: BinaryIO, frame: Frame, magic: str) -> None:
         self._stream, self._dtype = stream, frame.dtype.newbyteorder(">")
-        most, channels = 2**frame.depth - 1, frame.layout.channels
+        embedded = from_chunks(frame.metadata, {"comment", "maxval"})[0]
+        most, channels, own = 2**frame.depth - 1, frame.layout.channels, int.from_bytes(embedded.maxval)
+        if own and own <= most and (own > 255) == (frame.dtype.itemsize == 2):
+            most = own
+        self._most = most
         if magic == "P7":
             kinds = [kind for (kind, _), layout in _KINDS.items() if layout is frame.layout]
             kind = kinds[0] if most == 1 else kinds[-1]  # the first kind is black and white, if any
             size = f"HEIGHT {frame.height}\nWIDTH {frame.width}\nDEPTH {channels}\nMAXVAL {most}"
-            head = f"P7\n{size}\nTUPLTYPE {kind}\nENDHDR\n"
+            rest = f"{size}\nTUPLTYPE {kind}\nENDHDR\n"
         else:
-            head = f"{magic} {frame.width} {frame.height} {most}\n"
-        stream.write(head.encode("ascii"))
+            rest = f"{frame.width} {frame.height} {most}\n"
+        text = embedded.comment
+        lines = b"".join(b"#" + line + b"\n" for line in text.splitlines()) if text else b""
+        gap = "\n" if lines or magic == "P7" else " "
+        stream.write((magic + gap).encode() + lines + rest.encode())
 
     def write(self, samples: Samples) -> None:
+        check_values(samples, self._most)
         self._stream.write(samples.astype(self._dtype, copy=False).data)
 
     def finish(self) -> None:

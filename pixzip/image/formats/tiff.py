@@ -1,15 +1,19 @@
-"""TIFF files of one page, of any depth up to 16 bits, read and written by tifffile and imagecodecs."""
+"""TIFF files, of any depth up to 16 bits, read and written by tifffile and imagecodecs."""
 
 import io
+import os
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-import numpy as np
 import tifffile
 
-from pixzip.image.formats import tiff_rows
+from pixzip.image.formats import exif, tiff_many, tiff_rows, tiff_tags
+from pixzip.image.formats.account import Account
 from pixzip.image.formats.base import ALL_DEPTHS, Format, Loaded, Opened, Sink
-from pixzip.image.formats.tiff_pages import JPEG, METADATA, SIGNATURES, describe, heard, options, white_is_zero
-from pixzip.image.picture import Frame, Picture
+from pixzip.image.formats.metadata import from_chunks
+from pixzip.image.formats.tiff_pages import JPEG, METADATA, SIGNATURES, describe, heard, options, samples_of
+from pixzip.image.pages import Kind, LoadedPages, Pages
+from pixzip.image.picture import Chunk, Frame, Picture
 
 
 class Tiff(Format):
@@ -22,6 +26,8 @@ class Tiff(Format):
     suffixes = frozenset({".tif", ".tiff"})
     depths = ALL_DEPTHS
     metadata = METADATA
+    keeps_texts = True
+    pages_kind = Kind.TIFF
 
     def accepts(self, head: bytes) -> bool:
         return head.startswith(SIGNATURES)
@@ -36,14 +42,22 @@ class Tiff(Format):
         source = io.BytesIO(data)
         with heard() as complaints, tifffile.TiffFile(source) as file:
             page, frame, dropped = describe(file, source, max_pixels)
-            layout, depth = frame.layout, frame.depth
-            planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # SHWC, either S or C is 1
-            samples = planes[0] if planes.shape[0] == 1 else planes[..., 0].transpose(1, 2, 0)  # HWC
-            samples = np.ascontiguousarray(samples, frame.dtype)
-            if white_is_zero(page):
-                samples[..., 0] = 2**depth - 1 - samples[..., 0]
-            dropped += complaints.damaged_tags()
+            samples = samples_of(page, frame)
+            complaints.check()
+        layout, depth = frame.layout, frame.depth
         return Loaded(Picture(samples, layout, depth, frame.palette, metadata=frame.metadata), dropped)
+
+    def has_pages(self, file: BinaryIO) -> bool:
+        return tiff_many.has_pages(file)
+
+    def read_pages(self, data: bytes, max_pixels: int | None) -> LoadedPages | None:
+        return tiff_many.read(data, max_pixels)
+
+    def write_pages(self, pages: Pages) -> bytes:
+        return tiff_many.write(pages)
+
+    def account(self, file: BinaryIO) -> Account:
+        return tiff_tags.account(file)
 
     def open_rows(self, file: BinaryIO, max_pixels: int | None) -> Opened | None:
         return tiff_rows.open_rows(file, max_pixels)
@@ -57,7 +71,20 @@ class Tiff(Format):
         out = io.BytesIO()
         samples = picture.samples
         tifffile.imwrite(out, samples[..., 0] if samples.shape[2] == 1 else samples, **options(picture.frame))
+        end = out.seek(0, os.SEEK_END)
+        behind = tiff_tags.place(tiff_rows.tags_of(picture.frame), out, end + end % 2)
+        out.write(bytes(end % 2 if behind else 0) + behind)
         return out.getvalue()
+
+    def lost(self, chunks: Iterable[Chunk]) -> list[str]:
+        found = [*chunks]
+        block = from_chunks(found, {"exif"})[0].exif
+        names = set(super().lost(found))
+        if block and not exif.first_tags(block)[0]:
+            names.add("eXIf")
+        elif exif.has_more(block):
+            names.add("thumbnail of eXIf")
+        return sorted(names)
 
     def create_rows(self, stream: BinaryIO, frame: Frame) -> Sink | None:
         return tiff_rows.TiffRowWriter(stream, frame) if stream.seekable() else None

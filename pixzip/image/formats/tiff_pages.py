@@ -1,26 +1,30 @@
-"""The single page of a TIFF file and the meaning of its tags for the picture."""
+"""A page of a TIFF file and the meaning of its tags for the picture."""
 
 import io
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from pixcodecs.container.image import MAX_PIXELS
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats import exif, tiff_tags
 from pixzip.image.formats.base import check_frames, check_size
-from pixzip.image.formats.metadata import Embedded, aspect, from_chunks, resolution, to_chunks
-from pixzip.image.picture import Chunk, Frame, Layout
+from pixzip.image.formats.ifd import Form, Tag
+from pixzip.image.formats.metadata import Embedded, from_chunks, to_chunks
+from pixzip.image.formats.tiff_tags import STRUCTURE
+from pixzip.image.picture import Frame, Layout, Samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: Fields of `Embedded` that `options` keeps.
-METADATA = frozenset({"icc", "xmp", "resolution"})
+METADATA = frozenset({"icc", "exif", "xmp", "resolution", "aspect"})
 
 _GREY = ("MINISBLACK", "MINISWHITE")
 JPEG = 7
@@ -28,21 +32,11 @@ JPEG = 7
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000})
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex numbers"}
+_WAY_OUT = "pixzip holds unsigned integers of up to 16 bits; zstd, or TIFF's own compression, keeps such a file"
 _ALPHA = 2
 _EXTRAS = {0: "an extra channel", 1: "alpha that its colours are multiplied by"}
-_UNITS_PER_METRE = {2: 1 / 0.0254, 3: 100.0}
 #: Most pixels of a tile, which may exceed a small image.
 _LARGEST_TILE = 1 << 24
-
-_ICC, _XMP, _EXIF_IFD, _GPS_IFD = 34675, 700, 34665, 34853
-#: Tags that EXIF shares: description, make, model, orientation, software, date, artist, copyright.
-_EXIF_TAGS = (270, 271, 272, 274, 305, 306, 315, 33432)
-#: Tags that describe the layout of the samples, or repeat it.
-_STRUCTURE = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 292, 293}
-    | {297, 317, 320, 322, 323, 324, 325, 338, 339, 347, 529, 530, 531, 532}
-    | {282, 283, 296}  # the resolution
-)
 
 
 class _Complaints(logging.Handler):
@@ -55,17 +49,15 @@ class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.messages.append(" ".join(record.getMessage().split()))
 
-    def damaged_tags(self) -> list[str]:
-        """The tags that tifffile could not read.
-
-        Raises:
-            UnsupportedImageError: there are other messages, or one of the tags describes the layout of the samples.
+    def check(self) -> None:
         """
-        found = [(re.search(r"TiffTag (\d+) ", message), message) for message in self.messages]
-        for tag, message in found:
-            if tag is None or int(tag[1]) in _STRUCTURE:
+        Raises:
+            UnsupportedImageError: a message is not about a tag, or about one that describes the layout of the samples.
+        """
+        for message in self.messages:
+            tag = re.search(r"TiffTag (\d+) ", message)
+            if tag is None or int(tag[1]) in STRUCTURE:
                 raise UnsupportedImageError(f"TIFF is damaged: {message}")
-        return [f"damaged tag {tag[1]}" for tag, _ in found if tag]
 
 
 @contextmanager
@@ -92,13 +84,33 @@ def describe(file: tifffile.TiffFile, source: BinaryIO, max_pixels: int | None) 
     """
     check_frames(len(file.pages))
     page: Any = file.pages.first
+    return page, *describe_page(page, source, max_pixels)
+
+
+def describe_page(page: Any, source: BinaryIO, max_pixels: int | None) -> tuple[Frame, list[str]]:
+    """The frame of a page, and the names of content that it cannot hold; see `describe`."""
     check_size(page.imagewidth, page.imagelength, max_pixels)
     layout, depth = _layout(page)
     _check_segments(page, source, max_pixels)
-    palette = _palette(page) if layout is Layout.PALETTE else b""
-    metadata, dropped = _metadata(page, source)
+    palette, deep = _palette(page) if layout is Layout.PALETTE else (b"", False)
+    icc, xmp, tags, density, dropped = tiff_tags.read(source, page.offset, deep_palette=deep)
+    metadata, lost = to_chunks(Embedded(icc, tags, xmp, density))
     frame = Frame(page.imagewidth, page.imagelength, layout, depth, palette, metadata=tuple(metadata))
-    return page, frame, dropped
+    return frame, [*dropped, *lost]
+
+
+def samples_of(page: Any, frame: Frame) -> Samples:
+    """The decoded samples of a page.
+
+    Raises:
+        Exception: any error of tifffile on a damaged page.
+    """
+    planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # SHWC, either S or C is 1
+    samples = planes[0] if planes.shape[0] == 1 else planes[..., 0].transpose(1, 2, 0)  # HWC
+    samples = np.ascontiguousarray(samples, frame.dtype)
+    if white_is_zero(page):
+        samples[..., 0] = 2**frame.depth - 1 - samples[..., 0]
+    return samples
 
 
 def white_is_zero(page: Any) -> bool:
@@ -114,9 +126,10 @@ def _kind(page: Any) -> str:
 def _layout(page: Any) -> tuple[Layout, int]:
     depth, kind = page.bitspersample, _kind(page)
     if page.sampleformat != _UNSIGNED:
-        raise UnsupportedImageError(f"TIFF of {_FORMATS.get(page.sampleformat, 'unknown samples')} is not supported")
+        found = _FORMATS.get(page.sampleformat, "unknown samples")
+        raise UnsupportedImageError(f"TIFF of {found} is not supported: {_WAY_OUT}")
     if not isinstance(depth, int) or not 1 <= depth <= (8 if kind == "PALETTE" else 16):
-        raise UnsupportedImageError(f"TIFF of {kind} with {depth} bits a sample is not supported")
+        raise UnsupportedImageError(f"TIFF of {kind} with {depth} bits a sample is not supported: {_WAY_OUT}")
     if page.imagedepth != 1 or page.tiledepth != 1:
         raise UnsupportedImageError(f"TIFF of {page.imagedepth} layers is not supported")
     extras = [int(extra) for extra in page.extrasamples]
@@ -158,60 +171,28 @@ def _check_segments(page: Any, source: BinaryIO, max_pixels: int | None) -> None
             raise UnsupportedImageError(f"TIFF is damaged: a JPEG of {found[0]}x{found[1]} in {width}x{height}")
 
 
-def _palette(page: Any) -> bytes:
+def _palette(page: Any) -> tuple[bytes, bool]:
+    """The high bytes of R, G, B of every entry, and whether the low bytes say something else."""
     if page.colormap is None:
         raise UnsupportedImageError("TIFF has no palette")
     colours = np.asarray(page.colormap, np.uint16)
     high = colours >> 8
-    if not (np.array_equal(colours, high * 257) or np.array_equal(colours, high << 8)):
-        raise UnsupportedImageError("TIFF with a palette of more than 8 bits a colour is not supported")
-    return high.T.astype(np.uint8).tobytes()  # entries of R, G, B
-
-
-def _metadata(page: Any, source: BinaryIO) -> tuple[list[Chunk], list[str]]:
-    tags = page.tags
-    exif, dropped = _exif(source) if any(t in tags for t in (*_EXIF_TAGS, _EXIF_IFD, _GPS_IFD)) else (b"", [])
-    density = b""
-    if 282 in tags and 283 in tags:
-        (x, x_parts), (y, y_parts) = tags[282].value, tags[283].value
-        per_metre = _UNITS_PER_METRE.get(tags.valueof(296, 2))
-        if per_metre and x_parts and y_parts:
-            density = resolution(x / x_parts * per_metre, y / y_parts * per_metre)
-        else:
-            density = aspect(x * y_parts, y * x_parts)
-    icc, xmp = (bytes(tags.valueof(tag, b"")) for tag in (_ICC, _XMP))
-    chunks, lost = to_chunks(Embedded(icc, exif, xmp, density))
-    known = {_ICC, _XMP, _EXIF_IFD, _GPS_IFD, *_EXIF_TAGS} | _STRUCTURE
-    return chunks, sorted({*dropped, *lost, *(tag.name for tag in tags if tag.code not in known)})
-
-
-def _exif(source: BinaryIO) -> tuple[bytes, list[str]]:
-    """The tags that TIFF and EXIF share as EXIF, or a note that they were lost."""
-    found, kept = Image.Exif(), Image.Exif()
-    try:
-        source.seek(0)
-        found.load_from_fp(source)  # EXIF has the structure of a TIFF file
-        for tag in _EXIF_TAGS:
-            if tag in found:
-                kept[tag] = found[tag]
-        for ifd in (_EXIF_IFD, _GPS_IFD):
-            if ifd in found:
-                kept.get_ifd(ifd).update(found.get_ifd(ifd))
-        return kept.tobytes(), []
-    except Exception:  # noqa: BLE001 (Pillow raises errors of any type)
-        return b"", ["exif"]
+    return high.T.astype(np.uint8).tobytes(), not np.array_equal(colours, high * 257)
 
 
 def options(frame: Frame) -> dict[str, Any]:
-    """The arguments of `tifffile.imwrite` for a picture."""
+    """The arguments of `tifffile.imwrite` for a picture; pointers among the tags are placed by `tiff_tags.place`."""
     layout, depth = frame.layout, frame.depth
     embedded, _ = from_chunks(frame.metadata, METADATA)
+    tags, form = exif.first_tags(embedded.exif)
     chosen: dict[str, Any] = {"photometric": "rgb" if layout in (Layout.RGB, Layout.RGBA) else "minisblack"}
+    chosen["byteorder"] = form.order
+    for tag in tags:
+        if tag.code == tiff_tags.SUBFILE_TYPE and len(kind := form.numbers(tag.kind, tag.data)) == 1:
+            chosen["subfiletype"] = kind[0]
     chosen |= {"metadata": None, "software": False}
     if layout is Layout.PALETTE:
-        colours = np.zeros((256, 3), np.uint16)
-        colours[: len(frame.palette) // 3] = np.frombuffer(frame.palette, np.uint8).reshape(-1, 3)
-        chosen |= {"photometric": "palette", "colormap": colours.T * 257}
+        chosen |= {"photometric": "palette", "colormap": _colour_map(frame.palette, tags, form)}
         depth = 8
     if layout.channels > 1:
         chosen["planarconfig"] = "contig"
@@ -221,11 +202,24 @@ def options(frame: Frame) -> dict[str, Any]:
         chosen |= {"compression": "zlib", "predictor": layout is not Layout.PALETTE}
     else:
         chosen["bitspersample"] = depth  # tifffile does not compress such samples
-    if embedded.resolution:
-        x, y = (int.from_bytes(embedded.resolution[i : i + 4]) for i in (0, 4))
-        chosen |= {"resolution": ((x, 100), (y, 100)), "resolutionunit": "centimeter"}
+    if density := exif.kept_density(tags, form, embedded.resolution or embedded.aspect):
+        chosen |= {"resolution": (density.x, density.y), "resolutionunit": density.unit}
     if embedded.icc:
         chosen["iccprofile"] = embedded.icc
-    if embedded.xmp:
-        chosen["extratags"] = [(_XMP, 1, len(embedded.xmp), embedded.xmp, True)]
+    xmp = [(tiff_tags.XMP, 1, len(embedded.xmp), embedded.xmp, True)] if embedded.xmp else []
+    texts = [(*tag[:4], True) for tag in exif.texts(frame.metadata, tags)[0]]
+    chosen["extratags"] = [*xmp, *tiff_tags.extra(tags), *texts]
     return chosen
+
+
+def _colour_map(palette: bytes, tags: Sequence[Tag], form: Form) -> NDArray[np.uint16]:
+    """(3, 256) colours of 16 bits: those of a palette, with the low bytes that a TIFF file had before."""
+    entries = len(palette) // 3
+    colours = np.zeros((256, 3), np.uint16)
+    colours[:entries] = np.frombuffer(palette, np.uint8).reshape(-1, 3).astype(np.uint16) * 257
+    for tag in tags:
+        if tag.code == tiff_tags.COLOUR_MAP and len(values := form.numbers(tag.kind, tag.data)) >= 3 * entries:
+            deep = np.array(values, np.uint16)[: len(values) // 3 * 3].reshape(3, -1).T[:entries]
+            if np.array_equal(deep >> 8, colours[:entries] >> 8):
+                colours[:entries] = deep
+    return colours.T

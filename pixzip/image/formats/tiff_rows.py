@@ -6,7 +6,7 @@ is in memory at a time, so the whole image if it is a single compressed strip.
 
 import io
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, BinaryIO
 
@@ -15,7 +15,10 @@ import numpy as np
 import tifffile
 from pixcodecs.errors import UnsupportedImageError
 
+from pixzip.image.formats import exif, tiff_tags
 from pixzip.image.formats.base import Opened
+from pixzip.image.formats.ifd import Tag
+from pixzip.image.formats.metadata import from_chunks
 from pixzip.image.formats.tiff_pages import JPEG, describe, heard, options, white_is_zero
 from pixzip.image.picture import Frame, Samples
 
@@ -40,7 +43,7 @@ def open_rows(file: BinaryIO, max_pixels: int | None) -> Opened | None:
             return None
         starts = _plain_planes(page, frame, file.seek(0, os.SEEK_END))
         bands = _segments(page, file, frame) if starts is None else _parts(page, file, frame, starts)
-        dropped += complaints.damaged_tags()
+        complaints.check()
     return Opened(frame, dropped, _finished(page, frame, bands))
 
 
@@ -49,7 +52,7 @@ def _finished(page: Any, frame: Frame, bands: Iterator[Samples]) -> Generator[Sa
     while True:
         with heard() as complaints:
             band = next(bands, None)
-            complaints.damaged_tags()
+            complaints.check()
         if band is None:
             return
         band = np.ascontiguousarray(band, frame.dtype)
@@ -127,6 +130,11 @@ def _parts(page: Any, file: BinaryIO, frame: Frame, starts: list[int]) -> Iterat
         yield np.concatenate(parts, 2)
 
 
+def tags_of(frame: Frame) -> Sequence[Tag]:
+    """The tags in a picture's EXIF."""
+    return exif.first_tags(from_chunks(frame.metadata, {"exif"})[0].exif)[0]
+
+
 class TiffRowWriter:
     """Writes a file of strips, each as soon as it is full; the head, which tifffile makes twice, is written last.
 
@@ -153,8 +161,11 @@ class TiffRowWriter:
         self._head.seek(0)
         with tifffile.TiffFile(self._head) as head:
             self._start = self._page(head).dataoffsets[0]
+        # the directories of EXIF come before the strips, where 32 bits tell their place
+        even = self._start + self._start % 2
+        self._inner = bytes(even - self._start) + tiff_tags.place(tags_of(frame), self._head, even)
         self._sizes: list[int] = []
-        stream.write(bytes(self._start))
+        stream.write(bytes(self._start) + self._inner)
 
     def write(self, samples: Samples) -> None:
         self._waiting = np.concatenate([self._waiting, samples])
@@ -168,14 +179,15 @@ class TiffRowWriter:
             data = imagecodecs.packints_encode(x, self._frame.depth, runlen=self._frame.width * x.shape[2])
         else:
             differences = imagecodecs.delta_encode(x, axis=-2) if self._options["predictor"] else x
-            data = imagecodecs.deflate_encode(differences.tobytes())
+            ordered = differences.astype(differences.dtype.newbyteorder(self._options["byteorder"]), copy=False)
+            data = imagecodecs.deflate_encode(ordered.tobytes())
         self._stream.write(data)
         self._sizes.append(len(data))
 
     def finish(self) -> None:
         if len(self._waiting):
             self._strip(self._waiting)
-        offsets = [*accumulate(self._sizes[:-1], initial=self._start)]
+        offsets = [*accumulate(self._sizes[:-1], initial=self._start + len(self._inner))]
         self._head.seek(0)
         with tifffile.TiffFile(self._head, mode="r+") as head:
             tags = self._page(head).tags

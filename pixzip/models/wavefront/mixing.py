@@ -34,8 +34,9 @@ MOST_COUNTS = 126
 RATE = 17
 #: Largest magnitude of a weight of 2^-16.
 MOST_WEIGHT = 1 << 20
-#: Weights in files are in 2^-10.
+#: Weights in files are in 2^-10, and of no larger magnitude either.
 WEIGHT_SHIFT = 6
+MOST_STORED = MOST_WEIGHT >> WEIGHT_SHIFT
 
 #: Colours that a pixel may repeat: candidates of contexts, the last and the one before, and of neighbours.
 CANDIDATES = 13

@@ -72,12 +72,18 @@ def _mixing(config: Config) -> Expected:
 def _check_mixing(config: Config, tensors: Tensors) -> None:
     """
     Raises:
-        ModelMismatchError: the logistic function leaves its range, or falls.
+        ModelMismatchError: the logistic function leaves its range, or falls; or a weight is larger than any that is
+            learned.
     """
     squash = tensors["mix.squash"].astype(np.int64)
     top = 1 << mixing.PROBABILITY_BITS
     if squash[0] < 1 or squash[-1] >= top or (np.diff(squash) < 0).any():
         raise ModelMismatchError(f"mix.squash does not rise within 1..{top - 1}")
+    for name in ("mix.weights", "repeat.weights"):
+        largest = int(np.abs(tensors[name].astype(np.int64)).max())
+        if largest > mixing.MOST_STORED:
+            most = mixing.MOST_STORED
+            raise ModelMismatchError(f"{name} has a weight of magnitude {largest}, expected at most {most}")
 
 
 #: The groups by name.

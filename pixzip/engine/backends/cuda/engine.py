@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pixcodecs.coders.base import EDGE_BITS, TOTAL_BITS, Edges
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.errors import BitstreamError, ModelMismatchError
+from pixcodecs.forking import cached_property
 
 from pixzip.engine.backends.cuda.batch import Form, Steps
 from pixzip.engine.backends.cuda.memory import halved
@@ -23,11 +24,15 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.batching import alike
 from pixzip.engine.known_answer import known_answer_pattern
 from pixzip.engine.stages.base import IDENTITY
+from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.models.wavefront.weights import IntegerWeights
 
 
 class DeviceEngine(TensorEngine):
-    """One model on one GPU, or on a CPU in its place.
+    """One model on one GPU, or on a CPU in its place; the compiled loop of the CPU codes the full stage.
+
+    That stage's decoder asks some seven questions of a sample, and the host says which is next.  `FullWavefront`, which
+    computes the chances of all 255 of them and waits for the host in every channel, is a reference, not a fast way.
 
     Attributes:
         form: runs batches; None if no form gives the right bytes, in which case everything runs step by step.
@@ -103,6 +108,20 @@ class DeviceEngine(TensorEngine):
 
         with ThreadPoolExecutor() as pool:  # compiled code releases the GIL
             return list(pool.map(payload, jobs, edges))
+
+    @cached_property
+    def compiled(self) -> WavefrontEngine:
+        """The same model in the compiled loop."""
+        return WavefrontEngine(self.model)
+
+    def encode_full(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
+        return self.compiled.encode(jobs, progress)
+
+    def decode_full(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[Samples]:
+        return self.compiled.decode(jobs, progress)
+
+    def nll_maps_full(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[NDArray[np.float64]]:
+        return self.compiled.nll_maps(jobs, progress)
 
     def encode(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[bytes]:
         form = self._form_for(jobs)

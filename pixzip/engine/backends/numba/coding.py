@@ -97,7 +97,7 @@ class Part:
         if jobs[0].stage == FULL:
             squash, decisions, repeated = operands.mixing
             self.decisions = mixer(mixing.tables(squash), decisions, m, config.n_mix, w.buffer_pixels)
-            self.repeats = repeats(repeated, m, w.buffer_pixels)
+            self.repeats = repeats(repeated, m, w.buffer_pixels, most_threads)
         self._t, self._before = 0, w.schedule.pixels_before()
 
     def _streams(self, channels: int) -> digits.Streams:

@@ -4,11 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.coders import range_numba
 from pixcodecs.coders.base import TOTAL
+from pixcodecs.coders.bits_numba import put_bit, take_bit
 from pixcodecs.compiled import bit_length, compiled, inlined
 
 from pixzip.engine.backends.numba.colours import half_octave
+from pixzip.engine.backends.numba.contexts import look_around
+from pixzip.engine.backends.numba.counts import both_of, count, counted_of, pairs, prefetch, sure_of
 from pixzip.engine.backends.numba.digits import raw_below
 from pixzip.engine.backends.numba.loop import DECODE, MEASURE
 from pixzip.engine.backends.numba.mixture import below_inner
@@ -16,13 +18,10 @@ from pixzip.models.wavefront import mixing as X
 from pixzip.models.wavefront import tables as T
 
 _TOTAL, _LIMIT, _RECIPROCAL_BITS = TOTAL, T.LOGISTIC_LIMIT, T.RECIPROCAL_BITS
-_SCALE_ZERO, _LAST_SCALE = T.SCALE_ZERO, T.N_SCALES - 1
 _NODES, _UP, _DOWN, _WITHIN, _SINGLE = X.NODES, X.UP, X.DOWN, X.WITHIN, X.SINGLE_STEPS
 _CONTEXTS, _EXPERTS, _INPUTS, _KINDS = X.CONTEXTS, X.EXPERTS, X.INPUTS, X.KINDS
-_LINE_BITS, _LINE, _MOST_COUNTS = X.LINE_BITS, X.LINE, X.MOST_COUNTS
+_LINE_BITS, _LINE = X.LINE_BITS, X.LINE
 _RATE, _MOST_WEIGHT, _CONSTANT, _STRETCH = X.RATE, X.MOST_WEIGHT, X.CONSTANT, X.STRETCH_LIMIT
-_K1, _K2, _K3 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0xBF58476D1CE4E5B9)
-_HALF_WORD = np.uint64(29)
 _DECODE, _MEASURE = DECODE, MEASURE
 #: Most decisions of a sample.
 MOST_DECISIONS = 20
@@ -34,29 +33,31 @@ class Mixer(NamedTuple):
     """State of the mixing of one image of at most M pixels a step.
 
     Attributes:
-        squash, stretch, counted, sure: see `mixing.Tables`.
+        squash, stretch: see `mixing.Tables`.
+        pairs: see `counts.pairs`.
         weights, news: (2 S, INPUTS) int64 weights and sums of their gradients in this step; S sets of weights by
             deviation, then S by error, each by channel, node and class.
         touched, sets: (2 S,) which sets have news, and their numbers.
-        slots: (K, 2) uint16 counts of zeros and ones.
+        slots: (K,) uint32 counts, see `counts`.
         records: (R,) int64 what this step adds to the counts: 2 slot + bit.
         used: (2,) int64 numbers of entries of `sets` and `records`.
-        inputs, contexts: (INPUTS,) and (CONTEXTS,) int64 scratch.
+        inputs: (INPUTS,) int64 scratch.
+        contexts: (M, CONTEXTS) int64 first slots of the lines of a channel's samples.
         raw: (M, K) int32 means before least squares.
         middle, kind: (M,) int64 mean of a shifted mixture in 1/16, and class of its deviation.
+        error_kind, slope: (M,) int64 class of the error, and reciprocal of the scale that fits it.
         nll: (M,) int64 what a pixel takes so far, in 1/64 bit.
         residuals: (P, C) int32 16 times samples, minus these means; 0 outside the image.
     """
 
     squash: NDArray[np.int32]
     stretch: NDArray[np.int16]
-    counted: NDArray[np.int16]
-    sure: NDArray[np.int16]
+    pairs: NDArray[np.int32]
     weights: Int64
     news: Int64
     touched: NDArray[np.uint8]
     sets: Int64
-    slots: NDArray[np.uint16]
+    slots: NDArray[np.uint32]
     records: Int64
     used: Int64
     inputs: Int64
@@ -64,6 +65,8 @@ class Mixer(NamedTuple):
     raw: NDArray[np.int32]
     middle: Int64
     kind: Int64
+    error_kind: Int64
+    slope: Int64
     nll: Int64
     residuals: NDArray[np.int32]
 
@@ -78,11 +81,13 @@ def mixer(tables: X.Tables, weights: NDArray[np.int16], most: int, n_mix: int, b
     channels = len(weights) // 2
     sets = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
     return Mixer(
-        *tables, weights=sets, news=np.zeros_like(sets), touched=np.zeros(len(sets), np.uint8),
-        sets=np.zeros(len(sets), np.int64), slots=np.zeros(((_CONTEXTS << _LINE_BITS) * _LINE, 2), np.uint16),
+        tables.squash, tables.stretch, pairs(tables),
+        weights=sets, news=np.zeros_like(sets), touched=np.zeros(len(sets), np.uint8),
+        sets=np.zeros(len(sets), np.int64), slots=np.zeros((_CONTEXTS << _LINE_BITS) * _LINE, np.uint32),
         records=np.zeros(most * channels * MOST_DECISIONS * _CONTEXTS, np.int64), used=np.zeros(2, np.int64),
-        inputs=np.zeros(_INPUTS, np.int64), contexts=np.zeros(_CONTEXTS, np.int64),
+        inputs=np.zeros(_INPUTS, np.int64), contexts=np.zeros((most, _CONTEXTS), np.int64),
         raw=np.zeros((most, n_mix), np.int32), middle=np.zeros(most, np.int64), kind=np.zeros(most, np.int64),
+        error_kind=np.zeros(most, np.int64), slope=np.zeros(most, np.int64),
         nll=np.zeros(most, np.int64), residuals=np.zeros((buffer_pixels, channels), np.int32),
     )  # fmt: skip
 
@@ -95,37 +100,14 @@ def about_log(number):
 
 
 @inlined
-def mingled(a, b):
-    """A hash of 64 bits of two numbers."""
-    h = (np.uint64(a) * _K1) ^ (np.uint64(b) * _K2)
-    return (h ^ (h >> _HALF_WORD)) * _K3
-
-
-@inlined
-def first_bits(h, bits):
-    """The first bits of a hash."""
-    return np.int64(h >> np.uint64(64 - bits))
-
-
-@inlined
 def code(mode, bit, p, at, s, work):
     """Code a decision that has the probability p of 2^16 of being 1; return it, or a number below zero."""
-    split = 256 * (65536 - p)
     if mode == _MEASURE:
         work.bits[at] += np.float64(16) - np.log2(np.float64(p if bit else 65536 - p))
         return bit
-    state = s.states[0]
     if mode == _DECODE:
-        limit = range_numba.quantile(state)
-        if limit < 0:
-            return np.int64(-1)
-        bit = np.int64(limit >= split)
-    left, right = (split, np.int64(range_numba.WHOLE)) if bit else (np.int64(0), split)
-    if mode == _DECODE:
-        if not range_numba.take(state, left, right, s.words, s.first[0], s.end[0]):
-            return np.int64(-2)
-    else:
-        range_numba.put(state, left, right, s.words, s.first[0])
+        return take_bit(s.states[0], p, s.words, s.first[0], s.end[0])
+    put_bit(s.states[0], bit, p, s.words, s.first[0])
     return bit
 
 
@@ -138,8 +120,11 @@ def keep(first, stop, m, x):
 
 
 @compiled
-def centre(channel, first, stop, m, e, x):
-    """Compute the means of moved mixtures, and their classes."""
+def centre(channel, first, stop, pitch, heads, p, m, e, x, pixels, skipped):
+    """Compute the means of moved mixtures, and what the decisions of samples depend on, but for (M,) `skipped` pixels.
+
+    `skipped` may be shorter: pixels beyond it are not skipped.
+    """
     for i in range(first, stop):
         total = np.int64(0)
         for k in range(m.weights.shape[1]):
@@ -147,6 +132,8 @@ def centre(channel, first, stop, m, e, x):
         x.middle[i] = (total + 512) >> 10
         deviation = np.int64(e.deviations[i, channel] * np.float32(16))
         x.kind[i] = max(0, min(_KINDS - 1, half_octave(deviation + 1) - 3))
+        if i >= skipped.shape[0] or not skipped[i]:
+            look_around(channel, i, p.address[i], pitch, heads, x, pixels)
 
 
 @inlined
@@ -160,55 +147,8 @@ def _logistic_below(heads, middle, slope, value):
 @inlined
 def _share(x, above, between, below):
     """The stretched share of the frequencies from `between` to `above` in those from `below` to `above`."""
-    p = ((above - between) << 16) // (above - below)
+    p = np.int64(np.float64((above - between) << 16) / np.float64(above - below))  # exact below 2^37
     return np.int64(x.stretch[max(np.int64(16), min(np.int64(65520), p))])
-
-
-@inlined
-def _level(residual):
-    """A residual in nine levels."""
-    size = abs(residual)
-    level = np.int64(size >= 8) + np.int64(size >= 24) + np.int64(size >= 64) + np.int64(size >= 160)
-    return 4 + (level if residual >= 0 else -level)
-
-
-@inlined
-def _line(x, k, channel, a, b):
-    """Choose the line of counts of a context."""
-    x.contexts[k] = ((k << _LINE_BITS) + first_bits(mingled(mingled(k * 4 + channel, a), b), _LINE_BITS)) * _LINE
-
-
-@inlined
-def _look_around(channel, i, at, pitch, m, x, pixels):
-    """Choose the contexts of a sample; return the class of its error, and the number of the scale that fits it."""
-    r, channels = x.residuals, x.residuals.shape[1]
-    west, north = np.int64(r[at - 1, channel]), np.int64(r[at - pitch, channel])
-    north_west, north_east = np.int64(r[at - pitch - 1, channel]), np.int64(r[at - pitch + 1, channel])
-    error = 2 * abs(west) + 2 * abs(north) + abs(north_west) + abs(north_east)
-    error = (error + abs(np.int64(r[at - 2, channel])) + abs(np.int64(r[at - 2 * pitch, channel]))) >> 3
-    last, before = np.int64(0), np.int64(0)
-    if channel > 0:
-        last = np.int64(r[at, channel - 1])
-        error = (11 * error + 5 * abs(last)) >> 4
-    if channel > 1:
-        before = np.int64(r[at, channel - 2])
-    middle = x.middle[i]
-    value = max(np.int64(0), min(np.int64(255), (middle + 8) >> 4))
-    part = ((middle - 16 * value + 8) >> 1) & 7
-    kind = max(np.int64(0), min(np.int64(_KINDS - 1), half_octave(error + 1) - 1))
-    one = np.int64(pixels[at, 0]) if channel > 0 else np.int64(pixels[at - 1, max(0, channels - 2)])
-    two = np.int64(pixels[at, 1]) if channel > 1 else np.int64(pixels[at - 1, channels - 1])
-    _line(x, 0, channel, x.kind[i], part)
-    _line(x, 1, channel, kind, part)
-    _line(x, 2, channel, _level(west) * 9 + _level(north), _level(north_east))
-    _line(x, 3, channel, _level(last) * 9 + _level(before), x.kind[i])
-    _line(x, 4, channel, value, part)
-    _line(x, 5, channel, value, one * 256 + two)
-    near = max(np.int64(-128), min(np.int64(127), last >> 2)), max(np.int64(-128), min(np.int64(127), before >> 2))
-    _line(x, 6, channel, near[0] + 128, near[1] + 128)
-    scale = ((11 * error) >> 4) + 2
-    bits = bit_length(scale) - 1
-    return kind, min(np.int64(_LAST_SCALE), _SCALE_ZERO + 8 * (bits - 4) + (((scale << 3) >> bits) & 7))
 
 
 @inlined
@@ -233,10 +173,17 @@ def _teach(x, chosen, mixed, bit):
 
 
 @inlined
-def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
+def fetch(at, i, x):
+    """Ask for the counts of a sample, which begin at an address."""
+    for k in range(_CONTEXTS):
+        prefetch(at + 4 * x.contexts[i, k])
+        prefetch(at + 4 * x.contexts[i, k] + 64)
+
+
+@inlined
+def code_sample(mode, channel, value, i, at, heads, m, x, s, work):
     """Code a sample; return it, or a number below zero."""
-    kind, number = _look_around(channel, i, at, pitch, m, x, work.pixels)
-    slope, middle = np.int64(heads.reciprocal[number]), x.middle[i]
+    kind, slope, middle = x.error_kind[i], x.slope[i], x.middle[i]
     first = max(np.int64(1), min(np.int64(255), (middle + 8) >> 4))
     low, high = np.int64(0), np.int64(256)
     low0, low1, low2 = np.int64(0), np.int64(0), np.int64(0)
@@ -261,9 +208,8 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
         x.inputs[1] = _share(x, high1, mid1, low1)
         x.inputs[2] = _share(x, high2, mid2, low2)
         for k in range(_CONTEXTS):
-            slot = x.slots[x.contexts[k] + node]
-            x.inputs[_EXPERTS + 2 * k] = x.counted[slot[0], slot[1]]
-            x.inputs[_EXPERTS + 2 * k + 1] = x.sure[slot[0], slot[1]]
+            both = both_of(x.pairs, x.slots[x.contexts[i, k] + node])
+            x.inputs[_EXPERTS + 2 * k], x.inputs[_EXPERTS + 2 * k + 1] = counted_of(both), sure_of(both)
         place = (channel * _NODES + node) * _KINDS
         by_deviation, by_error = place + x.kind[i], sets + place + kind
         one, two = _mix(x, by_deviation), _mix(x, by_error)
@@ -275,7 +221,7 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
         _teach(x, by_deviation, one, bit)
         _teach(x, by_error, two, bit)
         for k in range(_CONTEXTS):
-            x.records[x.used[1]] = 2 * (x.contexts[k] + node) + bit
+            x.records[x.used[1]] = 2 * (x.contexts[i, k] + node) + bit
             x.used[1] += 1
         if bit:
             low, low0, low1, low2 = between, mid0, mid1, mid2
@@ -291,17 +237,6 @@ def code_sample(mode, channel, value, i, at, pitch, heads, m, x, s, work):
             if taken >= _SINGLE:
                 step *= 2
     return low
-
-
-@inlined
-def count(slots, records, number):
-    """Add records, 2 slot + bit, to (K, 2) counts; then halve counts whose sums are too large."""
-    for r in range(number):
-        slots[records[r] >> 1, records[r] & 1] += np.uint16(1)
-    for r in range(number):
-        slot = slots[records[r] >> 1]
-        while slot[0] + slot[1] > _MOST_COUNTS:
-            slot[0], slot[1] = slot[0] >> 1, slot[1] >> 1
 
 
 @compiled

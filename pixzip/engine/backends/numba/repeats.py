@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pixcodecs.compiled import compiled, inlined
 
-from pixzip.engine.backends.numba.decisions import about_log, code, count, first_bits, mingled
+from pixzip.engine.backends.numba.contexts import first_bits, mingled
+from pixzip.engine.backends.numba.counts import both_of, count, counted_of, prefetch
+from pixzip.engine.backends.numba.decisions import about_log, code
 from pixzip.models.wavefront import mixing as X
 
 _CANDIDATES, _TABLES, _TABLE_BITS, _CHECK_BITS = X.CANDIDATES, X.TABLES, X.TABLE_BITS, X.CHECK_BITS
@@ -21,6 +23,8 @@ _COLOUR = np.int64(0xFFFFFF)
 #: Places of an entry's parts: colour, check of the context, and how often the colour came without another.
 _CHECK_AT, _COUNT_AT = np.int64(24), np.int64(32)
 _MOST_SEEN = 255
+#: Pixels after this one whose entries are on their way.
+_AHEAD = 4
 #: Candidates of tables: the last colour and the one before.
 _LAST, _BEFORE = np.array([0, 1, 2, 8, 9]), np.array([5, 6, 7, 10, 11])
 _WEST, _NORTH, _NORTH_EAST = 3, 4, 12
@@ -33,22 +37,23 @@ class Repeats(NamedTuple):
 
     Attributes:
         entries: (TABLES, 2^TABLE_BITS, 2) int64 the last colour after a context, and the one before; 0 for none.
-        slots: (K, 2) uint16 counts of the decisions' contexts.
+        slots: (K,) uint32 counts of the decisions' contexts, see `counts`.
         weights, news: (CANDIDATES TRUSTS, REPEAT_INPUTS) int64 weights and sums of gradients.
         gains: (CANDIDATES TRUSTS,) int64 what a class of candidates would have saved, in 1/64 bit.
         records: (R,) int64 what this step adds to the counts.
-        hashes: (TABLES,) uint64 contexts of a pixel.
-        near: (7,) int64 colours of W, N, NW, NE, WW, NN and (-2, 2).
-        candidates, trust: (CANDIDATES,) int64 colours, and how often they came; 0 for none.
+        hashes: (M, TABLES) uint64 contexts of pixels.
+        near: (M, 7) int64 colours of W, N, NW, NE, WW, NN and (-2, 2).
+        candidates, trust: (T, CANDIDATES) int64 of each of T threads: colours of a pixel, and how often they came; 0
+            for none.
         saved: (CANDIDATES TRUSTS,) int64 what this step adds to `gains`.
-        tests: (M, CANDIDATES, 8) int64: colour, class, probability of 2^16 and slots of each candidate looked at.
-        tested: (M,) int64 number of these.
+        tests: (M, CANDIDATES, 13) int64: colour, class, probability of 2^16, slots and inputs of each candidate.
+        offered, tested: (M,) int64 number of these, and of those that were looked at.
         repeated: (M,) uint8 whether a pixel was coded as a repetition.
         how: (P,) uint8 by which candidate a pixel was coded, from 1; 0 for none.
     """
 
     entries: Int64
-    slots: NDArray[np.uint16]
+    slots: NDArray[np.uint32]
     weights: Int64
     news: Int64
     gains: Int64
@@ -59,27 +64,29 @@ class Repeats(NamedTuple):
     trust: Int64
     saved: Int64
     tests: Int64
+    offered: Int64
     tested: Int64
     repeated: NDArray[np.uint8]
     how: NDArray[np.uint8]
 
 
-def repeats(weights: NDArray[np.int16], most: int, buffer_pixels: int) -> Repeats:
+def repeats(weights: NDArray[np.int16], most: int, buffer_pixels: int, threads: int) -> Repeats:
     """The state before the first step.
 
     Args:
         weights: (CANDIDATES, TRUSTS, REPEAT_INPUTS) of 2^-10.
         most: number of pixels in the largest step.
+        threads: most threads.
     """
     start = weights.astype(np.int64).reshape(-1, _INPUTS) << X.WEIGHT_SHIFT
     return Repeats(
-        entries=np.zeros((_TABLES, 1 << _TABLE_BITS, 2), np.int64), slots=np.zeros((_CONTEXTS << _BITS, 2), np.uint16),
+        entries=np.zeros((_TABLES, 1 << _TABLE_BITS, 2), np.int64), slots=np.zeros(_CONTEXTS << _BITS, np.uint32),
         weights=start, news=np.zeros_like(start), gains=np.full(len(start), X.FIRST_GAIN),
-        records=np.zeros(most * _CANDIDATES * _CONTEXTS, np.int64), hashes=np.zeros(_TABLES, np.uint64),
-        near=np.zeros(7, np.int64),
-        candidates=np.zeros(_CANDIDATES, np.int64), trust=np.zeros(_CANDIDATES, np.int64),
-        saved=np.zeros(len(start), np.int64), tests=np.zeros((most, _CANDIDATES, 8), np.int64),
-        tested=np.zeros(most, np.int64),
+        records=np.zeros(most * _CANDIDATES * _CONTEXTS, np.int64), hashes=np.zeros((most, _TABLES), np.uint64),
+        near=np.zeros((most, 7), np.int64),
+        candidates=np.zeros((threads, _CANDIDATES), np.int64), trust=np.zeros((threads, _CANDIDATES), np.int64),
+        saved=np.zeros(len(start), np.int64), tests=np.zeros((most, _CANDIDATES, 13), np.int64),
+        offered=np.zeros(most, np.int64), tested=np.zeros(most, np.int64),
         repeated=np.zeros(most, np.uint8), how=np.zeros(buffer_pixels, np.uint8),
     )  # fmt: skip
 
@@ -94,19 +101,21 @@ def _colour_of(pixels, at):
 
 
 @inlined
-def _look_around(r, at, pitch, pixels):
-    """Read the neighbours' colours, and make the contexts of the tables."""
-    west, north = _colour_of(pixels, at - 1), _colour_of(pixels, at - pitch)
-    north_west, north_east = _colour_of(pixels, at - pitch - 1), _colour_of(pixels, at - pitch + 1)
-    west_west, north_north = _colour_of(pixels, at - 2), _colour_of(pixels, at - 2 * pitch)
-    far = _colour_of(pixels, at - 2 * pitch + 2)
-    r.near[0], r.near[1], r.near[2], r.near[3] = west, north, north_west, north_east
-    r.near[4], r.near[5], r.near[6] = west_west, north_north, far
-    two = mingled(west, north)
-    four = mingled(two, mingled(north_west, north_east))
-    r.hashes[0] = mingled(mingled(four, west_west), mingled(north_north, far))
-    r.hashes[1], r.hashes[2] = four, two
-    r.hashes[3], r.hashes[4] = mingled(west, np.int64(1)), mingled(north, np.int64(2))
+def _look_around(i, at, pitch, r, pixels):
+    """Read the colours of a pixel's neighbours, make the contexts of the tables, and ask for the entries."""
+    near, hashes = r.near[i], r.hashes[i]
+    near[0], near[1] = _colour_of(pixels, at - 1), _colour_of(pixels, at - pitch)
+    near[2], near[3] = _colour_of(pixels, at - pitch - 1), _colour_of(pixels, at - pitch + 1)
+    near[4], near[5] = _colour_of(pixels, at - 2), _colour_of(pixels, at - 2 * pitch)
+    near[6] = _colour_of(pixels, at - 2 * pitch + 2)
+    two = mingled(near[0], near[1])
+    four = mingled(two, mingled(near[2], near[3]))
+    hashes[0] = mingled(mingled(four, near[4]), mingled(near[5], near[6]))
+    hashes[1], hashes[2] = four, two
+    hashes[3], hashes[4] = mingled(near[0], np.int64(1)), mingled(near[1], np.int64(2))
+    entries_at = r.entries.ctypes.data
+    for k in range(_TABLES):
+        prefetch(entries_at + 16 * ((k << _TABLE_BITS) + _place_of(hashes[k])[0]))
 
 
 @inlined
@@ -117,17 +126,17 @@ def _place_of(hashed):
 
 
 @inlined
-def _find(r):
+def _find(r, i, colours, trust):
     """Find the candidates of the contexts and neighbours that `_look_around` read."""
     for k in range(_TABLES):
-        place, check = _place_of(r.hashes[k])
+        place, check = _place_of(r.hashes[i, k])
         for older in range(2):
             entry = r.entries[k, place, older]
             which = _BEFORE[k] if older else _LAST[k]
-            r.candidates[which] = entry & _COLOUR
-            r.trust[which] = (entry >> _COUNT_AT) if (entry >> _CHECK_AT & 255) == check else np.int64(0)
-    r.candidates[_WEST], r.candidates[_NORTH], r.candidates[_NORTH_EAST] = r.near[0], r.near[1], r.near[3]
-    r.trust[_WEST], r.trust[_NORTH], r.trust[_NORTH_EAST] = 1, 1, 1
+            colours[which] = entry & _COLOUR
+            trust[which] = (entry >> _COUNT_AT) if (entry >> _CHECK_AT & 255) == check else np.int64(0)
+    colours[_WEST], colours[_NORTH], colours[_NORTH_EAST] = r.near[i, 0], r.near[i, 1], r.near[i, 3]
+    trust[_WEST], trust[_NORTH], trust[_NORTH_EAST] = 1, 1, 1
 
 
 @inlined
@@ -142,46 +151,84 @@ def _slot(j, a, b):
     return (j << _BITS) + first_bits(mingled(mingled(j, a), b), _BITS)
 
 
+@inlined
+def _offer(i, at, pitch, r, colours, trust):
+    """Write the tests of a pixel: each candidate, its class, and the slots that no decision of the pixel changes."""
+    near, slots_at = r.near[i], r.slots.ctypes.data
+    west, north = near[0], near[1]
+    equal = np.int64(west == north) | np.int64(west == near[2]) << 1 | np.int64(north == near[2]) << 2
+    equal |= np.int64(north == near[3]) << 3 | np.int64(west == near[4]) << 4 | np.int64(north == near[5]) << 5
+    how = np.int64(r.how[at - 1]) * 64 + np.int64(r.how[at - pitch]) * 8 + np.int64(r.how[at - pitch + 1])
+    offered = np.int64(0)
+    for k in range(_CANDIDATES):
+        colour, fresh = colours[k], trust[k] > 0
+        for other in range(k):
+            if trust[other] and colours[other] == colour:
+                fresh = False
+        if not fresh:
+            continue
+        kind = k * _TRUSTS + _trust_of(trust[k])
+        same = np.int64(colour == west) | np.int64(colour == north) << 1
+        same |= np.int64(colour == near[2]) << 2 | np.int64(colour == near[3]) << 3
+        test = r.tests[i, offered]
+        test[0], test[1] = colour, kind
+        test[3] = _slot(np.int64(0), kind * 64 + equal, same)
+        test[4] = _slot(np.int64(1), r.hashes[i, 2], np.int64(k))
+        test[5] = _slot(np.int64(2), kind, how)
+        test[6] = _slot(np.int64(3), r.hashes[i, 1], np.int64(k))
+        test[7] = _slot(np.int64(4), colour, k * 16)
+        for j in range(_CONTEXTS):
+            prefetch(slots_at + 4 * test[3 + j])
+        offered += 1
+    r.offered[i] = offered
+
+
 @compiled
-def code_repeats(mode, count, pitch, p, r, x, s, work):
+def look_repeats(part, first, stop, pitch, p, r, pixels):
+    """Find the candidates of the step's pixels `first` to `stop` - 1, as thread `part`."""
+    for i in range(first, min(stop, first + _AHEAD)):
+        _look_around(i, p.address[i], pitch, r, pixels)
+    for i in range(first, stop):
+        if i + _AHEAD < stop:
+            _look_around(i + _AHEAD, p.address[i + _AHEAD], pitch, r, pixels)
+        _find(r, i, r.candidates[part], r.trust[part])
+        _offer(i, p.address[i], pitch, r, r.candidates[part], r.trust[part])
+
+
+@compiled
+def weigh_repeats(first, stop, r, x):
+    """Compute the inputs of the tests that `look_repeats` wrote; sum up those that no decision of the pixel changes."""
+    for i in range(first, stop):
+        for q in range(r.offered[i]):
+            test = r.tests[i, q]
+            kind = test[1]
+            total = r.weights[kind, _CONTEXTS] * _CONSTANT
+            for j in range(_CONTEXTS):
+                test[8 + j] = counted_of(both_of(x.pairs, r.slots[test[3 + j]]))
+            for j in range(_CONTEXTS - 1):
+                total += r.weights[kind, j] * test[8 + j]
+            test[2] = total
+
+
+@compiled
+def code_repeats(mode, count, p, r, x, s, work):
     """Code for each of a step's pixels whether it is a repetition; 0, or a number below zero if that fails.
 
     The colours of repetitions are written into `work.pixels` at once.
     """
     pixels, channels = work.pixels, work.pixels.shape[1]
     for i in range(count):
-        at = p.address[i]
-        _look_around(r, at, pitch, pixels)
-        _find(r)
-        west, north = r.near[0], r.near[1]
-        equal = np.int64(west == north) | np.int64(west == r.near[2]) << 1 | np.int64(north == r.near[2]) << 2
-        equal |= (
-            np.int64(north == r.near[3]) << 3 | np.int64(west == r.near[4]) << 4 | np.int64(north == r.near[5]) << 5
-        )
-        how = np.int64(r.how[at - 1]) * 64 + np.int64(r.how[at - pitch]) * 8 + np.int64(r.how[at - pitch + 1])
-        truth, coded, tests = _colour_of(pixels, at), np.int64(0), np.int64(0)
+        at, coded, tests = p.address[i], np.int64(0), np.int64(0)
+        truth = _colour_of(pixels, at)
         x.nll[i], r.repeated[i], r.how[at] = 0, 0, 0
-        for k in range(_CANDIDATES):
-            colour, fresh = r.candidates[k], r.trust[k] > 0
-            for other in range(k):
-                if r.trust[other] and r.candidates[other] == colour:
-                    fresh = False
-            if not fresh:
-                continue
-            kind = k * _TRUSTS + _trust_of(r.trust[k])
-            same = np.int64(colour == west) | np.int64(colour == north) << 1
-            same |= np.int64(colour == r.near[2]) << 2 | np.int64(colour == r.near[3]) << 3
+        while tests < r.offered[i]:
             test = r.tests[i, tests]
-            test[0], test[1] = colour, kind
-            test[3] = _slot(np.int64(0), kind * 64 + equal, same)
-            test[4] = _slot(np.int64(1), r.hashes[2], np.int64(k))
-            test[5] = _slot(np.int64(2), kind, how)
-            test[6] = _slot(np.int64(3), r.hashes[1], np.int64(k))
-            test[7] = _slot(np.int64(4), colour, k * 16 + coded)
-            total = r.weights[kind, _CONTEXTS] * _CONSTANT
-            for j in range(_CONTEXTS):
-                slot = r.slots[test[3 + j]]
-                total += r.weights[kind, j] * np.int64(x.counted[slot[0], slot[1]])
+            colour, kind = test[0], test[1]
+            k = kind // _TRUSTS
+            if coded:
+                test[7] = _slot(np.int64(4), colour, k * 16 + coded)
+                test[12] = counted_of(both_of(x.pairs, r.slots[test[7]]))
+            total = test[2] + r.weights[kind, _CONTEXTS - 1] * test[12]
             chance = np.int64(x.squash[max(np.int64(-_STRETCH), min(np.int64(_STRETCH), total >> 16)) + _STRETCH])
             test[2] = chance
             tests += 1
@@ -217,7 +264,7 @@ def _enter(r, place, check, k, colour):
 
 
 @compiled
-def learn_repeats(steps_pixels, pitch, p, r, x, pixels):
+def learn_repeats(steps_pixels, p, r, x, pixels):
     """Learn from a step's pixels, which are all known."""
     number = np.int64(0)
     for i in range(steps_pixels):
@@ -227,8 +274,7 @@ def learn_repeats(steps_pixels, pitch, p, r, x, pixels):
             kind, chance, hit = test[1], test[2], np.int64(test[0] == truth)
             error = (hit << 16) - chance
             for j in range(_CONTEXTS):
-                slot = r.slots[test[3 + j]]
-                r.news[kind, j] += np.int64(x.counted[slot[0], slot[1]]) * error
+                r.news[kind, j] += test[8 + j] * error
                 r.records[number] = 2 * test[3 + j] + hit
                 number += 1
             r.news[kind, _CONTEXTS] += _CONSTANT * error
@@ -244,9 +290,7 @@ def learn_repeats(steps_pixels, pitch, p, r, x, pixels):
             r.weights[kind, j] = max(-_MOST_WEIGHT, min(_MOST_WEIGHT, weight))
             r.news[kind, j] = 0
     for i in range(steps_pixels):
-        at = p.address[i]
-        colour = _colour_of(pixels, at)
-        _look_around(r, at, pitch, pixels)
+        colour = _colour_of(pixels, p.address[i])
         for k in range(_TABLES):
-            place, check = _place_of(r.hashes[k])
+            place, check = _place_of(r.hashes[i, k])
             _enter(r, place, check, k, colour)

@@ -62,6 +62,7 @@ class Equations:
         samples: (N + 2, C, PERIOD R) taps, target and weight of a row's last pixels, all rows' first pixels first.
         coefficients: (N, C, R).
         errors: (P, C) samples minus means, in grey levels; 0 outside images.
+        deviation: (M,) of the mixtures that were moved last.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class Equations:
             distance = (means[:, k].long() - mean).to(torch.float32) * self.fine
             scale = torch.div(spread, slopes[:, k].to(torch.float32))
             variance = variance + weights[:, k].to(torch.float32) * (scale * scale + distance * distance)
-        deviation = square_root(variance * (1 / 1024))
+        self.deviation = deviation = square_root(variance * (1 / 1024))
         z = self._taps(channel, mean, pixels)
         self.samples[: len(z), channel].index_copy_(-1, self.place, z)
         width = deviation + 0.5

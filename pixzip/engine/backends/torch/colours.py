@@ -6,6 +6,7 @@ import torch
 from pixcodecs.coders.base import TOTAL
 from torch import Tensor
 
+from pixzip.engine.backends.torch.integers import half_octave
 from pixzip.models.wavefront import colours as C
 
 _SPARE = 16 * (TOTAL - 256)
@@ -16,12 +17,6 @@ BYTES = 1 << 24
 def remembers(size: tuple[int, int]) -> bool:
     """Whether an image of (height, width) has enough pixels."""
     return size[0] * size[1] >= C.LEAST_PIXELS
-
-
-def _odds(frequency: Tensor) -> Tensor:
-    """The half octave of each frequency, 1 to 2^20."""
-    mantissa, exponent = torch.frexp(frequency.to(torch.float32))  # exact; the mantissa is 1/2 to 1
-    return 2 * (exponent.long() - 1) + (mantissa >= 0.75)
 
 
 class Colours:
@@ -69,7 +64,7 @@ class Colours:
         inside = torch.nn.functional.pad(inside, (1, 0))
         seen = inside[:, -1]
         others = TOTAL - seen
-        self.kind = (_odds(seen) - _odds(others) + C.CLASSES // 2).clamp(0, C.CLASSES - 1)
+        self.kind = (half_octave(seen) - half_octave(others) + C.CLASSES // 2).clamp(0, C.CLASSES - 1)
         hits, uses = self.counts[:, self._row, self.kind]
         share = ((hits << 16) + seen // 4) // (uses + C.PRIOR)
         share = share.clamp(C.LEAST_SHARE, (1 << 16) - C.LEAST_SHARE)

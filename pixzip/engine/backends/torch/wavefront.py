@@ -142,7 +142,21 @@ class TensorWavefront(Wavefront):
                 edges = BINS * bins[pixels, None] + torch.arange(BINS + 1, device=self.device)
                 rows[pixels] = whole.gather(1, edges).to(rows.dtype)
             return rows
-        mixture = tables.mixture(
+        self.mix(channel)
+        self.bin_rows: Tensor = tables.bin_rows(self.mixture)
+        if self.refined is not None:
+            pixels, whole = self.refined
+            self.bin_rows[pixels] = whole[:, ::BINS].to(self.bin_rows.dtype)
+        return self.bin_rows
+
+    def mix(self, channel: int) -> Mixture:
+        """Compute the mixtures of a channel of 8 bits, and what colours seen make of them.
+
+        Returns:
+            The mixtures before the equations have moved them.
+        """
+        tables = self.layers.frequencies
+        mixture = raw = tables.mixture(
             head_outputs(self.layers, self.hidden, self.known, channel),
             self.centre[:, channel],
             self.known[:, :channel],
@@ -151,14 +165,11 @@ class TensorWavefront(Wavefront):
             moved = self.equations.move(channel, mixture.weights, mixture.means, tables.slopes(mixture), self.buffer)
             mixture = mixture._replace(means=tables.within(mixture.means + moved[:, None]))
         self.mixture: Mixture = mixture
-        self.bin_rows: Tensor = tables.bin_rows(mixture)
         self.refined: tuple[Tensor, Tensor] | None = None  # pixels, and their (U, 257) frequencies
         if self.colours and channel == 2:
             pixels = self.colours.look(self.image, self.buffer[self.address, :2].long())
-            whole = self.colours.refined(tables.whole_rows(Mixture(*(t[pixels] for t in mixture))))
-            self.refined = pixels, whole
-            self.bin_rows[pixels] = whole[:, ::BINS].to(self.bin_rows.dtype)
-        return self.bin_rows
+            self.refined = pixels, self.colours.refined(tables.whole_rows(Mixture(*(t[pixels] for t in mixture))))
+        return raw
 
     def _high_depth_rows(self, channel: int, before: Sequence[Symbols]) -> Tensor:
         tables = self.layers.high_depth_frequencies
@@ -180,7 +191,10 @@ class TensorWavefront(Wavefront):
         return tables.rows(self.high_depth_mixture, prefix, self.digits - 1 - len(before))
 
     def store(self, channel: int, digits: Sequence[Symbols]) -> None:
-        values = torch.from_numpy(joined(digits)).to(self.device)
+        self.keep(channel, torch.from_numpy(joined(digits)).to(self.device))
+
+    def keep(self, channel: int, values: Tensor) -> None:
+        """Store the (M,) samples of a channel for the channels and steps that follow, and learn from them."""
         residual = values - self.centre[:, channel]
         if self.high_depth:
             most = 127 / self.grain[:, 0]

@@ -1,0 +1,162 @@
+"""Measure which image files come back byte for byte, and what that costs in bytes and in time.
+
+python -m bench.originals pngsuite.tar graphics.tar cases --out bench/results/originals.json --page docs/originals.md
+
+Every file is compressed with a record of its original and decompressed again from the bytes of the `.pxz` file; it
+counts only if the same bytes come out.  Times are of the processor, as a share of what compressing takes without.
+"""
+
+import io
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from pixcodecs.errors import PixzipError
+
+from bench.common import provenance, write
+from pixzip import codec, image, originals
+from pixzip.codec import original
+from pixzip.image.picture import Picture
+from pixzip.image.sources import any_name, sources
+from tests.helpers import image_files
+
+ENCODERS = "encoders"
+_PAGE = Path(__file__).with_name("originals.md")
+
+File = tuple[str, bytes]
+
+
+def encoders() -> Iterator[File]:
+    """A file of every encoder, format and option of the tests."""
+    for made in (image_files.pngs, image_files.odd_pngs, image_files.others):
+        for name, make in made():
+            yield name, make()
+
+
+def files_of(path: Path, limit: int | None) -> list[File]:
+    """The files of a folder or tar, or some of them, evenly spread."""
+    found = [(source.name, source.read()) for source in sources([path], any_name)]
+    step = max(1, len(found) // limit) if limit else 1
+    return found[::step]
+
+
+def measure(name: str, files: Iterable[File], effort: int) -> dict[str, Any]:
+    """The results of one set."""
+    options = codec.Options.of(effort=effort)
+    work = original.thoroughness(effort)
+    rows, refused, seconds = [], [], {"compress": 0.0, "make": 0.0, "decompress": 0.0, "rebuild": 0.0}
+    for file, data in files:
+        try:
+            picture = image.load(data, None).picture
+        except PixzipError as e:
+            refused.append({"file": file, "why": str(e)})
+            continue
+        rows.append({"file": file, "bytes": len(data), **_measured(data, picture, options, work, seconds)})
+    return {"set": name, "effort": effort, "files": rows, "refused": refused, "seconds": seconds}
+
+
+def _measured(
+    data: bytes, picture: Picture, options: codec.Options, work: int, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """The results of one file; adds to the seconds."""
+    (plain,), spent = _timed(codec.compress, [picture], options)
+    seconds["compress"] += spent
+    record, spent = _timed(originals.make, io.BytesIO(data), originals.of_picture(picture), work)
+    seconds["make"] += spent
+    packed, record = original.with_record(plain, record, len(data))
+    opening = codec.Opening(packed)
+    (again,), spent = _timed(codec.decompress, [opening], options)
+    seconds["decompress"] += spent
+    if again != picture:
+        raise SystemExit("a picture did not come back")
+    if record.is_kept:
+        out = io.BytesIO()
+        seconds["rebuild"] += _timed(original.rebuild, opening, again, options, out)[1]
+        if out.getvalue() != data:
+            raise SystemExit("an original did not come back")
+    return {
+        "kept": record.is_kept, "why_not": record.why_not, "format": originals.family_of(io.BytesIO(data)).name,
+        "without": len(plain), "with": len(packed),
+    }  # fmt: skip
+
+
+def _timed(function: Any, *args: Any) -> tuple[Any, float]:
+    began = time.process_time()
+    return function(*args), time.process_time() - began
+
+
+def summary(result: dict[str, Any]) -> dict[str, Any]:
+    """The results of a set without the files that come back."""
+    rows = result["files"]
+    sums = {key: sum(row[key] for row in rows) for key in ("bytes", "without", "with", "kept")}
+    formats = {name: sum(row["format"] == name for row in rows) for name in sorted({row["format"] for row in rows})}
+    return {**result, "files": len(rows), **sums, "formats": formats, "not_kept": [r for r in rows if not r["kept"]]}
+
+
+def table(results: list[dict[str, Any]]) -> Iterator[str]:
+    """The lines of the table of all sets."""
+    heads = (
+        "set",
+        "files",
+        "byte for byte",
+        "originals",
+        "pxz without",
+        "with",
+        "added a file",
+        "compress",
+        "decompress",
+    )
+    yield f"| {' | '.join(heads)} |"
+    yield "| --- " + "| ---: " * (len(heads) - 1) + "|"
+    for result in results:
+        rows, seconds = result["files"], result["seconds"]
+        sums = summary(result)
+        kept = sums["kept"]
+        added = (sums["with"] - sums["without"]) / max(1, len(rows))
+        cells = [
+            result["set"], str(len(rows)), f"{kept} ({kept / max(1, len(rows)):.1%})",
+            *(f"{sums[key]:,}" for key in ("bytes", "without", "with")), f"{added:.0f}",
+            f"+{seconds['make'] / seconds['compress']:.1%}", f"+{seconds['rebuild'] / seconds['decompress']:.1%}",
+        ]  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+
+
+def others(results: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each file that does not come back."""
+    for result in results:
+        missing = [row for row in result["files"] if not row["kept"]]
+        for row in missing:
+            yield f"- {result['set']}: `{row['file']}`: {row['why_not']}"
+        if result["refused"]:
+            yield f"- {result['set']}: {len(result['refused'])} files are no images that pixzip reads"
+
+
+@click.command()
+@click.argument("sets", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--effort", default=1, show_default=True)
+@click.option("--limit", type=int, help="Most files of a set, or nearly so.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
+@click.option("--page", type=click.Path(path_type=Path), help="Markdown page to write the tables to.")
+def main(sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None) -> None:
+    """Exit code 1 if a picture, or an original that is said to be kept, does not come back."""
+    origin = provenance(list(sets), [], 1)
+    arguments = " ".join(
+        [*(path.name for path in sets), f"--effort {effort}", *([f"--limit {limit}"] if limit else [])]
+    )
+    origin["command"] = f"python -m bench.originals {arguments}"
+    warm = image.load(next(encoders())[1]).picture
+    codec.compress([warm], codec.Options.of(effort=effort))
+    results = [measure(ENCODERS, encoders(), effort)]
+    results += [measure(path.stem, files_of(path, limit), effort) for path in sets]
+    write(out, {"benchmark": "originals", **origin, "results": [summary(result) for result in results]})
+    if page:
+        text = _PAGE.read_text("utf-8").format(
+            command=origin["command"], table="\n".join(table(results)), others="\n".join(others(results))
+        )
+        page.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""`compress_tree`: the images of a folder and below it to a folder of `.pxz` files, here or on a cluster."""
+
+import contextlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixcodecs.container.image import MAX_PIXELS
+from pixcodecs.errors import PixzipError
+
+from pixzip.api.codec import Codec, Name
+from pixzip.codec.efforts import DEFAULT_EFFORT
+from pixzip.image import sources
+from pixzip.image.left_alone import left_alone
+from pixzip.io import arguments
+from pixzip.io.names import pxz_name
+from pixzip.trees import clusters, shards, sizes
+from pixzip.trees.compressing import Compressing
+from pixzip.trees.manifest import Shard
+from pixzip.trees.pools import Event, Here, Pool
+from pixzip.trees.records import Proof, Records
+from pixzip.trees.shards import Task
+
+
+class TreeResult(NamedTuple):
+    """What `compress_tree` did.
+
+    Attributes:
+        done: number of files that were written.
+        skipped: number of files that were there already.
+        bytes_before, bytes_after: total sizes of the inputs and outputs of the files that were written.
+        failed: path of an input below the source -> why it has no output.
+        warnings: path of an input below the source -> what its output does not hold, in words.
+        left: path of an image below the source that was left alone -> its kind, and why.
+    """
+
+    done: int
+    skipped: int
+    bytes_before: int
+    bytes_after: int
+    failed: dict[str, str]
+    warnings: dict[str, list[str]]
+    left: dict[str, str]
+
+
+def compress_tree(
+    src: Name,
+    dst: Name,
+    client: Any = None,
+    *,
+    workers: int | None = None,
+    shard: tuple[int, int] | None = None,
+    model: Name | None = None,
+    device: str = "auto",
+    effort: int = DEFAULT_EFFORT,
+    force: bool = False,
+    max_pixels: int | None = MAX_PIXELS,
+) -> TreeResult:
+    """Compress all images in a folder and below it, as `pixzip compress -r SRC -o DST` does.
+
+    Outputs appear as they are finished, and each is entered in `DST/pixzip-manifest.jsonl` (`docs/scale.md`).  Called
+    again, it does what is missing.  The bytes of a file do not depend on where it is compressed.
+
+    Args:
+        src: the folder of images.
+        dst: the folder of `.pxz` files, which is created if missing.
+        client: `distributed.Client` of a Dask cluster whose workers see both folders; None to work in this process.
+        workers: instead of a client, so many processes of one thread each on this machine, started for this call.
+        shard: (i, n), to take only part i, from 1, of n parts of the files: for job arrays.
+        model, device, effort, max_pixels: see `pixzip.Codec`.
+        force: overwrite outputs that exist; otherwise those that are up to date are skipped, and others are errors.
+    Raises:
+        TypeError, ValueError: an argument is of another type, or out of range.
+        PixzipError: the source is no folder; Dask is not installed; the scheduler is lost.
+        ModelMismatchError: there is no such model.
+
+    >>> import numpy as np, pixzip
+    >>> from PIL import Image
+    >>> folder = getfixture("tmp_path")
+    >>> for i in range(3):
+    ...     Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(folder / f"{i}.png")
+    >>> pixzip.compress_tree(folder, folder / "archive", model="fast").done
+    3
+    >>> pixzip.compress_tree(folder, folder / "archive", model="fast").skipped
+    3
+    """
+    codec = Codec(model, device, max_pixels=max_pixels, effort=effort)
+    if client is not None and workers is not None:
+        raise ValueError("client and workers do not go together: each says where the work is done")
+    part = None if shard is None else _shard(shard)
+    source, target = (Path(arguments.text(path, what)) for path, what in ((src, "src"), (dst, "dst")))
+    if not source.is_dir():
+        raise PixzipError(f"{source} is not a folder")
+    given = None if model is None else clusters.reachable(codec.model)
+    work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force)
+    tree = _Tree(source.absolute(), target.absolute(), part, force)
+    with contextlib.ExitStack() as stack:
+        stack.callback(tree.records.close)
+        tasks = tree.tasks()
+        pool = _pool(client, workers, stack)
+        cut = [tasks] if isinstance(pool, Here) else shards.cut(tasks, pool.workers)
+        pool.run(work, cut, tree.hear, tree.lose)
+    return tree.result()
+
+
+def _shard(value: tuple[int, int]) -> Shard:
+    index, count = value
+    if not 1 <= index <= count:
+        raise ValueError(f"shard is {value}, expected (i, n) with i from 1 to n")
+    return Shard(index, count)
+
+
+def _pool(client: Any, workers: int | None, stack: contextlib.ExitStack) -> Pool:
+    if client is not None:
+        return clusters.Cluster(client, "the client")
+    return Here() if workers is None else stack.enter_context(clusters.Embedded(workers))
+
+
+class _Tree:
+    """The files of one call, and what becomes of them."""
+
+    def __init__(self, source: Path, target: Path, shard: Shard | None, force: bool) -> None:
+        self._source, self._target, self._shard, self._force = source, target, shard, force
+        self.records = Records(target, [str(source)], shard)
+        self._tasks: dict[str, Task] = {}
+        self._found = self._done = self._before = self._after = 0
+        self._failed: dict[str, str] = {}
+        self._warnings: dict[str, list[str]] = {}
+        self._left: dict[str, str] = {}
+
+    def tasks(self) -> list[Task]:
+        """What is missing."""
+        suffixes = sources.folder_suffixes()
+        found = []
+        for inner in sources.walk_names(str(self._source)):
+            path = self._source / inner
+            if left := left_alone(path):
+                self._left[Path(inner).as_posix()] = f"{left.kind} file: {left.why}"
+            elif path.suffix.lower() in suffixes:
+                found.append((path, self._target / pxz_name(inner)))
+        pixels = [sizes.pixels(path) for path, _ in found]
+        chosen = shards.part_of(pixels, self._shard) if self._shard else slice(None)
+        for (path, output), n in zip(found[chosen], pixels[chosen], strict=True):
+            self._found += 1
+            if self._force or not self._is_done(path, output):
+                size_bytes = path.stat().st_size if path.is_file() else None
+                self._tasks[str(path)] = Task(str(path), str(output), size_bytes, n)
+        for name in self.records.unlisted:
+            self.records.adopt(name, str(self._target / pxz_name(self._inner(name))))
+        return list(self._tasks.values())
+
+    def _is_done(self, path: Path, output: Path) -> bool:
+        if not (output.is_file() and path.is_file()):
+            return False
+        return self.records.is_done(str(path), str(output), path.stat(), output.stat())
+
+    def hear(self, event: Event) -> None:
+        """Enter what became of a file."""
+        task, proof = self._tasks[event["name"]], event["proof"] and Proof(*event["proof"])
+        if proof:
+            self._done += 1
+            self._before += proof.size
+            self._after += proof.output_bytes
+        else:
+            self._failed[self._inner(task.name)] = event["error"]
+        if event["warnings"]:
+            self._warnings[self._inner(task.name)] = event["warnings"]
+        self.records.enter(task.name, task.output, proof, event["error"])
+
+    def lose(self, name: str, why: str) -> None:
+        """Enter that workers died of a file."""
+        self.hear({"name": name, "proof": None, "error": why, "warnings": []})
+
+    def _inner(self, name: str) -> str:
+        return Path(name).relative_to(self._source).as_posix()
+
+    def result(self) -> TreeResult:
+        """What was done."""
+        skipped = self._found - len(self._tasks)
+        return TreeResult(self._done, skipped, self._before, self._after, self._failed, self._warnings, self._left)

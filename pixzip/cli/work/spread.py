@@ -1,0 +1,76 @@
+"""`--workers` and `--scheduler`: the work of a command in other processes, told to its one ledger."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from pixcodecs.errors import PixzipError
+
+from pixzip.cli.errors import FILE_ERRORS
+from pixzip.cli.ledger import Ledger, Work
+from pixzip.cli.options import Manner
+from pixzip.cli.work.relay import OnShard
+from pixzip.io import signals, streams
+from pixzip.trees import clusters, shards, sizes
+from pixzip.trees.clusters import Cluster
+from pixzip.trees.shards import Task
+
+
+def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
+    """Work on files in other processes.
+
+    Args:
+        work: the command's.
+    Raises:
+        PixzipError: Dask is not installed, there is no scheduler, or it is lost.
+    """
+    manner = ledger.manner
+    there: dict[str, str] = {}
+    tasks = []
+    for name in names:
+        try:
+            if streams.status_of(name) is None:
+                raise PixzipError("is a pipe or device, and workers open files by their names")
+        except FILE_ERRORS as e:
+            ledger.fail(name, e)
+            continue
+        tasks.append(task := _task(ledger, name))
+        there[task.name] = name
+
+    def heard(event: dict[str, Any]) -> None:
+        ledger.hear({**event, "name": there[event["name"]]})
+
+    def lost(place: str, why: str) -> None:
+        ledger.fail(there[place], PixzipError(why))
+
+    in_workers = replace(manner, quiet=True, verbose=False, json_lines=False, threads=1, workers=None, scheduler=None)
+    with _pool(manner) as pool:
+        if not pool.ready and not manner.quiet:
+            ledger.bar.say(f"pixzip: {manner.scheduler} has no workers yet: waiting")
+        pool.run(OnShard(work, in_workers), shards.cut(tasks, pool.workers), heard, lost)
+
+
+def _task(ledger: Ledger, name: str) -> Task:
+    """A file as workers see it, whose current folder may be another one."""
+    entry = ledger[name]
+    return Task(_absolute(name), entry.output and _absolute(entry.output), entry.bytes_before, sizes.pixels(Path(name)))
+
+
+def _absolute(path: str) -> str:
+    return path if os.path.isabs(path) else str(Path(path).absolute())  # noqa: PTH117 (a million calls)
+
+
+@contextmanager
+def _pool(manner: Manner) -> Iterator[Cluster]:
+    if manner.scheduler is not None:
+        with clusters.connected(manner.scheduler) as pool:
+            yield pool
+        return
+    embedded = clusters.Embedded(manner.workers or 1)
+    signals.set_last(click.get_current_context(), embedded.abandon)
+    with embedded as pool:
+        yield pool

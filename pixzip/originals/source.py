@@ -1,0 +1,157 @@
+"""What every family of formats works with: the picture as rows, the file that is written again, and its limits."""
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+from pixcodecs.container.limits import LIFT
+from pixcodecs.errors import BitstreamError, PixzipError
+
+from pixzip.image.picture import Frame, Picture, Samples
+
+_PIECE_BYTES = 1 << 20
+#: Most bytes of an original: for each byte of samples, again for these bytes of them; for each byte of metadata and
+#: recipe; and beside these.
+_SAMPLES_FACTOR, FEW_BYTES, _EXTRAS_FACTOR, _MORE_BYTES = 2, 1 << 26, 4, 1 << 20
+_IMITATION_FACTOR = 4
+#: Time of zlib's level 6 for a byte.
+_WORK_SECONDS = 5e-8
+
+
+class RebuildError(PixzipError):
+    """An original does not come back here, although the picture is whole."""
+
+    def __init__(self, found: str) -> None:
+        """
+        Args:
+            found: what is wrong.
+        """
+        super().__init__(
+            f"the original's bytes do not come back: {found}; the pixels are exact, but encoders here write other "
+            "streams than where the file was made"
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture as rows, from first to last, which can be read several times.
+
+    Attributes:
+        parts: yields (n, W, C) arrays of rows.
+        is_large: whether the rows are too many to hold in memory at once.
+    """
+
+    frame: Frame
+    parts: Callable[[], Iterable[Samples]]
+    is_large: bool = False
+
+    def samples(self) -> Samples:
+        """All rows at once."""
+        parts = list(self.parts())
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def of_picture(picture: Picture) -> Source:
+    """A picture in memory."""
+    return Source(picture.frame, partial(iter, (picture.samples,)))
+
+
+class Output:
+    """The file that is being written, which refuses to grow beyond the original or to take too long.
+
+    Attributes:
+        left: bytes that are still to come.
+    """
+
+    def __init__(self, file: BinaryIO, size_bytes: int, seconds: float | None) -> None:
+        """
+        Args:
+            file: empty; can be sought and read.
+            size_bytes: length of the original.
+            seconds: most processor time; None lifts the limit.
+        """
+        self._file, self.left = file, size_bytes
+        #: Most bytes of an imitation of the original.
+        self.most_bytes = _IMITATION_FACTOR * size_bytes + _MORE_BYTES
+        self._most, self._began = seconds, time.process_time()
+
+    def beside(self, file: BinaryIO) -> "Output":
+        """Another output, for an imitation of the original, within the same time."""
+        most = None if self._most is None else self._most - (time.process_time() - self._began)
+        return Output(file, self.most_bytes, most)
+
+    def write(self, data: bytes) -> None:
+        """
+        Raises:
+            RebuildError: the file becomes larger than the original.
+        """
+        self.left -= len(data)
+        if self.left < 0:
+            raise RebuildError("they become more than they were")
+        self._file.write(data)
+
+    def patch(self, at: int, data: bytes) -> None:
+        """Write over bytes that were written before."""
+        self._file.seek(at)
+        self._file.write(data)
+        self._file.seek(0, io.SEEK_END)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def expect(self, work: float) -> None:
+        """Refuse work that is estimated to take too long.
+
+        Args:
+            work: in units of zlib's level 6 for a byte.
+        Raises:
+            BitstreamError: it would take too long.
+        """
+        self._check(work * _WORK_SECONDS)
+
+    def check_time(self) -> None:
+        """
+        Raises:
+            BitstreamError: the time is spent.
+        """
+        self._check(time.process_time() - self._began)
+
+    def _check(self, seconds: float) -> None:
+        if self._most is not None and seconds > self._most:
+            raise BitstreamError(
+                f"rebuilding the original takes more than {self._most:.0f} s of processor time: {LIFT}"
+            )
+
+
+def check_size(size_bytes: int, frame: Frame, recipe_bytes: int) -> None:
+    """Refuse a length that is out of proportion to the picture.
+
+    Raises:
+        BitstreamError: the original would be too large.
+    """
+    samples = frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
+    extras = recipe_bytes + len(frame.palette) + sum(len(chunk.data) for chunk in frame.metadata)
+    most = _SAMPLES_FACTOR * (samples + min(samples, FEW_BYTES)) + _EXTRAS_FACTOR * extras + _MORE_BYTES
+    if size_bytes > most:
+        raise BitstreamError(f"record of the original declares {size_bytes} bytes, expected at most {most}")
+
+
+def pieces(file: BinaryIO) -> Iterator[bytes]:
+    """All bytes of a file, from its start."""
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
+
+
+def digest(file: BinaryIO) -> tuple[int, bytes]:
+    """Length and SHA-256 of a file."""
+    found, size = hashlib.sha256(), 0
+    for piece in pieces(file):
+        found.update(piece)
+        size += len(piece)
+    return size, found.digest()

@@ -1,0 +1,122 @@
+"""What a run that writes many files into a folder enters in its manifest, and what it finds there."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Self
+
+from pixzip.trees import manifest
+from pixzip.trees.manifest import Manifest, Record, Shard
+
+#: Errors of an output after which no other can be written either.
+FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_PIECE_BYTES = 1 << 20
+
+
+class Proof(NamedTuple):
+    """What an output was made of, and what it is.
+
+    Attributes:
+        size, mtime_ns: size and time of the input when it was opened; 0 for what is no regular file.
+        output_bytes: size of the output.
+        sha256: of the output, in hexadecimal.
+    """
+
+    size: int
+    mtime_ns: int
+    output_bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes | BinaryIO, like: os.stat_result | None) -> Self:
+        """The proof of an output.
+
+        Args:
+            data: its bytes, or a file of them.
+            like: status of the input; None for what is no regular file.
+        """
+        if isinstance(data, bytes):
+            found, output_bytes = hashlib.sha256(data), len(data)
+        else:
+            data.seek(0)
+            found = hashlib.sha256()
+            while piece := data.read(_PIECE_BYTES):
+                found.update(piece)
+            output_bytes = data.tell()
+        size, mtime_ns = (like.st_size, like.st_mtime_ns) if like else (0, 0)
+        return cls(size, mtime_ns, output_bytes, found.hexdigest())
+
+
+def up_to_date(source: os.stat_result | None, written: os.stat_result | None) -> bool:
+    """Whether an output has exactly the time of its input."""
+    return bool(source and written and source.st_mtime_ns == written.st_mtime_ns)
+
+
+class Records:
+    """The manifests of a folder of outputs, and the one of them that this command writes."""
+
+    def __init__(self, folder: Path, inputs: Sequence[str], shard: Shard | None) -> None:
+        """
+        Args:
+            folder: the folder of outputs, which need not exist yet.
+            inputs: what the user named, files and folders.
+            shard: the part of a job array that this command is.
+        Raises:
+            PixzipError, OSError: a manifest cannot be read.
+        """
+        self._known = manifest.read_all(folder)
+        self._manifest = Manifest(manifest.path_in(folder, shard))
+        self._outputs = str(folder / "_")[:-1]
+        self._inputs = [str(Path(given) / "_")[:-1] for given in inputs if Path(given).is_dir()]
+        #: Files that are up to date, but in no manifest: their command was killed before it could enter them.
+        self.unlisted: list[str] = []
+
+    def is_done(self, name: str, output: str, source: os.stat_result, written: os.stat_result) -> bool:
+        """Whether an output is there: a manifest says that it was made of an input of this size and time and had its
+        size, or it has the time of its input."""
+        if self._known.holds(self._inside(output), source.st_size, source.st_mtime_ns, written.st_size):
+            return True
+        if not up_to_date(source, written):
+            return False
+        self.unlisted.append(name)
+        return True
+
+    def enter(self, name: str, output: str | None, proof: Proof | None, error: str | None = None) -> None:
+        """Write what became of a file.
+
+        Args:
+            proof: None if there is no output.
+        Raises:
+            OSError: the manifest cannot be written.
+        """
+        if output is None:
+            return
+        state, why = (manifest.FAILED, error) if error else (manifest.DONE, "")
+        if proof is None or error:
+            source = os.stat(name) if os.path.isfile(name) else None  # noqa: PTH116, PTH113 (a million calls)
+            proof = Proof(source.st_size, source.st_mtime_ns, 0, "") if source else Proof(0, 0, 0, "")
+        given = proof.size, proof.mtime_ns
+        size, sha256 = (None, None) if error else (proof.output_bytes, proof.sha256)
+        self._manifest.append(Record(self._inner(name), *given, self._inside(output), size, sha256, state, why))
+
+    def adopt(self, name: str, output: str) -> None:
+        """Enter an output that is up to date.
+
+        Raises:
+            OSError: the output cannot be read, or the manifest cannot be written.
+        """
+        with Path(output).open("rb") as file:
+            self.enter(name, output, Proof.of(file, Path(name).stat()))
+
+    def close(self) -> None:
+        """Close the manifest."""
+        self._manifest.close()
+
+    def _inside(self, output: str) -> str:
+        return output.removeprefix(self._outputs).replace(os.sep, "/")
+
+    def _inner(self, name: str) -> str:
+        inner = next((name.removeprefix(folder) for folder in self._inputs if name.startswith(folder)), None)
+        return (Path(name).name if inner is None else inner).replace(os.sep, "/")
