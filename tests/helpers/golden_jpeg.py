@@ -1,6 +1,7 @@
-"""Golden blocks of kind 14, JPEG inside: good ones of random coefficients, and bad ones."""
+"""Blocks of kind 14, JPEG inside: good golden ones of random coefficients, bad golden ones, and forged ones."""
 
 from collections.abc import Callable, Mapping
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -95,3 +96,15 @@ def bad(block_of: Callable[[str], bytes]) -> dict[str, tuple[str, Callable[[], b
         "jpeg-long": (end, lambda: block_of("v2-jpeg") + bytes(8), rgb),
         "jpeg-count": ("JPEG block damaged: it does not correct 1 pixels", changed({3: 1}), rgb),
     }
+
+
+def random_body(rng: Random, shape: tuple[int, int, int]) -> bytes:
+    """The body of a JPEG inside: any head, and decisions that may be as many as there are."""
+    h, w, c = shape
+    head = bytes([rng.choice((0, rng.randrange(32) if c == 3 else 0, 255)), rng.choice((0, 0x77, rng.randrange(256)))])
+    quality = rng.choice((0, 50, 100, 101))
+    tables = rng.randbytes(64 if c == 1 else 128) if quality == 0 else b""
+    corrected = rng.choice((0, 1, h * w, h * w + 1))
+    made = rng.choice((13 * c, 14, 64)) * (-(-h // 8) + 1) * (-(-w // 8) + 1)
+    payload = rng.randbytes(4 * rng.randrange(made % 99 + 1))
+    return head + bytes([quality]) + tables + varint(corrected) + varint(made) + payload

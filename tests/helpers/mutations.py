@@ -21,7 +21,7 @@ from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
 from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
-from tests.helpers import golden, golden_originals, kept_mutations, pages_mutations, stack_mutations
+from tests.helpers import golden, golden_jpeg, golden_originals, kept_mutations, pages_mutations, stack_mutations
 from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
@@ -266,7 +266,7 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
                 return bytes([kind]) + (stream if kind is Kind.WEBP else stream[5:])
             return bytes([kind]) + webp_png.png(samples.astype(blocks.dtype(depth)))
         case Kind.JPEG:
-            return bytes([kind]) + _jpeg(rng, shape)
+            return bytes([kind]) + golden_jpeg.random_body(rng, shape)
         case Kind.ALPHA:
             return blocks.alpha(inner(max(1, c - 1), depth), inner(1, depth))
         case Kind.HIGH_LOW:
@@ -277,18 +277,6 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
         case Kind.LEVELS:
             used = np.frombuffer(rng.randbytes(c << depth), np.uint8).reshape(c, -1) < rng.choice((4, 128, 256))
             return blocks.levels(used, less, inner(c, less))
-
-
-def _jpeg(rng: Random, shape: tuple[int, int, int]) -> bytes:
-    """The body of a JPEG inside: any head, and decisions that may be as many as there are."""
-    h, w, c = shape
-    head = bytes([rng.choice((0, rng.randrange(32) if c == 3 else 0, 255)), rng.choice((0, 0x77, rng.randrange(256)))])
-    quality = rng.choice((0, 50, 100, 101))
-    tables = rng.randbytes(64 if c == 1 else 128) if quality == 0 else b""
-    corrected = rng.choice((0, 1, h * w, h * w + 1))
-    made = rng.choice((13 * c, 14, 64)) * (-(-h // 8) + 1) * (-(-w // 8) + 1)
-    payload = rng.randbytes(4 * rng.randrange(made % 99 + 1))
-    return head + bytes([quality]) + tables + varint(corrected) + varint(made) + payload
 
 
 def _lanes(rng: Random) -> bytes:

@@ -7,7 +7,7 @@ from pixcodecs.jpeg.layout import NAMES, Layout
 from pixcodecs.jpeg.tables import ZIGZAG, standard
 
 from tests.helpers.jpeg_files import jpeg_of, libjpeg
-from tests.oracles import jpeg_inside
+from tests.oracles import jpeg_tables
 
 GREY = (1, 0)
 COLOUR = [(3, sampling) for sampling in range(4)]
@@ -58,8 +58,8 @@ def test_narrow_and_low_pictures_decode_as_by_libjpeg_turbo(channels: int, sampl
 
 
 def test_tables_and_zigzag_are_the_standard_ones() -> None:
-    assert ZIGZAG.tolist() == jpeg_inside.ZIGZAG
-    assert [standard(50, chroma).tolist() for chroma in (False, True)] == [jpeg_inside.LUMA, jpeg_inside.CHROMA]
+    assert ZIGZAG.tolist() == jpeg_tables.ZIGZAG
+    assert [standard(50, chroma).tolist() for chroma in (False, True)] == [jpeg_tables.LUMA, jpeg_tables.CHROMA]
 
 
 def test_plain_upsampling_repeats_samples() -> None:
