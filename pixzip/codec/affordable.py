@@ -39,7 +39,7 @@ def lightened(data: bytes, models: Iterable[Model], options: Options) -> bytes:
     """
     opening, by_id = Opening(data, None), {model.model_id: model for model in models}
     header, known = opening.header, Options(model_by_id=by_id.__getitem__, executor=options.executor, max_pixels=None)
-    spent = [decoder.tile_ns(opening, i, by_id) if header.models else 0 for i in range(len(header.tiles))]
+    spent = [decoder.tile_ns(opening, i, by_id) for i in range(len(header.tiles))]
     found = [opening.block(i) for i in range(len(header.tiles))]
     size, changed = len(data), False
     for i in sorted(range(len(found)), key=lambda i: spent[i] / (len(found[i]) + 1), reverse=True):

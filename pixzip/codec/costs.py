@@ -14,8 +14,9 @@ from pixcodecs.container.blocks import ForeignDecoder, Kind, Samples, Shape
 from pixcodecs.container.limits import LIFT
 from pixcodecs.container.stack import StackHeader
 from pixcodecs.errors import BitstreamError
+from pixcodecs.jpeg import block as jpeg
 
-from pixzip.codec.webp_png import DECODERS
+from pixzip.codec.decoders import DECODERS
 from pixzip.engine.executor import Payload
 from pixzip.engine.schedule import count_steps
 from pixzip.engine.stages.base import IDENTITY, Stage
@@ -60,18 +61,34 @@ def payload_ns(
     return images * height * width * pixel + count_steps(height, width) * step
 
 
-def tile_ns(decoding: Decoding) -> int:
-    """Nanoseconds to decode a tile.
+class Blank:
+    """Decoders in the place of `DECODERS` that decode nothing, and add up what it would take.
 
-    Args:
-        decoding: decodes the tile with `BLANK_DECODERS`, so without any work.
-    Raises:
-        BitstreamError: the block is damaged.
+    Attributes:
+        spent_ns: nanoseconds of blocks of JPEG's coefficients; WebP and PNG are fast.
     """
-    return sum(
-        payload_ns(p.model, p.shape[0], p.shape[1], digits=p.precision.digits, stage=p.stage)
-        for p in _payloads(decoding)
-    )
+
+    def __init__(self) -> None:
+        self.spent_ns = 0
+        self.decoders: dict[Kind, ForeignDecoder] = {**dict.fromkeys(DECODERS, _blank), Kind.JPEG: self._jpeg}
+
+    def _jpeg(self, body: bytes, shape: Shape, depth: int) -> Samples:
+        self.spent_ns += jpeg.cost_ns(body, shape, depth)
+        return _blank(body, shape, depth)
+
+    def tile_ns(self, decoding: Decoding) -> int:
+        """Nanoseconds to decode a tile.
+
+        Args:
+            decoding: decodes the tile with these decoders, so without any work.
+        Raises:
+            BitstreamError: the block is damaged.
+        """
+        models = sum(
+            payload_ns(p.model, p.shape[0], p.shape[1], digits=p.precision.digits, stage=p.stage)
+            for p in _payloads(decoding)
+        )
+        return models + self.spent_ns
 
 
 class Budget:
@@ -117,7 +134,3 @@ def _payloads(decoding: Decoding) -> Iterator[Payload]:
 
 def _blank(body: bytes, shape: Shape, depth: int) -> Samples:
     return np.broadcast_to(np.zeros(1, blocks.dtype(depth)), shape)
-
-
-#: In the place of `webp_png.DECODERS`: no samples are decoded.
-BLANK_DECODERS: dict[Kind, ForeignDecoder] = dict.fromkeys(DECODERS, _blank)

@@ -12,8 +12,9 @@ from pixcodecs.container.image import Buffer, Header
 from pixcodecs.container.memory import check_tile
 from pixcodecs.errors import BitstreamError, ModelMismatchError
 
-from pixzip.codec import costs, webp_png
+from pixzip.codec import costs
 from pixzip.codec.costs import Decoding
+from pixzip.codec.decoders import DECODERS
 from pixzip.codec.kept import pictures
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, ModelById, Options
@@ -123,7 +124,7 @@ def check_costs(
     if options.max_pixels is None:
         return
     budget, wanted = costs.Budget(len(opening.file)), range(len(opening.header.tiles)) if tiles is None else tiles
-    for i in wanted if opening.header.models else ():
+    for i in wanted:
         try:
             spent = passes * tile_ns(opening, i, models) if opening.is_whole(i) else 0
         except BitstreamError:
@@ -140,8 +141,8 @@ def tile_ns(opening: Opening, i: int, models: Models) -> int:
     Raises:
         BitstreamError: the block contradicts itself.
     """
-    tile = tile_decoding(opening.header, opening.block(i), opening.tile(i), models, costs.BLANK_DECODERS)
-    return costs.tile_ns(tile)
+    blank = costs.Blank()
+    return blank.tile_ns(tile_decoding(opening.header, opening.block(i), opening.tile(i), models, blank.decoders))
 
 
 def samples_crc(samples: Samples) -> int:
@@ -270,12 +271,12 @@ def _decode_tiles(batch: Sequence[_Wanted], models: Models, options: Options, re
 
 def tile_decoding(
     header: Header, block: bytes, window: Window, models: Models,
-    decoders: Mapping[Kind, ForeignDecoder] = webp_png.DECODERS,
+    decoders: Mapping[Kind, ForeignDecoder] = DECODERS,
 ) -> Decoding:  # fmt: skip
     """Decode a tile from its block: a generator that yields payloads for models and is sent their samples.
 
     Args:
-        decoders: decoders of WebP and PNG.
+        decoders: decoders of the kinds that no model codes.
     Returns:
         (H, W, C) samples, in StopIteration.
     Raises:

@@ -12,6 +12,7 @@
 | 8 | base | full | full | most |
 | 9 | all of these in turn, and the smallest file | | | |
 
+From effort 5 on, pixels that came out of a JPEG decoder are found out and coded as JPEG's coefficients.
 Where a user names a model, that one codes, and the effort chooses the stage and the search only.  More effort takes
 longer to encode; decoding takes longer with `base` than with `fast`, and with a stage than without.
 """
@@ -66,12 +67,14 @@ class Effort:
         model: name of the model, where the user names none.
         stage, drawings: the stages that adapt models to photographs, and to drawings and small pictures.
         thoroughness: how much is tried.
+        jpeg: whether to look for the JPEG that pixels may have come from.
     """
 
     model: str = "base"
     stage: Identity = IDENTITY
     drawings: Identity = IDENTITY
     thoroughness: Thoroughness = Thoroughness.USUAL
+    jpeg: bool = False
 
     def stages(self, model: Model, tile: Tile) -> Sequence[Identity]:
         """The stages to try on a tile, of which the smallest block counts; none comes first: it is decoded faster."""
@@ -101,11 +104,11 @@ EFFORTS = {
     2: Effort("fast", LIGHT, LIGHT),
     3: Effort("fast", FULL, FULL),
     4: Effort("base", LIGHT, FULL, Thoroughness.LESS),
-    5: Effort("base", LIGHT, FULL),
-    6: Effort("base", LIGHT, FULL, Thoroughness.MORE),
-    7: Effort("base", FULL, FULL, Thoroughness.MORE),
-    8: Effort("base", FULL, FULL, Thoroughness.MOST),
-    9: Effort("base", FULL, FULL, Thoroughness.MOST),
+    5: Effort("base", LIGHT, FULL, jpeg=True),
+    6: Effort("base", LIGHT, FULL, Thoroughness.MORE, jpeg=True),
+    7: Effort("base", FULL, FULL, Thoroughness.MORE, jpeg=True),
+    8: Effort("base", FULL, FULL, Thoroughness.MOST, jpeg=True),
+    9: Effort("base", FULL, FULL, Thoroughness.MOST, jpeg=True),
 }
 DEFAULT_EFFORT = 5
 #: An effort without a stage, where a model is named.

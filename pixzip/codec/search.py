@@ -1,8 +1,8 @@
 """Find the smallest block for the samples of a tile.
 
 Every kind of block that fits is tried and the smallest is kept, so a file is never larger than the best of
-the learned model, lossless WebP, 16-bit PNG and no compression.  Samples for a learned model are yielded, so
-that many tiles become one batch.
+the learned model, lossless WebP, 16-bit PNG and no compression.  Where JPEG's coefficients explain a photograph's
+pixels, nothing else is tried.  Samples for a learned model are yielded, so that many tiles become one batch.
 """
 
 import math
@@ -16,7 +16,7 @@ from pixcodecs.coders.registry import RANGE
 from pixcodecs.container import blocks
 from pixcodecs.container.blocks import Kind, Precision, Samples
 
-from pixzip.codec import webp_png, webp_search
+from pixzip.codec import jpeg_search, webp_png, webp_search
 from pixzip.codec.efforts import PLAIN, Effort, Thoroughness, Tile
 from pixzip.engine.executor import Ask
 from pixzip.models.base import Model
@@ -185,6 +185,11 @@ class Search:
         candidates = [Coded(blocks.raw(samples, depth))]
         models = self._of(samples, depth) if depth == 8 else ()
         is_photograph = photographic(samples)
+        jpeg = jpeg_search.block(samples) if self.effort.jpeg and depth == 8 else None
+        if jpeg and is_photograph and jpeg.is_sure:
+            return Coded(jpeg.block)
+        if jpeg:
+            candidates.append(Coded(jpeg.block))
         tried = models[:1] if is_photograph and self.effort.thoroughness < Thoroughness.MOST else models
         coded = []
         for model in tried:

@@ -13,7 +13,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 from pixcodecs.container import blocks
-from pixcodecs.container.blocks import ForeignDecoder, Kind, Samples, Shape
+from pixcodecs.container.blocks import Kind, Samples, Shape
 from pixcodecs.errors import BitstreamError
 
 from pixzip.image.formats import libpng
@@ -166,6 +166,3 @@ def _inflated_size(body: bytes, most: int) -> int:
         if size > most or not (piece or rest):
             return -1
     return size
-
-
-DECODERS: dict[Kind, ForeignDecoder] = {Kind.WEBP: from_webp, Kind.WEBP_BODY: from_webp_body, Kind.PNG: from_png}

@@ -16,7 +16,7 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32, deflate, varint
 
 from pixzip.codec import webp_png
-from tests.helpers import golden
+from tests.helpers import golden, golden_jpeg
 from tests.helpers.forging import Fields, file_v1
 
 _DEEP, _EXTRAS, _TILED = 0x80, 0x20, 0x40
@@ -276,6 +276,7 @@ _BLOCKS = {
     "png-size": _code("PNG block damaged: it holds another number of samples", lambda: _png(3, 5, 1)),
     "png-cut": _code("PNG block damaged", lambda: _png(3, 4, 1)[:-6]),
     "png-shallow": _code("PNG block has samples of 4 bits", lambda: _png(3, 4, 1), depth=4),
+    **{name: _code(message, make, **fields) for name, (message, make, fields) in golden_jpeg.bad(_block).items()},
     "alpha-channels": _code("block splits off alpha, but has 1 channels", lambda: blocks.alpha(b"\1\0", b"\1\0")),
     "alpha-cut": _code("file ends too early, at the block of colours", lambda: b"\5\x09\1\0", Layout.GREY_ALPHA),
     "alpha-inner": _code("raw samples take 3 bytes, expected 1", lambda: b"\5\4\1\0\0\0\1\0", Layout.GREY_ALPHA),

@@ -23,7 +23,7 @@ from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.image.picture import Picture
-from tests.helpers import golden
+from tests.helpers import golden, golden_jpeg
 from tests.helpers.support import shares
 
 
@@ -157,6 +157,10 @@ def _all() -> dict[str, Made]:
         "v2-webp-body-grey": Made(
             Layout.GREY, 4, grey >> 4, lambda: [blocks.foreign(Kind.WEBP_BODY, (webp_png.webp(grey >> 4))[5:])]
         ),
+        **{
+            name: Made(Layout.RGB if part.shape[2] == 3 else Layout.GREY, 8, part, lambda block=block: [block])
+            for name, (part, block) in golden_jpeg.good().items()
+        },
         "v2-nested": Made(
             Layout.GREY_ALPHA, 16, np.concatenate([deep, deep], -1),
             lambda: [blocks.alpha(

@@ -21,7 +21,7 @@ from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
 from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
-from tests.helpers import golden, golden_originals, kept_mutations, pages_mutations, stack_mutations
+from tests.helpers import golden, golden_jpeg, golden_originals, kept_mutations, pages_mutations, stack_mutations
 from tests.helpers.forging import Fields
 
 #: Values at which numbers of the format start, end and change their length.
@@ -265,6 +265,8 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
                 stream = webp_png.webp(samples, webp_png.WebpEffort.LEAST)
                 return bytes([kind]) + (stream if kind is Kind.WEBP else stream[5:])
             return bytes([kind]) + webp_png.png(samples.astype(blocks.dtype(depth)))
+        case Kind.JPEG:
+            return bytes([kind]) + golden_jpeg.random_body(rng, shape)
         case Kind.ALPHA:
             return blocks.alpha(inner(max(1, c - 1), depth), inner(1, depth))
         case Kind.HIGH_LOW:

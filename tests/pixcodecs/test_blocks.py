@@ -15,7 +15,7 @@ from pixcodecs.container.blocks import Kind, ModelRequest, Precision, Samples
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import deflate, pack_bits, unpack_bits, varint
 
-from pixzip.codec import webp_png
+from pixzip.codec import decoders, webp_png
 from pixzip.codec.search import Choice, Coded, Search
 from pixzip.engine.batching import drive
 from pixzip.engine.executor import Ask
@@ -46,7 +46,7 @@ def encode(samples: Samples, depth: int) -> Coded:
 
 
 def decode(block: bytes, shape: tuple[int, int, int], depth: int) -> Samples:
-    return drive([blocks.decode(block, shape, depth, webp_png.DECODERS)], inverse)[0]
+    return drive([blocks.decode(block, shape, depth, decoders.DECODERS)], inverse)[0]
 
 
 def content(kind: str, shape: tuple[int, int, int], depth: int, seed: int) -> Samples:

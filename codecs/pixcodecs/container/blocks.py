@@ -2,8 +2,8 @@
 
 A block is one byte, its kind, and a body; some kinds split samples into simpler ones and contain blocks.
 This module reads every kind and writes the kinds that need only integers; the encoder finds the smallest kind.
-Learned models and foreign codecs are elsewhere: `decode` yields requests for models, so that many blocks can be
-decoded as one batch, and takes foreign codecs as an argument.
+Learned models, foreign codecs and JPEG are elsewhere: `decode` yields requests for models, so that many blocks can be
+decoded as one batch, and takes decoders of other kinds as an argument.
 
 Samples are (H, W, C) arrays of `depth` bits, uint8 up to a depth of 8 and uint16 above.
 """
@@ -42,6 +42,7 @@ class Kind(IntEnum):
     RANS_MODEL = 11
     DEEP_RANS_MODEL = 12
     ADAPTED = 13
+    JPEG = 14
 
 
 def name_of(number: int) -> str:
@@ -120,7 +121,7 @@ def adapted(stage: int, inner: bytes) -> bytes:
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
-    """A block coded by another codec."""
+    """A block coded by another codec, or as a JPEG's coefficients."""
     return bytes([kind]) + body
 
 
@@ -172,7 +173,7 @@ def decode(
     """Decode the samples of a block: a generator that yields requests for models and is sent their results.
 
     Args:
-        decoders: decoders of foreign kinds.
+        decoders: decoders of foreign kinds and of JPEG's.
     Returns:
         (H, W, C) samples of `depth` bits, in StopIteration.
     Raises:
@@ -195,7 +196,7 @@ def decode(
             return unpack_bits(reader.rest(), h * w * c, depth).reshape(shape)
         case Kind.CONSTANT:
             return np.broadcast_to(unpack_bits(reader.rest(), c, depth), shape)
-        case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
+        case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG | Kind.JPEG:
             if kind not in decoders:
                 raise BitstreamError(f"block is {kind.name}, which is not supported here")
             return decoders[kind](reader.rest(), shape, depth)
