@@ -18,7 +18,7 @@ _SIDE, _BORDER = 64, 3
 #: Share of its pixels that are known, better at least, so that nothing that was painted over is in it.
 _KNOWN = 0.97
 #: Share of the pixels that must come back.
-_SHARE = 0.97
+_SHARE = 0.91
 #: Steps of the iteration from nothing, and from samples that are nearly right.
 _STEPS, _FEW_STEPS = 18, 6
 
