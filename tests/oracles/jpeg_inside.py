@@ -252,7 +252,7 @@ class JpegInside:
                 f = flags[by - 1, bx] + 2 * flags[by, bx - 1] + 4 * flags[by - 1, bx - 1] + 8 * flags[by - 1, bx + 1]
                 g = (by == 0) + 2 * (by == rows - 1) + 4 * (bx == 0) + 8 * (bx == columns - 1)
                 contexts = [(18, f), (18, level(many)), (18, g, f), (18, min(many, 7), f), (18, g)]
-                flags[by, bx] = self.d.decide(contexts, 0, 576, 1550)  # type: ignore[arg-type]
+                flags[by, bx] = self.d.decide(contexts, 0, 576, 1550)
                 seen = 0
                 for y, x in [(y, x) for y in ys for x in xs] if flags[by, bx] else []:
                     near = [(y, x - 1), (y - 1, x), (y - 1, x - 1), (y - 1, x + 1)]

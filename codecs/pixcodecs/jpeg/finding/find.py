@@ -83,13 +83,18 @@ class _Finder:
         self.layout = Layout(0, False, *place, False, False, ())
 
     def found(self) -> Found | None:
-        planes = [(_edged(self.full[0], self._around(1, 1)), self._filled(self.sure, 0, self._around(1, 1)))]
-        if self.channels == 3:
-            chosen = subsampling.choose([*self.full[1:]], self.known, self.layout.top, self.layout.left)
-            self.layout = self.layout._replace(sampling=chosen.sampling, plain=chosen.plain)
-            chroma = self._phased([self._settled(self.full[i], self.sure) for i in (1, 2)])
-            planes.append((np.concatenate([c for c, _ in chroma], 1), np.concatenate([s for _, s in chroma], 1)))
-        tables = find_tables(planes)
+        luma = _edged(self.full[0], self._around(1, 1)), self._filled(self.sure, 0, self._around(1, 1))
+        place, tables = self.layout, None
+        if self.channels == 1:
+            tables = find_tables([luma])
+        else:
+            for chosen in subsampling.candidates([*self.full[1:]], self.known, place.top, place.left):
+                self.layout = place._replace(sampling=chosen.sampling, plain=chosen.plain)
+                chroma = self._phased([self._settled(self.full[i], self.sure) for i in (1, 2)])
+                both = np.concatenate([c for c, _ in chroma], 1), np.concatenate([s for _, s in chroma], 1)
+                tables = find_tables([luma, both])
+                if tables is not None:
+                    break
         if tables is None:
             return None
         self.layout = self.layout._replace(tables=tuple(tables))

@@ -17,8 +17,8 @@ Mask = NDArray[np.uint8]
 _SIDE, _BORDER = 64, 3
 #: Share of its pixels that are known, better at least, so that nothing that was painted over is in it.
 _KNOWN = 0.97
-#: Share of the pixels that must come back.
-_SHARE = 0.97
+#: Share of the pixels that come back with the right hypothesis, nearly always and at least.
+_SHARE, _LESS_SHARE = 0.97, 0.91
 #: Steps of the iteration from nothing, and from samples that are nearly right.
 _STEPS, _FEW_STEPS = 18, 6
 
@@ -34,18 +34,22 @@ class Hypothesis(NamedTuple):
 _HYPOTHESES = [Hypothesis(sampling, plain) for sampling in (2, 1, 3) for plain in (False, True)]
 
 
-def choose(chroma: list[Plane], known: Mask, top: int, left: int) -> Hypothesis:
-    """The most economical hypothesis that explains chroma.
+def candidates(chroma: list[Plane], known: Mask, top: int, left: int) -> list[Hypothesis]:
+    """Hypotheses to try in turn: the most economical that explains chroma, none, and those that explain most of it.
 
     Args:
         chroma: (H, W) Cb and Cr at each pixel.
         top, left: see `Layout`, modulo 8.
     """
     region = _lively(chroma, known)
+    possible = []
     for hypothesis in _HYPOTHESES:
-        if _explains(hypothesis, chroma, known, region, top, left):
-            return hypothesis
-    return Hypothesis()
+        share = _explained(hypothesis, chroma, known, region, top, left)
+        if share >= _SHARE:
+            return [hypothesis, Hypothesis()]
+        if share >= _LESS_SHARE:
+            possible.append(hypothesis)
+    return [Hypothesis(), *possible]
 
 
 def _lively(chroma: list[Plane], known: Mask) -> tuple[slice, slice]:
@@ -64,9 +68,9 @@ def _lively(chroma: list[Plane], known: Mask) -> tuple[slice, slice]:
     return found
 
 
-def _explains(
+def _explained(
     hypothesis: Hypothesis, chroma: list[Plane], known: Mask, region: tuple[slice, slice], top: int, left: int
-) -> bool:
+) -> float:
     vertical, horizontal = SAMPLINGS[hypothesis.sampling]
     y, x = region[0].start, region[1].start
     y, x = y + -(y + top) % vertical, x + -(x + left) % horizontal
@@ -75,7 +79,7 @@ def _explains(
         h = (region[0].stop - y) // vertical * vertical
         w = (region[1].stop - x) // horizontal * horizontal
         if min(h, w) < 4 * _BORDER:
-            return False
+            return 0
         part = np.ascontiguousarray(plane[y : y + h, x : x + w])
         mask = np.ascontiguousarray(known[y : y + h, x : x + w] == 1).astype(np.uint8)
         rows, columns = h // vertical, w // horizontal
@@ -87,7 +91,7 @@ def _explains(
         inner = slice(_BORDER, -_BORDER), slice(_BORDER, -_BORDER)
         good += int((close & (mask > 0))[inner].sum())
         total += int(mask[inner].sum())
-    return good >= _SHARE * total
+    return good / max(total, 1)
 
 
 def _means(full: Plane, vertical: int, horizontal: int) -> Plane:
