@@ -25,6 +25,8 @@ LATE = (
     "pixzip.__main__",
     "pixzip.adapters",
     "pixzip.cli",
+    "pixzip.codec.decoders",  # kernels, where only heads of blocks are asked for
+    "pixzip.codec.jpeg_search",
     "pixzip.engine.backends.cuda.engine",  # Triton
     "pixzip.engine.executor",  # how much memory a GPU has
     "pixzip.io.streams",  # headers, where standard input is no .pxz file

@@ -14,7 +14,7 @@ from pixcodecs.container.blocks import ForeignDecoder, Kind, Samples, Shape
 from pixcodecs.container.limits import LIFT
 from pixcodecs.container.stack import StackHeader
 from pixcodecs.errors import BitstreamError
-from pixcodecs.jpeg import block as jpeg
+from pixcodecs.jpeg import head as jpeg_head
 
 from pixzip.codec.decoders import DECODERS
 from pixzip.engine.executor import Payload
@@ -73,7 +73,7 @@ class Blank:
         self.decoders: dict[Kind, ForeignDecoder] = {**dict.fromkeys(DECODERS, _blank), Kind.JPEG: self._jpeg}
 
     def _jpeg(self, body: bytes, shape: Shape, depth: int) -> Samples:
-        self.spent_ns += jpeg.cost_ns(body, shape, depth)
+        self.spent_ns += jpeg_head.cost_ns(body, shape, depth)
         return _blank(body, shape, depth)
 
     def tile_ns(self, decoding: Decoding) -> int:

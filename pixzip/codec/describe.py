@@ -10,7 +10,7 @@ from pixcodecs.container.image import Buffer, Extra
 from pixcodecs.container.kept import KeptHeader
 from pixcodecs.container.limits import KEPT_VERSION, PAGES_VERSION, STACK_VERSION
 from pixcodecs.errors import BitstreamError
-from pixcodecs.jpeg import block as jpeg
+from pixcodecs.jpeg import head as jpeg_head
 from pixcodecs.jpeg.layout import NAMES
 from pixcodecs.primitives import Reader
 
@@ -169,7 +169,7 @@ def _inside(opening: Opening) -> str:
         if block[:1] != bytes([Kind.JPEG]):
             continue
         try:
-            head = jpeg.read_head(block[1:], (tile.height, tile.width, channels), header.depth)
+            head = jpeg_head.read_head(block[1:], (tile.height, tile.width, channels), header.depth)
         except BitstreamError:  # decoders say what is wrong
             continue
         pixels += tile.pixels - head.corrected

@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from pixcodecs.container import blocks
 from pixcodecs.container.blocks import Kind, Samples
-from pixcodecs.jpeg import block as jpeg
-from pixcodecs.jpeg.finding.find import find
 
 #: With fewer pixels to correct, no other kind is smaller: a photograph's pixels do not come out of a decoder by chance.
 _SURE_SHARE = 0.1
@@ -21,9 +19,12 @@ class Candidate(NamedTuple):
 
 def block(samples: Samples) -> Candidate | None:
     """A block of kind 14 for (H, W, C) uint8 samples, C = 1 or 3, or None if no JPEG is found in them."""
+    from pixcodecs.jpeg.block import encode  # kernels
+    from pixcodecs.jpeg.finding.find import find
+
     found = find(samples.astype(np.uint8, copy=False)) if samples.shape[2] in (1, 3) else None
     if found is None:
         return None
-    body, corrected = jpeg.encode(found.layout, found.planes, samples)
+    body, corrected = encode(found.layout, found.planes, samples)
     share = corrected / (samples.shape[0] * samples.shape[1])
     return Candidate(blocks.foreign(Kind.JPEG, body), share < _SURE_SHARE)

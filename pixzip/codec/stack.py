@@ -95,10 +95,21 @@ def compress_stack(
     return file
 
 
+def check_images(images: Sequence[Image]) -> None:
+    """
+    Raises:
+        ValueError: there are none, or one is not (H, W) or (H, W, C) uint8.
+    """
+    if not len(images):
+        raise ValueError("there are no images, expected one or more")
+    for image in images:
+        if image.dtype != np.uint8 or image.ndim not in (2, 3):
+            raise ValueError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, C)")
+
+
 def _as_stacked(image: Image, depth: int) -> Image:
     """The image as a contiguous (H, W, C) array."""
-    if image.dtype != np.uint8 or image.ndim not in (2, 3):
-        raise ValueError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, C)")
+    check_images([image])
     container.check_shape(image.shape[1], image.shape[0])
     samples = np.ascontiguousarray(image.reshape(*image.shape[:2], -1))
     if int(samples.max()) >> depth:

@@ -8,7 +8,7 @@ from pixcodecs.errors import BitstreamError
 from pixzip.codec import costs
 from pixzip.codec.options import Options
 from pixzip.codec.progress import Share
-from pixzip.codec.stack import Image, compress_stack
+from pixzip.codec.stack import Image, check_images, compress_stack
 from pixzip.engine.base import Progress
 from pixzip.engine.stages.base import IDENTITY, Identity
 from pixzip.models.base import Model
@@ -36,9 +36,11 @@ def smallest_stack(
         names, verify: see `compress_stack`.
         progress: called with (pixels done, total pixels), without those of samples.
     Raises:
+        ValueError: see `check_images`.
         BitstreamError: readers would refuse the file as too costly.
         UnsupportedImageError, ModelMismatchError, PixzipError: see `compress_stack`.
     """
+    check_images(images)
     tried = (options, *options.alternatives)
     pixels = (1 + verify) * sum(image.shape[0] * image.shape[1] for image in images)
     share, found = Share(progress, len(tried) * pixels), list[bytes]()
@@ -47,7 +49,7 @@ def smallest_stack(
         model = one.model_for(_channels(images))
         kind = depth or (1 if model.levels == 2 else 8)
         stage = _chosen(images, one, model, kind)
-        if _coded_as(images, model, stage) in map(_header_of, found):
+        if (model.model_id, stage.number) in map(_header_of, found):
             report(1, 1)
             continue
         found.append(_affordable(images, one, model, stage, kind, names, verify, report))
@@ -55,11 +57,7 @@ def smallest_stack(
 
 
 def _channels(images: Sequence[Image]) -> int:
-    return images[0].shape[2] if len(images) and images[0].ndim == 3 else 1
-
-
-def _coded_as(images: Sequence[Image], model: Model, stage: Identity) -> tuple[bytes, int]:
-    return model.model_id, stage.number
+    return images[0].shape[2] if images[0].ndim == 3 else 1
 
 
 def _header_of(file: bytes) -> tuple[bytes, int]:

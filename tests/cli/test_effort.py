@@ -29,7 +29,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("effort", "model", "stages"), [(1, "fast", []), (2, "fast", ["light"]), (5, "base", ["full"])]
 )
 def test_the_effort_chooses_model_and_stage(effort: int, model: str, stages: list[str]) -> None:
-    good("compress", "x.png", "-e", str(effort), "--verify")
+    good("compress", "x.png", "-e", str(effort), "--verify", "--no-original")
     assert Path("x.png.pxz").read_bytes() == pixzip.encode(IMAGE, effort=effort)
     facts = json.loads(good("info", "--json", "x.png.pxz").stdout)
     assert [found["name"] for found in facts["models"]] == [model]
