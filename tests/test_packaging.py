@@ -37,8 +37,8 @@ import numpy as np
 import zarr
 
 images = np.random.default_rng(0).integers(0, 256, (3, 2, 3, 3), dtype=np.uint8)
-compressor = numcodecs.get_codec({"id": "pixzip", "model": "fast"})
-serializer = {"name": "pixzip", "configuration": {"model": "fast"}}
+compressor = numcodecs.get_codec({"id": "pixzip", "model": "fast", "effort": 1})
+serializer = {"name": "pixzip", "configuration": {"model": "fast", "effort": 1}}
 for how in ({"zarr_format": 2, "compressors": compressor}, {"serializer": serializer, "compressors": None}):
     array = zarr.create_array({}, data=images, chunks=(2, 2, 3, 3), **how)
     assert np.array_equal(array[:], images)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pixcodecs.errors import BitstreamError
 from pixcodecs.jpeg import block
+from pixcodecs.jpeg.head import cost_ns
 from pixcodecs.jpeg.layout import Layout
 from pixcodecs.primitives import varint
 
@@ -88,7 +89,7 @@ def test_forged_sizes_are_refused_before_memory_is_taken() -> None:
 def test_the_cost_is_known_beforehand_and_bounds_the_work() -> None:
     head = b"\0\0\x32"
     body = head + varint(0) + varint(10**9) + bytes(4096)
-    assert block.cost_ns(body, (8, 8, 3), 8) >= 400 * 10**9
+    assert cost_ns(body, (8, 8, 3), 8) >= 400 * 10**9
     few = head + varint(0) + varint(2000) + bytes(4096)
     assert damaged(few, (8, 8, 3)) == "refused"  # it stops after 2000 decisions
 
