@@ -187,10 +187,12 @@ def times(results: list[dict[str, Any]]) -> str:
         by_kind.setdefault(result["benchmark"], []).append(result)
     parts = []
     if speeds := by_kind.get("speed"):
-        first = speeds[0]
-        parts.append("## One photograph")
-        parts.append(f"{first['width']} x {first['height']} pixels, {first['steps']} steps, medians in seconds:")
-        parts += [speed_table(speeds), *map(origin, speeds)]
+        for found in ([s for s in speeds if "joined" not in s], [s for s in speeds if "joined" in s]):
+            for first in found[:1]:
+                parts.append("## Photographs joined to one" if "joined" in first else "## One photograph")
+                sides = f"{first['width']} x {first['height']} pixels, {first['steps']} steps"
+                parts.append(f"{sides}, medians in seconds:")
+                parts += [speed_table(found), *map(origin, found)]
     for result in by_kind.get("profile", [])[:1]:
         parts.append("## Where the time of decoding goes")
         limit = result["limit_multiply_adds_per_s"] / 1e9

@@ -2,6 +2,7 @@
 
 python bench/speed.py photos.tar --out bench/results/speed.json
 python bench/speed.py photos.tar --isa AVX2 --out bench/results/speed-avx2.json
+python bench/speed.py photos.tar --joined 4 --repeats 1 --out bench/results/speed-joined.json
 """
 
 import os
@@ -13,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import click
+import numpy as np
 from common import JXL, at_effort, load, peers, provenance, round_trip, set_threads, warm_up, write
 
 from pixzip.engine.schedule import count_steps
@@ -24,6 +26,18 @@ ISA_VARIABLES = {
 }
 
 
+def _joined(images: list[tuple[str, Any]], side: int) -> tuple[str, Any]:
+    """`side` rows of so many (H, W, C) images, as one; images whose sides are exchanged are turned."""
+    if side == 1:
+        return images[0]
+    shape = images[0][1].shape
+    samples = [x if x.shape == shape else x.transpose(1, 0, 2) for _, x in images]
+    if len(samples) < side**2 or len({x.shape for x in samples}) > 1:
+        raise SystemExit(f"--joined {side} takes {side**2} images of one size, here are {len(samples)}")
+    rows = [np.concatenate(samples[i : i + side], 1) for i in range(0, side**2, side)]
+    return f"{side} x {side} images", np.concatenate(rows)
+
+
 @click.command()
 @click.argument("image", type=click.Path(exists=True, path_type=Path))
 @click.option(
@@ -33,9 +47,12 @@ ISA_VARIABLES = {
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Of libjxl and pixzip.")
 @click.option("--repeats", default=5, show_default=True)
+@click.option("--joined", default=1, show_default=True, help="Join N x N images of one size, the first ones, to one.")
 @click.option("--isa", type=click.Choice(list(ISA_VARIABLES)), help="Measure in a child process, limited to these.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
-def main(image: Path, chosen: str, device: str, threads: int, repeats: int, isa: str | None, out: Path | None) -> None:
+def main(
+    image: Path, chosen: str, device: str, threads: int, repeats: int, joined: int, isa: str | None, out: Path | None
+) -> None:
     """Measure medians over repeats on IMAGE, or on the first image of a tar or folder."""
     wanted = ISA_VARIABLES.get(isa or "", {})
     if any(os.environ.get(name) != value for name, value in wanted.items()):
@@ -43,7 +60,7 @@ def main(image: Path, chosen: str, device: str, threads: int, repeats: int, isa:
         raise SystemExit(subprocess.run([sys.executable, *sys.argv], env={**os.environ, **wanted}).returncode)
 
     set_threads(threads)
-    name, picture = load(image, 1)[0]
+    name, picture = _joined(load(image, joined**2), joined)
     height, width, _ = picture.shape
     codecs = [peer for peer in peers(threads) if peer.name == JXL]
     pairs = [pair.split(":") for pair in chosen.split(",")]
@@ -61,6 +78,7 @@ def main(image: Path, chosen: str, device: str, threads: int, repeats: int, isa:
         "width": width,
         "height": height,
         "steps": count_steps(height, width),
+        **({"joined": joined} if joined > 1 else {}),
     }
     warm_up(codecs)
     times: dict[str, list[tuple[int, float, float]]] = {codec.name: [] for codec in codecs}
