@@ -30,5 +30,7 @@ def info(file: str, saved: bool, as_json: bool) -> None:
     if as_json:
         show_json(facts)
         return
-    for key, text in describe.lines(facts):
-        show(f"{key:<15}{text}")
+    lines = list(describe.lines(facts))
+    width = max(len(key) for key, _ in lines)
+    for key, text in lines:
+        show(f"{key:<{width}} {text}")

@@ -81,9 +81,10 @@ def test_info_names_the_stage_of_a_stack_and_says_what_stages_saved() -> None:
     assert facts[0]["bytes_without_stage"] == facts[0]["stage_bytes"] == facts[0]["saved_by_stages"] == 0
     saved = facts[1]["bytes_without_stage"] - facts[1]["stage_bytes"]
     assert abs(saved - (sizes[0] - sizes[1])) < 16
-    said = good("info", "--saved", "3.pxz").stdout
-    assert "stages         full" in said
-    assert f"stages saved   {facts[1]['saved_by_stages']:.2%}" in said
+    said = good("info", "--saved", "3.pxz").stdout.splitlines()
+    assert "stages              full" in said
+    assert f"stages saved        {facts[1]['saved_by_stages']:.2%}" in said
+    assert f"bytes without stage {facts[1]['bytes_without_stage']}" in said
     assert "saved" not in good("info", "3.pxz").stdout
     good("compress", "x.png", "-e", "5", "-o", "x.pxz")
     assert json.loads(good("info", "--json", "--saved", "x.pxz").stdout)["stage_bytes"] > 0
