@@ -83,7 +83,7 @@ def family_facts() -> dict[str, dict[str, Any]]:
             "architecture": model.architecture,
             "channels": model.channels,
             "multiply_adds_per_pixel": model.multiply_adds,
-            "trained_on": [json.loads(model.notes)["data"]],
+            "trained_on": [json.loads(model.notes)["data"].partition(" (")[0]],
             "megapixels_seen": json.loads(log[-1])["megapixels"],
         }
     return found

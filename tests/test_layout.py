@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -186,3 +187,9 @@ def test_kernels_are_compiled_anew_when_anything_that_they_may_import_changes() 
     assert {f"pixzip.{folder}" for folder in reached - {"pixcodecs"}} == set(pixzip.engine.KERNEL_SOURCES)
     kernels = {module for module, path in modules_of(ROOT).items() if "compiled import" in path.read_text("utf-8")}
     assert all(module.startswith(("pixzip.engine.", "pixcodecs.")) for module in kernels)
+
+
+def test_no_program_of_bench_hides_a_module_of_python() -> None:
+    """Python puts the folder of a program before its own modules."""
+    hidden = {path.stem for path in (ROOT / "bench").glob("*.py")} & set(sys.stdlib_module_names)
+    assert not hidden

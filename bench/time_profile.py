@@ -1,6 +1,6 @@
 """Where the time of decoding goes on one core: trunk, heads, inputs, search and coder, beside the products' limit.
 
-python bench/profile.py kodak.tar --out bench/results/profile.json
+python bench/time_profile.py kodak.tar --out bench/results/profile.json
 
 Each part runs many times on a step in the middle of a photograph.  What the parts leave of the time of decoding is
 the search for the digits, the entropy coder and the loop.
