@@ -72,3 +72,14 @@ def test_totals_of_different_images_are_in_no_table(bench: ModuleType, root: Pat
     assert "scans: not all images are held by QOI" in result.output
     assert result.exit_code == 1
     assert "old" in (root / "README.md").read_text()
+
+
+def test_the_readme_says_of_the_jpeg_inside_what_was_measured() -> None:
+    cases = json.loads((ROOT / "bench" / "results" / "jpeg-inside.json").read_text())["cases"]
+
+    def ratio(qualities: set[int]) -> float:
+        chosen = [case for case in cases if case["quality"] in qualities]
+        return sum(case["pixzip_bytes"] for case in chosen) / sum(case["jxl_bytes"] for case in chosen)
+
+    said = f"in {ratio({50, 75, 85, 90}):.2f} of the bytes of JPEG XL e9 up to quality 90, {ratio({95}):.2f} at 95"
+    assert said in (ROOT / "README.md").read_text()
