@@ -29,7 +29,7 @@ from pixzip.cli.words import complete_configs
 )  # fmt: skip
 @click.option(
     "--init", "init", metavar="NAME|PATH", shell_complete=complete_models,
-    help="Model to start from: one of the config's sizes.",
+    help="Model to start from: one of the config's sizes or smaller.",
 )  # fmt: skip
 @click.option("--set", "sizes", multiple=True, metavar="KEY=VALUE", help="Change a field of the config or its model.")
 @click.option("--megapixels", type=click.FloatRange(min=0, min_open=True), help="Megapixels to see.")

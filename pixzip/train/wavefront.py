@@ -14,6 +14,7 @@ from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models.registry import load_wavefront
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.export import export, quantised, training_view
+from pixzip.models.wavefront.growth import grown, grows
 from pixzip.models.wavefront.network import WavefrontPixelCNN
 from pixzip.models.wavefront.optional import present
 from pixzip.models.wavefront.weights import EXACT_FLOAT32, IntegerWeights, stream_bounds
@@ -105,9 +106,10 @@ class WavefrontTask(Task[IntegerWeights]):
         """
         Args:
             data: tars, folders and images; or pictures with their names.
-            start: model with the initial weights of a new run; None for random ones.
+            start: model with the initial weights of a new run, which grows to the run's sizes if it is smaller;
+                None for random ones.
         Raises:
-            ValueError: there is too little data, or `start` has other sizes.
+            ValueError: there is too little data, or `start` has sizes that cannot grow to the run's.
         """
         self.config, self.device = config, torch.device(device)
         torch.manual_seed(config.seed)
@@ -120,13 +122,13 @@ class WavefrontTask(Task[IntegerWeights]):
         self.held_out = [p for p in held_out if min(p.shape[:2]) >= config.crop][: config.eval_images]
         seen = [p for p in pictures if min(p.shape[:2]) >= config.crop]
         self.seen = seen[:: max(1, len(seen) // config.eval_images)][: config.eval_images]
-        if start and (start.config, start.order) != (config.model, config.order):
+        if start and not (grows(start.config, config.model) and start.order == config.order):
             raise ValueError(f"model {start.model_id.hex()} has the sizes {start.config}, the run {config.model}")
-        self.model = model = WavefrontPixelCNN(config.model).to(self.device)
+        network = grown(training_view(start), config.model) if start else WavefrontPixelCNN(config.model)
+        self.model = model = network.to(self.device)
         #: What the stages of the start begin with, which its successor keeps.
         self.kept = {}
         if start:
-            model.load_state_dict(training_view(start).state_dict())
             groups = present(start.config, start.tensors).values()
             self.kept = {name: start.tensors[name] for group in groups for name in group}
         self.averaged = WavefrontPixelCNN(config.model).to(self.device)
