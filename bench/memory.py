@@ -1,6 +1,8 @@
 """Measure peak memory and time of whole processes, from file to file, up to 100 megapixels.
 
-python bench/memory.py photos.tar --model fast --out bench/results/memory.json
+python bench/memory.py photos.tar --out bench/results/memory.json
+
+The first codec takes images of all sizes, the others, which are slower, the smallest of them.
 """
 
 import json
@@ -51,7 +53,7 @@ def same(path: Path, picture: Picture) -> bool:
         return all(np.array_equal(rows.read(1000), picture[y : y + 1000]) for y in range(0, len(picture), 1000))
 
 
-def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
+def measure(picture: Picture, model: str, effort: str, suffix: str) -> dict[str, Any]:
     """Peak bytes and seconds of compression and decompression; checks that nothing is lost."""
     height, width, _ = picture.shape
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +63,7 @@ def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
         else:
             source.write_bytes(f"P6 {width} {height} 255\n".encode() + picture.tobytes())
         given = [] if model in library.shipped_paths() else ["--model", model]
-        compress = ["compress", str(source), "-o", str(packed), "--model", model, "--no-pixel-limit"]
+        compress = ["compress", str(source), "-o", str(packed), "--model", model, "-e", effort, "--no-pixel-limit"]
         compress_peak, compress_s = run(compress)
         decompress_peak, decompress_s = run(["decompress", str(packed), "-o", str(back), "--no-pixel-limit", *given])
         if not same(back, picture):
@@ -80,23 +82,27 @@ def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--model", "models", default="fast", show_default=True, help="Names or paths, comma-separated.")
+@click.option(
+    "--codecs", "chosen", default="fast:1,base:1,base:5,base:7", show_default=True,
+    help="MODEL:EFFORT, comma-separated: on a photograph 1 is without a stage, 5 with light, 7 with full.",
+)  # fmt: skip
 @click.option("--threads", default=2, show_default=True)
 @click.option("--limit", type=int, help="Only the first N sizes.")
 @click.option("--suffix", type=click.Choice([".png", ".ppm"]), default=".png", show_default=True, help="Of the input.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
-def main(data: Path, models: str, threads: int, limit: int | None, suffix: str, out: Path | None) -> None:
+def main(data: Path, chosen: str, threads: int, limit: int | None, suffix: str, out: Path | None) -> None:
     """Compress and decompress mosaics of the photographs in DATA by the command line."""
     set_threads(threads)
     pictures = [picture for _, picture in load(data)]
-    origin = provenance([data], models.split(","), threads)
+    pairs = [pair.split(":") for pair in chosen.split(",")]
+    origin = provenance([data], list(dict.fromkeys(model for model, _ in pairs)), threads)
     result: dict[str, Any] = {"benchmark": "memory", **origin, "device": "cpu", "results": {}}
-    measure(mosaic(pictures, 64, 64), models.split(",")[0], suffix)  # warm-up: compiles kernels
-    for model in models.split(","):
-        rows = result["results"][f"pixzip {Path(model).stem}"] = []
-        for width, height in SIZES[:limit]:
-            rows.append(measure(mosaic(pictures, width, height), model, suffix))
-            click.echo(f"{model} {rows[-1]}", err=True)
+    for i, (model, effort) in enumerate(pairs):
+        measure(mosaic(pictures, 64, 64), model, effort, suffix)  # warm-up: compiles kernels
+        rows = result["results"][f"pixzip {Path(model).stem} e{effort}"] = []
+        for width, height in SIZES[: 1 if i else limit]:
+            rows.append(measure(mosaic(pictures, width, height), model, effort, suffix))
+            click.echo(f"{model} {effort} {rows[-1]}", err=True)
     write(out, result)
 
 

@@ -125,7 +125,7 @@ def memory_table(result: dict[str, Any]) -> str:
         for m in rows
     ]  # fmt: skip
     ways = ["compress, peak", "decompress, peak", "compress us/pixel", "decompress us/pixel"]
-    return table(["model", "pixels", *ways], rows)
+    return table(["codec", "pixels", *ways], rows)
 
 
 def plot(result: dict[str, Any], out: Path) -> None:
