@@ -1,4 +1,4 @@
-"""Measure peak memory and time of whole processes, from file to file, up to 100 megapixels.
+"""Measure peak memory of whole processes, from file to file, up to 100 megapixels.
 
 python bench/memory.py photos.tar --out bench/results/memory.json
 
@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,14 @@ print(json.dumps([code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss])
 """
 
 
-def run(arguments: list[str]) -> tuple[int, float]:
-    """The peak memory in bytes and the seconds of one run of the command line."""
+def run(arguments: list[str]) -> int:
+    """The peak memory in bytes of one run of the command line."""
     command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "pixzip", *arguments]
-    start = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    seconds = time.perf_counter() - start
     code, peak = json.loads(done.stdout.splitlines()[-1])
     if code:
         raise SystemExit(f"pixzip {' '.join(arguments)} ended with {code}")
-    return int(peak) * (1 if sys.platform == "darwin" else 1024), seconds
+    return int(peak) * (1 if sys.platform == "darwin" else 1024)
 
 
 def same(path: Path, picture: Picture) -> bool:
@@ -54,7 +51,7 @@ def same(path: Path, picture: Picture) -> bool:
 
 
 def measure(picture: Picture, model: str, effort: str, suffix: str) -> dict[str, Any]:
-    """Peak bytes and seconds of compression and decompression; checks that nothing is lost."""
+    """Peak bytes of compression and decompression; checks that nothing is lost."""
     height, width, _ = picture.shape
     with tempfile.TemporaryDirectory() as folder:
         source, packed, back = (Path(folder) / name for name in (f"in{suffix}", "in.pxz", "out.png"))
@@ -64,8 +61,8 @@ def measure(picture: Picture, model: str, effort: str, suffix: str) -> dict[str,
             source.write_bytes(f"P6 {width} {height} 255\n".encode() + picture.tobytes())
         given = [] if model in library.shipped_paths() else ["--model", model]
         compress = ["compress", str(source), "-o", str(packed), "--model", model, "-e", effort, "--no-pixel-limit"]
-        compress_peak, compress_s = run(compress)
-        decompress_peak, decompress_s = run(["decompress", str(packed), "-o", str(back), "--no-pixel-limit", *given])
+        compress_peak = run(compress)
+        decompress_peak = run(["decompress", str(packed), "-o", str(back), "--no-pixel-limit", *given])
         if not same(back, picture):
             raise SystemExit(f"{model} did not give the image back")
         return {
@@ -75,8 +72,6 @@ def measure(picture: Picture, model: str, effort: str, suffix: str) -> dict[str,
             "file_bytes": packed.stat().st_size,
             "compress_peak_bytes": compress_peak,
             "decompress_peak_bytes": decompress_peak,
-            "compress_s": round(compress_s, 2),
-            "decompress_s": round(decompress_s, 2),
         }
 
 
