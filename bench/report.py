@@ -287,12 +287,9 @@ def main(results: Path, root: Path) -> None:
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))
     rewrite(root / "docs" / "figures.md", times(found))
-    if text := robustness(found):
-        rewrite(root / "docs" / "robustness.md", text)
-    if text := jpegs(found):
-        rewrite(root / "docs" / "jpeg.md", text)
-    if text := scale(found):
-        rewrite(root / "docs" / "scale.md", text)
+    for page, write in {"robustness": robustness, "jpeg": jpegs, "scale": scale}.items():
+        if text := write(found):
+            rewrite(root / "docs" / f"{page}.md", text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 
