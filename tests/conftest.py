@@ -129,3 +129,49 @@ def fifo(tmp_path: Path, in_time: None) -> Callable[[bytes], str]:
         return str(name)
 
     return made
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """A URL of a folder in fsspec's memory."""
+    fsspec = pytest.importorskip("fsspec")
+    yield "memory://shelf"
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[dict[str, str]]:
+    """The environment that reaches a local server of S3's dialect."""
+    pytest.importorskip("s3fs")
+    moto = pytest.importorskip("moto.server")
+    found = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+    found.stop()
+
+
+@pytest.fixture
+def bucket(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket, and the environment that reaches it."""
+    import fsspec
+    import s3fs
+
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3 = fsspec.filesystem("s3")
+    s3.mkdir("shelf")
+    yield "s3://shelf"
+    s3.rm("shelf", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(params=["memory", "bucket"])
+def store(request: pytest.FixtureRequest) -> str:
+    """A URL in each kind of store."""
+    found: str = request.getfixturevalue(request.param)
+    return found

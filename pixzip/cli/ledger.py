@@ -18,6 +18,7 @@ from pixzip.cli.progress import FilesBar
 from pixzip.cli.say import say, show, show_json
 from pixzip.io import files, signals, streams
 from pixzip.io.signals import signals_wait
+from pixzip.trees import places
 from pixzip.trees.records import FULL, Proof, Records
 
 UP_TO_DATE = "up to date"
@@ -72,7 +73,10 @@ class Ledger:
                 with self.at_work(bar):
                     self.work(work, names)
         if self.records:
-            self.records.close()
+            try:
+                self.records.close()
+            except OSError as e:
+                self.bar.say(f"pixzip: warning: the manifest lacks the last files: {text_of(e)}")
         self.close()
 
     def _adopt(self) -> None:
@@ -207,9 +211,8 @@ class Ledger:
         Raises:
             PixzipError, OSError: the output cannot be written.
         """
-        target = self.target(name)
         with signals_wait():  # so that a written file is counted
-            files.write(target, data, self.manner.force, like, make=True)
+            places.write(name, self.target(name), data, self.manner.force, like)
             self.written += 1
         if self.records or self.relays:
             self.proofs[name] = Proof.of(data, like)

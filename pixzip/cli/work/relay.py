@@ -11,6 +11,7 @@ from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger, Work
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
+from pixzip.trees.places import between
 from pixzip.trees.pools import Event
 from pixzip.trees.records import Proof, up_to_date
 from pixzip.trees.shards import Task
@@ -41,11 +42,13 @@ class _Relay(Ledger):
     def find_written(self, name: str) -> bool:
         """Close a file whose output is there and has its time; return whether it is so.
 
+        Outputs of and in stores have no times: they are made again, and found to be the same.
+
         Raises:
             OSError: the output cannot be read.
         """
         output = self[name].output
-        if output is None or self.manner.force or not Path(output).is_file():
+        if output is None or self.manner.force or between(name, output) or not Path(output).is_file():
             return False
         removed = bool(self.manner.remove) and not Path(name).exists()  # by a worker that died before it could tell
         source = None if removed else Path(name).stat()
