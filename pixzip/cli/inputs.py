@@ -67,11 +67,13 @@ class InputKind(NamedTuple):
     left_alone: Callable[[str], tuple[str, str] | None] | None = None
 
 
-def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKind) -> None:
+def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKind) -> list[Place]:
     """Enter the files in the ledger; those to work on are planned.
 
     Args:
         out: value of `-o`: a file, a folder, "-", or None for outputs beside the inputs.
+    Returns:
+        The folders among the inputs.
     Raises:
         PixzipError: `out` cannot take all of them.
     """
@@ -84,7 +86,8 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     records = Records(folder, inputs, manner.shard) if folder is not None and manner.recursive else None
     place = None if folder is None else Place(folder)
     outputs = _Outputs(ledger, place, records, many)
-    for found in _part(manner.shard, _all_found(ledger, inputs, kind)):
+    folders: list[Place] = []
+    for found in _part(manner.shard, _all_found(ledger, inputs, kind, folders)):
         name = found.name
         ledger.plan(name)
         try:
@@ -93,15 +96,20 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
         except FILE_ERRORS as e:
             ledger.fail(name, e)
     ledger.records = records  # from now on: what fails above was not tried
+    return folders
 
 
-def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind) -> Iterator[Found]:
-    """Yield all files once; what cannot be found fails."""
+def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind, folders: list[Place]) -> Iterator[Found]:
+    """Yield all files once; what cannot be found fails.
+
+    Args:
+        folders: takes the folders among the inputs.
+    """
     seen: set[str] = set()
     for given in dict.fromkeys(inputs):
         empty = True
         try:
-            for found in _found(ledger, given, kind):
+            for found in _found(ledger, given, kind, folders):
                 empty = False
                 if len(inputs) > 1 and found.name != streams.STANDARD:
                     if (place := _place(found.name)) in seen:
@@ -130,8 +138,8 @@ def _place(name: str) -> str:
     return name if stores.is_url(name) else str(Path(name).absolute())
 
 
-def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
-    """Yield a file as given, or the files in a folder and its subfolders, see `sources.walk`."""
+def _found(ledger: Ledger, given: str, kind: InputKind, folders: list[Place]) -> Iterator[Found]:
+    """Yield a file as given, or the files in a folder and its subfolders, see `Place.walk`."""
     place, recursive = Place(given), ledger.manner.recursive
     if given == streams.STANDARD or (place.remote and not recursive) or not place.is_folder:
         yield Found(given, Path(given).name)
@@ -142,6 +150,7 @@ def _found(ledger: Ledger, given: str, kind: InputKind) -> Iterator[Found]:
     def failed(e: OSError) -> None:
         ledger.fail(str(e.filename), e)
 
+    folders.append(place)
     suffixes, before = kind.suffixes(), place.prefix
     for inner in place.walk(failed):
         left = kind.left_alone(before + inner) if kind.left_alone else None
