@@ -131,6 +131,20 @@ def fifo(tmp_path: Path, in_time: None) -> Callable[[bytes], str]:
     return made
 
 
+@pytest.fixture(scope="session")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of a Dask cluster of two processes of one thread each."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1",
+            memory_limit=0, silence_logs=50, local_directory=str(tmp_path_factory.mktemp("workers")),
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
+        yield client
+
+
 @pytest.fixture
 def memory() -> Iterator[str]:
     """A URL of a folder in fsspec's memory."""

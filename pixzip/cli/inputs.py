@@ -10,8 +10,8 @@ from pixcodecs.errors import PixzipError
 
 from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
+from pixzip.cli.options import Manner
 from pixzip.io import files, stores, streams
-from pixzip.trees.manifest import Shard
 from pixzip.trees.places import FileStatus, Place, between, regular
 from pixzip.trees.records import Records, up_to_date
 
@@ -87,7 +87,7 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     place = None if folder is None else Place(folder)
     outputs = _Outputs(ledger, place, records, many)
     folders: list[Place] = []
-    for found in _part(manner.shard, _all_found(ledger, inputs, kind, folders)):
+    for found in _part(manner, _all_found(ledger, inputs, kind, folders)):
         name = found.name
         ledger.plan(name)
         try:
@@ -123,12 +123,17 @@ def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind, folders
             ledger.warn(given, f"no {kind.inputs} in this folder")
 
 
-def _part(shard: Shard | None, found: Iterator[Found]) -> Iterable[Found]:
-    """The files of this part of a job array; all, if there is none."""
-    if shard is None:
+def _part(manner: Manner, found: Iterator[Found]) -> Iterable[Found]:
+    """The files of this part of a job array; all, if there is none.
+
+    Parts are cut by pixels where all see the same files, and by names where some remove originals that others look for.
+    """
+    if (shard := manner.shard) is None:
         return found
     from pixzip.trees import shards, sizes  # image formats, which `--help` does not need
 
+    if manner.remove:
+        return (file for file in found if shards.is_in(file.inner, shard))
     files = list(found)
     return files[shards.part_of([sizes.work(f.name, f.status.st_size if f.status else None) for f in files], shard)]
 

@@ -16,6 +16,7 @@ from pixzip.trees import manifest, parts
 from pixzip.trees.manifest import Record
 from pixzip.trees.parts import Parts
 from tests.helpers.shell import bad, good, pixels
+from tests.helpers.workers import set_environment
 
 pytest.importorskip("fsspec")
 
@@ -130,6 +131,25 @@ def test_workers_are_not_sent_to_the_memory_of_this_process(tree: Path, memory: 
         bad(*args, "-r", "--workers", "2", words="which workers do not reach")
     with pytest.raises(pixzip.PixzipError, match="memory of this process, which workers do not reach"):
         pixzip.compress_tree("tree", f"{memory}/new", workers=2)
+
+
+def test_worker_processes_read_from_a_store_and_write_to_it(
+    tree: Path, bucket: str, server: dict[str, str], two_workers: Any
+) -> None:
+    two_workers.run(set_environment, server)
+    model = str(tree / "shipped" / "base.safetensors")
+    good("compress", "-r", "tree", "-o", "mine", "--model", model)
+    source, packed = copied(tree / "tree", f"{bucket}/tree"), f"{bucket}/out"
+    stores.write(f"{packed}/a.png.pxz", (tree / "mine" / "a.png.pxz").read_bytes())  # as a worker that was killed
+    workers = ("--scheduler", two_workers.scheduler.address, "--model", model)
+    assert total("compress", "-r", source, "-o", packed, *workers)["done"] == len(NAMES)
+    assert below(packed) == below(tree / "mine")
+    stores.remove(f"{packed}/b/c.bmp.pxz")
+    found = pixzip.compress_tree(source, packed, two_workers, model=model)
+    assert (found.done, found.skipped, found.failed) == (1, len(NAMES) - 1, {})
+    assert below(packed) == below(tree / "mine")
+    stores.write(f"{packed}/a.png.pxz", stores.read(f"{packed}/e.png.pxz"))
+    bad("verify", "-r", packed, *workers, words="a.png.pxz: is not the file that its manifest names")
 
 
 def test_large_images_are_coded_by_rows_into_a_store(tree: Path, store: str, large: None) -> None:

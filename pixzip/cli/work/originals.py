@@ -53,6 +53,8 @@ def not_removable(source: streams.Input) -> str:
     """The reason why removing an original would not remove its content; "" if there is none."""
     if Path(source.name).is_symlink():
         return "it is a link"
+    if stores.is_url(stores.plain(source.name)):
+        return "it is in a store"
     return "" if source.stat else "it is not a regular file"
 
 
