@@ -138,7 +138,6 @@ def exists(url: str) -> bool:
     """
     fs, path = _located(url)
     with _as_oserror(url):
-        fs.invalidate_cache(path)  # another process may have written it
         return bool(fs.exists(path))
 
 
@@ -195,7 +194,6 @@ def below(url: str) -> list[Stored]:
     fs, path = _located(url)
     with _as_oserror(url):
         root = str(path).rstrip("/")
-        fs.invalidate_cache(root)
         found = fs.find(root, detail=True)
     listed = [(name.removeprefix(root).lstrip("/"), facts) for name, facts in found.items() if name[-1:] != "/"]
     shown = [(inner, facts) for inner, facts in listed if inner and not any(p[0] == "." for p in inner.split("/") if p)]
@@ -216,7 +214,6 @@ def matching(url: str, pattern: str) -> list[str]:
     fs, path = _located(url)
     with _as_oserror(url):
         root = str(path).rstrip("/")
-        fs.invalidate_cache(root)
         try:
             names = [str(facts["name"]).removeprefix(root).strip("/") for facts in fs.ls(root, detail=True)]
         except FileNotFoundError:
@@ -251,6 +248,7 @@ def _located(url: str) -> tuple[Any, str]:
     try:
         with _as_oserror(url):
             fs, path = url_to_fs(url)
+            fs.invalidate_cache()  # listings that fsspec keeps do not know what other processes write
     except ImportError as e:
         raise PixzipError(f"{url}: {e}") from None
     return fs, str(path)

@@ -97,6 +97,21 @@ def test_files_below_a_url_are_listed_in_order_with_their_sizes_and_times(store:
     assert stores.below(f"{store}/none") == []
 
 
+def test_what_another_process_does_in_a_store_is_seen(bucket: str, server: dict[str, str]) -> None:
+    import boto3
+
+    stores.write(f"{bucket}/in/b/old", b"1")
+    assert [f.inner for f in stores.below(f"{bucket}/in")] == ["b/old"]
+    other = boto3.client("s3", endpoint_url=server["AWS_ENDPOINT_URL"])  # not through fsspec, which keeps listings
+    other.put_object(Bucket="shelf", Key="in/b/new", Body=b"22")
+    assert stores.exists(f"{bucket}/in/b/new")
+    assert stores.opened(f"{bucket}/in/b/new").seek(0, 2) == 2
+    assert [f.inner for f in stores.below(f"{bucket}/in")] == ["b/new", "b/old"]
+    other.delete_object(Bucket="shelf", Key="in/b/old")
+    assert not stores.exists(f"{bucket}/in/b/old")
+    assert stores.matching(f"{bucket}/in/b", "*") == [f"{bucket}/in/b/new"]
+
+
 def test_the_times_of_stores_that_say_them_otherwise_are_understood() -> None:
     for said in (1e9, 10**9, datetime.fromtimestamp(1e9, UTC), "2001-09-09T01:46:40+00:00"):
         assert stores._mtime_ns({"mtime": said}) == 10**18
