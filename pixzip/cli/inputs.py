@@ -12,7 +12,7 @@ from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
 from pixzip.io import files, stores, streams
-from pixzip.trees.places import FileStatus, Place, between, regular
+from pixzip.trees.places import FileStatus, Place, regular
 from pixzip.trees.records import Records, up_to_date
 
 #: Folders of the system that hold pipes and devices, such as /dev/stdin, or /dev/fd/63 for `<(...)` in a shell.
@@ -225,12 +225,13 @@ class _Outputs:
                 raise PixzipError(f"{target} is another input's output too")
             self._taken.add(place)
             written = self._written(target)
-            if written and _is_same(name, source, target, written):
-                raise PixzipError(f"{target} exists: it is the input itself")
-            if source and written and self._is_done(name, target, source, written):
-                self._ledger.skip(name)
-                return
-        if self._folder and between(name, target):
+            if written:
+                if _is_same(name, source, target, written):
+                    raise PixzipError(f"{target} exists: it is the input itself")
+                if source and self._is_done(name, target, source, written):
+                    self._ledger.skip(name)
+                    return
+        if self._folder and (self._folder.remote or stores.is_url(name)):
             return  # one that is there may be whole: the work tells
         parent = os.path.dirname(target)  # noqa: PTH120
         if not self._folder or parent not in self._writable or os.path.lexists(target):

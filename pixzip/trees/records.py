@@ -91,7 +91,7 @@ class Records:
             return False
         if self._known.holds(self._inside(output), source.st_size, source.st_mtime_ns, written.st_size):
             return True
-        if between(name, output) or not up_to_date(source, written):
+        if not up_to_date(source, written) or between(name, output):
             return False
         self.unlisted.append(name)
         return True
