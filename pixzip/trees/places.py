@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import BinaryIO, Protocol
 
 from pixcodecs.errors import PixzipError
 from pixcodecs.forking import cached_property
@@ -95,7 +95,7 @@ def check_shared(*names: str) -> None:
         raise PixzipError("memory:// is the memory of this process, which workers do not reach")
 
 
-def write(source: str, target: str, data: Any, force: bool, like: os.stat_result | None) -> None:
+def write(source: str, target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:
     """Write the output of a file of a tree; again, after a killed run, if the output cannot tell that it is there.
 
     Raises:

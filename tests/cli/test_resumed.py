@@ -200,15 +200,25 @@ def test_a_shard_that_is_begun_again_tells_what_is_written_and_does_the_rest(tre
     assert {event["status"] for event in again} == {"done"}
 
 
-def test_a_worker_that_dies_after_it_removed_an_original_has_done_the_file(tree: Path) -> None:
-    good("compress", "-r", "tree", "-o", "out", "--rm")
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_a_worker_that_dies_after_it_removed_an_original_has_done_the_file(tree: Path, memory: str, where: str) -> None:
+    out = str(tree / "out") if where == "disk" else f"{memory}/out"
+    good("compress", "-r", "tree", "-o", out, "--rm")
     again: list[dict[str, Any]] = []
-    tasks = [Task(str(tree / "tree" / n), str(tree / "out" / f"{n}.pxz"), None, 42) for n in NAMES]
+    tasks = [Task(str(tree / "tree" / n), f"{out}/{n}.pxz", None, 42) for n in NAMES]
     OnShard(lambda ledger, names: None, Manner(quiet=True, remove="bytes"))(tasks, again.append)
     assert [(event["status"], event["original_removed"]) for event in again] == [("done", True)] * len(NAMES)
     failed: list[dict[str, Any]] = []
-    OnShard(lambda ledger, names: None, Manner(quiet=True))(tasks[:1], failed.append)
+    OnShard(read, Manner(quiet=True))(tasks[:1], failed.append)
     assert [event["status"] for event in failed] == ["failed"]
+
+
+def read(ledger: Any, names: list[str]) -> None:
+    for name in names:
+        try:
+            Path(name).read_bytes()
+        except OSError as e:
+            ledger.fail(name, e)
 
 
 def test_python_takes_up_what_the_command_began(tree: Path) -> None:
