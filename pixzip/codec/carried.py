@@ -17,7 +17,7 @@ from pixcodecs.container import models
 from pixcodecs.container.image import Extra, Header
 from pixcodecs.container.limits import LIFT
 from pixcodecs.container.models import Carried, Reference
-from pixcodecs.errors import BitstreamError, ModelMismatchError
+from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
 from pixzip.codec import costs
 from pixzip.models import files, library, registry
@@ -97,11 +97,21 @@ def check_readable(listed: Iterable[Model], max_pixels: int | None) -> None:
     Args:
         max_pixels: None if readers will lift the limits, too.
     Raises:
-        BitstreamError: readers refuse a model by default, because its time has no bound, and they do not have it.
+        BitstreamError: readers refuse a model by default, because its time has no bound, and they do not have it; or
+            because it is large and packs to little.
     """
-    for model in listed if max_pixels is not None else ():
+    if max_pixels is None:
+        return
+    weights_bytes = packed_bytes = 0
+    for model in listed:
         if not costs.is_timed(model.architecture):
             _check_here(library.by_id, model.model_id, model.architecture)
+        weights_bytes += len(model.to_bytes())
+        packed_bytes += len(packed(model))
+    most = models.limit(packed_bytes, max_pixels)
+    if weights_bytes > most:
+        found = f"{weights_bytes} bytes of weights in {packed_bytes}"
+        raise BitstreamError(f"file would bring models of {found}, more than the limit of {most}: {LIFT}")
 
 
 def written_ns(listed: Iterable[Model], reference: Reference) -> int:
@@ -261,7 +271,11 @@ def _here(model_by_id: Callable[[bytes], Model], model_id: bytes) -> Model:
 
 
 def embedded_once(made: Sequence[bytes]) -> list[bytes]:
-    """The files of one file's members, each model of which is embedded in the first one that names it."""
+    """The files of one file's members, each model of which is embedded in the first one that names it.
+
+    Raises:
+        UnsupportedImageError: they bring too many models.
+    """
     seen: set[bytes] = set()
     found = []
     for file in made:
@@ -269,6 +283,9 @@ def embedded_once(made: Sequence[bytes]) -> list[bytes]:
         given = Carrying.of(header, len(file)).given
         again = {model_id for model_id, data in given.items() if data and model_id in seen}
         seen |= given.keys()
+        if len(seen) > models.MAX_MODELS:
+            most = f"a file brings at most {models.MAX_MODELS}"
+            raise UnsupportedImageError(f"pages use {len(seen)} models, {most}: without --embed-model it needs none")
         found.append(_without(file, header, again) if again else file)
     return found
 

@@ -140,7 +140,7 @@ def test_strip_leaves_the_model_and_rm_finds_it(place: Path) -> None:
     good("verify", "-r", "text.png.pxz", "archive")
 
 
-def test_python_embeds_models_as_the_command_does(place: Path) -> None:
+def test_python_embeds_models_as_the_command_does(place: Path, models_only: None) -> None:
     image = golden.image((12, 14, 3))
     codec = pixzip.Codec("mine.safetensors", "cpu", effort=1, embed_model=True)
     stack = codec.encode_stack([image, image])
@@ -150,9 +150,7 @@ def test_python_embeds_models_as_the_command_does(place: Path) -> None:
     forget_model()
     assert (pixzip.decode(file) == image).all()
     assert (pixzip.decode_stack(stack).images[1] == image).all()
-    assert Path("archive", FILE).is_file() == any(
-        pixzip.info(path.read_bytes()).get("models") for path in Path("archive").rglob("*.png.pxz")
-    )
+    assert Path("archive", FILE).is_file()
     good("verify", "-r", "archive")
-    with pytest.raises(TypeError, match="embed_model is 'yes', expected True or False"):
+    with pytest.raises(TypeError, match="embed_model is str 'yes', expected True or False"):
         pixzip.Codec(embed_model="yes")  # type: ignore[arg-type]

@@ -13,13 +13,13 @@ from pixcodecs.container import image as container
 from pixcodecs.container import models, signature, stack
 from pixcodecs.container.image import Extra
 from pixcodecs.container.models import Reference
-from pixcodecs.errors import BitstreamError, ModelMismatchError
+from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
 from pixzip import codec
 from pixzip.codec import affordable, by_rows, carried, costs, describe
 from pixzip.codec.carried import Carrying
 from pixzip.codec.options import Options
-from pixzip.codec.pages import PagesOpening, decompress_pages
+from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
 from pixzip.codec.stack import compress_stack, decompress_stack
 from pixzip.codec.stack_search import smallest_stack
 from pixzip.models import library, registry
@@ -95,7 +95,7 @@ def test_the_same_model_is_always_the_same_bytes() -> None:
     assert [*head, *head["__metadata__"]] == [*sorted(head), *sorted(head["__metadata__"])]
 
 
-def test_pages_embed_a_model_once() -> None:
+def test_pages_embed_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
     opening = PagesOpening(read("v5-model-embedded"))
     sizes = [len(member.header.extras) for member in opening.openings]
     assert sizes == [1, 0]
@@ -104,6 +104,9 @@ def test_pages_embed_a_model_once() -> None:
     assert len(most.given) == models.MAX_MODELS
     with pytest.raises(BitstreamError, match="file brings 5 models, expected at most 4"):
         Carrying.shared([Carrying({bytes([i]): b"x"}, 9) for i in range(5)], 9, None)
+    monkeypatch.setattr(models, "MAX_MODELS", 0)
+    with pytest.raises(UnsupportedImageError, match="pages use 1 models, a file brings at most 0"):
+        compress_pages(PAGES, EMBEDDING)
 
 
 def test_one_file_of_a_batch_does_not_lend_its_model_to_another() -> None:
@@ -189,6 +192,16 @@ def test_a_model_unpacked_for_a_larger_file_keeps_to_the_limit_of_a_smaller_one(
     monkeypatch.setattr(models, "SMALL_BYTES", 10)
     with pytest.raises(BitstreamError, match=f"more than the limit of {10 + 4 * 9} bytes"):
         small.load(1, nothing_here)
+
+
+def test_a_writer_does_not_embed_what_readers_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "SMALL_BYTES", 0)
+    monkeypatch.setattr(models, "BYTES_A_BYTE", 1)
+    ways: list[Any] = [lambda options: codec.compress([golden.picture("v2-grey")], options)]
+    for compress in (*ways, lambda options: smallest_stack(STACK, options)):
+        with pytest.raises(BitstreamError, match=r"file would bring models of \d+ bytes of weights in"):
+            compress(EMBEDDING)
+        assert compress(dataclasses.replace(EMBEDDING, max_pixels=None))
 
 
 def test_the_time_of_an_embedded_model_counts(monkeypatch: pytest.MonkeyPatch) -> None:
