@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.container import models, stack
+from pixcodecs.container import references, stack
 from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import PixzipError
 from pixcodecs.forking import cached_property
@@ -20,7 +20,7 @@ SUFFIX = ".pxz"
 
 
 def _is_image(path: PurePath) -> bool:
-    return path.suffix.lower() == SUFFIX and not models.is_file_name(path.name)
+    return path.suffix.lower() == SUFFIX and not references.is_file_name(path.name)
 
 
 class Images(Dataset[Any]):

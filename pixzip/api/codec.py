@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.container import signature
 from pixcodecs.container.image import MAX_PIXELS
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.forking import cached_property
 
 from pixzip import codec, image, originals

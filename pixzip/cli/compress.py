@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 from pixcodecs.container import limits
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pixcodecs.container import limits, models
+from pixcodecs.container import limits, references
 
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
@@ -48,7 +48,11 @@ def _kind(pixels: bool) -> inputs.InputKind:
         return image_name(name, (() if pixels else kept_suffixes(path)) or (".png",))
 
     return inputs.InputKind(
-        f"{SUFFIX} files", lambda: frozenset({SUFFIX}), renamed, inputs.image_suffixes, passed_over=models.is_file_name
+        f"{SUFFIX} files",
+        lambda: frozenset({SUFFIX}),
+        renamed,
+        inputs.image_suffixes,
+        passed_over=references.is_file_name,
     )
 
 

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from pixcodecs import forking
 from pixcodecs.container import image as container
-from pixcodecs.container import models
+from pixcodecs.container import models, references
 from pixcodecs.container.image import Extra, Header
 from pixcodecs.container.limits import LIFT
-from pixcodecs.container.models import Carried, Reference
+from pixcodecs.container.models import Carried
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
 from pixzip.codec import costs
@@ -169,7 +170,7 @@ class Carrying:
         """The path of a model's file; None if there is none."""
         if self._folder is None:
             return None
-        folder, name = self._folder.absolute(), models.file_name(model_id)
+        folder, name = self._folder.absolute(), references.file_name(model_id)
         for place in [folder, *folder.parents][:MOST_FOLDERS]:
             path = place / name
             try:
@@ -266,7 +267,7 @@ def _here(model_by_id: Callable[[bytes], Model], model_id: bytes) -> Model:
     try:
         return model_by_id(model_id)
     except ModelMismatchError as e:
-        name = models.file_name(model_id)
+        name = references.file_name(model_id)
         raise ModelMismatchError(f"{e}; its file {name} is neither beside this file nor in a folder above") from None
 
 

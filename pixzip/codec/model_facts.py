@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pixcodecs.container import models as container
+from pixcodecs.container import references
 from pixcodecs.container.image import Buffer
 from pixcodecs.container.limits import MODEL_VERSION
 
@@ -21,7 +22,7 @@ def models_facts(model_ids: Sequence[bytes], carrying: Carrying) -> list[dict[st
             fact["embedded_bytes"] = len(packed)
         elif model_id in carrying.given:
             path = carrying.model_file(model_id)
-            fact |= {"model_file": container.file_name(model_id), "model_file_found": path and str(path)}
+            fact |= {"model_file": references.file_name(model_id), "model_file_found": path and str(path)}
         found.append(fact)
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 from pixcodecs.coders.base import EntropyCoder
 from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.limits import MAX_PIXELS
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 
 from pixzip.codec import efforts
 from pixzip.codec.efforts import PLAIN, Effort

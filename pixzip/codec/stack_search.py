@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pixcodecs.container import stack as container
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import BitstreamError
 
 from pixzip.codec import carried, costs

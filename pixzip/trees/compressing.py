@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from pixcodecs import threads
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image, originals

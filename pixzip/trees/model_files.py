@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from pixcodecs.container import models, signature
+from pixcodecs.container import references, signature
 from pixcodecs.container.signature import Buffer
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
@@ -44,7 +44,7 @@ class ModelFiles:
         """
         given = _carrying(output).given
         for model_id in (model_id for model_id, packed in given.items() if packed is None):
-            path = self._folder(target) / models.file_name(model_id)
+            path = self._folder(target) / references.file_name(model_id)
             if path not in self._there:
                 _write(path, self._model_by_id(model_id), self._force)
                 self._there.add(path)

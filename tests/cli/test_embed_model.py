@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pixcodecs.container import models
+from pixcodecs.container import references
 
 import pixzip
 from pixzip.models import library
@@ -18,7 +18,7 @@ from tests.helpers import golden
 from tests.helpers.shell import bad, good
 
 MINE = golden.weights(3)
-FILE = models.file_name(MINE.model_id)
+FILE = references.file_name(MINE.model_id)
 
 
 @pytest.fixture

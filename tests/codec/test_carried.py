@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pixcodecs.container import image as container
-from pixcodecs.container import models, signature, stack
+from pixcodecs.container import models, references, signature, stack
 from pixcodecs.container.image import Extra
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
 
 from pixzip import codec
@@ -128,7 +128,7 @@ def test_the_original_and_regions_come_with_an_embedded_model() -> None:
 def test_a_model_file_is_found_in_the_folder_of_the_file_and_above(levels: int, tmp_path: Path) -> None:
     place = tmp_path / "a" / "b"
     place.mkdir(parents=True)
-    target = [place, place.parent, tmp_path][levels] / models.file_name(ID)
+    target = [place, place.parent, tmp_path][levels] / references.file_name(ID)
     opening = codec.Opening(read("v2-model-beside"), folder=place)
     with pytest.raises(
         ModelMismatchError, match=r"its file pixzip-model-\w+\.pxz is neither beside this file nor in a folder"
@@ -143,7 +143,7 @@ def test_a_model_file_is_found_in_the_folder_of_the_file_and_above(levels: int, 
 
 @pytest.mark.parametrize("damage", ["other", "cut", "weights"])
 def test_a_bad_model_file_is_refused_by_its_path(damage: str, tmp_path: Path) -> None:
-    path = tmp_path / models.file_name(ID)
+    path = tmp_path / references.file_name(ID)
     good = carried.file_of(golden.weights(1))
     made = {"other": carried.file_of(golden.weights(3)), "cut": good[:-5], "weights": b"\0\0"}
     path.write_bytes(made[damage])

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from pixcodecs.container import models, stack
 from pixcodecs.container.image import Extra
-from pixcodecs.container.models import Carried, Reference
+from pixcodecs.container.models import Carried
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32, varint
 

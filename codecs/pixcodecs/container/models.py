@@ -1,16 +1,15 @@
-"""Models that come with files: packed weights, references to them, and model files.  `docs/format.md`, section 18.
+"""Models that come with files: packed weights, where they are, and model files.  `docs/format.md`, section 18.
 
 What the weights hold is not looked at here.  As in `image`, memory is never allocated from a declared size alone.
 """
 
 import lzma
-import re
 import struct
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import NamedTuple
 
 from pixcodecs.container.limits import LIFT, MODEL_ID_BYTES, MODEL_VERSION
+from pixcodecs.container.references import Reference
 from pixcodecs.container.signature import SIGNATURE, Buffer
 from pixcodecs.container.signature import is_model as is_model
 from pixcodecs.errors import BitstreamError
@@ -25,15 +24,6 @@ MAX_MODELS = 4
 _DICTIONARY_BYTES = 1 << 22
 _PLAIN, _LZMA2 = 0, 1
 _WAYS = [{"lc": lc, "lp": 0, "pb": 0, "preset": 9 | lzma.PRESET_EXTREME} for lc in (0, 3)]
-_NAME = re.compile(rf"pixzip-model-[0-9a-f]{{{2 * MODEL_ID_BYTES}}}\.pxz")
-
-
-class Reference(IntEnum):
-    """Wire ids of the types of model references: the reader has the model, the file has it, or a model file has it."""
-
-    ID = 1
-    EMBEDDED = 2
-    BESIDE = 3
 
 
 class Carried(NamedTuple):
@@ -123,16 +113,6 @@ def read_carried(bodies: Sequence[bytes], models: int) -> tuple[Carried, ...]:
             raise BitstreamError("file contradicts itself: it has weights of a model that is in another file")
         found.append(Carried(position, packed if kind == Reference.EMBEDDED else None))
     return tuple(found)
-
-
-def file_name(model_id: bytes) -> str:
-    """The name of a model's file."""
-    return f"pixzip-model-{model_id.hex()}.pxz"
-
-
-def is_file_name(name: str) -> bool:
-    """Whether a file of this name, without folders, is a model file."""
-    return _NAME.fullmatch(name) is not None
 
 
 def pack_file(model_id: bytes, packed: bytes) -> bytes:

@@ -13,7 +13,7 @@ from pixcodecs.container import names as name_list
 from pixcodecs.container.blocks import STAGES
 from pixcodecs.container.image import Layout
 from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.container.signature import SIGNATURE, Buffer
 from pixcodecs.container.signature import is_stack as is_stack
 from pixcodecs.errors import BitstreamError

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import read_header
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, originals

@@ -12,7 +12,7 @@ import numpy as np
 from pixcodecs.container import names as name_list
 from pixcodecs.container import stack as container
 from pixcodecs.container.image import Buffer, Layout
-from pixcodecs.container.models import Reference
+from pixcodecs.container.references import Reference
 from pixcodecs.container.stack import DEPTHS, LAYOUTS, StackHeader
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 
