@@ -16,7 +16,7 @@ def models_facts(model_ids: Sequence[bytes], carrying: Carrying) -> list[dict[st
     """What a file says of its models: where they are, and the bytes that they take, if they come with it."""
     found = []
     for model_id in model_ids:
-        fact: dict[str, Any] = {"id": model_id.hex(), "name": library.name_of(model_id), "embedded_bytes": None}
+        fact: dict[str, Any] = {"id": model_id.hex(), "name": library.name_of(model_id)}
         packed = carrying.given.get(model_id)
         if packed:
             fact["embedded_bytes"] = len(packed)
@@ -41,7 +41,7 @@ def model_file_facts(data: Buffer, max_pixels: int | None = None) -> dict[str, A
     return {
         "format_version": MODEL_VERSION,
         "content": "model",
-        "models": [{"id": model_id.hex(), "name": library.name_of(model_id), "embedded_bytes": None}],
+        "models": [{"id": model_id.hex(), "name": library.name_of(model_id)}],
         "architecture": model.architecture,
         "channels": model.channels,
         "multiply_adds": model.multiply_adds,
@@ -53,7 +53,7 @@ def model_file_facts(data: Buffer, max_pixels: int | None = None) -> dict[str, A
 def model_text(model: dict[str, Any]) -> str:
     """An entry of `models_facts` in readable form."""
     known = model["name"] or "not shipped here"
-    if model["embedded_bytes"] is not None:
+    if "embedded_bytes" in model:
         return f"{model['id']} ({known}; embedded, {model['embedded_bytes']} bytes)"
     if "model_file" in model:
         return f"{model['id']} ({known}; in {model['model_file_found'] or model['model_file'] + ', which is missing'})"

@@ -22,6 +22,7 @@ from pixzip.codec.options import Options
 from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
 from pixzip.codec.stack import compress_stack, decompress_stack
 from pixzip.codec.stack_search import smallest_stack
+from pixzip.image.pages import Page
 from pixzip.models import library, registry
 from tests.helpers import fuzzing, golden, weights_mutations
 from tests.helpers.golden_models import BAD_MODELS, GOOD, PAGES, STACK, embedding, lzma2, of_picture, weights
@@ -104,9 +105,10 @@ def test_pages_embed_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(most.given) == models.MAX_MODELS
     with pytest.raises(BitstreamError, match="file brings 5 models, expected at most 4"):
         Carrying.shared([Carrying({bytes([i]): b"x"}, 9) for i in range(5)], 9, None)
-    monkeypatch.setattr(models, "MAX_MODELS", 0)
-    with pytest.raises(UnsupportedImageError, match="pages use 1 models, a file brings at most 0"):
-        compress_pages(PAGES, EMBEDDING)
+    monkeypatch.setattr(models, "MAX_MODELS", 1)
+    two = dataclasses.replace(PAGES, pages=(PAGES.pages[0], Page(golden.picture("v2-rgb"))))
+    with pytest.raises(UnsupportedImageError, match="pages use 2 models, a file brings at most 1"):
+        compress_pages(two, EMBEDDING)
 
 
 def test_one_file_of_a_batch_does_not_lend_its_model_to_another() -> None:
