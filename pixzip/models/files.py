@@ -51,8 +51,6 @@ def body(data: bytes, name: str) -> tuple[bytes, bytes]:
         ModelMismatchError: the file is damaged or too large.
     """
     try:
-        if len(data) > MAX_FILE_BYTES:
-            raise BitstreamError(f"it has more than {MAX_FILE_BYTES} bytes")
         return models.read_file(data)
     except BitstreamError as e:
         raise ModelMismatchError(f"{name} is not a model file: {e}") from None

@@ -168,6 +168,11 @@ def test_a_wrong_answer_is_refused_before_anything_is_decoded() -> None:
 # Bounds.
 
 
+def test_a_model_file_that_is_too_large_is_not_read() -> None:
+    with pytest.raises(BitstreamError, match=f"model file has {models.MAX_BYTES + 1} bytes, more than"):
+        models.read_file(carried.file_of(golden.weights(1)).ljust(models.MAX_BYTES + 1, b"\0"))
+
+
 def test_a_bomb_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "parse", lambda *args: pytest.fail("weights are looked at"))
     bomb = of_picture(embedding(lzma2(bytes(70 << 20))))

@@ -135,7 +135,7 @@ _BAD = {
         lambda: of_picture(embedding(lzma2(with_config(weights(1), lambda config: config.update(width=4097))))),
         "the embedded model has damaged metadata: width is 4097", ModelMismatchError,
     ),
-    "v3-model-nothing": Bad(lambda: of_stack(b""), "header declares an embedded model and has none"),
+    "v3-model-nothing": Bad(lambda: of_stack(b""), "header declares an embedded model of 0 bytes"),
     "v3-model-bomb": Bad(lambda: of_stack(_bomb()), "the embedded model has more than the limit of"),
     "v3-model-other": Bad(
         lambda: of_stack(lzma2(weights(3))), "the embedded model should be model", ModelMismatchError

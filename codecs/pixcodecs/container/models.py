@@ -125,10 +125,12 @@ def read_file(data: Buffer) -> tuple[bytes, bytes]:
     """The id and the packed weights of a model file.
 
     Raises:
-        BitstreamError: the file is damaged, truncated, or no model file.
+        BitstreamError: the file is damaged, truncated, too large, or no model file.
     """
     if not is_model(data):
         raise BitstreamError(f"no model file: starts with {bytes(data[:4]).hex() or 'nothing'}")
+    if len(data) > MAX_BYTES:
+        raise BitstreamError(f"model file has {len(data)} bytes, more than {MAX_BYTES}")
     reader = Reader(data, len(SIGNATURE) + 1)
     model_id = reader.take(MODEL_ID_BYTES, "model id")
     (body_crc,) = struct.unpack("<I", reader.take(4, "checksum of the body"))

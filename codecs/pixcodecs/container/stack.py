@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pixcodecs.container import models
 from pixcodecs.container import names as name_list
 from pixcodecs.container.blocks import STAGES
 from pixcodecs.container.image import Layout
@@ -195,9 +196,11 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeade
         raise BitstreamError(f"model reference {reference} is unknown to this version")
     model = reader.take(MODEL_ID_BYTES, "model id")
     embedded = reference == Reference.EMBEDDED
-    weights = reader.take(reader.varint("length of the weights"), "weights") if embedded else b""
-    if embedded and not weights:
-        raise BitstreamError("header declares an embedded model and has none")
+    weights_bytes = reader.varint("length of the weights") if embedded else 0
+    if embedded and not 1 <= weights_bytes <= models.MAX_BYTES:
+        most = models.MAX_BYTES
+        raise BitstreamError(f"header declares an embedded model of {weights_bytes} bytes, expected 1 to {most}")
+    weights = reader.take(weights_bytes, "weights")
     packed = name_list.take(reader) if flags & _NAMES else None
     payload_bytes = reader.varint("length of the payload")
     payload_crc, samples_crc = struct.unpack("<II", reader.take(8, "checksums"))
