@@ -5,8 +5,10 @@ opens as this JPEG.
 """
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image, ImageFile, JpegImagePlugin
@@ -18,7 +20,7 @@ _SIGNATURE = b"\x89PX"
 #: Size that most headers do not exceed; for longer ones, the size is doubled until the header fits.
 _HEAD_BYTES = 1 << 12
 #: Arguments of `Image.save` for the encoder, and arguments that replace entries of `info`.
-_CHOICES = ("model", "device", "effort")
+_CHOICES = ("model", "device", "effort", "embed_model")
 _METADATA = ("icc_profile", "exif", "xmp", "dpi")
 
 
@@ -74,7 +76,7 @@ class PxzImageFile(ImageFile.ImageFile):
     def _open_pages(self) -> None:
         from pixzip.codec.pages import PagesOpening
 
-        self._pages = PagesOpening(self._file(), None)
+        self._pages = PagesOpening(self._file(), None, self._folder)
         self._show_page(0)
 
     def _show_page(self, number: int) -> None:
@@ -112,6 +114,11 @@ class PxzImageFile(ImageFile.ImageFile):
     def tell(self) -> int:
         """The number of the current page."""
         return self._current
+
+    @property
+    def _folder(self) -> Path | None:
+        """The folder of the file, where its model file may be; None if it has no path."""
+        return Path(os.fsdecode(self.filename)).parent if self.filename else None
 
     def _file(self) -> bytes:
         """The bytes of the whole file."""
@@ -167,7 +174,9 @@ class PxzImageFile(ImageFile.ImageFile):
         options = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options
         file = self._file() if self._pages is None else self._pages.openings[self._current].file
         with _only_oserror(f"cannot decode the {SUFFIX} file"):
-            opening = codec.Opening(file, options.max_pixels)
+            opening = codec.Opening(file, options.max_pixels, folder=self._folder)
+            if self._pages is not None:
+                opening.carrying = self._pages.carrying
             opening.check_blocks()
             if opening.frame != self._frame:
                 raise OSError(f"the {SUFFIX} file has changed since it was opened")

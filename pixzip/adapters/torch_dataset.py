@@ -1,12 +1,12 @@
 """A data set of PyTorch over a stack, or over the `.pxz` files in a folder, which a data loader's workers decode."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.container import stack
+from pixcodecs.container import references, stack
 from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import PixzipError
 from pixcodecs.forking import cached_property
@@ -17,6 +17,10 @@ from pixzip.image.sources import walk
 from pixzip.io import arguments, stores
 
 SUFFIX = ".pxz"
+
+
+def _is_image(path: PurePath) -> bool:
+    return path.suffix.lower() == SUFFIX and not references.is_file_name(path.name)
 
 
 class Images(Dataset[Any]):
@@ -66,15 +70,19 @@ class Images(Dataset[Any]):
         """Path below the folder -> path or URL of each file; {} if the place is no folder."""
         if stores.is_url(self.place):
             found = stores.below(self.place)
-            return {file.inner: file.url for file in found if file.inner.lower().endswith(SUFFIX)}
+            return {file.inner: file.url for file in found if _is_image(Path(file.inner))}
         folder = Path(self.place)
         if not folder.is_dir():
             return {}
-        return {path.as_posix(): str(folder / path) for path in walk(folder, lambda p: p.suffix.lower() == SUFFIX)}
+        return {path.as_posix(): str(folder / path) for path in walk(folder, _is_image)}
 
     @staticmethod
     def _read(place: str) -> bytes:
         return stores.read(place) if stores.is_url(place) else Path(place).read_bytes()
+
+    def _folder(self, name: str) -> Path | None:
+        """The folder of a file, where its model file may be."""
+        return None if stores.is_url(self.place) else Path(self._files[name]).parent
 
     @cached_property
     def _codec(self) -> Codec:
@@ -109,7 +117,7 @@ class Images(Dataset[Any]):
             names = [self.names[index] for index in indices]
             data = [self._read(self._files[name]) for name in names]
             try:
-                arrays = self._codec.decode_batch(data)
+                arrays = self._codec.decode_batch(data, [self._folder(name) for name in names])
             except PixzipError:
                 arrays = [self._alone(name, file) for name, file in zip(names, data, strict=True)]
         return arrays if self.transform is None else [self.transform(array) for array in arrays]
@@ -117,6 +125,6 @@ class Images(Dataset[Any]):
     def _alone(self, name: str, data: bytes) -> NDArray[Any]:
         """`decode`, with the name in the error."""
         try:
-            return self._codec.decode(data)
+            return self._codec.decode_batch([data], [self._folder(name)])[0]
         except PixzipError as e:
             raise type(e)(f"{name}: {e}") from e

@@ -32,7 +32,8 @@ from pixzip.io.arguments import FileBytes
 
 
 def encode(
-    image: Image, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+    image: Image, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT,
+    embed_model: bool = False,
 ) -> bytes:  # fmt: skip
     """A `.pxz` file of one image.
 
@@ -43,6 +44,7 @@ def encode(
             of the effort.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
         effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
+        embed_model: put the model into the file, so that no reader needs to have it (`docs/models.md`).
     Raises:
         TypeError: the image is no array, Pillow image or picture, but a path or text, for example.
         ValueError: the array has another shape or dtype; the effort is out of range.
@@ -54,7 +56,7 @@ def encode(
     >>> len(pixzip.encode(np.full((100, 100, 3), 128, np.uint8))) < 64
     True
     """
-    return Codec(model, device, effort=effort).encode(image)
+    return Codec(model, device, effort=effort, embed_model=embed_model).encode(image)
 
 
 def decode(
@@ -106,7 +108,8 @@ def restore(data: FileBytes, *, max_pixels: int | None = MAX_PIXELS) -> bytes:
 
 
 def encode_batch(
-    images: Sequence[Image], model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+    images: Sequence[Image], model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT,
+    embed_model: bool = False,
 ) -> list[bytes]:  # fmt: skip
     """A `.pxz` file of each image, coded together; see `encode`.
 
@@ -117,7 +120,7 @@ def encode_batch(
     >>> pixzip.encode_batch(images) == [pixzip.encode(image) for image in images]
     True
     """
-    return Codec(model, device, effort=effort).encode_batch(images)
+    return Codec(model, device, effort=effort, embed_model=embed_model).encode_batch(images)
 
 
 def decode_batch(
@@ -158,7 +161,8 @@ def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's
 
 
 def save(
-    image: Image, path: Name, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT
+    image: Image, path: Name, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT,
+    embed_model: bool = False,
 ) -> None:  # fmt: skip
     """Write a `.pxz` file completely or not at all, replacing an existing file; see `encode`.
 
@@ -177,7 +181,7 @@ def save(
     """
     place = stores.plain(arguments.text(path, "path"))
     target = place if stores.is_url(place) else str(Path(place).absolute())
-    files.write(target, encode(image, model, device, effort=effort), force=True)
+    files.write(target, encode(image, model, device, effort=effort, embed_model=embed_model), force=True)
 
 
 def encode_stack(
@@ -187,14 +191,15 @@ def encode_stack(
     *,
     names: Sequence[str] = (),
     effort: int = DEFAULT_EFFORT,
+    embed_model: bool = False,
 ) -> bytes:
     """One `.pxz` file of many small images, which share a header and a stream.
 
     Args:
         images: one or more, all (H, W) or all (H, W, 3) uint8, of any sizes: similar sizes should be adjacent.
             For a model of two levels, values are 0 or 1.
-        model, device, effort: see `encode`; a stage of the effort goes on from image to image, if it makes a sample
-            of the images smaller.
+        model, device, effort, embed_model: see `encode`; a stage of the effort goes on from image to image, if it
+            makes a sample of the images smaller.
         names: one per image, relative paths without "..", or none at all.
     Raises:
         ValueError: the images have other shapes or dtypes; the effort is out of range.
@@ -206,7 +211,7 @@ def encode_stack(
     >>> len(pixzip.encode_stack(digits, "fast")) < 200
     True
     """
-    return Codec(model, device, effort=effort).encode_stack(images, names)
+    return Codec(model, device, effort=effort, embed_model=embed_model).encode_stack(images, names)
 
 
 def decode_stack(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> Stack:

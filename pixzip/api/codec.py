@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image as PillowImage
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.container import signature
 from pixcodecs.container.image import MAX_PIXELS
+from pixcodecs.container.references import Reference
 from pixcodecs.forking import cached_property
 
 from pixzip import codec, image, originals
@@ -50,6 +52,7 @@ class Codec:
         coder: "range", or "rans" for files to decode on a GPU (`docs/gpu.md`).
         effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
         tile: largest side of a tile of files that are encoded, 16 to 1024, for regions; None for the usual one.
+        embed_model: put the model into the files, so that no reader needs to have it.
     Raises:
         ModelMismatchError: there is no such model.
         PixzipError: there is no such device.
@@ -70,12 +73,14 @@ class Codec:
         coder: str = "range",
         effort: int = DEFAULT_EFFORT,
         tile: int | None = None,
+        embed_model: bool = False,
     ):
         if arguments.text(coder, "coder") not in CODERS:
             raise ValueError(f"{coder!r} is not a valid EntropyCoder, expected one of {', '.join(CODERS)}")
         self.coder = CODERS[coder]
         self.effort = arguments.effort(effort)
         self.tile = None if tile is None else arguments.side(tile, LEAST_SIDE, TILE_SIDE)
+        self.reference = Reference.EMBEDDED if arguments.flag(embed_model, "embed_model") else Reference.ID
         self._named = None if model is None else arguments.text(model, "model")
         self.model = self._named or EFFORTS[self.effort].model
         self.device = codec.coding_device(arguments.text(device, "device"))
@@ -85,7 +90,7 @@ class Codec:
     @cached_property
     def options(self) -> Options:
         """The options for `pixzip.codec`."""
-        choices = {"coder": self.coder, "max_pixels": self.max_pixels, "tile": self.tile}
+        choices = {"coder": self.coder, "max_pixels": self.max_pixels, "tile": self.tile, "reference": self.reference}
         return Options.of(self._named, self.device, self.effort, **choices)
 
     def encode(self, image: Image) -> bytes:
@@ -142,13 +147,23 @@ class Codec:
         coded = iter(codec.compress(others, self.options) if others else [])
         return [next(coded) if jpeg is None else kept.keep(jpeg, self.max_pixels) for jpeg in jpegs]
 
-    def decode_batch(self, data: Sequence[FileBytes]) -> list[NDArray[Any]]:
-        """See `pixzip.decode_batch`."""
-        return [_as_array(picture) for picture in self.decode_pictures(data)]
+    def decode_batch(
+        self, data: Sequence[FileBytes], folders: Sequence[Path | None] | None = None
+    ) -> list[NDArray[Any]]:
+        """See `pixzip.decode_batch`.
 
-    def decode_pictures(self, data: Sequence[FileBytes]) -> list[Picture]:
+        Args:
+            folders: the folder of each file, for the models that `compress_tree` and `pixzip compress -r` put there.
+        """
+        return [_as_array(picture) for picture in self.decode_pictures(data, folders)]
+
+    def decode_pictures(
+        self, data: Sequence[FileBytes], folders: Sequence[Path | None] | None = None
+    ) -> list[Picture]:  # fmt: skip
         """Like `decode_batch`, with the full content of files: layout, depth, palette, transparency, metadata."""
-        return codec.decompress([arguments.file_bytes(file) for file in data], self.options)
+        files, places = [arguments.file_bytes(file) for file in data], folders or [None] * len(data)
+        opened = [codec.opened(file, self.max_pixels, place) for file, place in zip(files, places, strict=True)]
+        return codec.decompress(opened, self.options)
 
     def encode_stack(self, images: Sequence[NDArray[Any]] | NDArray[Any], names: Sequence[str] = ()) -> bytes:
         """See `pixzip.encode_stack`."""

@@ -9,13 +9,13 @@ from pixzip.io.arguments import FileBytes
 
 def compress(
     file: FileBytes, model: Name | None = None, device: str = "auto", *, effort: int = DEFAULT_EFFORT,
-    original: bool = True,
+    original: bool = True, embed_model: bool = False,
 ) -> bytes:  # fmt: skip
     """A `.pxz` file of an image file, with all that the file needs to come back byte for byte, if it can.
 
     Args:
         file: the bytes of the image file, of any format that pixzip reads.
-        model, device, effort: see `encode`.
+        model, device, effort, embed_model: see `encode`.
         original: keep what gives back the file's bytes; `info` says whether it could be kept.
     Raises:
         TypeError: `file` is not bytes, but a path, for example.
@@ -29,7 +29,7 @@ def compress(
     >>> pixzip.decompress(pixzip.compress(file.getvalue())) == file.getvalue()
     True
     """
-    return Codec(model, device, effort=effort).compress(file, original=original)
+    return Codec(model, device, effort=effort, embed_model=embed_model).compress(file, original=original)
 
 
 def decompress(data: FileBytes, *, device: str = "auto", max_pixels: int | None = MAX_PIXELS) -> bytes:

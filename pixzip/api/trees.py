@@ -54,6 +54,7 @@ def compress_tree(
     model: Name | None = None,
     device: str = "auto",
     effort: int = DEFAULT_EFFORT,
+    embed_model: bool = False,
     force: bool = False,
     max_pixels: int | None = MAX_PIXELS,
 ) -> TreeResult:
@@ -69,6 +70,7 @@ def compress_tree(
         workers: instead of a client, so many processes of one thread each on this machine, started for this call.
         shard: (i, n), to take only part i, from 1, of n parts of the files: for job arrays.
         model, device, effort, max_pixels: see `pixzip.Codec`.
+        embed_model: put each model into one file in `dst`, `pixzip-model-ID.pxz`, so that no reader needs to have it.
         force: overwrite outputs that exist; otherwise those that are up to date are skipped, and others are errors.
     Raises:
         TypeError, ValueError: an argument is of another type, or out of range.
@@ -97,7 +99,10 @@ def compress_tree(
     if client is not None or workers is not None:
         check_shared(source.name, target.name)
     given = None if model is None else clusters.reachable(codec.model)
-    work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force)
+    if embed_model and target.remote:
+        raise PixzipError(f"{target.name} is in a store, model files are written to folders: leave out embed_model")
+    root = str(Path(target.name).absolute()) if arguments.flag(embed_model, "embed_model") else None
+    work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force, root)
     tree = _Tree(source, target, part, force)
     with contextlib.ExitStack() as stack:
         stack.callback(tree.records.close)

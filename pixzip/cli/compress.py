@@ -1,7 +1,10 @@
 """`pixzip compress`."""
 
+from pathlib import Path
+
 import click
 from pixcodecs.container import limits
+from pixcodecs.container.references import Reference
 
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
@@ -19,6 +22,7 @@ from pixzip.cli.options import (
     refuse_with,
 )  # fmt: skip
 from pixzip.cli.spreading import reachable, spread
+from pixzip.io import stores
 from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 
 KIND = inputs.InputKind(
@@ -66,12 +70,16 @@ KIND = inputs.InputKind(
     "--tile", type=click.IntRange(16, 1024), metavar="PIXELS",
     help="Largest side of a tile (default: 1024): smaller ones for --region and --salvage, at a price in bytes.",
 )  # fmt: skip
+@click.option(
+    "--embed-model", is_flag=True,
+    help="Put the model into each file that uses it, with -r into one file beside them: no reader needs to have it.",
+)  # fmt: skip
 @no_limit_option
 @manner_options(writes=True)
 def compress(
     images: tuple[str, ...], out: str | None, stack: bool, no_names: bool, effort: int, model: str | None, device: str,
     verify: bool, pixels: bool, strip: bool, no_original: bool, models_only: bool, coder: str, tile: int | None,
-    no_pixel_limit: bool,
+    embed_model: bool, no_pixel_limit: bool,
     manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images to IMG.pxz; - is standard input."""
@@ -86,7 +94,7 @@ def compress(
 
         stacks.compress(
             images, out, model, effort, device, names=not no_names, strip=strip, verify=verify, max_pixels=most,
-            manner=manner,
+            embed_model=embed_model, manner=manner,
         )  # fmt: skip
         return
     if no_names:
@@ -102,13 +110,21 @@ def compress(
     inputs.plan(ledger, images, out, KIND)
 
     reached = reachable(manner, [model])[0] if model else None
+    reference = Reference.ID
+    if embed_model:
+        reference = Reference.BESIDE if manner.recursive else Reference.EMBEDDED
+    places = [out] if out else images
+    if reference is Reference.BESIDE and any(map(stores.is_url, places)):
+        raise click.UsageError("--embed-model with -r writes a model file into a folder, not into a store")
+    roots = tuple(str(Path(place).absolute()) for place in places)
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression
 
         Compression(
             at, effort, reached, device, verify=verify, strip=strip, original=not (no_original or strip),
-            models_only=models_only, coder=coder, most=most, as_pixels=pixels, tile=tile,
+            models_only=models_only, coder=coder, most=most, as_pixels=pixels, tile=tile, reference=reference,
+            roots=roots,
         ).run(names)  # fmt: skip
 
     ledger.carry_out(spread(manner, work))

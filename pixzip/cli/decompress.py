@@ -3,7 +3,7 @@
 from typing import Any
 
 import click
-from pixcodecs.container import limits, signature
+from pixcodecs.container import limits, references, signature
 
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
@@ -47,7 +47,13 @@ def _kind(pixels: bool) -> inputs.InputKind:
 
         return image_name(name, (() if pixels else kept_suffixes(path, start)) or (".png",))
 
-    return inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), renamed, inputs.image_suffixes)
+    return inputs.InputKind(
+        f"{SUFFIX} files",
+        lambda: frozenset({SUFFIX}),
+        renamed,
+        inputs.image_suffixes,
+        passed_over=references.is_file_name,
+    )
 
 
 class _Region(click.ParamType[tuple[int, ...]]):

@@ -8,7 +8,7 @@ Status = Literal["planned", "done", "skipped", "failed", "would", "left"]
 
 @dataclass(slots=True)
 class Entry:
-    """One file; unknown fields are None."""
+    """One file; unknown fields are None; `model_bytes` are those of models embedded in the output."""
 
     name: str
     output: str | None = None
@@ -23,6 +23,7 @@ class Entry:
     original_kept: str | None = None
     byte_for_byte: bool | None = None
     why_not: str | None = None
+    model_bytes: int | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -34,6 +35,7 @@ class Entry:
         after = "" if self.bytes_after is None else f" -> {self.bytes_after:,}"
         ratio = f", ratio {self.ratio:.3f}" if self.ratio else ""
         what = f"{self.name}: ok" if self.output is None else f"{self.name} -> {self.output}"
+        model = f" ({self.model_bytes:,} of them the model)" if self.model_bytes else ""
         removed = ", original removed" if self.original_removed else ""
         size = "" if self.bytes_before is None else f"{self.bytes_before:,}"
-        return f"{what}: {size}{after} bytes{ratio}, {self.seconds:.2f} s{removed}"
+        return f"{what}: {size}{after} bytes{model}{ratio}, {self.seconds:.2f} s{removed}"

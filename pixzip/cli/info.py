@@ -22,11 +22,11 @@ def info(file: str, saved: bool, as_json: bool) -> None:
 
     with naming(file):
         data = streams.read_pxz(file)
-        facts: dict[str, Any] = {"file": file, **describe.facts(data)}
+        facts: dict[str, Any] = {"file": file, **describe.facts(data, streams.folder_of(file))}
         if saved:
             from pixzip.codec.savings import savings
 
-            facts |= describe.saved(savings(data))
+            facts |= describe.saved(savings(data, folder=streams.folder_of(file)))
     if as_json:
         show_json(facts)
         return

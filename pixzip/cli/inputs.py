@@ -57,6 +57,7 @@ class InputKind(NamedTuple):
             are no outputs.
         left_alone: the kind of a file in a folder that is left alone, and the reason, see `image.left_alone`; None if
             others than those of the suffixes are of no interest.
+        passed_over: tells by its name, without folders, whether a file in a folder is none of the inputs.
         not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
     """
 
@@ -65,6 +66,7 @@ class InputKind(NamedTuple):
     renamed: Callable[[str, str], str] | None = None
     not_folders: Callable[[], frozenset[str]] = frozenset
     left_alone: Callable[[str], tuple[str, str] | None] | None = None
+    passed_over: Callable[[str], bool] = lambda name: False
 
 
 def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKind) -> list[Place]:
@@ -161,7 +163,7 @@ def _found(ledger: Ledger, given: str, kind: InputKind, folders: list[Place]) ->
         left = kind.left_alone(before + inner) if kind.left_alone else None
         if left:
             ledger.leave(before + inner, *left)
-        elif os.path.splitext(inner)[1].lower() in suffixes:  # noqa: PTH122 (a million calls)
+        elif os.path.splitext(inner)[1].lower() in suffixes and not kind.passed_over(os.path.basename(inner)):  # noqa: PTH119, PTH122 (a million calls)
             yield Found(before + inner, inner, place.status(inner) if place.remote else None)
 
 

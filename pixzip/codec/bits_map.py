@@ -15,7 +15,8 @@ from pixcodecs.container.image import Buffer
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.codec.costs import Decoding
-from pixzip.codec.decoder import check_costs, check_samples, find_models, tile_decoding
+from pixzip.codec.decoder import check_costs, check_samples, tile_decoding
+from pixzip.codec.finding import find_models
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
@@ -56,7 +57,7 @@ def picture_and_bits(
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels)
     opening.check_blocks()
     header, where = opening.header, options.executor
-    models = find_models([header], options.model_by_id)
+    models = find_models([opening], options)
     check_costs(opening, models, options, passes=2)
     if options.max_pixels is not None:
         memory.check_memory(opening.file, header, np.dtype(np.float32).itemsize)

@@ -19,8 +19,9 @@ from pixcodecs.container.image import Buffer, Tile, crc32
 from pixcodecs.errors import PixzipError
 
 from pixzip.codec import tiles
-from pixzip.codec.decoder import check_costs, decode_region, decompress, find_models, samples_crc
+from pixzip.codec.decoder import check_costs, decode_region, decompress, samples_crc
 from pixzip.codec.encoder import Tiling, code_tiles, models_for
+from pixzip.codec.finding import find_models
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
 from pixzip.codec.progress import Share
@@ -127,7 +128,7 @@ def decompress_rows(opening: Opening, options: Options, progress: Progress | Non
         BitstreamError, ModelMismatchError: see `decompress`; damage may be found after some rows were yielded.
     """
     header, share = opening.header, Share(progress, opening.pixels)
-    models = find_models([header], options.model_by_id)
+    models = find_models([opening], options)
     check_costs(opening, models, options)
     release(opening.file)
     rows_of_tiles = max(1, tiles.WHOLE_PIXELS // (header.width * header.tile_height))

@@ -2,8 +2,8 @@
 
 A model codes a million equal pixels in a hundred bytes, and decodes them in ten seconds, so pixels alone bound a
 small file to a quarter of an hour.  The estimate is arithmetic on sizes, equal on every machine, of the processor
-time of a common core; `bench/costs.py` measures what it lets pass.  Models of the PixelRNN family, of which none is
-shipped, take far longer and have no limit of time: whoever installs one waits for it.
+time of a common core; `bench/costs.py` measures what it lets pass.  Models of the PixelRNN family take
+far longer and have no limit of time: whoever installs one waits for it.
 """
 
 from collections.abc import Generator, Iterator
@@ -38,6 +38,11 @@ _LEVELS, _TIMED = 256, "wavefront-"
 _PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 40
 #: The same of a channel of a pixel, of the stages that adapt a model.
 _STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 1500}
+#: Processor time of each layer of the trunk, and each component of a channel's mixture, of a pixel, beyond the usual.
+_LAYER_NS, _COMPONENT_NS, _USUAL = 45, 40, 16
+#: Processor time of each byte of the weights of a model that comes with a file, and the patterns of its answers.
+_WEIGHT_NS = 50
+_ANSWERS: tuple[tuple[int, int, Stage], ...] = ((24, 32, IDENTITY), (48, 96, LIGHT), (48, 96, FULL))
 #: Processor time of a step, and of each digit of each channel of a step.
 _STEP_NS, _DIGIT_NS = 40_000, 20_000
 #: Processor time of a batch of a stack, and of an image of a stack, including the writing of its PNG.
@@ -53,12 +58,24 @@ def payload_ns(
     model: Model, height: int, width: int, images: int = 1, digits: int = 2, stage: Stage = IDENTITY
 ) -> int:  # fmt: skip
     """Nanoseconds to decode images of one size that are coded together; 0 for models of another kind."""
-    if model.levels != _LEVELS or not model.architecture.startswith(_TIMED):
+    if model.levels != _LEVELS or not is_timed(model.architecture):
         return 0
     pixel = _PIXEL_NS + model.channels * _CHANNEL_NS * digits // 2 + model.multiply_adds // _MULTIPLY_ADDS_A_NS
     pixel += model.channels * _STAGE_NS[stage]
+    pixel += _LAYER_NS * max(0, model.layers - _USUAL) + model.channels * _COMPONENT_NS * max(0, model.n_mix - _USUAL)
     step = _STEP_NS + model.channels * digits * _DIGIT_NS
     return images * height * width * pixel + count_steps(height, width) * step
+
+
+def is_timed(architecture: str) -> bool:
+    """Whether the time of models of an architecture is estimated."""
+    return architecture.startswith(_TIMED)
+
+
+def model_ns(model: Model, weights_bytes: int) -> int:
+    """Nanoseconds to check a model that comes with a file, and all its answers."""
+    answers = sum(payload_ns(model, height, width, stage=stage) for height, width, stage in _ANSWERS)
+    return _WEIGHT_NS * weights_bytes + answers
 
 
 class Blank:
@@ -108,15 +125,18 @@ class Budget:
             raise BitstreamError(f"decoding would take more than {most}: {LIFT}")
 
 
-def check_stack(header: StackHeader, model: Model, file_bytes: int, passes: int = 1) -> None:
+def check_stack(
+    header: StackHeader, model: Model, file_bytes: int, passes: int = 1, model_ns: int = 0
+) -> None:  # fmt: skip
     """
     Args:
         passes: how often models run on the samples.
+        model_ns: see `model_ns`; 0 if the model is not embedded.
     Raises:
         BitstreamError: decoding would take longer than a stack of this size may by default.
     """
     budget, stage = Budget(file_bytes), stage_of(header.stage)
-    budget.spend(header.images * _IMAGE_NS)
+    budget.spend(model_ns + header.images * _IMAGE_NS)
     for run in header.batches():
         budget.spend(passes * (_BATCH_NS + payload_ns(model, run.height, run.width, run.images, stage=stage)))
 

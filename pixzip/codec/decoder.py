@@ -1,7 +1,7 @@
 """Decode files to pictures, whole or in part."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,14 +10,15 @@ from pixcodecs.container import blocks
 from pixcodecs.container.blocks import ForeignDecoder, Kind
 from pixcodecs.container.image import Buffer, Header
 from pixcodecs.container.memory import check_tile
-from pixcodecs.errors import BitstreamError, ModelMismatchError
+from pixcodecs.errors import BitstreamError
 
 from pixzip.codec import costs
 from pixzip.codec.costs import Decoding
 from pixzip.codec.decoders import DECODERS
+from pixzip.codec.finding import Models, find_models
 from pixzip.codec.kept import pictures
 from pixzip.codec.opening import Opening
-from pixzip.codec.options import DEFAULTS, ModelById, Options
+from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.tiles import Window
 from pixzip.engine import batching, executor
@@ -26,10 +27,6 @@ from pixzip.engine.batch import Samples
 from pixzip.engine.executor import Payload
 from pixzip.engine.stages.registry import stage_of
 from pixzip.image.picture import Picture, framed
-from pixzip.models.base import Model
-
-#: Models by their ids.
-Models = dict[bytes, Model]
 
 
 class Decoded(NamedTuple):
@@ -63,7 +60,7 @@ def _decompress(files: Sequence[Buffer | Opening], options: Options, progress: P
     openings = [file if isinstance(file, Opening) else Opening(file, options.max_pixels) for file in files]
     for opening in openings:
         opening.check_blocks()
-    models = find_models((opening.header for opening in openings), options.model_by_id)
+    models = find_models(openings, options)
     for opening in openings:
         check_costs(opening, models, options)
     targets, share = [_Target(o) for o in openings], Share(progress, sum(opening.pixels for opening in openings))
@@ -91,7 +88,7 @@ def recover(
         return Decoded(kept)
     opening = file if isinstance(file, Opening) else Opening(file, options.max_pixels, whole=not salvage)
     target = _Target(opening, region, salvage)
-    models = find_models([opening.header], options.model_by_id)
+    models = find_models([opening], options)
     check_costs(opening, models, options, target.wanted, passes=1 + salvage, salvage=salvage)
     (found,) = decode_files([target], models, options, Share(progress, target.region.pixels))
     return found
@@ -124,6 +121,7 @@ def check_costs(
     if options.max_pixels is None:
         return
     budget, wanted = costs.Budget(len(opening.file)), range(len(opening.header.tiles)) if tiles is None else tiles
+    budget.spend(opening.carrying.cost_ns)
     for i in wanted:
         try:
             spent = passes * tile_ns(opening, i, models) if opening.is_whole(i) else 0
@@ -233,19 +231,6 @@ def _decode(targets: Sequence[_Target], models: Models, options: Options, share:
         report = share.part(sum(target.opening.tile(i).pixels for target, i in batch))
         _decode_tiles(batch, models, options, report)
         report(1, 1)
-
-
-def find_models(headers: Iterable[Header], model_by_id: ModelById) -> Models:
-    """The models that files need, by id.
-
-    Raises:
-        ModelMismatchError: a model is missing, or has another id than requested.
-    """
-    models = {found: model_by_id(found) for found in dict.fromkeys(m for header in headers for m in header.models)}
-    for wanted, model in models.items():
-        if model.model_id != wanted:
-            raise ModelMismatchError(f"file needs model {wanted.hex()}, this is {model.model_id.hex()}")
-    return models
 
 
 def _decode_tiles(batch: Sequence[_Wanted], models: Models, options: Options, report: Progress) -> None:

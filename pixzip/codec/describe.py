@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pixcodecs.container import blocks, signature, stack
@@ -15,27 +16,32 @@ from pixcodecs.jpeg.layout import NAMES
 from pixcodecs.primitives import Reader
 
 from pixzip.codec import kept
+from pixzip.codec.carried import Carrying
+from pixzip.codec.model_facts import model_file_facts, model_text, models_facts
 from pixzip.codec.opening import Opening
 from pixzip.codec.pages import PagesOpening
 from pixzip.codec.savings import Savings
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES, stage_of
-from pixzip.models import library
 
 
-def facts(data: Buffer) -> dict[str, Any]:
+def facts(data: Buffer, folder: Path | None = None) -> dict[str, Any]:
     """All facts in the header and table, after verification of header, table and the blocks' checksums.
 
+    Args:
+        folder: of the file, to look for model files; None if it is not known.
     Raises:
         BitstreamError: the file is damaged.
     """
     if stack.is_stack(data):
         return _stack_facts(parse_stack(data, None))
     if signature.is_pages(data):
-        return _pages_facts(PagesOpening(data, None))
+        return _pages_facts(PagesOpening(data, None, folder))
+    if signature.is_model(data):
+        return model_file_facts(data)
     if kept.is_kept(data):
         return _kept_facts(kept.check(data), len(data))
-    opening = Opening(data, None)
+    opening = Opening(data, None, folder=folder)
     opening.check_blocks()
     header = opening.header
     kinds = Counter(_kind(opening, i) for i in range(len(header.tiles)))
@@ -52,7 +58,7 @@ def facts(data: Buffer) -> dict[str, Any]:
         "transparency": any(kind is Extra.TRANSPARENCY for kind, _ in header.extras),
         "metadata": chunks,
         "original": _original(opening),
-        "models": [{"id": m.hex(), "name": library.name_of(m)} for m in header.models],
+        "models": models_facts(header.models, opening.carrying),
         "tiles": len(header.tiles),
         "tile_width": header.tile_width,
         "tile_height": header.tile_height,
@@ -67,6 +73,7 @@ def facts(data: Buffer) -> dict[str, Any]:
 
 
 def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
+    given = {header.model: header.weights} if header.weights else {}
     return {
         "format_version": STACK_VERSION,
         "images": header.images,
@@ -76,7 +83,7 @@ def _stack_facts(header: stack.StackHeader) -> dict[str, Any]:
         "depth": header.depth,
         "batch": header.batch,
         "stages": [stage_of(header.stage).name] if header.stage else [],
-        "models": [{"id": header.model.hex(), "name": library.name_of(header.model)}],
+        "models": models_facts([header.model], Carrying(given, header.file_bytes)),
         "names": header.names,
         "file_bytes": header.file_bytes,
         "header_bytes": header.size_bytes,
@@ -89,7 +96,7 @@ def _pages_facts(opening: PagesOpening) -> dict[str, Any]:
     header = opening.header
     for member in opening.openings:
         member.check_blocks()
-    models = dict.fromkeys(m for member in opening.openings for m in member.header.models)
+    models = [*dict.fromkeys(m for member in opening.openings for m in member.header.models)]
     subpixels = sum(member.header.subpixels for member in opening.openings)
     found: dict[str, Any] = {
         "format_version": PAGES_VERSION,
@@ -107,7 +114,7 @@ def _pages_facts(opening: PagesOpening) -> dict[str, Any]:
         "height": header.height,
         "loops": header.loops,
         "metadata": [chunk.type.decode("latin-1") for chunk in opening.metadata],
-        "models": [{"id": m.hex(), "name": library.name_of(m)} for m in models],
+        "models": models_facts(models, opening.carrying),
         "file_bytes": header.file_bytes,
         "header_bytes": header.size_bytes,
         "bpsp": 8 * header.file_bytes / subpixels,
@@ -214,8 +221,7 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of each fact in readable form."""
     for key, value in found.items():
         if key == "models":
-            names = [f"{m['id']} ({m['name'] or 'not shipped here'})" for m in value]
-            yield "models", ", ".join(names) or "none"
+            yield "models", ", ".join(map(model_text, value)) or "none"
         elif key == "blocks":
             yield key, ", ".join(f"{count} {kind}" for kind, count in value.items())
         elif key == "original":

@@ -10,7 +10,7 @@ from pixcodecs.container import image as container
 from pixcodecs.container.image import Extra, Header, Layout, Tile, crc32
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
-from pixzip.codec import affordable, decoder
+from pixzip.codec import affordable, carried, decoder
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.search import Choice, Coded, Search
@@ -181,8 +181,14 @@ class Tiling:
         f = self.frame
         ids = tuple(self._ids[: max(models, default=-1) + 1])
         sides = sides or self.sides
-        fields = Header(f.width, f.height, f.layout, f.depth, ids, _extras(f), *sides, tuple(tiles))
+        fields = Header(
+            f.width, f.height, f.layout, f.depth, ids, (*_extras(f), *self._carried(len(ids))), *sides, tuple(tiles)
+        )
         return container.pack_header(fields)
+
+    def _carried(self, count: int) -> tuple[tuple[Extra, bytes], ...]:
+        """The extras that refer to the first models."""
+        return carried.extras(self._models[:count], self._options.reference, self._options.max_pixels)
 
     def within_limits(self, data: bytes) -> bytes:
         """The whole file, or a larger one that readers accept by default; see `affordable`."""
@@ -194,8 +200,9 @@ class Tiling:
         if self._options.max_pixels is None or self._options.models_only:
             return False
         sides, effort = (self.frame.width, self.frame.height), self._options.effort
+        more_ns = carried.written_ns(self._models, self._options.reference)
         return any(
-            affordable.may_be_heavy(*sides, self.sides, self._models, stage, file_bytes)
+            affordable.may_be_heavy(*sides, self.sides, self._models, stage, file_bytes, more_ns)
             for stage in (effort.stage, effort.drawings)
         )
 

@@ -1,12 +1,15 @@
 """An open `.pxz` file, parsed once: header, positions of tiles, and blocks on demand."""
 
+from pathlib import Path
+
 from pixcodecs.container import image as container
-from pixcodecs.container import memory
+from pixcodecs.container import memory, signature
 from pixcodecs.container.image import Buffer
 from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import BitstreamError
 from pixcodecs.forking import cached_property
 
+from pixzip.codec.carried import Carrying
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Frame, frame_of
 from pixzip.originals import Record, record_of
@@ -18,13 +21,17 @@ class Opening:
     Attributes:
         file: bytes of the file, of which the blocks have not been read yet.
         header: parsed header.
+        carrying: the models that come with the file.
     """
 
-    def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True) -> None:
+    def __init__(
+        self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True, folder: Path | None = None
+    ) -> None:  # fmt: skip
         """
         Args:
             max_pixels: refuse larger images, and samples out of proportion to the file; None lifts the limits.
             whole: refuse a file whose length differs from that in its header.
+            folder: of the file, in which and above which model files may be; None if it is not known.
         Raises:
             BitstreamError: the file is damaged, truncated or too large.
         """
@@ -33,6 +40,7 @@ class Opening:
             container.check_length(file, self.header)
         if max_pixels is not None:
             memory.check_memory(file, self.header)
+        self.carrying = Carrying.of(self.header, len(file), folder)
         self._checked: set[int] = set()
 
     @property
@@ -115,3 +123,9 @@ class Opening:
         except BitstreamError:
             return False
         return True
+
+
+def opened(file: Buffer, max_pixels: int | None, folder: Path | None) -> Buffer | Opening:
+    """A file of one image, opened; other files, which have openings of their own, as they are."""
+    others = signature.is_stack, signature.is_kept, signature.is_pages, signature.is_model
+    return file if any(is_one(file) for is_one in others) else Opening(file, max_pixels, folder=folder)

@@ -11,6 +11,7 @@ from typing import Any
 from pixcodecs.coders.base import EntropyCoder
 from pixcodecs.coders.registry import RANGE
 from pixcodecs.container.limits import MAX_PIXELS
+from pixcodecs.container.references import Reference
 
 from pixzip.codec import efforts
 from pixzip.codec.efforts import PLAIN, Effort
@@ -40,6 +41,8 @@ class Options:
         coder: entropy coder of the models; RANS for files to decode on a GPU.
         effort: stage that adapts the models to images, and how much encoders try; by default no stage.
         alternatives: options that encoders try as well: the smallest file counts.
+        reference: how encoders refer to models: by id, with the weights in the file, or in a model file, which the
+            caller writes.
         tile: largest side of a tile, at least `tiles.LEAST_SIDE`, whose tiles no block spans; None for the usual one.
         models_only: use a model wherever possible, even if another block is smaller; for measuring models.
         verify: decode files and compare them before they are returned.
@@ -54,6 +57,7 @@ class Options:
     coder: EntropyCoder = RANGE
     effort: Effort = PLAIN
     alternatives: tuple[Options, ...] = ()
+    reference: Reference = Reference.ID
     tile: int | None = None
     models_only: bool = False
     verify: bool = False

@@ -1,6 +1,7 @@
 """Files of several pages or frames: each is coded like a picture of its own, all of them together."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from pixcodecs.container import pages as container
 from pixcodecs.container.image import Buffer
@@ -12,7 +13,9 @@ from pixcodecs.forking import cached_property
 from pixcodecs.primitives import crc32
 
 from pixzip.codec import costs, encoder
-from pixzip.codec.decoder import decompress, find_models, tile_ns
+from pixzip.codec.carried import Carrying, embedded_once
+from pixzip.codec.decoder import decompress, tile_ns
+from pixzip.codec.finding import find_models
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.engine.base import Progress
@@ -29,12 +32,14 @@ class PagesOpening:
     Attributes:
         header: parsed header.
         openings: the files of the members.
+        carrying: the models that come with the file, for all members.
     """
 
-    def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS) -> None:
+    def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, folder: Path | None = None) -> None:
         """
         Args:
             max_pixels: refuse more pixels in total, and samples out of proportion to the file; None lifts the limits.
+            folder: see `Opening`.
         Raises:
             BitstreamError: the file is damaged, truncated, foreign or too large.
         """
@@ -54,6 +59,9 @@ class PagesOpening:
             if max_pixels is not None and sample_bytes > most:
                 raise BitstreamError(f"pages have more bytes of samples than the limit of {most}: {LIFT}")
             self.openings.append(opening)
+        self.carrying = Carrying.shared([opening.carrying for opening in self.openings], self.file_bytes, folder)
+        for opening in self.openings:
+            opening.carrying = self.carrying
 
     @property
     def pixels(self) -> int:
@@ -93,7 +101,7 @@ def compress_pages(pages: Pages, options: Options = DEFAULTS, progress: Progress
         ModelMismatchError: see `compress`.
         PixzipError: verification failed.
     """
-    files = encoder.compress([page.picture for page in pages.pages], options, progress)
+    files = embedded_once(encoder.compress([page.picture for page in pages.pages], options, progress))
     members = tuple(
         Member(p.duration, p.x, p.y, p.disposal, p.blend, p.thumbnail, p.aside, len(file), crc32(file))
         for p, file in zip(pages.pages, files, strict=True)
@@ -148,8 +156,9 @@ def _check_costs(opening: PagesOpening, options: Options) -> None:
         member.check_blocks()
     if options.max_pixels is None:
         return
-    models = find_models((member.header for member in opening.openings), options.model_by_id)
+    models = find_models(opening.openings, options)
     budget = costs.Budget(opening.file_bytes)
+    budget.spend(opening.carrying.cost_ns)
     for member in opening.openings:
         budget.spend(_PAGE_NS)
         for i in range(len(member.header.tiles)) if member.header.models else ():

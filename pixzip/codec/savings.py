@@ -1,5 +1,6 @@
 """What the stages of a file save: the bytes that its models would take alone, measured on its decoded samples."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from pixcodecs.container import signature
@@ -8,7 +9,8 @@ from pixcodecs.container.image import Buffer
 
 from pixzip.codec import costs
 from pixzip.codec.bits_map import Seen, watched
-from pixzip.codec.decoder import check_costs, check_samples, find_models, tile_decoding
+from pixzip.codec.decoder import check_costs, check_samples, tile_decoding
+from pixzip.codec.finding import find_models, model_of_stack
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
@@ -40,11 +42,14 @@ class Savings(NamedTuple):
         return self.saved / self.without if self.without else 0.0
 
 
-def savings(data: Buffer, options: Options = DEFAULTS, progress: Progress | None = None) -> Savings:
+def savings(
+    data: Buffer, options: Options = DEFAULTS, progress: Progress | None = None, folder: Path | None = None
+) -> Savings:  # fmt: skip
     """Decode a file, and measure the samples of payloads that have a stage, which takes up to twice as long.
 
     Args:
         progress: called with (pixels done, total pixels); each pixel counts twice.
+        folder: see `Opening`.
     Raises:
         BitstreamError, ModelMismatchError: see `decompress` and `decompress_stack`.
     """
@@ -52,10 +57,10 @@ def savings(data: Buffer, options: Options = DEFAULTS, progress: Progress | None
         return _of_stack(data, options, progress)
     if signature.is_kept(data):  # no model coded it
         return Savings(0, 0)
-    opening = Opening(data, options.max_pixels)
+    opening = Opening(data, options.max_pixels, folder=folder)
     opening.check_blocks()
     header, where = opening.header, options.executor
-    models = find_models([header], options.model_by_id)
+    models = find_models([opening], options)
     check_costs(opening, models, options, passes=2)
     share, held, bits = Share(progress, 2 * opening.pixels), 0, 0.0
     for batch in executor.batches(range(len(header.tiles)), lambda i: opening.tile(i).pixels, where):
@@ -76,9 +81,9 @@ def savings(data: Buffer, options: Options = DEFAULTS, progress: Progress | None
 
 def _of_stack(data: Buffer, options: Options, progress: Progress | None) -> Savings:
     header = container.read_header(data, options.max_pixels)
-    model, share = options.model_by_id(header.model), Share(progress, 2 * header.pixels)
+    (model, model_ns), share = model_of_stack(header, len(data), options), Share(progress, 2 * header.pixels)
     if options.max_pixels is not None:
-        costs.check_stack(header, model, len(data), passes=2)
+        costs.check_stack(header, model, len(data), 2, model_ns)
     images = decompress_stack(data, options, share.part(header.pixels)).images
     if not header.stage:
         return Savings(0, 0)

@@ -16,7 +16,8 @@ from pixcodecs.container.stack import DEFAULT_BATCH, LOOP_BATCH, StackHeader
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError
 from pixcodecs.primitives import crc32
 
-from pixzip.codec import costs
+from pixzip.codec import carried, costs
+from pixzip.codec.finding import model_of_stack
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.engine.base import Job, Progress
@@ -54,6 +55,7 @@ def compress_stack(
     names: Sequence[str] = (),
     batch: int | None = None,
     stage: Identity = IDENTITY,
+    embed: bool = False,
     verify: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
@@ -66,6 +68,7 @@ def compress_stack(
         names: one per image, valid for `pixcodecs.container.names`, or none at all.
         batch: largest number of images coded together, 1 to `pixcodecs.container.stack.MAX_BATCH`; None for a good one.
         stage: what adapts the model to the images, and goes on from batch to batch.
+        embed: put the model into the file.
         verify: decode the file and compare.
         progress: called with (pixels done, total pixels); each pixel counts twice with `verify`.
     Raises:
@@ -80,7 +83,9 @@ def compress_stack(
     layout = Layout.RGB if model.channels == 3 else Layout.GREY
     runs = stack.runs((image.shape[1], image.shape[0]) for image in stacked)
     crc = _samples_crc(stacked)
-    header = StackHeader(layout, depth, batch, runs, model.model_id, tuple(names), 0, 0, crc, stage=stage.number)
+    weights = carried.packed(model) if embed else b""
+    named = model.model_id, tuple(names)
+    header = StackHeader(layout, depth, batch, runs, *named, 0, 0, crc, stage=stage.number, weights=weights)
     stack.pack_header(header)  # refuses invalid arguments before the work
     _check_sides(model, header)
     share = Share(progress, header.pixels * (1 + verify))
@@ -205,9 +210,7 @@ def decompress_stack(
         ModelMismatchError: the file's model is missing, or does not run exactly here.
     """
     header = parse(file, options.max_pixels)
-    model = options.model_by_id(header.model)
-    if model.model_id != header.model:
-        raise ModelMismatchError(f"file needs model {header.model.hex()}, this is {model.model_id.hex()}")
+    model, model_ns = model_of_stack(header, len(file), options)
     found, expected = (header.layout.channels, 1 << header.depth), (model.channels, model.levels)
     if found != expected:
         text = "{} channels of {} levels"
@@ -215,7 +218,7 @@ def decompress_stack(
     if header.stage and not model.adapts:
         raise BitstreamError(f"stage {stage_of(header.stage).name} does not adapt models of {model.architecture}")
     if options.max_pixels is not None:
-        costs.check_stack(header, model, len(file))
+        costs.check_stack(header, model, len(file), model_ns=model_ns)
     payload = stack.payload(file, header)
     images = _decode(payload, header, model, options.executor, Share(progress, header.pixels))
     if _samples_crc(images) != header.samples_crc:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from pixcodecs.container import stack as container
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import BitstreamError
 
-from pixzip.codec import costs
+from pixzip.codec import carried, costs
 from pixzip.codec.options import Options
 from pixzip.codec.progress import Share
 from pixzip.codec.stack import Image, check_images, compress_stack
@@ -70,13 +71,24 @@ def _affordable(
     verify: bool, progress: Progress,
 ) -> bytes:  # fmt: skip
     """The file with the stage, or without if that would cost too much to read."""
+    if options.reference != Reference.ID:
+        carried.check_readable([model], options.max_pixels)
     file = compress_stack(
-        images, model, options.executor, depth=depth, names=names, stage=stage, verify=verify, progress=progress
+        images,
+        model,
+        options.executor,
+        depth=depth,
+        names=names,
+        stage=stage,
+        verify=verify,
+        progress=progress,
+        embed=options.reference != Reference.ID,
     )
     if options.max_pixels is None:
         return file
     try:
-        costs.check_stack(container.read_header(file, None), model, len(file))
+        model_ns = carried.written_ns([model], options.reference)
+        costs.check_stack(container.read_header(file, None), model, len(file), model_ns=model_ns)
     except BitstreamError:
         if stage == IDENTITY:
             raise

@@ -3,7 +3,7 @@
 from pixcodecs.container import signature
 from pixcodecs.container.image import Buffer
 
-from pixzip.codec import by_rows, kept, original
+from pixzip.codec import by_rows, kept, model_facts, original
 from pixzip.codec.decoder import decompress
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -29,6 +29,9 @@ def verify(file: Buffer | Opening, options: Options, progress: Progress | None =
         return
     if not isinstance(file, Opening) and signature.is_pages(file):
         decompress_pages(file, options, progress)
+        return
+    if not isinstance(file, Opening) and signature.is_model(file):
+        model_facts.model_file_facts(file, options.max_pixels)
         return
     if not isinstance(file, Opening) and signature.is_kept(file):
         kept.restore(file, options.max_pixels)

@@ -90,6 +90,17 @@ def pixel_limit(value: Any) -> int | None:
     return None if value is None else _integer(value, "max_pixels")
 
 
+def flag(value: Any, what: str) -> bool:
+    """A choice between two.
+
+    Raises:
+        TypeError: it is neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} is {_said(value)}, expected True or False")
+    return value
+
+
 def effort(value: Any) -> int:
     """An effort of encoding, 1 to 9.
 

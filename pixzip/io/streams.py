@@ -184,6 +184,12 @@ def read_pxz(name: str) -> signature.Buffer:
         return source.pxz()
 
 
+def folder_of(name: str) -> Path | None:
+    """The folder of an input, in which and above which model files may be; None for what is no file."""
+    name = stores.plain(name)
+    return None if name == STANDARD or stores.is_url(name) else Path(name).parent
+
+
 def is_one_stack(inputs: Sequence[str]) -> bool:
     """Whether the only input is a stack file; False for standard input, which is not read in advance.
 

@@ -21,6 +21,8 @@ class Model(Protocol):
         coders: names of the supported entropy coders; None for all.
         adapts: whether stages can adapt it to an image.
         multiply_adds: number per pixel.
+        layers: number of layers of the trunk; 0 where decoding time is not estimated.
+        n_mix: number of components of the mixture; 0 likewise.
     """
 
     @property
@@ -51,6 +53,10 @@ class Model(Protocol):
     def adapts(self) -> bool: ...
     @property
     def multiply_adds(self) -> int: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def n_mix(self) -> int: ...
 
     def to_bytes(self) -> bytes:
         """The weights file."""

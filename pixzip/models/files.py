@@ -1,4 +1,4 @@
-"""Read weights files: safetensors of integers, which may be hostile.
+"""Read weights files: safetensors of integers, which may be hostile, as they are or in a model file.
 
 Everything is bounded before it is read, and every error of the library becomes a `ModelMismatchError`.
 """
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pixcodecs.errors import ModelMismatchError
+from pixcodecs.container import models
+from pixcodecs.errors import BitstreamError, ModelMismatchError
 from safetensors import SafetensorError, deserialize
 
 from pixzip.models.sizes import said
@@ -24,25 +25,61 @@ _DTYPES = {"I8": "int8", "I16": "<i2", "I32": "<i4"}
 _LENGTH_BYTES = 8
 
 
-def read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
-    """The metadata, and the tensors by name, of a weights file.
+def read(path: Path) -> bytes:
+    """The bytes of a weights file or of a model file, at most one more than is allowed.
 
     The file is read once, from its start to its end, so that it may be a pipe.
 
     Raises:
-        ModelMismatchError: the file cannot be read, is too large, or is not safetensors of integers.
+        ModelMismatchError: the file cannot be read.
     """
     try:
         with path.open("rb") as f:
-            data = f.read(MAX_FILE_BYTES + 1)
+            return f.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise ModelMismatchError(f"no model file at {path}") from None
     except (OSError, ValueError) as e:
         raise ModelMismatchError(f"{path} is not a weights file: {getattr(e, 'strerror', None) or e}") from None
+
+
+def body(data: bytes, name: str) -> tuple[bytes, bytes]:
+    """The id and the packed weights in a model file.
+
+    Args:
+        name: of the file, for an error.
+    Raises:
+        ModelMismatchError: the file is damaged or too large.
+    """
+    try:
+        return models.read_file(data)
+    except BitstreamError as e:
+        raise ModelMismatchError(f"{name} is not a model file: {e}") from None
+
+
+def unpacked(packed: bytes, name: str) -> bytes:
+    """The weights in a model file.
+
+    Raises:
+        ModelMismatchError: they are damaged or too large.
+    """
+    try:
+        return models.unpack(packed, models.MAX_BYTES, name)
+    except BitstreamError as e:
+        raise ModelMismatchError(str(e)) from None
+
+
+def parse(data: bytes, name: str) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """The metadata, and the tensors by name, of a weights file.
+
+    Args:
+        name: of the file, for an error.
+    Raises:
+        ModelMismatchError: it is too large, or is not safetensors of integers.
+    """
     try:
         return _parse(data)
     except (SafetensorError, ValueError, RecursionError) as e:
-        raise ModelMismatchError(f"{path} is not a weights file: {_in_short(e)}") from None
+        raise ModelMismatchError(f"{name} is not a weights file: {_in_short(e)}") from None
 
 
 def _parse(data: bytes) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:

@@ -1,10 +1,11 @@
 """The known architectures by wire name, and reading of their weights files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from pixcodecs.container.signature import is_model
 from pixcodecs.errors import ModelMismatchError
 
 from pixzip.models import files
@@ -73,22 +74,54 @@ def named(path: str, needs: str = "") -> Any:
 
 
 def load(path: Path) -> Model:
-    """Read and check a weights file.
+    """Read and check a weights file, or a model file.
 
     Raises:
-        ModelMismatchError: the file cannot be read, or its architecture refuses it.
+        ModelMismatchError: the file cannot be read, its architecture refuses it, or it holds another model
+            than it says.
     """
-    meta, tensors = files.read(path)
-    name = meta.get("architecture", "")
+    data, name = files.read(path), str(path)
+    if not is_model(data):
+        return parse(data, name)
+    model_id, packed = files.body(data, name)
+    model = parse(files.unpacked(packed, name), name)
+    check_id(model, model_id, name)
+    return model
+
+
+def parse(data: bytes, name: str, admit: Callable[[str], None] = lambda architecture: None) -> Model:
+    """Check the bytes of a weights file.
+
+    Args:
+        name: of the file, for errors.
+        admit: called with the architecture before its own checks, which may import PyTorch; raises an error.
+    Raises:
+        ModelMismatchError: it is no weights file, or its architecture refuses it.
+    """
+    meta, tensors = files.parse(data, name)
+    architecture = meta.get("architecture", "")
     try:
-        if name not in ARCHITECTURES:
-            raise ValueError(f"architecture is {said(name)}, expected one of {', '.join(sorted(ARCHITECTURES))}")
-        parse = named(ARCHITECTURES[name].parse, ARCHITECTURES[name].needs)
-        return cast(Model, parse(name, meta, tensors))
+        if architecture not in ARCHITECTURES:
+            expected = ", ".join(sorted(ARCHITECTURES))
+            raise ValueError(f"architecture is {said(architecture)}, expected one of {expected}")
+        admit(architecture)
+        parsed = named(ARCHITECTURES[architecture].parse, ARCHITECTURES[architecture].needs)
+        return cast(Model, parsed(architecture, meta, tensors))
     except ValueError as e:
-        raise ModelMismatchError(f"{path} has damaged metadata: {e}") from None
+        raise ModelMismatchError(f"{name} has damaged metadata: {e}") from None
     except ModelMismatchError as e:
-        raise ModelMismatchError(f"{path}: {e}") from None
+        raise ModelMismatchError(f"{name}: {e}") from None
+
+
+def check_id(model: Model, model_id: bytes, name: str) -> None:
+    """
+    Args:
+        name: of the model's file.
+    Raises:
+        ModelMismatchError: the model has another id.
+    """
+    if model.model_id != model_id:
+        raise ModelMismatchError(f"{name} should be model {model_id.hex()}, its weights are of {model.model_id.hex()}")
 
 
 def load_family(path: Path) -> "FixedWeights":

@@ -12,6 +12,9 @@ from pixcodecs.container.image import MODEL_ID_BYTES
 from pixcodecs.forking import cached_property
 from safetensors.numpy import save
 
+#: Bytes of the length of a weights file's header, which is a multiple of it.
+_LENGTH_BYTES = 8
+
 
 class Weights(ABC):
     """The integer tensors of one exact model.
@@ -52,12 +55,20 @@ class Weights(ABC):
         return {"known_answer": self.known_answer}
 
     def to_bytes(self) -> bytes:
-        """The bytes of the weights file."""
+        """The bytes of the weights file, the same for equal models."""
         config = self.head
         meta = {"architecture": config.pop("architecture")}
         meta |= {name: json.dumps(value, sort_keys=True) for name, value in config.items()}
         meta |= self.answers | {"notes": self.notes}
-        return bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta))
+        return _sorted(bytes(save({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, meta)))
+
+
+def _sorted(data: bytes) -> bytes:
+    """A weights file with a header of increasing names: the library writes its metadata in any order."""
+    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
+    text = json.dumps(json.loads(data[_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":"))
+    header = text.encode() + b" " * (-len(text) % _LENGTH_BYTES)
+    return len(header).to_bytes(_LENGTH_BYTES, "little") + header + data[end:]
 
 
 def digest(head: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from pixcodecs import threads
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image, originals
@@ -18,6 +19,7 @@ from pixzip.image.picture import Picture
 from pixzip.io import files, streams
 from pixzip.originals import Record
 from pixzip.trees import large
+from pixzip.trees.model_files import ModelFiles
 from pixzip.trees.places import between, write
 from pixzip.trees.pools import Event
 from pixzip.trees.records import FULL, Proof, up_to_date
@@ -51,6 +53,7 @@ class Compressing:
     Attributes:
         model, device, effort, max_pixels: see `pixzip.Codec`.
         force: overwrite outputs that exist.
+        models_in: the folder of model files, to which outputs refer; None to refer to models by id.
     """
 
     model: str | None
@@ -58,6 +61,7 @@ class Compressing:
     effort: int
     max_pixels: int | None
     force: bool
+    models_in: str | None
 
     def __call__(self, tasks: Sequence[Task], tell: Callable[[Event], None]) -> None:
         """Work on the files; those that another worker wrote before it died are done."""
@@ -71,8 +75,10 @@ class _Shard:
         self._how, self._tell = how, tell
         self._thoroughness = original.thoroughness(how.effort)
         self._options = codec.Options.of(
-            how.model, codec.coding_device(how.device), how.effort, max_pixels=how.max_pixels
-        )
+            how.model, codec.coding_device(how.device), how.effort, max_pixels=how.max_pixels,
+            reference=Reference.BESIDE if how.models_in else Reference.ID,
+        )  # fmt: skip
+        self._models = how.models_in and ModelFiles([how.models_in], self._options.model_by_id, how.force)
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Work on all files; once a disk is full, the others are not tried."""
@@ -141,7 +147,7 @@ class _Shard:
         proofs = []
 
         def written(data: BinaryIO) -> None:
-            write(task.name, output, data, self._how.force, source.stat)
+            self._put(task, data, source.stat)
             proofs.append(Proof.of(data, source.stat))
 
         record = large.compress(
@@ -168,8 +174,15 @@ class _Shard:
         if isinstance(data, BaseException):
             raise data
         data, record = original.with_record(data, item.record, item.size_bytes)
-        write(task.name, task.output or "", data, self._how.force, item.stat)
+        self._put(task, data, item.stat)
         self._done(task, Proof.of(data, item.stat), item.dropped, record)
+
+    def _put(self, task: Task, data: bytes | BinaryIO, like: os.stat_result | None) -> None:
+        """Write an output, after the model files that it refers to."""
+        output = task.output or ""
+        if self._models:
+            self._models.before(data, output)
+        write(task.name, output, data, self._how.force, like)
 
     def _done(self, task: Task, proof: Proof, dropped: Sequence[str] = (), record: Record | None = None) -> None:
         lost = dropped and not (record and record.is_kept)

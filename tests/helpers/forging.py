@@ -29,19 +29,21 @@ def file_v1(
 def file_v3(
     *, flags: int = 0, depth: bytes = b"", stage: bytes = b"", images: int = 2, batch: int = 4,
     runs: Sequence[tuple[int, int, int]] = (),
-    reference: int = 1, model_id: bytes = b"model-id", names: bytes = b"", length: int | None = None,
-    samples_crc: int = 0, payload: bytes = b"abcd",
+    reference: int = 1, model_id: bytes = b"model-id", weights: bytes = b"", names: bytes = b"",
+    length: int | None = None, samples_crc: int = 0, payload: bytes = b"abcd",
 ) -> bytes:  # fmt: skip
     """A stack, by default of two images of 4 x 3 grey pixels.
 
     Args:
         flags: 0x80 adds a depth, 0x40 a stage, 0x20 adds names.
         runs: (images, width, height) of each run.
+        weights: packed weights of the model, after their length.
         length: declared length of the payload, by default the true one.
     """
     head = b"\x89PX\x03" + bytes([flags]) + depth + stage + varint(images) + varint(batch)
     head += b"".join(varint(number) for run in runs or [(2, 4, 3)] for number in run)
-    head += bytes([reference]) + model_id + names + varint(len(payload) if length is None else length)
+    head += bytes([reference]) + model_id + (varint(len(weights)) + weights if weights else b"") + names
+    head += varint(len(payload) if length is None else length)
     head += struct.pack("<II", crc32(payload), samples_crc)
     return head + struct.pack("<I", crc32(head)) + payload
 

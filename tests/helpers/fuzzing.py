@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from pixcodecs.container import image as container
+from pixcodecs.container import models, signature
 from pixcodecs.container import names as name_list
-from pixcodecs.container import signature
 from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
 from pixzip.codec import describe, kept, original
+from pixzip.codec.carried import Carrying
 from pixzip.codec.options import Options
 from pixzip.codec.pages import decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
@@ -36,6 +37,7 @@ from pixzip.image.picture import Picture
 from pixzip.models import library
 from pixzip.originals import RebuildError
 from tests.helpers import golden, kept_mutations, mutations, weights_mutations
+from tests.helpers.model_mutations import ModelFile
 from tests.helpers.mutations import Mutation, Seed
 
 #: Most processor seconds for one file.
@@ -61,7 +63,9 @@ def weights_for(model_id: bytes) -> Any:
     return library.by_id(model_id, MODELS)
 
 
-def decompress(data: bytes) -> Picture | Stack | Pages | bytes:
+def decompress(data: bytes) -> Picture | Stack | Pages | bytes | ModelFile:
+    if signature.is_model(data):
+        return _model(data)
     if kept.is_kept(data):
         return kept.restore(data)
     if signature.is_pages(data):
@@ -69,6 +73,13 @@ def decompress(data: bytes) -> Picture | Stack | Pages | bytes:
     if stacks.is_stack(data):
         return decompress_stack(data, Options(model_by_id=weights_for))
     return codec.decompress([data], codec.Options(model_by_id=weights_for))[0]
+
+
+def _model(data: bytes) -> ModelFile:
+    """The model in a model file, after all checks."""
+    codec.verify(data, Options(model_by_id=weights_for))
+    model_id, packed = models.read_file(data)
+    return ModelFile(Carrying({model_id: packed}, len(data)).load(None, weights_for)[model_id].digest)
 
 
 def seeds() -> list[Seed]:
@@ -141,6 +152,17 @@ def _compare_pages(mutation: Mutation, found: Pages) -> str:
     return "as its forged header says"
 
 
+def _compare_models(mutation: Mutation, found: ModelFile) -> str:
+    """`_compare` for model files."""
+    if found == mutation.seed.picture:
+        return "exact"
+    if not mutation.header_forged:
+        raise Finding("another model without an error")
+    if found.digest[:8] != models.read_file(mutation.data)[0]:
+        raise Finding("a model that the header does not name")
+    return "as its forged header says"
+
+
 def _stack_meaning(header: stacks.StackHeader) -> tuple[object, ...]:
     return header.layout, header.depth, header.runs, header.names, header.samples_crc
 
@@ -149,7 +171,8 @@ def _meaning(header: container.Header) -> tuple[object, ...]:
     """Everything in a header about the picture."""
     crcs = tuple(t.samples_crc for t in header.tiles)
     sides = header.width, header.height, header.tile_width, header.tile_height
-    return (*sides, header.layout, header.depth, header.extras, crcs)
+    extras = tuple(extra for extra in header.extras if extra[0] != container.Extra.MODEL)
+    return (*sides, header.layout, header.depth, extras, crcs)
 
 
 def _rebuilt(data: bytes) -> str:
@@ -203,7 +226,7 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
             json.dumps(facts)
             list(describe.lines(facts))
             return "described"
-        if how == "original" and not stacks.is_stack(mutation.data):
+        if how == "original" and not stacks.is_stack(mutation.data) and not signature.is_model(mutation.data):
             return _rebuilt(mutation.data)
         if how == "Pillow":
             return _shown(mutation.data)
@@ -230,6 +253,8 @@ def attempt(rng: Random, mutation: Mutation, known: dict[bytes, Seed]) -> str:
         raise Finding(f"{type(e).__name__}: {e}") from e
     if how == "written" and isinstance(found, Picture):
         _write(found, rng.choice((".png", ".tif", ".webp", ".bmp", ".pgm", ".ppm")))
+    if isinstance(found, ModelFile):
+        return _compare_models(mutation, found)
     if isinstance(found, Stack):
         return _compare_stacks(mutation, found)
     if isinstance(found, Pages):

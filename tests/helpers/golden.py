@@ -86,7 +86,15 @@ def picture(name: str) -> Picture:
 
 def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Name of each golden file -> function that makes it."""
-    from tests.helpers import golden_bad, golden_blocks, golden_kept, golden_originals, golden_pages, golden_stacks
+    from tests.helpers import (
+        golden_bad,
+        golden_blocks,
+        golden_kept,
+        golden_models,
+        golden_originals,
+        golden_pages,
+        golden_stacks,
+    )
 
     for name in PICTURES:
         for suffix, models_only in (("", False), ("-model", True)):
@@ -101,6 +109,7 @@ def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield name, keeping.file
     for name in golden_pages.PAGES:
         yield name, partial(golden_pages.encoded, name)
+    yield from golden_models.made().items()
     bad_files = {**golden_bad.BAD, **golden_stacks.BAD_STACKS, **golden_kept.BAD_KEPT, **golden_pages.BAD_PAGES}
     for name, bad in bad_files.items():
         yield name, bad.make

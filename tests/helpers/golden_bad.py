@@ -155,7 +155,10 @@ _ANY = {
     "bad-version-5": _whole(
         "format version 5, several pages or frames", lambda: _good("rgb-7x9")[:3] + b"\5" + _good("rgb-7x9")[4:]
     )._replace(command="member 1 is no frame"),
-    "bad-version-6": _whole("reads versions 1 to 5", lambda: _good("rgb-7x9")[:3] + b"\6" + _good("rgb-7x9")[4:]),
+    "bad-version-6": _whole(
+        "format version 6, a model that other files need", lambda: _good("rgb-7x9")[:3] + b"\6" + _good("rgb-7x9")[4:]
+    ),
+    "bad-version-7": _whole("reads versions 1 to 6", lambda: _good("rgb-7x9")[:3] + b"\7" + _good("rgb-7x9")[4:]),
 }
 _VERSION_1 = {
     "bad-header": _whole(_CHECKSUM, lambda: _flip(8, _good("rgb-7x9"))),

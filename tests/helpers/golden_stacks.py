@@ -131,7 +131,8 @@ _BAD = {
     "width-0": _bad("header declares 0x3 pixels", runs=[(2, 0, 3)]),
     "height-65536": _bad("header declares 4x65536 pixels", runs=[(2, 4, 65536)]),
     "pixels": _bad("more pixels than the limit of", images=10000, runs=[(10000, 300, 300)]),
-    "model-reference": _bad("model reference 2 is unknown", reference=2),
+    "model-reference": _bad("file ends too early, at the checksum", reference=2),  # before there was such a reference
+    "model-reference-3": _bad("model reference 3 is unknown", reference=3),
     "model-missing": Bad(lambda: file_v3(), "file needs model 6d6f64656c2d6964, which is not here", ModelMismatchError),
     "model-channels": Bad(_as_good(flags=1), "file has 3 channels of 256 levels, its model 1 channels of 256"),
     "model-levels": Bad(

@@ -21,22 +21,30 @@ from pixzip.codec import webp_png
 from pixzip.codec.stack import Stack
 from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
-from tests.helpers import golden, golden_jpeg, golden_originals, kept_mutations, pages_mutations, stack_mutations
+from tests.helpers import (
+    golden,
+    golden_jpeg,
+    golden_originals,
+    kept_mutations,
+    model_mutations,
+    pages_mutations,
+    stack_mutations,
+)
+from tests.helpers.damage import ENDS, damage
 from tests.helpers.forging import Fields
+from tests.helpers.model_mutations import ModelFile
 
-#: Values at which numbers of the format start, end and change their length.
-ENDS = [0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 1365, 16383, 16384, 65535, 65536, 2**31, 2**32 - 1, 2**35 - 1]
 _MODELS = [Kind.MODEL, Kind.RANS_MODEL, Kind.DEEP_MODEL, Kind.DEEP_RANS_MODEL]
 #: Sides whose product is near the limit of pixels, or far above it.
 SIDES = [(65535, 1365), (1365, 65535), (65535, 1), (1, 65535), (9459, 9459), (16383, 5461), (65535, 65535), (3000, 3)]
 
 
 class Seed(NamedTuple):
-    """A good file and its content: a picture, a stack, or the file that it keeps."""
+    """A good file and its content: a picture, a stack, the file that it keeps, or the digest of its model."""
 
     name: str
     data: bytes
-    picture: Picture | Stack | Pages | bytes
+    picture: Picture | Stack | Pages | bytes | ModelFile
 
 
 class Mutation(NamedTuple):
@@ -48,80 +56,15 @@ class Mutation(NamedTuple):
     header_forged: bool = False
 
 
-def seeds(decompress: Callable[[bytes], Picture | Stack | Pages | bytes]) -> list[Seed]:
+def seeds(decompress: Callable[[bytes], Picture | Stack | Pages | bytes | ModelFile]) -> list[Seed]:
     """The good golden files."""
     files = {p.stem: p.read_bytes() for p in sorted(golden.FOLDER.glob("*.pxz")) if not p.stem.startswith("bad-")}
     return [Seed(name, data, decompress(data)) for name, data in files.items()]
 
 
-def _span(rng: Random, size: int) -> tuple[int, int]:
-    """A range of `size` bytes, short more often than long."""
-    start = rng.randrange(size + 1)
-    return start, min(size, start + int(size ** rng.random()))
-
-
-def _flip_bits(rng: Random, data: bytearray, _: bytes) -> None:
-    for _ in range(rng.choice((1, 1, 1, 2, 8))):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-
-
-def _set_bytes(rng: Random, data: bytearray, _: bytes) -> None:
-    for _ in range(rng.choice((1, 1, 2, 4, 16))):
-        data[rng.randrange(len(data))] = rng.randrange(256)
-
-
-def _insert(rng: Random, data: bytearray, _: bytes) -> None:
-    at = rng.randrange(len(data) + 1)
-    data[at:at] = rng.randbytes(rng.choice((1, 1, 2, 4, 30)))
-
-
-def _delete(rng: Random, data: bytearray, _: bytes) -> None:
-    start, end = _span(rng, len(data))
-    del data[start:end]
-
-
-def _duplicate(rng: Random, data: bytearray, _: bytes) -> None:
-    start, end = _span(rng, len(data))
-    data[end:end] = data[start:end] * rng.choice((1, 1, 3))
-
-
-def _swap(rng: Random, data: bytearray, _: bytes) -> None:
-    a, b, c = sorted(rng.randrange(len(data) + 1) for _ in range(3))
-    data[a:c] = data[b:c] + data[a:b]
-
-
-def _splice(rng: Random, data: bytearray, other: bytes) -> None:
-    start, end = _span(rng, len(other))
-    a, b = _span(rng, len(data))
-    data[a:b] = other[start:end]
-
-
-def _ends(rng: Random, data: bytearray, _: bytes) -> None:
-    at, number = rng.randrange(len(data)), rng.choice(ENDS)
-    form = rng.choice((varint(number), struct.pack("<I", number & 0xFFFFFFFF), bytes([number & 255])))
-    data[at : at + len(form)] = form
-
-
-def _cut(rng: Random, data: bytearray, _: bytes) -> None:
-    del data[rng.randrange(len(data)) :]
-
-
-MUTATORS = [_flip_bits, _set_bytes, _insert, _delete, _duplicate, _swap, _splice, _ends, _cut]
-
-
-def _damage(rng: Random, data: bytes, other: bytes) -> tuple[str, bytes]:
-    damaged, names = bytearray(data), []
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        if damaged:
-            mutator = rng.choice(MUTATORS)
-            mutator(rng, damaged, other)
-            names.append(mutator.__name__.strip("_"))
-    return "+".join(sorted(set(names))), bytes(damaged)
-
-
 def accident(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Damage bytes anywhere; no checksum is repaired."""
-    how, data = _damage(rng, seed.data, other.data)
+    how, data = damage(rng, seed.data, other.data)
     return Mutation(seed, f"accident: {how}", data)
 
 
@@ -129,14 +72,14 @@ def block(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Damage bytes of a block, and repair its checksum."""
     fields, donor = Fields.of(seed.data), Fields.of(other.data)
     i = rng.randrange(len(fields.blocks))
-    how, fields.blocks[i] = _damage(rng, fields.blocks[i], rng.choice(donor.blocks))
+    how, fields.blocks[i] = damage(rng, fields.blocks[i], rng.choice(donor.blocks))
     return Mutation(seed, f"block: {how}", fields.write())
 
 
 def header(rng: Random, seed: Seed, other: Seed) -> Mutation:
     """Damage bytes of the header, and repair its checksum at the expected place."""
     size, crc_bytes = container.read_header(seed.data).size_bytes, 2 if seed.data[3] == 1 else 4
-    how, head = _damage(rng, seed.data[4 : size - crc_bytes], other.data[4:60])
+    how, head = damage(rng, seed.data[4 : size - crc_bytes], other.data[4:60])
     head = seed.data[:4] + head
     crc = struct.pack("<I", container.crc32(head))[:crc_bytes]
     return Mutation(seed, f"header: {how}", head + crc + seed.data[size:], header_forged=True)
@@ -161,7 +104,7 @@ def fields(rng: Random, seed: Seed, other: Seed) -> Mutation:
         f.models = [rng.choice([*f.models, *donor.models, bytes(8)]) for _ in range(rng.randrange(4))]
         f.flags = f.flags & ~0x18 | len(f.models) << 3
     elif name == "extras":
-        f.extras = _damage(
+        f.extras = damage(
             rng, f.extras or b"\x03\x06gAMAxy\x01\x03abc\x02\x02ab" + golden_originals.SAMPLE, other.data
         )[1]
         f.flags |= 0x20
@@ -287,8 +230,18 @@ def _lanes(rng: Random) -> bytes:
     return bytes([log2]) + struct.pack(f"<{1 << log2}Q", first, *rest)
 
 
+def carried(rng: Random, seed: Seed, other: Seed) -> Mutation:
+    """Add models that come with the file: good, damaged, hostile, or elsewhere."""
+    f = Fields.of(seed.data)
+    if f.version == 1:
+        return block(rng, seed, other)
+    f.extras, f.models, how = model_mutations.forge(rng, f.extras, f.models, damage)
+    f.flags = f.flags & ~0x18 | len(f.models) << 3 | 0x20
+    return Mutation(seed, f"carried: {how}", f.write(), header_forged=True)
+
+
 #: Relative frequency of each mutation.
-KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3, chunks: 2}
+KINDS = {accident: 3, block: 4, header: 3, fields: 3, forged: 3, chunks: 2, carried: 2}
 
 
 def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
@@ -296,10 +249,12 @@ def mutate(rng: Random, among: Sequence[Seed]) -> Mutation:
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
     seed = rng.choice(among)
     other = rng.choice([s for s in among if type(s.picture) is type(seed.picture)])
+    if isinstance(seed.picture, ModelFile) and kind is not accident:
+        return Mutation(seed, *model_mutations.forge_file(rng, seed.data, damage), header_forged=True)
     if isinstance(seed.picture, bytes) and kind is not accident:
-        return Mutation(seed, *kept_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+        return Mutation(seed, *kept_mutations.forge(rng, seed.data, other.data, damage), header_forged=True)
     if isinstance(seed.picture, Stack) and kind is not accident:
-        return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+        return Mutation(seed, *stack_mutations.forge(rng, seed.data, other.data, damage), header_forged=True)
     if isinstance(seed.picture, Pages) and kind is not accident:
-        return Mutation(seed, *pages_mutations.forge(rng, seed.data, other.data, _damage), header_forged=True)
+        return Mutation(seed, *pages_mutations.forge(rng, seed.data, other.data, damage), header_forged=True)
     return kind(rng, seed, other)

@@ -8,6 +8,7 @@ from pixcodecs.container import names as name_list
 from pixcodecs.container import stack as stacks
 from pixcodecs.primitives import crc32, deflate, varint
 
+from tests.helpers import model_mutations
 from tests.helpers.forging import file_v3
 
 #: (random numbers, bytes, other bytes) -> (kind of damage, damaged bytes).
@@ -30,8 +31,10 @@ def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, 
     flags = head[4]
     fields = {
         "flags": flags, "images": header.images, "batch": header.batch, "runs": [tuple(run) for run in header.runs],
+        "reference": 2 if header.weights else 1,
         "model_id": header.model, "names": name_list.pack(header.names) if header.names else b"",
-        "samples_crc": header.samples_crc, "payload": payload, "stage": bytes([header.stage] if header.stage else []),
+        "samples_crc": header.samples_crc, "payload": payload, "weights": header.weights,
+        "stage": bytes([header.stage] if header.stage else []),
     }  # fmt: skip
     how = kind
     if kind == "payload":
@@ -44,14 +47,15 @@ def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, 
         packed = deflate(body)
         fields |= {"flags": flags | 0x20, "names": varint(len(packed) << 1) + packed}
     else:
-        how = rng.choice(("images", "batch", "runs", "flags", "stage", "model_id", "length"))
+        how = rng.choice(("images", "batch", "runs", "flags", "stage", "model_id", "length", "weights"))
         runs = [list(run) for run in header.runs]
         run = rng.choice(runs)
         run[rng.randrange(3)] = rng.choice(SIDES)
         fields[how] = {
             "images": rng.choice(ENDS), "batch": rng.choice(ENDS), "flags": rng.randrange(256),
             "length": rng.choice(ENDS), "runs": [tuple(run) for run in rng.choice((runs, runs * 2))],
-            "model_id": rng.randbytes(8), "stage": bytes([rng.choice((0, 1, 1, 2, 2, 3, 255))]),
+            "model_id": rng.randbytes(8), "weights": model_mutations.weights(rng, damage),
+            "stage": bytes([rng.choice((0, 1, 1, 2, 2, 3, 255))]),
         }[how]  # fmt: skip
         if how == "runs":
             fields["images"] = min(2**21, sum(run[0] for run in fields["runs"]))
@@ -59,6 +63,8 @@ def forge(rng: Random, data: bytes, other: bytes, damage: Damage) -> tuple[str, 
             fields["depth"] = bytes([rng.choice((0, 1, 1, 8))])
         if how == "flags":
             fields["stage"] = bytes([rng.choice((1, 2))] if fields["flags"] & 0x40 else [])
+        if how == "weights":
+            fields["reference"] = rng.choice((2, 2, 2, 3))
         if how == "stage":
             fields["flags"] = flags | 0x40
     return f"stack {kind}: {how}", file_v3(**fields)

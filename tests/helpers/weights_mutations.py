@@ -21,8 +21,8 @@ from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights, fixed
 from pixzip.models.registry import load
 from pixzip.models.wavefront.weights import IntegerWeights
+from tests.helpers.damage import MUTATORS
 from tests.helpers.family import smooth, tiny
-from tests.helpers.mutations import MUTATORS
 from tests.helpers.support import tiny_weights
 
 #: Values for fields of a config, and for any other number of a header.

@@ -30,7 +30,7 @@ MAX_EXTRAS_BYTES = 64 << 20
 #: Most extras that a reader takes: each costs far more memory than its two bytes in a file.
 MAX_EXTRAS = 1 << 16
 #: Unknown extras of these ids change no picture: readers skip them.  Others are refused.
-_SKIPPED = range(5, 128)
+_SKIPPED = range(6, 128)
 _DEPTH_FOLLOWS, _TILED, _EXTRAS = 0x80, 0x40, 0x20
 _MODEL_BY_ID = 1
 
@@ -56,6 +56,7 @@ class Extra(IntEnum):
     TRANSPARENCY = 2
     CHUNK = 3
     ORIGINAL = 4
+    MODEL = 5
 
 
 class Tile(NamedTuple):

@@ -10,11 +10,14 @@ STACK_VERSION = 3
 KEPT_VERSION = 4
 #: Version of files of several pages or frames.
 PAGES_VERSION = 5
+#: Version of files that hold a model of other files.
+MODEL_VERSION = 6
 #: Versions whose header is not that of one image, and what such a file is.
 OTHER_VERSIONS = {
     STACK_VERSION: "a stack of images",
     KEPT_VERSION: "another file that is kept as it is",
     PAGES_VERSION: "several pages or frames: `pixzip decompress` or pixzip.decode_pages gives them",
+    MODEL_VERSION: "a model that other files need, and no image: --model takes it",
 }
 MAX_SIDE = 65535
 #: Most pixels that a decoder accepts by default; Pillow's hard limit is twice this.

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pixcodecs.container import models
 from pixcodecs.container import names as name_list
 from pixcodecs.container.blocks import STAGES
 from pixcodecs.container.image import Layout
 from pixcodecs.container.limits import LIFT, MAX_PIXELS, MAX_SIDE, MODEL_ID_BYTES, STACK_VERSION
+from pixcodecs.container.references import Reference
 from pixcodecs.container.signature import SIGNATURE, Buffer
 from pixcodecs.container.signature import is_stack as is_stack
 from pixcodecs.errors import BitstreamError
@@ -32,7 +34,6 @@ LAYOUTS = (Layout.GREY, Layout.RGB)
 #: Most rows of a batch with a stage, each image with as many more as the stage's state takes before its first row.
 STAGE_ROWS, _ROWS_BEFORE = 1 << 13, 8
 _DEPTH_FOLLOWS, _STAGE, _NAMES, _RESERVED = 0x80, 0x40, 0x20, 0x18
-_MODEL_BY_ID = 1
 
 
 class Run(NamedTuple):
@@ -59,6 +60,7 @@ class StackHeader:
         names: one per image, or none at all.
         size_bytes: size of the header, at which the payload starts.
         stage: number of the stage between model and coder; 0 for none.
+        weights: packed weights of the model; empty if the file has none.
     """
 
     layout: Layout
@@ -72,6 +74,7 @@ class StackHeader:
     samples_crc: int
     size_bytes: int = 0
     stage: int = 0
+    weights: bytes = b""
 
     @property
     def images(self) -> int:
@@ -130,7 +133,9 @@ def pack_header(header: StackHeader) -> bytes:
     out += varint(header.images) + varint(header.batch)
     for run in header.runs:
         out += varint(run.images) + varint(run.width) + varint(run.height)
-    out += bytes([_MODEL_BY_ID]) + header.model
+    out += bytes([Reference.EMBEDDED if header.weights else Reference.ID]) + header.model
+    if header.weights:
+        out += varint(len(header.weights)) + header.weights
     if header.names:
         out += name_list.pack(header.names)
     out += varint(header.payload_bytes) + struct.pack("<II", header.payload_crc, header.samples_crc)
@@ -187,9 +192,15 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeade
         raise BitstreamError(f"header declares batches of {batch}, expected 1 to {MAX_BATCH}")
     found = _read_runs(reader, images, max_pixels)
     reference = reader.byte("model reference")
-    if reference != _MODEL_BY_ID:
+    if reference not in (Reference.ID, Reference.EMBEDDED):
         raise BitstreamError(f"model reference {reference} is unknown to this version")
     model = reader.take(MODEL_ID_BYTES, "model id")
+    embedded = reference == Reference.EMBEDDED
+    weights_bytes = reader.varint("length of the weights") if embedded else 0
+    if embedded and not 1 <= weights_bytes <= models.MAX_BYTES:
+        most = models.MAX_BYTES
+        raise BitstreamError(f"header declares an embedded model of {weights_bytes} bytes, expected 1 to {most}")
+    weights = reader.take(weights_bytes, "weights")
     packed = name_list.take(reader) if flags & _NAMES else None
     payload_bytes = reader.varint("length of the payload")
     payload_crc, samples_crc = struct.unpack("<II", reader.take(8, "checksums"))
@@ -198,7 +209,7 @@ def read_header(data: Buffer, max_pixels: int | None = MAX_PIXELS) -> StackHeade
         raise BitstreamError("header damaged: its checksum does not match")
     names = name_list.unpack(*packed, images) if packed else ()
     fields = Layout(flags & 7), depth, batch, found, model, names
-    return StackHeader(*fields, payload_bytes, payload_crc, samples_crc, reader.at, stage)
+    return StackHeader(*fields, payload_bytes, payload_crc, samples_crc, reader.at, stage, weights)
 
 
 def _read_runs(reader: Reader, images: int, max_pixels: int | None) -> tuple[Run, ...]:

@@ -1,11 +1,14 @@
 """The work of `pixzip compress`."""
 
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from pixcodecs.coders.registry import CODERS
 from pixcodecs.container.image import read_header
+from pixcodecs.container.references import Reference
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, originals
@@ -16,7 +19,7 @@ from pixzip.cli.work import kept as files_kept
 from pixzip.cli.work import large, pages
 from pixzip.cli.work import originals as removal
 from pixzip.cli.work.queue import Queue
-from pixzip.cli.work.shared import load
+from pixzip.cli.work.shared import load, say_embedded
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import original as original_files
 from pixzip.codec.kept import is_jpeg
@@ -25,6 +28,7 @@ from pixzip.io import streams
 from pixzip.models import library
 from pixzip.originals import Record
 from pixzip.trees.large import compress as compress_rows
+from pixzip.trees.model_files import ModelFiles
 
 
 class _Item(NamedTuple):
@@ -53,18 +57,20 @@ class Compression:
     def __init__(
         self, ledger: Ledger, effort: int, model: str | None, device: str, *, verify: bool, strip: bool,
         original: bool, models_only: bool, coder: str, most: int | None, as_pixels: bool, tile: int | None,
+        reference: Reference, roots: Sequence[str],
     ) -> None:  # fmt: skip
         set_threads(ledger.manner.threads)
         self.ledger, self.manner, self.max_pixels, self.strip = ledger, ledger.manner, most, strip
         self.as_pixels = as_pixels
         self.options = codec.Options.of(
             model, codec.coding_device(device), effort, verify=verify, models_only=models_only,
-            coder=CODERS[coder], max_pixels=most, tile=tile,
+            coder=CODERS[coder], max_pixels=most, tile=tile, reference=reference,
         )  # fmt: skip
         #: Work to find out how originals are rebuilt; 0 if they are not.
         self.thoroughness = original_files.thoroughness(effort) if original else 0
         #: Images that were coded with a model of the user's own, and those of them in which it won no tile.
         self.own, self.coded, self.lost = model if model and library.is_own(model) else "", 0, 0
+        self.models = ModelFiles(roots, self.options.model_by_id, self.manner.force)
         self.queue = Queue(self._code, self._write, ledger.fail, self.options.executor)
         self.checks = Queue(self._read_back, self._compare, self._unwrite, self.options.executor)
 
@@ -72,6 +78,8 @@ class Compression:
         self.queue.feed(names, self._read, self.ledger.pixels)
         self.checks.flush()
         self._say_lost()
+        if not self.manner.quiet:
+            say_embedded([self.ledger[name] for name in names])
 
     def _say_lost(self) -> None:
         """Print how often a model of the user's own lost in a whole image."""
@@ -81,6 +89,12 @@ class Compression:
                 f"pixzip: warning: model {self.own} is not used in {images}, where WebP or another form takes fewer"
                 " bytes: `pixzip eval` compares, --models-only takes the model anyway"
             )
+
+    def _put(self, name: str, data: bytes | BinaryIO, stat: os.stat_result | None) -> None:
+        """Write an output, after the model files that it refers to."""
+        if self.options.reference != Reference.ID:
+            self.ledger[name].model_bytes = self.models.before(data, self.ledger.target(name))
+        self.ledger.write(name, data, stat)
 
     def _count(self, file: Any) -> None:
         """Count a file in which the user's own model is not used."""
@@ -98,7 +112,9 @@ class Compression:
                 self._finish(name, source.stat, reason)
                 self.ledger.done(name)
                 return None
-            if pages.compress(self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels):
+            if pages.compress(
+                self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels, write=self._put
+            ):
                 return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:
@@ -135,7 +151,7 @@ class Compression:
         progress = large.Phases(self.ledger.bar, entry.bytes_before or 0, entry.pixels, phases)
         record = compress_rows(
             source, rows, target, self.options, strip=self.strip, thoroughness=self.thoroughness,
-            write=lambda data: self.ledger.write(name, data, stat), progress=progress,
+            write=lambda data: self._put(name, data, stat), progress=progress,
         )  # fmt: skip
         kept = removal.why_kept(source, rows.dropped, self.manner.remove)  # known when the last row was read
         kept = self._losses(name, rows.dropped, record, kept)
@@ -143,7 +159,7 @@ class Compression:
             self._count(streams.read_pxz(target))
         if self.manner.remove and not kept:
             try:
-                opening = codec.Opening(streams.read_pxz(target), None)
+                opening = codec.Opening(streams.read_pxz(target), None, folder=streams.folder_of(target))
                 large.compare(source.file(), opening, self.options, progress())
                 self._check_original(opening, None, record)
             except Exception:
@@ -160,7 +176,7 @@ class Compression:
         if record:
             data, record = original_files.with_record(data, record, item.size_bytes)
         kept = self._losses(name, item.dropped, record, item.kept)
-        self.ledger.write(name, data, item.stat)
+        self._put(name, data, item.stat)
         self._count(data)
         self.ledger[name].seconds += seconds + time.perf_counter() - began
         if self.manner.remove and not kept:
@@ -179,9 +195,13 @@ class Compression:
     def _read_back(self, items: list[_Item]) -> list[Any]:
         """(opening, picture) of the written files."""
         progress = self.ledger.part([item.name for item in items], 0.5)
-        openings = [codec.Opening(streams.read(self.ledger.target(item.name)), None) for item in items]
+        openings = [self._reopened(self.ledger.target(item.name)) for item in items]
         own = replace(self.options, max_pixels=None)
         return list(zip(openings, codec.decompress(openings, own, progress), strict=True))
+
+    @staticmethod
+    def _reopened(target: str) -> codec.Opening:
+        return codec.Opening(streams.read(target), None, folder=streams.folder_of(target))
 
     def _compare(self, name: str, item: _Item, found: Any, seconds: float) -> None:
         began, (opening, picture) = time.perf_counter(), found

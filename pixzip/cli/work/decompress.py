@@ -91,7 +91,7 @@ class Decompression:
             )  # fmt: skip
             return None
         suffix = self._suffix(name)
-        opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage)
+        opening = codec.Opening(data, self.options.max_pixels, whole=not self.salvage, folder=streams.folder_of(name))
         if self.whole:
             opening.check_blocks()
         frame = opening.frame

@@ -57,8 +57,9 @@ def _coded(
     """The picture of an image or `.pxz` file, the bits of its pixels, and its `.pxz` file."""
     if source.head(len(signature.SIGNATURE)) == signature.SIGNATURE:
         data = source.pxz()
+        file = codec.opened(data, options.max_pixels, streams.folder_of(source.name))
         with Bar("measuring", bars) as bar:
-            return *picture_and_bits(data, options, bar), data
+            return *picture_and_bits(file, options, bar), data
     if not pixels and kept.is_jpeg(source.head(HEAD_BYTES)):
         raise UnsupportedImageError(NO_MAP)
     picture = load(source, options.max_pixels).picture

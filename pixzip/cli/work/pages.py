@@ -1,6 +1,8 @@
 """Files of several pages or frames on the command line: compress them, and write them again."""
 
+import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,13 @@ _NOT_REBUILT = "files of several pages or frames are not rebuilt"
 
 
 def compress(
-    ledger: Ledger, source: streams.Input, options: codec.Options, *, strip: bool, max_pixels: int | None
-) -> bool:
+    ledger: Ledger, source: streams.Input, options: codec.Options, *, strip: bool, max_pixels: int | None,
+    write: Callable[[str, bytes, os.stat_result | None], None],
+) -> bool:  # fmt: skip
     """Compress the pages of a file; False for a file of one image.
+
+    Args:
+        write: writes the output of an input that has such a status.
 
     Raises:
         PixzipError, OSError: any error; nothing is written in this case.
@@ -41,13 +47,15 @@ def compress(
     if loaded.dropped:
         ledger.warn(name, f"not kept: {', '.join(loaded.dropped)}")
     data = compress_pages(_stripped(pages) if strip else pages, options, ledger.part([name]))
-    ledger.write(name, data, source.stat)
+    write(name, data, source.stat)
     entry.byte_for_byte, entry.why_not = False, _NOT_REBUILT
     kept = originals.why_kept(source, loaded.dropped, ledger.manner.remove)
     if ledger.manner.remove == BYTES:
         kept = kept or f"it would not come back byte for byte: {_NOT_REBUILT}"
     if ledger.manner.remove and not kept:
-        back = decompress_pages(streams.read_pxz(ledger.target(name)), replace(options, max_pixels=None))
+        target = ledger.target(name)
+        written = PagesOpening(streams.read_pxz(target), None, streams.folder_of(target))
+        back = decompress_pages(written, replace(options, max_pixels=None))
         if back != pages:
             ledger.take_back(name)
             raise PixzipError("verification failed: what was written decodes to other pages")
@@ -85,7 +93,7 @@ def decompress(
     began, entry, target = time.perf_counter(), ledger[name], ledger.target(name)
     if not whole:
         raise PixzipError("a file of several pages is decompressed as a whole: -o DIR/ gives one PNG a page")
-    opening = PagesOpening(data, options.max_pixels)
+    opening = PagesOpening(data, options.max_pixels, streams.folder_of(name))
     entry.pixels = opening.pixels
     kind = opening.header.kind
     suffix = SUFFIXES[kind] if target == streams.STANDARD else Path(target).suffix

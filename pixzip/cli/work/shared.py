@@ -1,12 +1,14 @@
 """Loading of the pictures and models in arguments that several commands share."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip import image
+from pixzip.cli.entries import Entry
 from pixzip.cli.options import Manner
 from pixzip.cli.say import say
 from pixzip.codec import kept
@@ -45,6 +47,16 @@ def load_image(name: str, max_pixels: int | None, manner: Manner, *, pixels: boo
     if loaded.dropped and not manner.quiet:
         say(f"pixzip: {name}: warning: not kept: {', '.join(loaded.dropped)}")
     return loaded.picture
+
+
+def say_embedded(entries: Sequence[Entry]) -> None:
+    """Print what embedded models add to files."""
+    found = [(entry.model_bytes, entry.bytes_after or 0) for entry in entries if entry.model_bytes]
+    if found:
+        taken, total = (sum(column) for column in zip(*found, strict=True))
+        what = "the embedded model takes" if len(found) == 1 else "embedded models take"
+        files = "" if len(found) == 1 else f" in {len(found)} files: -r and --stack store a model once"
+        say(f"pixzip: {what} {taken:,} of {total:,} bytes{files}")
 
 
 def say_written(manner: Manner, source: str, out: str, data: bytes, began: float) -> None:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from pixcodecs.container import names as name_list
+from pixcodecs.container import stack as container
 from pixcodecs.container.image import Buffer, Layout
+from pixcodecs.container.references import Reference
 from pixcodecs.container.stack import DEPTHS, LAYOUTS, StackHeader
 from pixcodecs.errors import PixzipError, UnsupportedImageError
 
@@ -19,7 +21,7 @@ from pixzip.cli.errors import naming
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import Bar
-from pixzip.cli.work.shared import load
+from pixzip.cli.work.shared import load, say_embedded
 from pixzip.cli.work.threads import set_threads
 from pixzip.codec import stack
 from pixzip.codec.stack import Image, Stack
@@ -126,7 +128,7 @@ def _array(path: Path) -> Sequence[Image]:
 
 def compress(
     inputs: Sequence[str], out: str | None, model: str | None, effort: int, device: str, *,
-    names: bool, strip: bool, verify: bool, max_pixels: int | None, manner: Manner,
+    names: bool, strip: bool, verify: bool, embed_model: bool, max_pixels: int | None, manner: Manner,
 ) -> None:  # fmt: skip
     """Compress images, folders and arrays to one file.
 
@@ -143,7 +145,8 @@ def compress(
         out = pxz_name(str(Path(inputs[0])))
     files.check_writable(out, manner.force)
     set_threads(manner.threads)
-    options = codec.Options.of(model, codec.coding_device(device), effort, max_pixels=max_pixels)
+    reference = Reference.EMBEDDED if embed_model else Reference.ID
+    options = codec.Options.of(model, codec.coding_device(device), effort, max_pixels=max_pixels, reference=reference)
     sources = list(_sources(inputs))
     unnamed = [source.path for source in sources if not source.name]
     if names and unnamed and len(unnamed) < len(sources):
@@ -155,8 +158,11 @@ def compress(
     with ledger.at_work(bar=False):
         data = _coded(collected, sources, options, names=names, verify=verify, quiet=manner.quiet)
         ledger.write(name, data, None)
+        ledger[name].model_bytes = len(container.read_header(data, None).weights)
         ledger[name].pixels, ledger[name].seconds = collected.pixels, time.perf_counter() - began
         ledger.done(name)
+    if not manner.quiet:
+        say_embedded([ledger[name]])
 
 
 def _coded(

@@ -31,7 +31,8 @@ def thumbnail(packed: str, out: str, size: int, *, max_pixels: int | None, manne
         data = streams.read_pxz(packed)
         if signature.is_stack(data):
             raise PixzipError("a stack of images has no thumbnail")
-        (picture,) = codec.decompress([data], codec.Options.decoding("cpu", max_pixels=max_pixels))
+        options = codec.Options.decoding("cpu", max_pixels=max_pixels)
+        (picture,) = codec.decompress([codec.opened(data, options.max_pixels, streams.folder_of(packed))], options)
     small = Image.fromarray(in_8_bits(picture))
     small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     png = io.BytesIO()

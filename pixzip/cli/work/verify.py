@@ -30,23 +30,24 @@ class Verification:
         self.queue.feed(names, self._read, self.ledger.pixels)
 
     def _read(self, name: str) -> tuple[str, codec.Opening] | None:
-        """Read a file; None if it is already checked: a stack, a kept file, or a file too large for memory."""
+        """Read a file; None if it is already checked: a stack, a kept file, a model, or a file too large for memory."""
         began, entry = time.perf_counter(), self.ledger[name]
         with streams.Input(name) as source:
             data = source.pxz()
             self.ledger.proofs[name] = Proof.of(data if isinstance(data, bytes) else source.file(), source.stat)
+        folder = streams.folder_of(name)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.options.max_pixels).pixels
             codec.verify(data, self.options, self.ledger.part([name]))
         elif signature.is_pages(data):
-            pages = PagesOpening(data, self.options.max_pixels)
+            pages = PagesOpening(data, self.options.max_pixels, folder)
             entry.pixels = pages.pixels
             decompress_pages(pages, self.options, self.ledger.part([name]))
-        elif signature.is_kept(data):
+        elif signature.is_kept(data) or signature.is_model(data):
             codec.verify(data, self.options)
         else:
-            opening = codec.Opening(data, self.options.max_pixels)
+            opening = codec.Opening(data, self.options.max_pixels, folder=folder)
             opening.check_blocks()
             entry.pixels = opening.pixels
             if entry.pixels <= by_rows.LARGE_PIXELS:

@@ -52,6 +52,9 @@ class FixedWeights(Weights):
     coders: ClassVar[frozenset[str]] = frozenset({"range"})
     #: No stage adapts this kind of model.
     adapts: ClassVar[bool] = False
+    #: Decoding time is not estimated.
+    layers: ClassVar[int] = 0
+    n_mix: ClassVar[int] = 0
 
     @property
     def channels(self) -> int:

@@ -81,6 +81,16 @@ class IntegerWeights(Weights):
         return self.config.channels
 
     @property
+    def layers(self) -> int:
+        """Number of layers of the trunk."""
+        return len(self.config.layers)
+
+    @property
+    def n_mix(self) -> int:
+        """Number of components of the mixture."""
+        return self.config.n_mix
+
+    @property
     def answers(self) -> dict[str, str]:
         of_stages = {"adapted_answer": self.adapted_answer, "full_answer": self.full_answer}
         return super().answers | {name: answer for name, answer in of_stages.items() if answer}
