@@ -86,6 +86,11 @@ class Spec(NamedTuple):
             return 8 if self.level > 9 else 1
         return (2 if self.level > 7 else 1) * (2 if self.kind is Kind.ZLIB_FAR else 1)
 
+    @property
+    def worst_cost(self) -> float:
+        """The same of the data that take longest, of an encoder that is not interrupted."""
+        return 2000 if self.kind is Kind.ZOPFLI else self.cost
+
 
 def read(reader: Reader) -> Spec:
     """The inverse of `Spec.pack`.

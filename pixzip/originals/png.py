@@ -216,7 +216,7 @@ def _write_samples(recipe: Recipe, source: Source, out: Output) -> None:
     writer, adler = _IdatWriter(out, recipe.idat), 1
     writer.write(recipe.header)
     if recipe.spec.wants_all:
-        out.expect(recipe.spec.cost * scanlines.total_bytes(source.frame, recipe.interlaced))
+        out.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
     coder = deflaters.encoder(recipe.spec)
     for piece in _filtered(recipe, source):
         adler = zlib.adler32(piece, adler)
