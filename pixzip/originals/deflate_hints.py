@@ -11,8 +11,6 @@ from pixcodecs.deflate.first_block import STORED
 
 from pixzip.originals.deflaters import Kind, Spec, encoder
 
-#: A stream of fewer bytes is compressed as quickly as it is read.
-_LEAST_BYTES = 1 << 11
 #: Data of a trial, and so many bytes at its end in which an encoder may choose otherwise than with more data.
 _TRIAL_BYTES, _EDGE_BYTES = 1 << 13, 1 << 11
 #: Data behind a block that make libdeflate end it there.
@@ -35,8 +33,10 @@ class Hints:
             body: the raw deflate stream, or its beginning.
         """
         self._data = data
-        self._first = first_block.read(body) if len(body) >= _LEAST_BYTES else None
-        self._full = self._first if self._first and not self._first.is_last and self._first.kind != STORED else None
+        # less data are compressed as quickly as a block is read
+        first = first_block.read(body) if len(data) >= 2 * _TRIAL_BYTES else None
+        self._first = first if first and first.kind != STORED else None
+        self._full = self._first if self._first and not self._first.is_last else None
 
     def allow(self, spec: Spec) -> bool:
         """Whether an encoder may have written the block."""
@@ -55,11 +55,15 @@ class Hints:
         return not (self._full and any(self._full.tokens == _buffer(memory) for memory in range(1, 10)))
 
     def _is_full(self, spec: Spec) -> bool:
-        return self._full is None or self._full.tokens == _buffer(spec.memory)
+        """Whether the block has as many tokens as an encoder's buffer, or fewer if it is the last."""
+        if self._first is None:
+            return True
+        size = _buffer(spec.memory)
+        return self._first.tokens < size if self._first.is_last else self._first.tokens == size
 
     def trial_bytes(self, spec: Spec) -> int:
         """Bytes of data that tell more of an encoder than they cost; 0 if there are none."""
-        worth = self._full is not None and self._full.size_bytes >= 2 * _TRIAL_BYTES
+        worth = self._first is not None and self._first.size_bytes >= 2 * _TRIAL_BYTES
         return _TRIAL_BYTES if worth and spec.kind in _BUFFERED else 0
 
     def agrees(self, spec: Spec, size: int) -> bool:
@@ -69,10 +73,10 @@ class Hints:
         except ValueError:  # the library refuses the parameters
             return False
         made = first_block.read(coder.compress(self._data[:size]) + coder.flush())
-        if made is None or made.kind == STORED or self._full is None:
+        if made is None or made.kind == STORED or self._first is None:
             return True
-        n = int(np.searchsorted(made.ends(), min(size - _EDGE_BYTES, self._full.size_bytes), "right"))
-        return bool(np.array_equal(made.kept[:, :n], self._full.kept[:, :n]))
+        n = int(np.searchsorted(made.ends(), size - _EDGE_BYTES, "right"))
+        return bool(np.array_equal(made.kept[:, :n], self._first.kept[:, :n]))
 
     def first_part(self, spec: Spec) -> tuple[int, int]:
         """The data that an encoder needs to show itself in the stream's first block, and the bytes of the block."""

@@ -17,7 +17,7 @@ BEGINNING_BYTES = 1 << 20
 #: Least and most work of a search, in bytes; between them it is in proportion to the data.
 _LEAST_WORK, _MOST_WORK = 1 << 20, 1 << 25
 #: Encoders that are tried on the whole stream.
-_FINALISTS = 8
+_FINALISTS = 6
 _PIECE_BYTES = 1 << 14
 #: Bytes of the stream that two encoders hardly have in common by chance.
 _EVIDENCE_BYTES = 256
@@ -77,12 +77,8 @@ class Search:
 
     def learn(self, agreed: int) -> None:
         """Learn from a trial how many bytes the last encoder has in common with the stream."""
-        if self._tried is None:
-            return
-        if not self._stored and agreed >= self.near_bytes:
+        if self._tried and not self._stored and agreed >= self.near_bytes:
             self.near, self.near_bytes = self._tried, agreed
-        share = min(1.0, (agreed + _PIECE_BYTES) / max(1, len(self._stream.body)))
-        self._left -= int(self._tried.cost * share * len(self._stream.data))
 
     def _agreeing(self) -> Iterator[Spec]:
         if self._stored and (self._agrees(self._stored) or not self._stream.is_whole):
