@@ -3,7 +3,7 @@
 python -m bench.originals pngsuite.tar graphics.tar cases --out bench/results/originals.json --page docs/originals.md
 
 Every file is compressed with a record of its original and decompressed again from the bytes of the `.pxz` file; it
-counts only if the same bytes come out.  Times are of the processor, as a share of what compressing takes without.
+counts only if the same bytes come out.  Without sets, but with `--beside`, only the page is made.  Times are of the processor, as a share of what compressing takes without.
 """
 
 import io
@@ -166,28 +166,36 @@ _PARTS = {"table": table, "sizes": sizes, "others": others}
     help="JSON file with further sets for the page.",
 )  # fmt: skip
 def main(
-    sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None, beside: tuple[Path, ...],
+    sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None,
+    beside: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Exit code 1 if a picture, or an original that is said to be kept, does not come back."""
     origin = provenance(list(sets), [], 1)
     arguments = " ".join(
         [*(path.name for path in sets), f"--effort {effort}", *([f"--limit {limit}"] if limit else [])]
     )
-    origin["command"] = f"python -m bench.originals {arguments}"
-    warm = image.load(next(encoders())[1]).picture
-    codec.compress([warm], codec.Options.of(effort=effort))
-    results = [summary(measure(ENCODERS, encoders(), effort))]
-    results += [summary(measure(path.stem, files_of(path, limit), effort)) for path in sets]
-    write(out, {"benchmark": "originals", **origin, "results": results})
+    results, commands = [], []
+    if sets or not beside:
+        origin["command"] = f"python -m bench.originals {arguments}"
+        results, commands = _all(sets, effort, limit), [origin["command"]]
+        write(out, {"benchmark": "originals", **origin, "results": results})
     for file in beside:
         other = json.loads(file.read_text("utf-8"))
         names = {result["set"] for result in results}
         results += [result for result in other["results"] if result["set"] not in names]
-        origin["command"] += f"`, `{other['command']}"
+        commands.append(other["command"])
     if page:
         parts = {name: "\n".join(lines(results)) for name, lines in _PARTS.items()}
-        text = _PAGE.read_text("utf-8").format(command=origin["command"], **parts)
+        text = _PAGE.read_text("utf-8").format(command="`, `".join(commands), **parts)
         page.write_text(text, "utf-8")
+
+
+def _all(sets: tuple[Path, ...], effort: int, limit: int | None) -> list[dict[str, Any]]:
+    """The results of the encoders and of all sets."""
+    warm = image.load(next(encoders())[1]).picture
+    codec.compress([warm], codec.Options.of(effort=effort))
+    results = [summary(measure(ENCODERS, encoders(), effort))]
+    return results + [summary(measure(path.stem, files_of(path, limit), effort)) for path in sets]
 
 
 if __name__ == "__main__":

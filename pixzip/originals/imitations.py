@@ -151,8 +151,10 @@ def write(data: bytes, source: Source, out: Output) -> None:
         size += len(part)
         if size > out.most_bytes:
             raise BitstreamError(f"record of the original damaged: its imitation has more than {out.most_bytes} bytes")
+    made = b"".join(parts)
+    parts.clear()  # a second copy would take more memory than a file may
     try:
-        out.write(patch.apply(reader.rest(), b"".join(parts), out.left))
+        out.write(patch.apply(reader.rest(), made, out.left))
     except BitstreamError as e:
         if imitation.is_exact:
             raise
