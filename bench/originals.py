@@ -3,7 +3,8 @@
 python -m bench.originals pngsuite.tar graphics.tar cases --out bench/results/originals.json --page docs/originals.md
 
 Every file is compressed with a record of its original and decompressed again from the bytes of the `.pxz` file; it
-counts only if the same bytes come out.  Without sets, but with `--beside`, only the page is made.  Times are of the processor, as a share of what compressing takes without.
+counts only if the same bytes come out.  Times are of the processor, as a share of what compressing takes without.
+Without sets, but with `--beside`, only the page is made.
 """
 
 import io
