@@ -154,7 +154,8 @@ def write(data: bytes, source: Source, out: Output) -> None:
     made = b"".join(parts)
     parts.clear()  # a second copy would take more memory than a file may
     try:
-        out.write(patch.apply(reader.rest(), made, out.left))
+        for piece in patch.apply(reader.rest(), made, out.left):
+            out.write(piece)
     except BitstreamError as e:
         if imitation.is_exact:
             raise

@@ -207,7 +207,8 @@ def _write_patched(reader: Reader, source: Source, out: Output) -> None:
     made = io.BytesIO()
     write(recipe, source, out.beside(made))
     try:
-        out.write(patch.apply(reader.rest(), made.getvalue(), out.left))
+        for piece in patch.apply(reader.rest(), made.getvalue(), out.left):
+            out.write(piece)
     except BitstreamError as e:
         raise RebuildError(str(e)) from None
 
