@@ -1,13 +1,14 @@
-"""Measure peak memory and time of whole processes, from file to file, up to 100 megapixels.
+"""Measure peak memory of whole processes, from file to file, up to 100 megapixels.
 
-python bench/memory.py photos.tar --model fast --out bench/results/memory.json
+python bench/memory.py photos.tar --out bench/results/memory.json
+
+The first codec takes images of all sizes, the others, which are slower, the smallest of them.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,14 @@ print(json.dumps([code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss])
 """
 
 
-def run(arguments: list[str]) -> tuple[int, float]:
-    """The peak memory in bytes and the seconds of one run of the command line."""
+def run(arguments: list[str]) -> int:
+    """The peak memory in bytes of one run of the command line."""
     command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "pixzip", *arguments]
-    start = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    seconds = time.perf_counter() - start
     code, peak = json.loads(done.stdout.splitlines()[-1])
     if code:
         raise SystemExit(f"pixzip {' '.join(arguments)} ended with {code}")
-    return int(peak) * (1 if sys.platform == "darwin" else 1024), seconds
+    return int(peak) * (1 if sys.platform == "darwin" else 1024)
 
 
 def same(path: Path, picture: Picture) -> bool:
@@ -51,8 +50,8 @@ def same(path: Path, picture: Picture) -> bool:
         return all(np.array_equal(rows.read(1000), picture[y : y + 1000]) for y in range(0, len(picture), 1000))
 
 
-def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
-    """Peak bytes and seconds of compression and decompression; checks that nothing is lost."""
+def measure(picture: Picture, model: str, effort: str, suffix: str) -> dict[str, Any]:
+    """Peak bytes of compression and decompression; checks that nothing is lost."""
     height, width, _ = picture.shape
     with tempfile.TemporaryDirectory() as folder:
         source, packed, back = (Path(folder) / name for name in (f"in{suffix}", "in.pxz", "out.png"))
@@ -61,9 +60,9 @@ def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
         else:
             source.write_bytes(f"P6 {width} {height} 255\n".encode() + picture.tobytes())
         given = [] if model in library.shipped_paths() else ["--model", model]
-        compress = ["compress", str(source), "-o", str(packed), "--model", model, "--no-pixel-limit"]
-        compress_peak, compress_s = run(compress)
-        decompress_peak, decompress_s = run(["decompress", str(packed), "-o", str(back), "--no-pixel-limit", *given])
+        compress = ["compress", str(source), "-o", str(packed), "--model", model, "-e", effort, "--no-pixel-limit"]
+        compress_peak = run(compress)
+        decompress_peak = run(["decompress", str(packed), "-o", str(back), "--no-pixel-limit", *given])
         if not same(back, picture):
             raise SystemExit(f"{model} did not give the image back")
         return {
@@ -73,30 +72,32 @@ def measure(picture: Picture, model: str, suffix: str) -> dict[str, Any]:
             "file_bytes": packed.stat().st_size,
             "compress_peak_bytes": compress_peak,
             "decompress_peak_bytes": decompress_peak,
-            "compress_s": round(compress_s, 2),
-            "decompress_s": round(decompress_s, 2),
         }
 
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--model", "models", default="fast", show_default=True, help="Names or paths, comma-separated.")
+@click.option(
+    "--codecs", "chosen", default="fast:1,base:1,base:5,base:7", show_default=True,
+    help="MODEL:EFFORT, comma-separated: on a photograph 1 is without a stage, 5 with light, 7 with full.",
+)  # fmt: skip
 @click.option("--threads", default=2, show_default=True)
 @click.option("--limit", type=int, help="Only the first N sizes.")
 @click.option("--suffix", type=click.Choice([".png", ".ppm"]), default=".png", show_default=True, help="Of the input.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
-def main(data: Path, models: str, threads: int, limit: int | None, suffix: str, out: Path | None) -> None:
+def main(data: Path, chosen: str, threads: int, limit: int | None, suffix: str, out: Path | None) -> None:
     """Compress and decompress mosaics of the photographs in DATA by the command line."""
     set_threads(threads)
     pictures = [picture for _, picture in load(data)]
-    origin = provenance([data], models.split(","), threads)
+    pairs = [pair.split(":") for pair in chosen.split(",")]
+    origin = provenance([data], list(dict.fromkeys(model for model, _ in pairs)), threads)
     result: dict[str, Any] = {"benchmark": "memory", **origin, "device": "cpu", "results": {}}
-    measure(mosaic(pictures, 64, 64), models.split(",")[0], suffix)  # warm-up: compiles kernels
-    for model in models.split(","):
-        rows = result["results"][f"pixzip {Path(model).stem}"] = []
-        for width, height in SIZES[:limit]:
-            rows.append(measure(mosaic(pictures, width, height), model, suffix))
-            click.echo(f"{model} {rows[-1]}", err=True)
+    for i, (model, effort) in enumerate(pairs):
+        measure(mosaic(pictures, 64, 64), model, effort, suffix)  # warm-up: compiles kernels
+        rows = result["results"][f"pixzip {Path(model).stem} e{effort}"] = []
+        for width, height in SIZES[: 1 if i else limit]:
+            rows.append(measure(mosaic(pictures, width, height), model, effort, suffix))
+            click.echo(f"{model} {effort} {rows[-1]}", err=True)
     write(out, result)
 
 

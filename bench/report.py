@@ -114,18 +114,16 @@ def stacks_table(result: dict[str, Any]) -> str:
 
 
 def memory_table(result: dict[str, Any]) -> str:
-    """Peak memory and time of whole processes."""
+    """Peak memory of whole processes."""
+    ways = ("compress", "decompress")
     rows = [
         [
-            name, f"{m['width']} x {m['height']}",
-            *(f"{m[f'{way}_peak_bytes'] / 2**20:,.0f} MiB" for way in ("compress", "decompress")),
-            *(f"{m[f'{way}_s'] / m['width'] / m['height'] * 1e6:.2f}" for way in ("compress", "decompress")),
+            name, f"{m['width']} x {m['height']}", *(f"{m[f'{way}_peak_bytes'] / 2**20:,.0f} MiB" for way in ways)
         ]
         for name, rows in result["results"].items()
         for m in rows
     ]  # fmt: skip
-    ways = ["compress, peak", "decompress, peak", "compress us/pixel", "decompress us/pixel"]
-    return table(["model", "pixels", *ways], rows)
+    return table(["codec", "pixels", *(f"{way}, peak" for way in ways)], rows)
 
 
 def plot(result: dict[str, Any], out: Path) -> None:
@@ -220,7 +218,7 @@ def times(results: list[dict[str, Any]]) -> str:
         parts += ["## Installed size", f"The plain package takes {result['bytes'] / 1e6:.0f} MB: {named}."]
         parts += ["Before PyTorch became optional it took 1,415 MB, of which PyTorch 757.", origin(result)]
     for result in by_kind.get("memory", [])[:1]:
-        about = "Peak memory and time of a whole process, reading and writing included, from PNG to pxz and back:"
+        about = "Peak memory of a whole process, reading and writing included, from PNG to pxz and back:"
         parts += ["## Memory", about, memory_table(result), origin(result)]
     return "\n\n".join(parts)
 
@@ -289,12 +287,9 @@ def main(results: Path, root: Path) -> None:
     found.sort(key=lambda r: r.get("isa", "all") != "all")
     rewrite(root / "README.md", sizes(found))
     rewrite(root / "docs" / "figures.md", times(found))
-    if text := robustness(found):
-        rewrite(root / "docs" / "robustness.md", text)
-    if text := jpegs(found):
-        rewrite(root / "docs" / "jpeg.md", text)
-    if text := scale(found):
-        rewrite(root / "docs" / "scale.md", text)
+    for page, write in {"robustness": robustness, "jpeg": jpegs, "scale": scale}.items():
+        if text := write(found):
+            rewrite(root / "docs" / f"{page}.md", text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 

@@ -129,3 +129,63 @@ def fifo(tmp_path: Path, in_time: None) -> Callable[[bytes], str]:
         return str(name)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of a Dask cluster of two processes of one thread each."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1",
+            memory_limit=0, silence_logs=50, local_directory=str(tmp_path_factory.mktemp("workers")),
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
+        yield client
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """A URL of a folder in fsspec's memory."""
+    fsspec = pytest.importorskip("fsspec")
+    yield "memory://shelf"
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[dict[str, str]]:
+    """The environment that reaches a local server of S3's dialect."""
+    pytest.importorskip("s3fs")
+    moto = pytest.importorskip("moto.server")
+    found = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+    found.stop()
+
+
+@pytest.fixture
+def bucket(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket, and the environment that reaches it."""
+    import fsspec
+    import s3fs
+
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3 = fsspec.filesystem("s3")
+    s3.mkdir("shelf")
+    yield "s3://shelf"
+    s3.rm("shelf", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(params=["memory", "bucket"])
+def store(request: pytest.FixtureRequest) -> str:
+    """A URL in each kind of store."""
+    found: str = request.getfixturevalue(request.param)
+    return found

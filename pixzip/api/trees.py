@@ -1,6 +1,7 @@
 """`compress_tree`: the images of a folder and below it to a folder of `.pxz` files, here or on a cluster."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +12,12 @@ from pixzip.api.codec import Codec, Name
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.image import sources
 from pixzip.image.left_alone import left_alone
-from pixzip.io import arguments
+from pixzip.io import arguments, stores, streams
 from pixzip.io.names import pxz_name
 from pixzip.trees import clusters, shards, sizes
 from pixzip.trees.compressing import Compressing
 from pixzip.trees.manifest import Shard
+from pixzip.trees.places import FileStatus, Place, check_shared
 from pixzip.trees.pools import Event, Here, Pool
 from pixzip.trees.records import Proof, Records
 from pixzip.trees.shards import Task
@@ -61,8 +63,8 @@ def compress_tree(
     again, it does what is missing.  The bytes of a file do not depend on where it is compressed.
 
     Args:
-        src: the folder of images.
-        dst: the folder of `.pxz` files, which is created if missing.
+        src: path or URL of the folder of images.
+        dst: path or URL of the folder of `.pxz` files, which is created if missing.
         client: `distributed.Client` of a Dask cluster whose workers see both folders; None to work in this process.
         workers: instead of a client, so many processes of one thread each on this machine, started for this call.
         shard: (i, n), to take only part i, from 1, of n parts of the files: for job arrays.
@@ -70,7 +72,9 @@ def compress_tree(
         force: overwrite outputs that exist; otherwise those that are up to date are skipped, and others are errors.
     Raises:
         TypeError, ValueError: an argument is of another type, or out of range.
-        PixzipError: the source is no folder; Dask is not installed; the scheduler is lost.
+        PixzipError: the source is no folder; Dask is not installed; the scheduler is lost; a folder is in this
+            process's memory and others do the work; fsspec or the package of a URL's store is missing.
+        OSError: a store does not answer, or does not take the manifest.
         ModelMismatchError: there is no such model.
 
     >>> import numpy as np, pixzip
@@ -87,12 +91,14 @@ def compress_tree(
     if client is not None and workers is not None:
         raise ValueError("client and workers do not go together: each says where the work is done")
     part = None if shard is None else _shard(shard)
-    source, target = (Path(arguments.text(path, what)) for path, what in ((src, "src"), (dst, "dst")))
-    if not source.is_dir():
-        raise PixzipError(f"{source} is not a folder")
+    source, target = _place(src, "src"), _place(dst, "dst")
+    if not source.is_folder:
+        raise PixzipError(f"{source.name} is not a folder")
+    if client is not None or workers is not None:
+        check_shared(source.name, target.name)
     given = None if model is None else clusters.reachable(codec.model)
     work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force)
-    tree = _Tree(source.absolute(), target.absolute(), part, force)
+    tree = _Tree(source, target, part, force)
     with contextlib.ExitStack() as stack:
         stack.callback(tree.records.close)
         tasks = tree.tasks()
@@ -100,6 +106,16 @@ def compress_tree(
         cut = [tasks] if isinstance(pool, Here) else shards.cut(tasks, pool.workers)
         pool.run(work, cut, tree.hear, tree.lose)
     return tree.result()
+
+
+def _place(value: Name, what: str) -> Place:
+    """A folder by its absolute path or its URL.
+
+    Raises:
+        TypeError: the value is something else.
+    """
+    name = stores.plain(arguments.text(value, what))
+    return Place(name if stores.is_url(name) else str(Path(name).absolute()))
 
 
 def _shard(value: tuple[int, int]) -> Shard:
@@ -118,9 +134,9 @@ def _pool(client: Any, workers: int | None, stack: contextlib.ExitStack) -> Pool
 class _Tree:
     """The files of one call, and what becomes of them."""
 
-    def __init__(self, source: Path, target: Path, shard: Shard | None, force: bool) -> None:
+    def __init__(self, source: Place, target: Place, shard: Shard | None, force: bool) -> None:
         self._source, self._target, self._shard, self._force = source, target, shard, force
-        self.records = Records(target, [str(source)], shard)
+        self.records = Records(target.name, [source.name], shard)
         self._tasks: dict[str, Task] = {}
         self._found = self._done = self._before = self._after = 0
         self._failed: dict[str, str] = {}
@@ -130,28 +146,31 @@ class _Tree:
     def tasks(self) -> list[Task]:
         """What is missing."""
         suffixes = sources.folder_suffixes()
-        found = []
-        for inner in sources.walk_names(str(self._source)):
-            path = self._source / inner
-            if left := left_alone(path):
+        found: list[tuple[str, FileStatus | None]] = []
+        sizes_of: list[int] = []
+        for inner in self._source.walk():
+            name = self._source.prefix + inner
+            if left := left_alone(inner, partial(streams.opened, name)):
                 self._left[Path(inner).as_posix()] = f"{left.kind} file: {left.why}"
-            elif path.suffix.lower() in suffixes:
-                found.append((path, self._target / pxz_name(inner)))
-        pixels = [sizes.pixels(path) for path, _ in found]
-        chosen = shards.part_of(pixels, self._shard) if self._shard else slice(None)
-        for (path, output), n in zip(found[chosen], pixels[chosen], strict=True):
+            elif Path(inner).suffix.lower() in suffixes:
+                found.append((inner, status := self._source.status(inner)))
+                sizes_of.append(sizes.work(name, status.st_size if status else None))
+        chosen = shards.part_of(sizes_of, self._shard) if self._shard else slice(None)
+        for (inner, status), n in zip(found[chosen], sizes_of[chosen], strict=True):
             self._found += 1
-            if self._force or not self._is_done(path, output):
-                size_bytes = path.stat().st_size if path.is_file() else None
-                self._tasks[str(path)] = Task(str(path), str(output), size_bytes, n)
+            name, output = self._source.prefix + inner, self._target.prefix + pxz_name(inner)
+            if status and self._source.remote:
+                self.records.learn(name, status)
+            if self._force or not self._is_done(name, inner, status):
+                self._tasks[name] = Task(name, output, status.st_size if status else None, n)
         for name in self.records.unlisted:
-            self.records.adopt(name, str(self._target / pxz_name(self._inner(name))))
+            self.records.adopt(name, self._target.prefix + pxz_name(name.removeprefix(self._source.prefix)))
         return list(self._tasks.values())
 
-    def _is_done(self, path: Path, output: Path) -> bool:
-        if not (output.is_file() and path.is_file()):
-            return False
-        return self.records.is_done(str(path), str(output), path.stat(), output.stat())
+    def _is_done(self, name: str, inner: str, status: FileStatus | None) -> bool:
+        written = self._target.status(pxz_name(inner))
+        output = self._target.prefix + pxz_name(inner)
+        return bool(status and written and self.records.is_done(name, output, status, written))
 
     def hear(self, event: Event) -> None:
         """Enter what became of a file."""
@@ -171,7 +190,7 @@ class _Tree:
         self.hear({"name": name, "proof": None, "error": why, "warnings": []})
 
     def _inner(self, name: str) -> str:
-        return Path(name).relative_to(self._source).as_posix()
+        return Path(name.removeprefix(self._source.prefix)).as_posix()
 
     def result(self) -> TreeResult:
         """What was done."""

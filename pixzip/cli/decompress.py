@@ -1,10 +1,9 @@
 """`pixzip decompress`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
-from pixcodecs.container import limits
+from pixcodecs.container import limits, signature
 
 from pixzip.cli import inputs
 from pixzip.cli.ledger import Ledger
@@ -20,7 +19,7 @@ from pixzip.cli.options import (
     refuse_with,
 )  # fmt: skip
 from pixzip.cli.spreading import reachable, spread
-from pixzip.io import streams
+from pixzip.io import stores, streams
 from pixzip.io.names import SUFFIX, folder_name, image_name, is_folder, jpeg_name, pages_name
 
 
@@ -37,15 +36,16 @@ def _kind(pixels: bool) -> inputs.InputKind:
 
     def renamed(name: str, path: str) -> str:
         """The name of an output: that of the original where its bytes come back, else that of a PNG."""
-        if path == streams.STANDARD or streams.status_of(path) is None:  # what can be read once only is not looked at
-            return image_name(name)
-        if (kind := streams.kind_of_pages(path)) is not None:
-            return _name_of_pages(name, kind)
-        if streams.is_kept(path):
+        if path == streams.STANDARD or (streams.status_of(path) is None and not stores.is_url(path)):
+            return image_name(name)  # what can be read once only is not looked at
+        start = streams.peek(path)
+        if signature.is_pages(start) and len(start) > len(signature.SIGNATURE) + 1:
+            return _name_of_pages(name, start[4:5][0] & 7)
+        if signature.is_kept(start):
             return image_name(name) if pixels else jpeg_name(name)
         from pixzip.cli.work.originals import kept_suffixes
 
-        return image_name(name, (() if pixels else kept_suffixes(path)) or (".png",))
+        return image_name(name, (() if pixels else kept_suffixes(path, start)) or (".png",))
 
     return inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}), renamed, inputs.image_suffixes)
 
@@ -94,11 +94,12 @@ def decompress(
     stack = streams.is_one_stack(packed)
     if stack:
         ledger.plan(packed[0], out or folder_name(packed[0]))
-    elif len(packed) == 1 and is_folder(out) and streams.kind_of_pages(packed[0]) is not None:
+    elif len(packed) == 1 and is_folder(out) and signature.is_pages(streams.peek(packed[0])):
         ledger.plan(packed[0], out)
     else:
         inputs.plan(ledger, packed, out, _kind(pixels=region is not None))
 
+    alone = len(packed) == 1 and stores.plain(packed[0]) in ledger.entries  # not a folder
     extra = reachable(manner, extra)
 
     def work(at: Ledger, names: list[str]) -> None:
@@ -106,7 +107,7 @@ def decompress(
 
         Decompression(
             at, out, extra, device, region=region, salvage=salvage, max_pixels=most,
-            alone=len(packed) == 1 and not Path(packed[0]).is_dir(),
+            alone=alone,
         ).run(names)  # fmt: skip
 
     ledger.carry_out(spread(manner, work), bar=not stack)

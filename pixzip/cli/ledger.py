@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Any, BinaryIO
 
 import click
@@ -18,6 +19,7 @@ from pixzip.cli.progress import FilesBar
 from pixzip.cli.say import say, show, show_json
 from pixzip.io import files, signals, streams
 from pixzip.io.signals import signals_wait
+from pixzip.trees import places
 from pixzip.trees.records import FULL, Proof, Records
 
 UP_TO_DATE = "up to date"
@@ -47,6 +49,8 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
         self.left: dict[str, tuple[str, str]] = {}
         self.written = self.untried = 0
+        #: More totals.
+        self.counts: dict[str, int] = {}
         #: The manifest of the folder of outputs; None if there is none.
         self.records: Records | None = None
         self.bar = FilesBar(label, 0, False)
@@ -72,18 +76,21 @@ class Ledger:
                 with self.at_work(bar):
                     self.work(work, names)
         if self.records:
-            self.records.close()
+            self._in_manifest("the last files", self.records.close)
         self.close()
 
     def _adopt(self) -> None:
         """Enter files that are up to date, but not in the manifest, because a command was killed."""
-        if (records := self.records) is None:
-            return
-        for name in records.unlisted:
-            try:
-                records.adopt(name, self.target(name))
-            except OSError as e:
-                self.warn(name, f"not entered in the manifest: {text_of(e)}")
+        if records := self.records:
+            for name in records.unlisted:
+                self._in_manifest(name, partial(records.adopt, name, self.target(name)))
+
+    def _in_manifest(self, name: str, action: Callable[[], None]) -> None:
+        """Enter something in the manifest, or warn of it."""
+        try:
+            action()
+        except OSError as e:
+            self.warn(name, f"not entered in the manifest: {text_of(e)}")
 
     def work(self, work: "Work", names: list[str]) -> None:
         """Work on files; once a disk is full, the others are left."""
@@ -106,8 +113,8 @@ class Ledger:
 
     def _farewell(self) -> str:
         total = sum(1 for entry in self.entries.values() if entry.status != "skipped")
-        what = "written" if self.writes else "checked"
-        return f"interrupted: {self.written} of {total} {'file was' if total == 1 else 'files were'} {what}"
+        what = f"{'file was' if total == 1 else 'files were'} {'written' if self.writes else 'checked'}"
+        return f"interrupted: {self.written} of {total} {what}"
 
     def plan(self, name: str, output: str | None = None, size_bytes: int | None = None) -> None:
         """Enter a file."""
@@ -207,9 +214,8 @@ class Ledger:
         Raises:
             PixzipError, OSError: the output cannot be written.
         """
-        target = self.target(name)
         with signals_wait():  # so that a written file is counted
-            files.write(target, data, self.manner.force, like, make=True)
+            places.write(name, self.target(name), data, self.manner.force, like)
             self.written += 1
         if self.records or self.relays:
             self.proofs[name] = Proof.of(data, like)
@@ -269,15 +275,13 @@ class Ledger:
         """Enter a file in the manifest."""
         proof = self.proofs.pop(entry.name, None)
         if self.records:
-            try:
-                self.records.enter(entry.name, entry.output, proof, entry.error)
-            except OSError as e:
-                self.warn(entry.name, f"not entered in the manifest: {text_of(e)}")
+            self._in_manifest(entry.name, partial(self.records.enter, entry.name, entry.output, proof, entry.error))
 
     def close(self) -> None:
         """Print the totals, and end the program with the right code."""
         seconds = time.perf_counter() - self._began
-        total = totals.of(self.entries.values(), len(self.left), seconds, removing=bool(self.manner.remove))
+        removing = bool(self.manner.remove)
+        total = totals.of(self.entries.values(), len(self.left), seconds, removing=removing) | self.counts
         if self.untried:
             say(f"pixzip: no space was left: {self.untried} of {len(self.entries)} files were not tried")
         if self.manner.json_lines:

@@ -135,8 +135,6 @@ class Manner:
             raise click.UsageError("--workers and --scheduler do not go together: each says where the workers are")
         if self.spread and self.threads is not None:
             raise click.UsageError("-j does not go with --workers and --scheduler: each worker has one thread")
-        if self.shard and self.remove:
-            raise click.UsageError("--rm does not go with --shard: the other parts are cut from the same originals")
 
 
 #: Values of `--rm`: what must come back of an original that it removes.  The first is that of `--rm` alone.

@@ -4,6 +4,7 @@ import click
 from pixcodecs.container import limits
 
 from pixzip.cli import inputs
+from pixzip.cli.inspecting import Inspection
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import (
     Manner,
@@ -28,9 +29,14 @@ KIND = inputs.InputKind(f"{SUFFIX} files", lambda: frozenset({SUFFIX}))
 def verify(
     packed: tuple[str, ...], extra: tuple[str, ...], device: str, no_pixel_limit: bool, manner: Manner
 ) -> None:  # fmt: skip
-    """Decode .pxz files, stacks too, and check all their checksums; nothing is written."""
-    ledger = Ledger("verifying", manner, writes=False)
-    inputs.plan(ledger, packed, None, KIND)
+    """Decode .pxz files, stacks too, and check all their checksums; nothing is written.
+
+    With -r the manifests in the folders are read, too: files that they name and that are missing, or have another
+    SHA-256, are errors; files that no manifest names are counted.
+    """
+    ledger = Inspection(manner)
+    folders = inputs.plan(ledger, packed, None, KIND)
+    ledger.take_stock(folders)
     most = None if no_pixel_limit else limits.MAX_PIXELS
 
     extra = reachable(manner, extra)
@@ -40,4 +46,4 @@ def verify(
 
         Verification(at, extra, device, most).run(names)
 
-    ledger.carry_out(spread(manner, work))
+    ledger.carry_out(ledger.with_others(spread(manner, work)))

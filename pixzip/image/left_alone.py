@@ -1,7 +1,8 @@
 """Image files in a folder that are not compressed: which they are, and why, so that none is passed over in silence."""
 
-from pathlib import Path
-from typing import NamedTuple
+import os
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
 
 from pixzip.image import formats
 from pixzip.image.formats.base import Format
@@ -75,19 +76,20 @@ _TELLING = ("PNG", "TIFF", "WEBP", "JPEG", "GIF", "QOI")
 _NAMES = {"WEBP": "WebP"}
 
 
-def left_alone(path: Path) -> Left | None:
+def left_alone(name: str, opened: Callable[[], BinaryIO]) -> Left | None:
     """Why a file in a folder is not compressed; None for one that is, and for one that is no image as far as one sees.
 
     Args:
-        path: a regular file, of which the first bytes are read if its name does not tell what it is.
+        name: of a regular file.
+        opened: opens it, to read its first bytes; called if the name does not tell what the file is.
     """
-    suffix = path.suffix.lower()
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (a million calls)
     form = next((form for form in formats.FORMATS if suffix in form.suffixes), None)
     if form:
-        return _lossy(form, path) if form.sometimes_lossy else None
+        return _lossy(form, opened) if form.sometimes_lossy else None
     if kind := next((kind for kind in _KINDS if suffix in kind.suffixes), None):
         return Left(kind.name, kind.why)
-    head = _head(path)
+    head = _head(opened)
     for kind in _KINDS:
         if any(head[at:].startswith(start) for at, start in kind.signatures):
             return Left(kind.name, kind.why)
@@ -101,9 +103,9 @@ def _name(form: Format) -> str:
     return _NAMES.get(form.name, form.name)
 
 
-def _lossy(form: Format, path: Path) -> Left | None:
+def _lossy(form: Format, opened: Callable[[], BinaryIO]) -> Left | None:
     try:
-        with path.open("rb") as file:
+        with opened() as file:
             if form.accepts(file.read(_HEAD_BYTES)):
                 file.seek(0)
                 return Left(f"lossy {_name(form)}", LARGER) if form.lossy_kind(file) else None
@@ -112,10 +114,10 @@ def _lossy(form: Format, path: Path) -> Left | None:
     return None
 
 
-def _head(path: Path) -> bytes:
+def _head(opened: Callable[[], BinaryIO]) -> bytes:
     """The first bytes of a file; none if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with opened() as file:
             return file.read(_HEAD_BYTES)
     except OSError:
         return b""

@@ -1,6 +1,7 @@
 """Output files, written completely or not at all, and their folders."""
 
 import contextlib
+import io
 import os
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from pixzip.io.signals import signals_wait
 from pixzip.io.streams import STANDARD
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+_PIECE_BYTES = 1 << 20
 
 
 def check_writable(target: str, force: bool, make: bool = False) -> None:
@@ -56,15 +58,24 @@ def check_writable(target: str, force: bool, make: bool = False) -> None:
         raise PixzipError(f"folder {folder} is not writable")
 
 
+def prefix(folder: str) -> str:
+    """What the path or URL of a folder is followed by in those of its files: `photos/`, `s3://bucket/photos/`."""
+    return f"{folder.rstrip('/')}/" if stores.is_url(folder) else str(Path(folder) / "_")[:-1]
+
+
+def folder_of(target: str) -> Path | None:
+    """The folder of a target for temporary files; None for standard output and URLs, which have none."""
+    target = stores.plain(target)
+    return None if target == STANDARD or stores.is_url(target) else Path(target).parent
+
+
 def spool(target: str) -> BinaryIO:
     """A temporary file without a name, on the disk of a target: it vanishes however the process ends.
 
     Raises:
         OSError: the file or folder cannot be created.
     """
-    target = stores.plain(target)
-    folder = None if target == STANDARD or stores.is_url(target) else Path(target).parent
-    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # closed by the caller
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder_of(target)))  # closed by the caller
 
 
 def write(
@@ -99,15 +110,38 @@ def write(
         _replace(path, data, force, like)
 
 
+def write_once(target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None) -> None:
+    """Like `write`, but an output that is there with the very bytes is good: an earlier run has written it.
+
+    It tells what is written already where outputs cannot have the times of their inputs, as in stores.
+    """
+    try:
+        write(target, data, force, like, make=True)
+    except PixzipError:
+        if not _holds(stores.plain(target), data):
+            raise
+
+
+def _holds(target: str, data: bytes | BinaryIO) -> bool:
+    """Whether a target is a file of exactly these bytes."""
+    remote = stores.is_url(target)
+    if target == STANDARD or not (stores.exists(target) if remote else Path(target).is_file()):
+        return False
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
+    source.seek(0)
+    with stores.opened(target, _PIECE_BYTES) if remote else Path(target).open("rb") as there:
+        pieces = iter(lambda: source.read(_PIECE_BYTES), b"")
+        return all(there.read(len(piece)) == piece for piece in pieces) and not there.read(1)
+
+
 def make_folder(target: str) -> None:
     """Create the folder of a target if it does not exist.
 
     Raises:
         OSError: the file or folder cannot be created.
     """
-    target = stores.plain(target)
-    if target != STANDARD and not stores.is_url(target):
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    if folder := folder_of(target):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def remove_output(target: str) -> None:
@@ -128,7 +162,7 @@ def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
         out.write(data)
     else:
         data.seek(0)
-        shutil.copyfileobj(data, out, 1 << 20)
+        shutil.copyfileobj(data, out, _PIECE_BYTES)
 
 
 def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:

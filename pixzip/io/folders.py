@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pixcodecs.errors import PixzipError
 
-from pixzip.io import files
+from pixzip.io import files, stores
 from pixzip.io.signals import signals_wait
 
 
@@ -17,6 +17,8 @@ def check_folder(target: str, names: Iterable[str], force: bool) -> None:
     Raises:
         PixzipError: the target is no folder and cannot become one, or one of the files exists.
     """
+    if stores.is_url(target):
+        raise PixzipError(f"{target} is a URL: the images of one file go into a folder on a disk")
     folder = Path(target)
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():

@@ -9,12 +9,23 @@ import io
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, NamedTuple
 
 from pixcodecs.errors import PixzipError
 
+from pixzip.io.ranges import Ranges
+
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+::)*[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _LOCAL = re.compile(r"(?:file|local)://", re.IGNORECASE)
+_OF_THIS_PROCESS = re.compile(r"memory://", re.IGNORECASE)
+#: Stores of objects, to which bytes go by one request.
+_AT_ONCE = frozenset({"s3", "gs", "abfs"})
+#: Larger files are written in parts.
+_SMALL_BYTES = 5 << 20
+#: What stores call the time of a file's last change.
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 
 
 def is_url(name: str) -> bool:
@@ -31,6 +42,23 @@ def plain(name: str) -> str:
     return str(_located(name)[1]) if _LOCAL.match(name) else name
 
 
+def is_of_this_process(name: str) -> bool:
+    """Whether a name is a URL of this process's memory, which no other process reaches."""
+    return _OF_THIS_PROCESS.match(name) is not None
+
+
+class Status(NamedTuple):
+    """What a store says of a file, in the words of `os.stat_result`.
+
+    Attributes:
+        st_size: bytes.
+        st_mtime_ns: time of the last change in nanoseconds; 0 if the store does not say it.
+    """
+
+    st_size: int
+    st_mtime_ns: int
+
+
 class Stored(NamedTuple):
     """A file below a URL.
 
@@ -38,11 +66,17 @@ class Stored(NamedTuple):
         url: of the file.
         inner: path below the URL, with "/" between its parts.
         size_bytes: None if the store does not say it.
+        mtime_ns: see `Status`.
     """
 
     url: str
     inner: str
     size_bytes: int | None
+    mtime_ns: int = 0
+
+    @property
+    def status(self) -> Status:
+        return Status(self.size_bytes or 0, self.mtime_ns)
 
 
 def read(url: str, most: int | None = None) -> bytes:
@@ -74,6 +108,28 @@ def head(url: str, size: int) -> bytes:
     return data
 
 
+def opened(url: str, block_bytes: int = 1 << 16) -> BinaryIO:
+    """A file that can seek, of which only parts are read; to be closed by the caller.
+
+    Args:
+        block_bytes: what is asked for at once.
+    Raises:
+        PixzipError, OSError: see `read`.
+    """
+    fs, path = _located(url)
+
+    def size() -> int:
+        with _as_oserror(url):
+            return int(fs.size(path))
+
+    def read(start: int, end: int) -> bytes:
+        with _as_oserror(url):
+            found: bytes = fs.cat_file(path, start=start, end=end)
+        return found
+
+    return io.BufferedReader(Ranges(size, read), block_bytes)
+
+
 def exists(url: str) -> bool:
     """Whether there is a file.
 
@@ -98,6 +154,10 @@ def write(url: str, data: bytes | BinaryIO) -> None:
     with _as_oserror(url):
         if fs.protocol == "memory":  # it does not heed `autocommit`, and stores bytes at once
             fs.pipe_file(path, source.read())
+            return
+        kinds = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
+        if isinstance(data, bytes) and len(data) <= _SMALL_BYTES and kinds & _AT_ONCE:
+            fs.pipe_file(path, data)
             return
         file = fs.open(path, "wb", autocommit=False)
         try:
@@ -125,6 +185,8 @@ def remove(url: str) -> None:
 def below(url: str) -> list[Stored]:
     """The files below a URL, sorted by the parts of their paths; without those that have a part that starts with a dot.
 
+    Objects that stand for folders, whose names end with "/", are none.
+
     Raises:
         PixzipError: see `read`.
         OSError: the store cannot list them.
@@ -133,13 +195,40 @@ def below(url: str) -> list[Stored]:
     with _as_oserror(url):
         root = str(path).rstrip("/")
         found = fs.find(root, detail=True)
-    listed = [(name.removeprefix(root).lstrip("/"), facts) for name, facts in found.items()]
+    listed = [(name.removeprefix(root).lstrip("/"), facts) for name, facts in found.items() if name[-1:] != "/"]
     shown = [(inner, facts) for inner, facts in listed if inner and not any(p[0] == "." for p in inner.split("/") if p)]
     base = url.rstrip("/")
     return [
-        Stored(f"{base}/{inner}", inner, facts.get("size"))
+        Stored(f"{base}/{inner}", inner, facts.get("size"), _mtime_ns(facts))
         for inner, facts in sorted(shown, key=lambda item: item[0].split("/"))
     ]
+
+
+def matching(url: str, pattern: str) -> list[str]:
+    """The URLs of the files in a folder, not below it, whose names match a shell's pattern, sorted; none if there is
+    no such folder.
+
+    Raises:
+        PixzipError, OSError: see `below`.
+    """
+    fs, path = _located(url)
+    with _as_oserror(url):
+        root = str(path).rstrip("/")
+        try:
+            names = [str(facts["name"]).removeprefix(root).strip("/") for facts in fs.ls(root, detail=True)]
+        except FileNotFoundError:
+            return []
+    return sorted(f"{url.rstrip('/')}/{name}" for name in names if fnmatchcase(name, pattern))
+
+
+def _mtime_ns(facts: dict[str, Any]) -> int:
+    """The time of a file's last change among what its store says, in whole microseconds; 0 if it says none."""
+    said = next((facts[name] for name in _TIMES if facts.get(name)), 0)
+    try:
+        at = datetime.fromisoformat(said) if isinstance(said, str) else said
+        return round(1e6 * (at.timestamp() if isinstance(at, datetime) else float(at))) * 1000
+    except (ValueError, TypeError):
+        return 0
 
 
 def _located(url: str) -> tuple[Any, str]:
@@ -159,6 +248,7 @@ def _located(url: str) -> tuple[Any, str]:
     try:
         with _as_oserror(url):
             fs, path = url_to_fs(url)
+            fs.invalidate_cache()  # listings that fsspec keeps do not know what other processes write
     except ImportError as e:
         raise PixzipError(f"{url}: {e}") from None
     return fs, str(path)

@@ -21,6 +21,8 @@ STANDARD = "-"
 MAX_STREAM_BYTES = 1 << 30
 #: Larger `.pxz` files are read in parts.  Smaller ones are not kept open, because a batch may have thousands.
 MAX_WHOLE_BYTES = 16 << 20
+#: What is read of a file at a URL to see what it is.
+PEEK_BYTES = 1 << 16
 _PIECE_BYTES = 1 << 20
 
 
@@ -188,36 +190,35 @@ def is_one_stack(inputs: Sequence[str]) -> bool:
     Raises:
         PixzipError, OSError: the input cannot be read.
     """
-    return len(inputs) == 1 and signature.is_stack(_start(inputs[0]))
+    try:
+        return len(inputs) == 1 and signature.is_stack(peek(inputs[0]))
+    except (FileNotFoundError, IsADirectoryError):  # files below a URL
+        return False
 
 
-def is_kept(name: str) -> bool:
-    """Whether an input is a file that keeps another one; False for what is no file, which is not read in advance.
+def opened(name: str) -> BinaryIO:
+    """A regular file, or one at a URL, that can seek and of which only parts are read; to be closed by the caller.
+
+    Raises:
+        PixzipError: see `stores.read`.
+        OSError: the file cannot be opened.
+    """
+    return stores.opened(name) if stores.is_url(name) else open(name, "rb")  # noqa: PTH123 (a million calls)
+
+
+def peek(name: str) -> signature.Buffer:
+    """A regular file, of which nothing is read yet, or the first `PEEK_BYTES` of one at a URL; empty for what is none.
 
     Raises:
         PixzipError, OSError: the input cannot be read.
     """
-    return signature.is_kept(_start(name))
-
-
-def _start(name: str) -> bytes:
-    """The signature and version of a file; empty for what is no file."""
     name = stores.plain(name)
     if stores.is_url(name):
-        return stores.head(name, len(signature.SIGNATURE) + 1)
-    if not Path(name).is_file():
+        return stores.head(name, PEEK_BYTES)
+    if name == STANDARD or not Path(name).is_file():
         return b""
     with Path(name).open("rb") as stream:
-        return stream.read(len(signature.SIGNATURE) + 1)
-
-
-def kind_of_pages(name: str) -> int | None:
-    """The number of the kind of a file of several pages or frames; None for other files, and for what is no file."""
-    if name == STANDARD or not Path(name).is_file():
-        return None
-    with Path(name).open("rb") as stream:
-        head = stream.read(5)
-    return head[4] & 7 if len(head) == 5 and signature.is_pages(head) else None
+        return FileBuffer(stream.fileno())
 
 
 def _stdin() -> BinaryIO:

@@ -29,7 +29,8 @@ from pixzip.models.family.weights import FixedWeights, fixed
 from pixzip.models.registry import load_family
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import read_images, split_held_out
-from pixzip.train.loop import RunConfig, Task
+from pixzip.train.loop import Task
+from pixzip.train.runs import RunConfig
 from pixzip.train.utilisation import family_multiply_adds
 
 

@@ -21,8 +21,9 @@ from pixzip.models.wavefront.weights import EXACT_FLOAT32, IntegerWeights, strea
 from pixzip.train.crops import Augmentation, Crops
 from pixzip.train.data import Picture, read_images, split_held_out
 from pixzip.train.execution import Execution
-from pixzip.train.loop import RunConfig, Status, Task, run
+from pixzip.train.loop import Status, Task, run
 from pixzip.train.optim import Muon
+from pixzip.train.runs import RunConfig
 
 
 @dataclass(frozen=True)

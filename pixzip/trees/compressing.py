@@ -18,6 +18,7 @@ from pixzip.image.picture import Picture
 from pixzip.io import files, streams
 from pixzip.originals import Record
 from pixzip.trees import large
+from pixzip.trees.places import between, write
 from pixzip.trees.pools import Event
 from pixzip.trees.records import FULL, Proof, up_to_date
 from pixzip.trees.shards import SOON_PIXELS, Task
@@ -118,11 +119,12 @@ class _Shard:
         output = task.output or ""
         if self._find_written(task):
             return None
-        files.check_writable(output, self._how.force, make=True)
+        if not between(task.name, output):
+            files.check_writable(output, self._how.force, make=True)
         with streams.Input(task.name) as source_file:
             if kept.is_jpeg(source_file.head(HEAD_BYTES)):
                 data = kept.keep(source_file.read(), self._how.max_pixels)
-                files.write(output, data, self._how.force, source_file.stat, make=True)
+                write(task.name, output, data, self._how.force, source_file.stat)
                 self._done(task, Proof.of(data, source_file.stat))
                 return None
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
@@ -138,19 +140,22 @@ class _Shard:
         output = task.output or ""
         proofs = []
 
-        def write(data: BinaryIO) -> None:
-            files.write(output, data, self._how.force, source.stat, make=True)
+        def written(data: BinaryIO) -> None:
+            write(task.name, output, data, self._how.force, source.stat)
             proofs.append(Proof.of(data, source.stat))
 
         record = large.compress(
-            source, rows, output, self._options, strip=False, thoroughness=self._thoroughness, write=write
+            source, rows, output, self._options, strip=False, thoroughness=self._thoroughness, write=written
         )
         self._done(task, proofs[0], rows.dropped, record)
 
     def _find_written(self, task: Task) -> bool:
-        """Tell that an output is there and has the time of its input; return whether it is so."""
+        """Tell that an output is there and has the time of its input; return whether it is so.
+
+        Outputs of and in stores have no times: they are made again, and found to be the same.
+        """
         output = Path(task.output or "")
-        if self._how.force or not output.is_file():
+        if self._how.force or between(task.name, str(task.output)) or not output.is_file():
             return False
         source = Path(task.name).stat()
         if not up_to_date(source, output.stat()):
@@ -163,7 +168,7 @@ class _Shard:
         if isinstance(data, BaseException):
             raise data
         data, record = original.with_record(data, item.record, item.size_bytes)
-        files.write(task.output or "", data, self._how.force, item.stat, make=True)
+        write(task.name, task.output or "", data, self._how.force, item.stat)
         self._done(task, Proof.of(data, item.stat), item.dropped, record)
 
     def _done(self, task: Task, proof: Proof, dropped: Sequence[str] = (), record: Record | None = None) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from pixzip import codec, image, originals
@@ -49,8 +48,7 @@ def compress(
     files.make_folder(target)
     with rows, files.spool(target) as spool:
         source = _Stripped(rows) if strip else rows
-        folder = None if target == streams.STANDARD else Path(target).parent
-        by_rows.compress_rows(source, spool, options, folder=folder, progress=progress())
+        by_rows.compress_rows(source, spool, options, folder=files.folder_of(target), progress=progress())
         original.check_unchanged()
         again = image.open_rows(original.file(), None) if options.verify else None
         if again:

@@ -1,24 +1,33 @@
 """The manifest of a folder of outputs: a line of JSON for each output, appended when the output is there.
 
-A second run reads it to find what is missing.  A line is only believed where the input still has the size and time
-that it names, and the output the size: so a manifest that is lost, old or damaged costs work and never a file.
+On a disk it is one file for each process that writes; below a URL, whose objects take no appended lines, `parts` writes
+it in parts.  A second run reads it to find what is missing.  A line is only believed where the input still has the size
+and time that it names, and the output the size: so a manifest that is lost, old or damaged costs work and never a file.
 """
 
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixcodecs.errors import PixzipError
+
+from pixzip.io import stores
 
 VERSION = 1
 DONE, FAILED = "done", "failed"
 _STEM, _SUFFIX = "pixzip-manifest", ".jsonl"
 #: Longest line that is read; a path has at most 4096 bytes, each of which JSON writes with six characters or fewer.
 _MOST_LINE_BYTES = 1 << 16
+#: Bytes that are asked of a store at once: a part.
+_BLOCK_BYTES = 1 << 20
+_PART = re.compile(rf"{_STEM}-\d{{8}}T\d{{6}}\.\d{{6}}Z-[0-9a-f]+-\d+{re.escape(_SUFFIX)}$")
 
 
 class Record(NamedTuple):
@@ -94,7 +103,17 @@ def path_in(folder: Path, shard: Shard | None = None) -> Path:
     return folder / f"{_STEM}{of}{_SUFFIX}"
 
 
-def read_all(folder: Path) -> Done:
+def part_name(began: datetime, token: str, number: int) -> str:
+    """The name of a part of a manifest: by name, parts are in the order of their runs and of their numbers.
+
+    Args:
+        began: when the run began, in UTC.
+        token: hexadecimal digits that no other run has.
+    """
+    return f"{_STEM}-{began:%Y%m%dT%H%M%S.%fZ}-{token}-{number:06}{_SUFFIX}"
+
+
+def read_all(folder: Path | str) -> Done:
     """What all manifests of a folder say is done.
 
     Raises:
@@ -102,13 +121,32 @@ def read_all(folder: Path) -> Done:
         OSError: one cannot be read.
     """
     done = Done()
-    if folder.is_dir():
-        for path in sorted(folder.glob(f"{_STEM}*{_SUFFIX}")):
-            done.merge(Done(read(path)))
+    for records in histories(folder):
+        done.merge(Done(records))
     return done
 
 
-def read(path: Path) -> Iterator[Record]:
+def histories(folder: Path | str) -> Iterator[Iterator[Record]]:
+    """Yield the records of each manifest of a folder, of all parts one after another; each is read when it is iterated.
+
+    Args:
+        folder: path or URL.
+    Raises:
+        PixzipError, OSError: see `read_all`.
+    """
+    found = _paths(str(folder))
+    parts = [path for path in found if _PART.search(path)]
+    yield from (read(path) for path in found if not _PART.search(path))
+    if parts:
+        yield chain.from_iterable(read(path) for path in parts)
+
+
+def _paths(folder: str) -> list[str]:
+    pattern = f"{_STEM}*{_SUFFIX}"
+    return stores.matching(folder, pattern) if stores.is_url(folder) else sorted(map(str, Path(folder).glob(pattern)))
+
+
+def read(path: Path | str) -> Iterator[Record]:
     """The records of a manifest, in the order in which they were written.
 
     A line that is no whole record is passed over: it is the end of a run that was killed.
@@ -117,13 +155,13 @@ def read(path: Path) -> Iterator[Record]:
         PixzipError: the manifest is of a later version.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with stores.opened(str(path), _BLOCK_BYTES) if stores.is_url(str(path)) else Path(path).open("rb") as file:
         while line := file.readline(_MOST_LINE_BYTES):
             if record := _parsed(path, line):
                 yield record
 
 
-def _parsed(path: Path, line: bytes) -> Record | None:
+def _parsed(path: Path | str, line: bytes) -> Record | None:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):

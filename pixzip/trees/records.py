@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+from pixzip.io import files, stores
 from pixzip.trees import manifest
 from pixzip.trees.manifest import Manifest, Record, Shard
+from pixzip.trees.parts import Parts
+from pixzip.trees.places import FileStatus, between
 
 #: Errors of an output after which no other can be written either.
 FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -30,7 +33,7 @@ class Proof(NamedTuple):
     sha256: str
 
     @classmethod
-    def of(cls, data: bytes | BinaryIO, like: os.stat_result | None) -> Self:
+    def of(cls, data: bytes | BinaryIO, like: FileStatus | None) -> Self:
         """The proof of an output.
 
         Args:
@@ -49,36 +52,46 @@ class Proof(NamedTuple):
         return cls(size, mtime_ns, output_bytes, found.hexdigest())
 
 
-def up_to_date(source: os.stat_result | None, written: os.stat_result | None) -> bool:
-    """Whether an output has exactly the time of its input."""
+def up_to_date(source: FileStatus | None, written: FileStatus | None) -> bool:
+    """Whether an output on a disk has exactly the time of its input."""
     return bool(source and written and source.st_mtime_ns == written.st_mtime_ns)
 
 
 class Records:
     """The manifests of a folder of outputs, and the one of them that this command writes."""
 
-    def __init__(self, folder: Path, inputs: Sequence[str], shard: Shard | None) -> None:
+    def __init__(self, folder: Path | str, inputs: Sequence[str], shard: Shard | None) -> None:
         """
         Args:
-            folder: the folder of outputs, which need not exist yet.
-            inputs: what the user named, files and folders.
+            folder: path or URL of the folder of outputs, which need not exist yet.
+            inputs: what the user named: files, folders and URLs.
             shard: the part of a job array that this command is.
         Raises:
             PixzipError, OSError: a manifest cannot be read.
         """
-        self._known = manifest.read_all(folder)
-        self._manifest = Manifest(manifest.path_in(folder, shard))
-        self._outputs = str(folder / "_")[:-1]
-        self._inputs = [str(Path(given) / "_")[:-1] for given in inputs if Path(given).is_dir()]
+        place = str(folder)
+        self._known = manifest.read_all(place)
+        self._manifest: Manifest | Parts = (
+            Parts(place) if stores.is_url(place) else Manifest(manifest.path_in(Path(place), shard))
+        )
+        self._outputs = files.prefix(place)
+        self._inputs = [files.prefix(given) for given in inputs if stores.is_url(given) or Path(given).is_dir()]
+        self._statuses: dict[str, FileStatus] = {}
         #: Files that are up to date, but in no manifest: their command was killed before it could enter them.
         self.unlisted: list[str] = []
 
-    def is_done(self, name: str, output: str, source: os.stat_result, written: os.stat_result) -> bool:
+    def learn(self, name: str, status: FileStatus) -> None:
+        """Remember what a store says of an input, because its file does not say it when it is read."""
+        self._statuses[name] = status
+
+    def is_done(self, name: str, output: str, source: FileStatus, written: FileStatus) -> bool:
         """Whether an output is there: a manifest says that it was made of an input of this size and time and had its
         size, or it has the time of its input."""
+        if stores.is_url(name) and not source.st_mtime_ns:  # its store does not say when it has changed
+            return False
         if self._known.holds(self._inside(output), source.st_size, source.st_mtime_ns, written.st_size):
             return True
-        if not up_to_date(source, written):
+        if not up_to_date(source, written) or between(name, output):
             return False
         self.unlisted.append(name)
         return True
@@ -97,7 +110,8 @@ class Records:
         if proof is None or error:
             source = os.stat(name) if os.path.isfile(name) else None  # noqa: PTH116, PTH113 (a million calls)
             proof = Proof(source.st_size, source.st_mtime_ns, 0, "") if source else Proof(0, 0, 0, "")
-        given = proof.size, proof.mtime_ns
+        learned = self._statuses.get(name)
+        given = (learned.st_size, learned.st_mtime_ns) if learned else (proof.size, proof.mtime_ns)
         size, sha256 = (None, None) if error else (proof.output_bytes, proof.sha256)
         self._manifest.append(Record(self._inner(name), *given, self._inside(output), size, sha256, state, why))
 
@@ -111,7 +125,11 @@ class Records:
             self.enter(name, output, Proof.of(file, Path(name).stat()))
 
     def close(self) -> None:
-        """Close the manifest."""
+        """Close the manifest.
+
+        Raises:
+            OSError: what a store is still to hold cannot be written.
+        """
         self._manifest.close()
 
     def _inside(self, output: str) -> str:

@@ -1,5 +1,7 @@
 """Cut files into shards of about as many pixels each."""
 
+import hashlib
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -39,6 +41,16 @@ def cut(tasks: Sequence[Task], workers: int = 1) -> Iterator[list[Task]]:
     total = sum(task.pixels for task in tasks)
     limit = max(1, min(SHARD_PIXELS, total // (SHARDS_A_WORKER * workers)))
     return batches(tasks, lambda task: max(task.pixels, limit // SHARD_FILES), limit)
+
+
+def is_in(inner: str, shard: Shard) -> bool:
+    """Whether a file is in one part of a job array that is cut by names: it does not matter which files are there.
+
+    Args:
+        inner: path of the file below the folder that the user named.
+    """
+    digest = hashlib.sha256(inner.replace(os.sep, "/").encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest[:8]) % shard.count == shard.index - 1
 
 
 def part_of(pixels: Sequence[int], shard: Shard) -> slice:

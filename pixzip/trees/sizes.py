@@ -7,14 +7,24 @@ from pixcodecs.container.signature import SIGNATURE
 from pixcodecs.errors import BitstreamError
 
 from pixzip import image
+from pixzip.io import stores
 from pixzip.io.buffers import FileBuffer
 
 
-def pixels(path: Path) -> int:
-    """The pixels of an image or `.pxz` file, without decoding it; of a stack or an unreadable file its bytes.
+def work(name: str, size_bytes: int | None) -> int:
+    """How much work a file is, in about pixels: of one at a URL its bytes, because its listing says no more.
 
     Always the same for the same file, so that all parts of a job array agree.
+
+    Args:
+        name: path or URL.
+        size_bytes: of the file, if it is known.
     """
+    return (size_bytes or 0) if stores.is_url(name) else pixels(Path(name))
+
+
+def pixels(path: Path) -> int:
+    """The pixels of an image or `.pxz` file, without decoding it; of a stack or an unreadable file its bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(len(SIGNATURE))

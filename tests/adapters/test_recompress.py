@@ -12,6 +12,7 @@ import pixzip
 from pixzip.numcodecs import Pixzip
 from pixzip.zarr import PixzipCodec, recompress
 from tests.helpers.support import photos
+from tests.helpers.workers import log_writes
 
 PHOTOS = photos(4, 20, 24)
 
@@ -129,3 +130,21 @@ def test_the_workers_of_dask_copy_shards_and_their_errors_arrive(tmp_path: Path)
         for x in ("b.zarr", "d.zarr")
     ]
     assert files[0] == files[1]
+
+
+def test_worker_processes_write_every_shard_once(tmp_path: Path, two_workers: Any) -> None:
+    images = photos(5, 40, 36)
+    zarr.create_array(tmp_path / "a.zarr", data=images, chunks=(1, 20, 12, 3), shards=(2, 40, 24, 3))
+    pids = set(two_workers.run(log_writes, str(tmp_path / "log")).values())
+    assert len(pids) == 2
+    target = tmp_path / "b.zarr"
+    (found,) = recompress(tmp_path / "a.zarr", target, two_workers, model="fast", effort=1, verify=True)
+    assert found.units == 3 * 2
+    writes = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    shards = [key for _, key in writes]
+    assert sorted(shards) == sorted(p.relative_to(target).as_posix() for p in (target / "c").rglob("*") if p.is_file())
+    assert len(shards) == found.units
+    assert {int(pid) for pid, _ in writes} <= pids
+    np.testing.assert_array_equal(zarr.open_array(target)[:], images)
+    recompress(tmp_path / "a.zarr", tmp_path / "c.zarr", model="fast", effort=1)
+    assert all((target / key).read_bytes() == (tmp_path / "c.zarr" / key).read_bytes() for key in shards)

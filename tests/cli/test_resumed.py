@@ -110,11 +110,32 @@ def test_the_parts_of_a_job_array_do_each_file_once_and_read_each_others_manifes
     assert sum(total("verify", "-r", "out", "--shard", f"{i}/2")["done"] for i in (1, 2)) == len(NAMES)
 
 
+def test_the_parts_of_a_job_array_remove_their_own_originals_and_do_each_file_once(tree: Path) -> None:
+    for i in range(6):
+        (tree / "tree" / f"{i}.png").write_bytes(image.write(codec.as_picture(pixels(6, 7, 3, seed=i))))
+    good("compress", "-r", "tree", "-o", "whole")
+    count, left = len(outputs(tree / "whole")), len(outputs(tree / "whole"))
+    for i in (3, 1, 2):
+        found = total("compress", "-r", "tree", "-o", "out", "--shard", f"{i}/3", "--rm")
+        assert 0 < found["done"] == found["files"]
+        assert found["originals_kept"] == found["failed"] == 0
+        left -= found["done"]
+        assert len(list((tree / "tree").rglob("*.png"))) == left
+        if left:  # begun again, as after it was killed
+            assert total("compress", "-r", "tree", "-o", "out", "--shard", f"{i}/3", "--rm")["files"] == 0
+    assert left == 0
+    assert outputs(tree / "out") == outputs(tree / "whole")
+    entered = [line["output"] for i in (1, 2, 3) for line in lines(tree / "out", f"pixzip-manifest-{i}-of-3.jsonl")]
+    assert sorted(entered) == sorted(outputs(tree / "out"))
+    parts = [total("decompress", "-r", "out", "--shard", f"{i}/2", "--rm")["done"] for i in (2, 1)]
+    assert sum(parts) == count
+    assert not outputs(tree / "out")
+
+
 def test_a_part_of_an_array_that_is_none_is_wrong_usage(tree: Path) -> None:
     for part in ("0/3", "4/3", "1", "1/x", "-1/3", "1/99999999", ""):
         assert run("compress", "-r", "tree", "--shard", part).exit_code == 2
     for args, why in {
-        ("--shard", "1/2", "--rm"): "the other parts are cut from the same originals",
         ("--workers", "2", "--scheduler", "tcp://x"): "each says where the workers are",
         ("--workers", "2", "-j", "2"): "each worker has one thread",
         ("--workers", "2", "-o", "-"): "workers open files by their names",
@@ -179,15 +200,25 @@ def test_a_shard_that_is_begun_again_tells_what_is_written_and_does_the_rest(tre
     assert {event["status"] for event in again} == {"done"}
 
 
-def test_a_worker_that_dies_after_it_removed_an_original_has_done_the_file(tree: Path) -> None:
-    good("compress", "-r", "tree", "-o", "out", "--rm")
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_a_worker_that_dies_after_it_removed_an_original_has_done_the_file(tree: Path, memory: str, where: str) -> None:
+    out = str(tree / "out") if where == "disk" else f"{memory}/out"
+    good("compress", "-r", "tree", "-o", out, "--rm")
     again: list[dict[str, Any]] = []
-    tasks = [Task(str(tree / "tree" / n), str(tree / "out" / f"{n}.pxz"), None, 42) for n in NAMES]
+    tasks = [Task(str(tree / "tree" / n), f"{out}/{n}.pxz", None, 42) for n in NAMES]
     OnShard(lambda ledger, names: None, Manner(quiet=True, remove="bytes"))(tasks, again.append)
     assert [(event["status"], event["original_removed"]) for event in again] == [("done", True)] * len(NAMES)
     failed: list[dict[str, Any]] = []
-    OnShard(lambda ledger, names: None, Manner(quiet=True))(tasks[:1], failed.append)
+    OnShard(read, Manner(quiet=True))(tasks[:1], failed.append)
     assert [event["status"] for event in failed] == ["failed"]
+
+
+def read(ledger: Any, names: list[str]) -> None:
+    for name in names:
+        try:
+            Path(name).read_bytes()
+        except OSError as e:
+            ledger.fail(name, e)
 
 
 def test_python_takes_up_what_the_command_began(tree: Path) -> None:

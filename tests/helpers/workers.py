@@ -1,4 +1,5 @@
-"""Work that goes wrong in a worker, once: it dies, or its disk is full, half way through its first shard."""
+"""Work that goes wrong in a worker, once: it dies, or its disk is full, half way through its first shard; and a log of
+what workers write into Zarr's stores."""
 
 import errno
 import os
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pixzip.cli.work.relay import OnShard
 from pixzip.io import files
@@ -84,3 +86,24 @@ class Slow(OnShard):
         for task in tasks:
             time.sleep(self.pause_s)
             super().__call__([task], tell)
+
+
+def log_writes(path: str) -> int:
+    """Let Zarr's stores on disks enter what this process writes into a file: its number, and the key; return the
+    number."""
+    from zarr.storage import LocalStore
+
+    put = LocalStore.set
+
+    async def logged(self: LocalStore, key: str, value: Any) -> None:
+        await put(self, key, value)
+        with Path(path).open("a") as log:  # one write, which is appended as a whole
+            log.write(f"{os.getpid()} {key}\n")
+
+    LocalStore.set = logged  # type: ignore[method-assign]
+    return os.getpid()
+
+
+def set_environment(values: dict[str, str]) -> None:
+    """Set variables of this process."""
+    os.environ.update(values)

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +17,7 @@ from pixzip.io import stores
 from tests.helpers.shell import run
 from tests.helpers.support import photo
 
-fsspec = pytest.importorskip("fsspec")
-
-
-@pytest.fixture
-def memory() -> Iterator[str]:
-    """A URL of a folder in memory."""
-    yield "memory://shelf"
-    fsspec.filesystem("memory").store.clear()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of a local server of S3's dialect with an empty bucket "shelf"."""
-    pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server")
-    found = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    found.start()
-    host, port = found.get_host_and_port()
-    yield f"http://{host}:{port}"
-    found.stop()
-
-
-@pytest.fixture
-def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a bucket, and the environment that reaches it."""
-    import s3fs
-
-    for name, value in {
-        "AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3 = fsspec.filesystem("s3")
-    s3.mkdir("shelf")
-    yield "s3://shelf"
-    s3.rm("shelf", recursive=True)
-    s3fs.S3FileSystem.clear_instance_cache()
+pytest.importorskip("fsspec")
 
 
 @pytest.mark.parametrize("name", ["s3://a/b", "memory://a", "FILE:///a", "simplecache::s3://a/b", "gs://a", "a+b://c"])
@@ -110,27 +74,49 @@ class _Broken:
         return self.parts.pop()
 
 
-@pytest.mark.parametrize("store", ["memory", "bucket"])
-def test_an_output_is_not_seen_before_it_is_complete(store: str, request: pytest.FixtureRequest) -> None:
-    url = request.getfixturevalue(store)
-    stores.write(f"{url}/old", b"before")
+def test_an_output_is_not_seen_before_it_is_complete(store: str) -> None:
+    stores.write(f"{store}/old", b"before")
     part = bytes(6 << 20)  # more than s3fs keeps in memory, so that it begins an upload in parts
     for name in ("old", "new"):
         broken: Any = _Broken(part)
         with pytest.raises(KeyboardInterrupt):
-            stores.write(f"{url}/{name}", broken)
-    assert stores.read(f"{url}/old") == b"before"
-    assert [found.inner for found in stores.below(url)] == ["old"]
+            stores.write(f"{store}/{name}", broken)
+    assert stores.read(f"{store}/old") == b"before"
+    assert [found.inner for found in stores.below(store)] == ["old"]
 
 
-@pytest.mark.parametrize("store", ["memory", "bucket"])
-def test_files_below_a_url_are_listed_in_order(store: str, request: pytest.FixtureRequest) -> None:
-    url = request.getfixturevalue(store)
+def test_files_below_a_url_are_listed_in_order_with_their_sizes_and_times(store: str) -> None:
+    began = time.time()
     for name in ("b/2", "b/10", "a", ".hidden", "b/.c/d"):
-        stores.write(f"{url}/in/{name}", name.encode())
-    found = stores.below(f"{url}/in/")
+        stores.write(f"{store}/in/{name}", name.encode())
+    stores.write(f"{store}/in2/a", b"beside")
+    found = stores.below(f"{store}/in/")
     assert [(f.inner, f.size_bytes) for f in found] == [("a", 1), ("b/10", 4), ("b/2", 3)]
     assert [stores.read(f.url).decode() for f in found] == ["a", "b/10", "b/2"]
+    assert all(abs(f.mtime_ns / 1e9 - began) < 60 for f in found)
+    assert stores.below(f"{store}/none") == []
+
+
+def test_what_another_process_does_in_a_store_is_seen(bucket: str, server: dict[str, str]) -> None:
+    import boto3
+
+    stores.write(f"{bucket}/in/b/old", b"1")
+    assert [f.inner for f in stores.below(f"{bucket}/in")] == ["b/old"]
+    other = boto3.client("s3", endpoint_url=server["AWS_ENDPOINT_URL"])  # not through fsspec, which keeps listings
+    other.put_object(Bucket="shelf", Key="in/b/new", Body=b"22")
+    assert stores.exists(f"{bucket}/in/b/new")
+    assert stores.opened(f"{bucket}/in/b/new").seek(0, 2) == 2
+    assert [f.inner for f in stores.below(f"{bucket}/in")] == ["b/new", "b/old"]
+    other.delete_object(Bucket="shelf", Key="in/b/old")
+    assert not stores.exists(f"{bucket}/in/b/old")
+    assert stores.matching(f"{bucket}/in/b", "*") == [f"{bucket}/in/b/new"]
+
+
+def test_the_times_of_stores_that_say_them_otherwise_are_understood() -> None:
+    for said in (1e9, 10**9, datetime.fromtimestamp(1e9, UTC), "2001-09-09T01:46:40+00:00"):
+        assert stores._mtime_ns({"mtime": said}) == 10**18
+    for nothing in ({}, {"mtime": None}, {"mtime": "yesterday"}, {"mtime": []}):
+        assert stores._mtime_ns(nothing) == 0
 
 
 def test_a_missing_package_or_store_is_named_with_the_way_out(
@@ -184,7 +170,7 @@ def test_commands_read_and_write_urls(shipped: Path, memory: str) -> None:
         (2, ("compress", f"{memory}/rgb.png"), "exists: -f overwrites it"),
         (0, ("compress", "-f", f"{memory}/rgb.png"), ""),
         (2, ("compress", f"{memory}/none.png"), "none.png"),
-        (2, ("compress", "-r", "grey.png", "-o", f"{memory}/tree"), "is a URL, which takes one input, without -r"),
+        (2, ("decompress", f"{memory}/stack.pxz", "-o", f"{memory}/stack"), "go into a folder on a disk"),
     ):
         result = run(*words)
         assert result.exit_code == code

@@ -9,7 +9,7 @@ import pytest
 from pixzip import codec, image
 from pixzip.trees import shards, sizes
 from pixzip.trees.manifest import Shard
-from pixzip.trees.shards import Task, cut, part_of
+from pixzip.trees.shards import Task, cut, is_in, part_of
 
 PIXELS = [int(n) for n in np.random.default_rng(0).integers(0, 10**6, 200)]
 
@@ -41,6 +41,15 @@ def test_the_parts_of_a_job_array_hold_every_file_once(count: int) -> None:
         assert max(map(sum, parts)) - min(map(sum, parts)) <= 2 * max(PIXELS)
     assert [[0][part_of([0], Shard(i, 2))] for i in (1, 2)] in ([[0], []], [[], [0]])
     assert [][part_of([], Shard(1, count))] == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_by_names_every_file_is_in_one_part_and_parts_are_about_as_large(count: int) -> None:
+    names = [f"{i // 100}/\udcff{i}.png" for i in range(1000)]
+    parts = [[name for name in names if is_in(name, Shard(i, count))] for i in range(1, count + 1)]
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    mean = len(names) / count
+    assert all(abs(len(part) - mean) <= 4 * mean**0.5 for part in parts)
 
 
 def test_the_pixels_of_a_file_are_read_from_its_header(tmp_path: Path) -> None:

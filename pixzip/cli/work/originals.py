@@ -1,30 +1,34 @@
 """Originals: their records, and `--rm`, which removes one after a check that the output gives it back."""
 
+import contextlib
 import os
 from pathlib import Path
 
+from pixcodecs.container.signature import Buffer
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import PIXELS
-from pixzip.io import files, streams
-from pixzip.io.buffers import FileBuffer
+from pixzip.io import files, stores, streams
 from pixzip.io.signals import signals_wait
 from pixzip.originals import suffixes_of
 
 
-def kept_suffixes(name: str) -> tuple[str, ...]:
+def kept_suffixes(name: str, start: Buffer) -> tuple[str, ...]:
     """The suffixes of an original that a `.pxz` file gives back, the usual one first; none if it does not.
 
     A bad file is reported when it is read.
+
+    Args:
+        start: see `streams.peek`.
     """
-    try:
-        with Path(name).open("rb") as file:
-            record = codec.Opening(FileBuffer(file.fileno()), None, whole=False).original
-    except (PixzipError, OSError):
-        return ()
-    return suffixes_of(record.family) if record else ()
+    more = stores.is_url(name) and len(start) == streams.PEEK_BYTES  # its header may be longer, with a profile
+    for read in (lambda: start, lambda: streams.read(name))[: 1 + more]:
+        with contextlib.suppress(PixzipError, OSError):
+            record = codec.Opening(read(), None, whole=False).original
+            return suffixes_of(record.family) if record else ()
+    return ()
 
 
 def why_kept(source: streams.Input, dropped: list[str], remove: str) -> str:
@@ -49,6 +53,8 @@ def not_removable(source: streams.Input) -> str:
     """The reason why removing an original would not remove its content; "" if there is none."""
     if Path(source.name).is_symlink():
         return "it is a link"
+    if stores.is_url(stores.plain(source.name)):
+        return "it is in a store"
     return "" if source.stat else "it is not a regular file"
 
 

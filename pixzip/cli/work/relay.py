@@ -11,6 +11,8 @@ from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger, Work
 from pixzip.cli.options import Manner
 from pixzip.cli.progress import FilesBar
+from pixzip.io import stores, streams
+from pixzip.trees.places import between
 from pixzip.trees.pools import Event
 from pixzip.trees.records import Proof, up_to_date
 from pixzip.trees.shards import Task
@@ -39,19 +41,25 @@ class _Relay(Ledger):
             super().fail(name, error)
 
     def find_written(self, name: str) -> bool:
-        """Close a file whose output is there and has its time; return whether it is so.
+        """Close a file whose output is there and has its time, or whose original is removed; return whether it is so.
+
+        Outputs of and in stores have no times: they are made again, and found to be the same.
 
         Raises:
             OSError: the output cannot be read.
         """
         output = self[name].output
-        if output is None or self.manner.force or not Path(output).is_file():
+        if output is None or self.manner.force:
             return False
-        removed = bool(self.manner.remove) and not Path(name).exists()  # by a worker that died before it could tell
-        source = None if removed else Path(name).stat()
+        removed = bool(self.manner.remove) and not (stores.is_url(name) or Path(name).exists())
+        if not removed and between(name, output):
+            return False
+        if not (stores.exists(output) if stores.is_url(output) else Path(output).is_file()):
+            return False
+        source = None if removed else Path(name).stat()  # removed by a worker that died before it could tell
         if not removed and not up_to_date(source, Path(output).stat()):
             return False
-        with Path(output).open("rb") as file:
+        with streams.opened(output) as file:
             proof = self.proofs[name] = Proof.of(file, source)
         self[name].bytes_after, self[name].original_removed = proof.output_bytes, removed
         self.done(name)

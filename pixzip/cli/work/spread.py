@@ -14,9 +14,10 @@ from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger, Work
 from pixzip.cli.options import Manner
 from pixzip.cli.work.relay import OnShard
-from pixzip.io import signals, streams
+from pixzip.io import signals, stores, streams
 from pixzip.trees import clusters, shards, sizes
 from pixzip.trees.clusters import Cluster
+from pixzip.trees.places import check_shared
 from pixzip.trees.shards import Task
 
 
@@ -26,14 +27,15 @@ def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
     Args:
         work: the command's.
     Raises:
-        PixzipError: Dask is not installed, there is no scheduler, or it is lost.
+        PixzipError: Dask is not installed, there is no scheduler, or it is lost; workers do not reach the files.
     """
     manner = ledger.manner
     there: dict[str, str] = {}
     tasks = []
     for name in names:
+        check_shared(name, ledger[name].output or "")
         try:
-            if streams.status_of(name) is None:
+            if not stores.is_url(name) and streams.status_of(name) is None:
                 raise PixzipError("is a pipe or device, and workers open files by their names")
         except FILE_ERRORS as e:
             ledger.fail(name, e)
@@ -57,11 +59,14 @@ def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
 def _task(ledger: Ledger, name: str) -> Task:
     """A file as workers see it, whose current folder may be another one."""
     entry = ledger[name]
-    return Task(_absolute(name), entry.output and _absolute(entry.output), entry.bytes_before, sizes.pixels(Path(name)))
+    size_bytes = entry.bytes_before
+    return Task(_absolute(name), entry.output and _absolute(entry.output), size_bytes, sizes.work(name, size_bytes))
 
 
 def _absolute(path: str) -> str:
-    return path if os.path.isabs(path) else str(Path(path).absolute())  # noqa: PTH117 (a million calls)
+    if os.path.isabs(path) or stores.is_url(path):  # noqa: PTH117 (a million calls)
+        return path
+    return str(Path(path).absolute())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pixzip.codec import by_rows, original, stack
 from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.io import streams
 from pixzip.io.signals import signals_wait
+from pixzip.trees.records import Proof
 
 
 class Verification:
@@ -31,7 +32,9 @@ class Verification:
     def _read(self, name: str) -> tuple[str, codec.Opening] | None:
         """Read a file; None if it is already checked: a stack, a kept file, or a file too large for memory."""
         began, entry = time.perf_counter(), self.ledger[name]
-        data = streams.read_pxz(name)
+        with streams.Input(name) as source:
+            data = source.pxz()
+            self.ledger.proofs[name] = Proof.of(data if isinstance(data, bytes) else source.file(), source.stat)
         entry.bytes_before = len(data)
         if signature.is_stack(data):
             entry.pixels = stack.parse(data, self.options.max_pixels).pixels

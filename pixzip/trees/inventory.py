@@ -1,0 +1,65 @@
+"""What the manifests of a folder say is in it: the names of outputs and their SHA-256."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from pixzip.trees import manifest
+from pixzip.trees.manifest import DONE, Record
+
+#: In place of a digest: an output is named, but the manifests disagree about it, or the last run failed to write it.
+NOTHING_KNOWN = b""
+
+
+class Inventory:
+    """The outputs that the manifests of a folder name; of each manifest the last line about an output counts.
+
+    It keeps a name and a digest each, so that a million take some 250 MB.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """
+        Args:
+            folder: path or URL.
+        Raises:
+            PixzipError: a manifest is of a later version.
+            OSError: one cannot be read.
+        """
+        self._digests: dict[str, bytes] = {}
+        #: Whether there is a manifest.
+        self.is_kept = False
+        for history in manifest.histories(folder):
+            self.is_kept = True
+            for output, digest in _last(history).items():
+                agreed = self._digests.get(output, digest) == digest
+                self._digests[output] = digest if agreed else NOTHING_KNOWN
+
+    def __contains__(self, output: str) -> bool:
+        """Whether a path below the folder, with "/" between its parts, is named."""
+        return output in self._digests
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the path of each output of which something is known, and its SHA-256."""
+        return ((output, digest) for output, digest in self._digests.items() if digest)
+
+
+def _last(records: Iterable[Record]) -> dict[str, bytes]:
+    found = {}
+    for record in records:
+        if _is_inside(record.output):
+            found[record.output] = _digest(record)
+    return found
+
+
+def _digest(record: Record) -> bytes:
+    if record.state != DONE or not record.sha256:
+        return NOTHING_KNOWN
+    try:
+        return bytes.fromhex(record.sha256)
+    except ValueError:
+        return NOTHING_KNOWN
+
+
+def _is_inside(output: str) -> bool:
+    """Whether a path leads below the folder, whatever a manifest of strangers says."""
+    path = PurePosixPath(output)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in output
