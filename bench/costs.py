@@ -8,15 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from pixcodecs.container import stack
+from pixcodecs.container import kept, stack
 
 from bench.common import costs_table, provenance, write
-from tests.helpers import costly
+from tests.helpers import costly, costly_originals
 
 #: The promise for a file of 1 MB: processor seconds and bytes of memory.
 LIMIT_S, LIMIT_BYTES = 60, 1 << 30
@@ -44,7 +44,7 @@ READERS: dict[str, list[str]] = {
     "verify": ["-m", "pixzip", "verify", "FILE"],
     **{
         f"to {form}": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "-o", f"OUT/x.{form}"]
-        for form in ("png", "tif", "ppm", "webp")
+        for form in ("png", "tif", "ppm", "webp", "jpg")
     },
     "to a folder": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "-o", "OUT/x"],
     "--salvage": ["-m", "pixzip", "decompress", "--device", "cpu", "FILE", "--salvage", "-o", "OUT/x.png"],
@@ -55,7 +55,10 @@ READERS: dict[str, list[str]] = {
 }
 
 
+#: Readers of stacks and of kept files; those that read only these.
 _OF_STACKS = {"info", "info --json", "verify", "to a folder"}
+_OF_KEPT = {"info", "verify", "to png", "to jpg", "pixzip.decode", "Image.open"}
+_OF_NO_IMAGE = {"to a folder", "info --json", "to jpg"}
 
 
 class Run(NamedTuple):
@@ -84,18 +87,25 @@ def run(arguments: list[str], file: Path, folder: Path) -> Run:
     return Run(code, round(cpu_s, 2), peak * (1 if sys.platform == "darwin" else 1024), said.replace(str(file), "FILE"))
 
 
-def measure(only: str, readers: list[str]) -> Iterator[dict[str, Any]]:
+def _able(data: bytes) -> Set[str]:
+    """The readers of a file."""
+    if stack.is_stack(data):
+        return _OF_STACKS
+    return _OF_KEPT if kept.is_kept(data) else READERS.keys() - _OF_NO_IMAGE
+
+
+def measure(only: list[str], readers: list[str]) -> Iterator[dict[str, Any]]:
     """Yield a row for each file, of all readers."""
     with tempfile.TemporaryDirectory() as temporary:
-        for name, make in costly.cases(_SIZE_BYTES):
-            if only not in name:
+        for name, make in (*costly.cases(_SIZE_BYTES), *costly_originals.cases(_SIZE_BYTES)):
+            if not any(part in name for part in only):
                 continue
             file, folder = Path(temporary) / "x.pxz", Path(temporary) / "out"
             file.write_bytes(make())
             row: dict[str, Any] = {"file": name, "bytes": file.stat().st_size, "readers": {}}
-            of_stack = stack.is_stack(file.read_bytes())
+            able = _able(file.read_bytes())
             for reader in readers:
-                if reader not in (_OF_STACKS if of_stack else READERS.keys() - {"to a folder", "info --json"}):
+                if reader not in able:
                     continue
                 folder.mkdir()
                 found = run(READERS[reader], file, folder)
@@ -119,12 +129,12 @@ def broken(rows: list[dict[str, Any]]) -> list[str]:
 
 
 @click.command()
-@click.option("--only", default="", help="Files with this in their name.")
+@click.option("--only", multiple=True, default=[""], help="Files with this in their name.")
 @click.option("--readers", default=",".join(READERS), help="Comma-separated.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
-def main(only: str, readers: str, out: Path | None) -> None:
+def main(only: tuple[str, ...], readers: str, out: Path | None) -> None:
     """Read the costliest files of 1 MB by all commands, and print a table."""
-    rows = list(measure(only, readers.split(",")))
+    rows = list(measure(list(only), readers.split(",")))
     limits = {"limit_s": LIMIT_S, "limit_bytes": LIMIT_BYTES}
     write(out, {"benchmark": "costs", **provenance([], [], 1), **limits, "results": rows})
     click.echo(costs_table(rows))

@@ -4,6 +4,7 @@ python -m bench.originals pngsuite.tar graphics.tar cases --out bench/results/or
 
 Every file is compressed with a record of its original and decompressed again from the bytes of the `.pxz` file; it
 counts only if the same bytes come out.  Times are of the processor, as a share of what compressing takes without.
+Without sets, but with `--beside`, only the page is made.
 """
 
 import io
@@ -78,6 +79,7 @@ def _measured(
         if out.getvalue() != data:
             raise SystemExit("an original did not come back")
     return {
+        "content": record.content_bytes if record.is_kept else 0,
         "kept": record.is_kept, "why_not": record.why_not, "format": originals.family_of(io.BytesIO(data)).name,
         "without": len(plain), "with": len(packed),
     }  # fmt: skip
@@ -91,9 +93,27 @@ def _timed(function: Any, *args: Any) -> tuple[Any, float]:
 def summary(result: dict[str, Any]) -> dict[str, Any]:
     """The results of a set without the files that come back."""
     rows = result["files"]
-    sums = {key: sum(row[key] for row in rows) for key in ("bytes", "without", "with", "kept")}
+    sums = {key: sum(row[key] for row in rows) for key in ("bytes", "without", "with", "kept", "content")}
+    sums["within_1_percent"] = sum(row["kept"] and 100 * _record_bytes(row) <= row["bytes"] for row in rows)
+    sums["larger_without"] = sum(row["without"] > row["bytes"] for row in rows)
+    sums["larger_with"] = sum(row["with"] > row["bytes"] for row in rows)
     formats = {name: sum(row["format"] == name for row in rows) for name in sorted({row["format"] for row in rows})}
     return {**result, "files": len(rows), **sums, "formats": formats, "not_kept": [r for r in rows if not r["kept"]]}
+
+
+def _record_bytes(row: dict[str, Any]) -> int:
+    """What a record takes besides content of the original."""
+    return int(row["with"]) - int(row["without"]) - int(row["content"])
+
+
+def sizes(results: list[dict[str, Any]]) -> Iterator[str]:
+    """The lines of the table of what another rule for the size of records would keep."""
+    heads = ("set", "byte for byte", "within 1 %", "pxz larger than the original", "with records")
+    yield f"| {' | '.join(heads)} |"
+    yield "| --- " + "| ---: " * (len(heads) - 1) + "|"
+    for result in results:
+        keys = ("kept", "within_1_percent", "larger_without", "larger_with")
+        yield f"| {' | '.join([result['set'], *(str(result[key]) for key in keys)])} |"
 
 
 def table(results: list[dict[str, Any]]) -> Iterator[str]:
@@ -132,6 +152,10 @@ def others(results: list[dict[str, Any]]) -> Iterator[str]:
             yield f"- {result['set']}: {len(result['refused'])} files are no images that pixzip reads"
 
 
+#: Parts of the page.
+_PARTS = {"table": table, "sizes": sizes, "others": others}
+
+
 @click.command()
 @click.argument("sets", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--effort", default=1, show_default=True)
@@ -139,32 +163,40 @@ def others(results: list[dict[str, Any]]) -> Iterator[str]:
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; standard output without it.")
 @click.option("--page", type=click.Path(path_type=Path), help="Markdown page to write the tables to.")
 @click.option(
-    "--beside", type=click.Path(exists=True, path_type=Path), help="JSON file with further sets for the page."
-)
+    "--beside", type=click.Path(exists=True, path_type=Path), multiple=True,
+    help="JSON file with further sets for the page.",
+)  # fmt: skip
 def main(
-    sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None, beside: Path | None
+    sets: tuple[Path, ...], effort: int, limit: int | None, out: Path | None, page: Path | None,
+    beside: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Exit code 1 if a picture, or an original that is said to be kept, does not come back."""
     origin = provenance(list(sets), [], 1)
     arguments = " ".join(
         [*(path.name for path in sets), f"--effort {effort}", *([f"--limit {limit}"] if limit else [])]
     )
-    origin["command"] = f"python -m bench.originals {arguments}"
+    results, commands = [], []
+    if sets or not beside:
+        origin["command"] = f"python -m bench.originals {arguments}"
+        results, commands = _all(sets, effort, limit), [origin["command"]]
+        write(out, {"benchmark": "originals", **origin, "results": results})
+    for file in beside:
+        other = json.loads(file.read_text("utf-8"))
+        names = {result["set"] for result in results}
+        results += [result for result in other["results"] if result["set"] not in names]
+        commands.append(other["command"])
+    if page:
+        parts = {name: "\n".join(lines(results)) for name, lines in _PARTS.items()}
+        text = _PAGE.read_text("utf-8").format(command="`, `".join(commands), **parts)
+        page.write_text(text, "utf-8")
+
+
+def _all(sets: tuple[Path, ...], effort: int, limit: int | None) -> list[dict[str, Any]]:
+    """The results of the encoders and of all sets."""
     warm = image.load(next(encoders())[1]).picture
     codec.compress([warm], codec.Options.of(effort=effort))
     results = [summary(measure(ENCODERS, encoders(), effort))]
-    results += [summary(measure(path.stem, files_of(path, limit), effort)) for path in sets]
-    write(out, {"benchmark": "originals", **origin, "results": results})
-    if beside:
-        other = json.loads(beside.read_text("utf-8"))
-        names = {result["set"] for result in results}
-        results += [result for result in other["results"] if result["set"] not in names]
-        origin["command"] += f"`, and `{other['command']}"
-    if page:
-        text = _PAGE.read_text("utf-8").format(
-            command=origin["command"], table="\n".join(table(results)), others="\n".join(others(results))
-        )
-        page.write_text(text, "utf-8")
+    return results + [summary(measure(path.stem, files_of(path, limit), effort)) for path in sets]
 
 
 if __name__ == "__main__":

@@ -233,9 +233,9 @@ def robustness(results: list[dict[str, Any]]) -> str:
         about += f" The slowest took {slowest_s} s of processor time, and memory grew by at most {peak} MiB:"
         outcomes = sorted(fuzz["outcomes"].items(), key=lambda outcome: -outcome[1])
         parts += [about, table(["outcome", "files"], [[name, f"{n:,}"] for name, n in outcomes]), origin(fuzz)]
-    if costs := by_kind.get("costs"):
+    if costs := [result for result in results if result["benchmark"] == "costs"]:
         parts += ["The costliest files of 1 MB that are known, and of each the most that a reader took:"]
-        parts += [costs_table(costs["results"]), origin(costs)]
+        parts += [costs_table([row for result in costs for row in result["results"]]), *map(origin, costs)]
     return "\n\n".join(parts)
 
 

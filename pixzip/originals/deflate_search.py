@@ -1,6 +1,7 @@
 """Find the encoder of a deflate stream: try the most frequent ones on the beginning, within a budget of work.
 
 A stream's header hints at the level, and most programs leave zlib's other parameters alone, so few trials are needed.
+What the first block tells of the encoder leaves out most of them: see `deflate_hints`.
 The work is counted in bytes and not in seconds, so that files are the same on every machine.
 """
 
@@ -8,14 +9,15 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from pixzip.originals.deflate_hints import Hints
 from pixzip.originals.deflaters import Kind, Spec, encoder
 
-#: Bytes of data for the first trials, and for those that pass them.
-FIRST_BYTES, SECOND_BYTES = 1 << 16, 1 << 20
+#: Most bytes of data that are looked at.
+BEGINNING_BYTES = 1 << 20
 #: Least and most work of a search, in bytes; between them it is in proportion to the data.
 _LEAST_WORK, _MOST_WORK = 1 << 20, 1 << 25
 #: Encoders that are tried on the whole stream.
-_FINALISTS = 4
+_FINALISTS = 6
 _PIECE_BYTES = 1 << 14
 #: Bytes of the stream that two encoders hardly have in common by chance.
 _EVIDENCE_BYTES = 256
@@ -43,105 +45,94 @@ class Beginning(NamedTuple):
         return len(self.data) == self.size_bytes
 
 
-class Found(NamedTuple):
-    """An encoder that agrees with a stream as far as it was compared.
+class Search:
+    """A search for the encoder of a stream.
 
     Attributes:
-        evidence: bytes that agree.
+        near: an encoder that writes a beginning of the stream; None if none was met.
+        near_bytes: length of that beginning, if it was learned.
     """
 
-    spec: Spec
-    evidence: int
+    def __init__(self, stream: Beginning, thoroughness: int, *, whole: bool = False) -> None:
+        """
+        Args:
+            thoroughness: work in units of the data's size.
+            whole: whether encoders are compared to the end of what is known, not only until they show themselves.
+        """
+        self._stream, self._whole = stream, whole
+        self._left = min(max(_LEAST_WORK, thoroughness * stream.size_bytes), thoroughness * _MOST_WORK)
+        self._hints = Hints(stream.data, stream.body)
+        self._tried: Spec | None = None
+        self._stored = _stored(stream.body)
+        self.near, self.near_bytes = self._stored, 0
 
+    def __iter__(self) -> Iterator[Spec]:
+        """Yield encoders that may have written the stream, the likeliest first.
 
-class Outcome(NamedTuple):
-    """What a search finds.
+        There are few, because each costs a trial.  Whoever takes the next one has found the last one to be wrong.
+        """
+        for spec in islice(self._agreeing(), _FINALISTS):
+            self._tried = spec
+            yield spec
 
-    Attributes:
-        candidates: encoders that may have written the stream, the likeliest first; few, because each costs a trial.
-        near: an encoder that writes the same beginning; None if there is none.
-    """
+    def learn(self, agreed: int) -> None:
+        """Learn from a trial how many bytes the last encoder has in common with the stream."""
+        if self._tried and not self._stored and agreed >= self.near_bytes:
+            self.near, self.near_bytes = self._tried, agreed
 
-    candidates: list[Spec]
-    near: Spec | None
+    def _agreeing(self) -> Iterator[Spec]:
+        if self._stored and (self._agrees(self._stored) or not self._stream.is_whole):
+            yield self._stored
+        for spec in _ordered(self._stream.header):
+            if self._left < 0:
+                return
+            if not self._hints.allow(spec):
+                continue
+            if spec.wants_all:
+                agrees = self._agrees_at_once(spec)
+            elif size := self._hints.trial_bytes(spec):
+                self._left -= int(spec.cost * size)
+                agrees = self._hints.agrees(spec, size) and (not self._whole or self._agrees(spec))
+            else:
+                agrees = self._agrees(spec)
+            if agrees:
+                yield spec
 
+    def _agrees(self, spec: Spec) -> bool:
+        """Whether an encoder writes the beginning of the stream, or all of it."""
+        stream, at = self._stream, 0
+        try:
+            coder = encoder(spec)
+        except ValueError:  # the library refuses the parameters
+            return False
+        for start in range(0, len(stream.data), _PIECE_BYTES):  # most encoders are found out by their first block
+            piece = stream.data[start : start + _PIECE_BYTES]
+            self._left -= int(spec.cost * len(piece))
+            part = coder.compress(piece)
+            if not stream.body.startswith(part, at):
+                return False
+            at += len(part)
+            if at >= _EVIDENCE_BYTES:
+                self.near = self.near or spec
+                if not self._whole:
+                    return True
+        return not stream.is_whole or stream.body[at:] == coder.flush()
 
-def search(stream: Beginning, thoroughness: int) -> Outcome:
-    """Look for the encoder of a stream.
-
-    Args:
-        thoroughness: work in units of the data's size.
-    """
-    left = min(max(_LEAST_WORK, thoroughness * stream.size_bytes), thoroughness * _MOST_WORK)
-    stored = _stored(stream.body)
-    if stored and stream.is_whole and _agreed(stored, stream, len(stream.data)) is not None:
-        return Outcome([stored], stored)
-    near = None
-    for tier in _tiers(stream.header):
-        survivors = [Found(stored, len(stream.body))] if stored else []
-        for spec in tier:
-            # an encoder that wants all data at once shows itself only in whole blocks
-            size = len(stream.data) if spec.wants_all else min(FIRST_BYTES, len(stream.data))
-            left -= int(spec.cost * size)
-            if left < 0:
-                return Outcome([], near)
-            agreed = _agreed(spec, stream, size)
-            if agreed is not None:
-                survivors.append(Found(spec, agreed))
-                if stream.is_whole and size == len(stream.data):
-                    return Outcome([spec], spec)  # all of it agrees
-        survivors.sort(key=lambda found: -found.evidence)
-        if near is None and survivors and survivors[0].evidence:
-            near = survivors[0].spec
-        if len(survivors) > 1 and len(stream.data) > FIRST_BYTES:
-            survivors = list(_second(survivors, stream))
-        if survivors:
-            return Outcome([found.spec for found in survivors[:_FINALISTS]], near or survivors[0].spec)
-    return Outcome([], near)
-
-
-def _second(survivors: list[Found], stream: Beginning) -> Iterator[Found]:
-    """The encoders that agree on more data, those with the most evidence first."""
-    most = survivors[0].evidence
-    for found in islice(survivors, 2 * _FINALISTS):
-        if found.evidence < most:
-            return
-        agreed = _agreed(found.spec, stream, len(stream.data))
-        if agreed is not None:
-            yield Found(found.spec, agreed)
-
-
-def _agreed(spec: Spec, stream: Beginning, size: int) -> int | None:
-    """The bytes that an encoder has in common with a stream, None if it writes another one.
-
-    Args:
-        size: bytes of data to code.
-    """
-    try:
+    def _agrees_at_once(self, spec: Spec) -> bool:
+        """The same for an encoder that wants all data at once, and shows itself only in whole blocks."""
+        stream = self._stream
+        size, evidence = self._hints.first_part(spec)
+        if spec.cost * size > self._left:
+            return False
+        self._left -= int(spec.cost * size)
         coder = encoder(spec)
-    except ValueError:  # the library refuses the parameters
-        return None
-    out = b""
-    for at in range(0, size, _PIECE_BYTES):  # most encoders are found out by their first block
-        out += coder.compress(stream.data[at : min(size, at + _PIECE_BYTES)])
-        if not stream.body.startswith(out):
-            return None
-    if stream.is_whole and size == len(stream.data):
-        out += coder.flush()
-        return len(out) if out == stream.body else None
-    if spec.wants_all:
-        common = _common(coder.flush(), stream.body)
-        return common if common >= _EVIDENCE_BYTES else None
-    return len(out) if out == stream.body[: len(out)] else None
-
-
-def _common(a: bytes, b: bytes) -> int:
-    """The length of the common beginning."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if a[:middle] == b[:middle] else (low, middle - 1)
-    return low
+        coder.compress(stream.data[:size])
+        made = coder.flush()
+        if size == stream.size_bytes:
+            return made == stream.body
+        found = made[:evidence] == stream.body[:evidence]
+        self.near = self.near or (spec if found else None)
+        return found
 
 
 def _stored(body: bytes) -> Spec | None:
@@ -154,8 +145,8 @@ def _stored(body: bytes) -> Spec | None:
     return Spec(Kind.STORED, block=max(1, size))
 
 
-def _tiers(header: bytes) -> Iterator[list[Spec]]:
-    """Encoders in the order in which they are tried: a tier only if no earlier one has a candidate."""
+def _ordered(header: bytes) -> Iterator[Spec]:
+    """Encoders in the order in which they are tried."""
     hint, declared = header[1] >> 6, max(9, min(15, (header[0] >> 4) + 8))
     levels = _HINTED[hint]
     others = [level for h in (2, 3, 0, 1) if h != hint for level in _HINTED[h]]
@@ -165,14 +156,16 @@ def _tiers(header: bytes) -> Iterator[list[Spec]]:
     common = [Spec(Kind.ZLIB, level, s, m, w) for level in levels[1:] for m, s in pairs for w in windows]
     if hint == 0:  # zlib has one hint for these strategies, whatever the level
         common += [Spec(Kind.ZLIB, 6, strategy, memory, 15) for strategy in (3, 2, 4) for memory in (8, 9)]
-    for tier in (usual, common):
-        yield tier
-        yield [spec._replace(kind=Kind.ZLIB_NG) for spec in tier if spec.window == 15]
-    yield [Spec(Kind.LIBDEFLATE, level) for level in ((1, 0), (5, 4, 3, 2), (6, 7), (12, 11, 9, 10, 8))[hint]]
-    yield [Spec(Kind.ZLIB, level, s, m, 15) for level in others for m, s in pairs]
+    for group in (usual, common):
+        yield from group
+        yield from (spec._replace(kind=Kind.ZLIB_NG) for spec in group if spec.window == 15)
+        yield from (spec._replace(kind=Kind.ZLIB_FAR) for spec in group if spec.level > 3 and not spec.strategy)
+    yield from (Spec(Kind.LIBDEFLATE, level) for level in ((1, 0), (5, 4, 3, 2), (6, 7), (12, 11, 9, 10, 8))[hint])
+    yield from (Spec(Kind.ZLIB, level, s, m, 15) for level in others for m, s in pairs)
     if hint == 3:
-        yield [Spec(Kind.ZOPFLI)]
+        yield Spec(Kind.ZOPFLI)
     strategies = (0, 1, 2, 3, 4) if hint == 0 else (0, 1)
     for tried in (levels, others):
         for memory in (8, 9, 7, 6, 5, 4, 3, 2, 1):
-            yield [Spec(Kind.ZLIB, level, s, memory, w) for w in windows[::-1] for s in strategies for level in tried]
+            for w in windows[::-1]:
+                yield from (Spec(Kind.ZLIB, level, s, memory, w) for s in strategies for level in tried)

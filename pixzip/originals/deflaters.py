@@ -1,4 +1,5 @@
-"""Encoders of deflate (RFC 1951) that can be told to write a stream again: zlib, and those that other packages offer.
+"""Encoders of deflate (RFC 1951) that can be told to write a stream again: zlib, those that other packages offer, and
+`pixcodecs.deflate`.
 
 Deflate leaves the choice of matches and blocks to the encoder, so a stream comes back only from the same algorithm
 with the same parameters.  That of zlib has not changed in decades; others may give other bytes in another version,
@@ -11,6 +12,8 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import imagecodecs
+from pixcodecs.deflate.encoder import Encoder as Far
+from pixcodecs.deflate.matching import EFFORTS
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, varint
 from zlib_ng import zlib_ng
@@ -28,6 +31,7 @@ class Kind(IntEnum):
     ZLIB_NG = 2
     LIBDEFLATE = 3
     ZOPFLI = 4
+    ZLIB_FAR = 5
 
 
 NAMES = {
@@ -36,15 +40,20 @@ NAMES = {
     Kind.ZLIB_NG: "zlib-ng",
     Kind.LIBDEFLATE: "libdeflate",
     Kind.ZOPFLI: "zopfli",
+    Kind.ZLIB_FAR: "zlib as pngcrush builds it",
 }
+
+
+#: Kinds with zlib's parameters.
+_LIKE_ZLIB = (Kind.ZLIB, Kind.ZLIB_NG, Kind.ZLIB_FAR)
 
 
 class Spec(NamedTuple):
     """An encoder and its parameters.
 
     Attributes:
-        level: of zlib and zlib-ng 0 to 9, of libdeflate 0 to 12.
-        strategy, memory, window: of zlib and zlib-ng: 0 to 4; 1 to 9; 9 to 15.
+        level: of zlib and zlib-ng 0 to 9, of `Kind.ZLIB_FAR` 4 to 9, of libdeflate 0 to 12.
+        strategy, memory, window: of zlib and zlib-ng: 0 to 4; 1 to 9; 9 to 15; the strategy of `Kind.ZLIB_FAR` is 0.
         block: bytes of a block without compression, for `Kind.STORED`.
     """
 
@@ -59,7 +68,7 @@ class Spec(NamedTuple):
         """The wire form."""
         if self.kind is Kind.STORED:
             return bytes([self.kind]) + varint(self.block)
-        if self.kind in (Kind.ZLIB, Kind.ZLIB_NG):
+        if self.kind in _LIKE_ZLIB:
             return bytes([self.kind, self.level | self.strategy << 4, self.window | self.memory << 4])
         return bytes([self.kind, self.level])
 
@@ -75,7 +84,12 @@ class Spec(NamedTuple):
             return 150
         if self.kind is Kind.LIBDEFLATE:
             return 8 if self.level > 9 else 1
-        return 2 if self.level > 7 else 1
+        return (2 if self.level > 7 else 1) * (2 if self.kind is Kind.ZLIB_FAR else 1)
+
+    @property
+    def worst_cost(self) -> float:
+        """The same of the data that take longest, of an encoder that is not interrupted."""
+        return 2000 if self.kind is Kind.ZOPFLI else self.cost
 
 
 def read(reader: Reader) -> Spec:
@@ -91,10 +105,11 @@ def read(reader: Reader) -> Spec:
     if kind is Kind.STORED:
         spec = Spec(kind, block=reader.varint("bytes of a stored block"))
         good = 1 <= spec.block <= _STORED_BYTES
-    elif kind in (Kind.ZLIB, Kind.ZLIB_NG):
+    elif kind in _LIKE_ZLIB:
         first, second = reader.byte("level of deflate"), reader.byte("window of deflate")
         spec = Spec(kind, first & 15, first >> 4, second >> 4, second & 15)
         good = spec.level <= 9 and spec.strategy <= 4 and 1 <= spec.memory <= 9 and 9 <= spec.window <= 15
+        good = good and (kind is not Kind.ZLIB_FAR or (spec.level in EFFORTS and spec.strategy == 0))
     else:
         spec = Spec(kind, reader.byte("level of deflate"))
         good = spec.level <= (12 if kind is Kind.LIBDEFLATE else 0)
@@ -121,6 +136,8 @@ def encoder(spec: Spec) -> Encoder:
         case Kind.ZLIB_NG:
             ng: Encoder = zlib_ng.compressobj(spec.level, zlib_ng.DEFLATED, -spec.window, spec.memory, spec.strategy)
             return ng
+        case Kind.ZLIB_FAR:
+            return Far(spec.level, spec.window, spec.memory)
         case Kind.LIBDEFLATE:
             return _Whole(lambda data: bytes(imagecodecs.deflate_encode(data, spec.level, raw=True)))
         case Kind.ZOPFLI:

@@ -60,6 +60,13 @@ class Imitation(NamedTuple):
             return WRITERS[self.how].cost
         return 8 * int(self.how.spec.cost) if self.how.spec and self.how.spec.wants_all else 0  # 4 samples of 16 bits
 
+    @property
+    def worst_cost(self) -> int:
+        """The same of the pictures that take longest."""
+        if isinstance(self.how, int):
+            return WRITERS[self.how].worst_cost
+        return 8 * int(self.how.spec.worst_cost) if self.how.spec and self.how.spec.wants_all else 0
+
     def make(self, samples: Samples, frame: Frame, check: Callable[[], object] = bool) -> Iterator[bytes]:
         """Yield the parts of the imitation.
 
@@ -137,15 +144,18 @@ def write(data: bytes, source: Source, out: Output) -> None:
     if samples_bytes > FEW_BYTES:
         raise BitstreamError(f"original has {samples_bytes} bytes of samples, expected at most {FEW_BYTES} for a patch")
     imitation.check(frame, out.most_bytes)
-    out.expect(imitation.cost * frame.width * frame.height)
+    out.expect(imitation.worst_cost * frame.width * frame.height)
     for part in imitation.make(source.samples(), frame, out.check_time):
         out.check_time()
         parts.append(part)
         size += len(part)
         if size > out.most_bytes:
             raise BitstreamError(f"record of the original damaged: its imitation has more than {out.most_bytes} bytes")
+    made = b"".join(parts)
+    parts.clear()  # a second copy would take more memory than a file may
     try:
-        out.write(patch.apply(reader.rest(), b"".join(parts), out.left))
+        for piece in patch.apply(reader.rest(), made, out.left):
+            out.write(piece)
     except BitstreamError as e:
         if imitation.is_exact:
             raise

@@ -6,6 +6,7 @@ What the imitation has in common with the file costs next to nothing, wherever i
 """
 
 import io
+from collections.abc import Iterator
 
 import zstandard
 from pixcodecs.errors import BitstreamError
@@ -13,6 +14,7 @@ from pixcodecs.errors import BitstreamError
 #: Bits of the tables that find matches: as many entries as the dictionary has bytes, within these.
 _LEAST_BITS, _MOST_BITS = 12, 24
 _LEAST_WINDOW, _MOST_WINDOW = 10, 30
+_PIECE_BYTES = 1 << 20
 
 
 def make(file: bytes, imitation: bytes) -> bytes:
@@ -26,8 +28,8 @@ def make(file: bytes, imitation: bytes) -> bytes:
     return zstandard.ZstdCompressor(dict_data=_dictionary(imitation), compression_params=parameters).compress(file)
 
 
-def apply(patch: bytes, imitation: bytes, size_bytes: int) -> bytes:
-    """The inverse of `make`.
+def apply(patch: bytes, imitation: bytes, size_bytes: int) -> Iterator[bytes]:
+    """The inverse of `make`, in pieces, so that the file need not be in memory.
 
     Args:
         size_bytes: length of the file.
@@ -38,14 +40,19 @@ def apply(patch: bytes, imitation: bytes, size_bytes: int) -> bytes:
         dict_data=_dictionary(imitation), max_window_size=1 << _window(size_bytes + len(imitation)),
         format=zstandard.FORMAT_ZSTD1_MAGICLESS,
     )  # fmt: skip
+    left = size_bytes
     try:
-        found: bytes = decompressor.stream_reader(io.BytesIO(patch)).read(size_bytes + 1)
+        with decompressor.stream_reader(io.BytesIO(patch)) as reader:
+            while piece := reader.read(min(_PIECE_BYTES, left + 1)):
+                left -= len(piece)
+                if left < 0:
+                    break
+                yield piece
     except (zstandard.ZstdError, MemoryError) as e:
         raise BitstreamError(f"record of the original damaged: {e}") from None
-    if len(found) != size_bytes:
-        what = "more" if len(found) > size_bytes else "less"
+    if left:
+        what = "more" if left < 0 else "less"
         raise BitstreamError(f"record of the original damaged: its patch gives {what} than {size_bytes} bytes")
-    return found
 
 
 def _dictionary(imitation: bytes) -> zstandard.ZstdCompressionDict:

@@ -12,7 +12,7 @@ from pixcodecs.primitives import Reader, varint
 from pixzip.image.formats.png_chunks import SIGNATURE
 from pixzip.image.picture import Chunk
 from pixzip.originals import deflaters, patch, png_recipe, scanlines
-from pixzip.originals.deflate_search import SECOND_BYTES, Beginning, search
+from pixzip.originals.deflate_search import BEGINNING_BYTES, Beginning, Search
 from pixzip.originals.deflaters import Kind, Spec
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.record import Reason, Trial
@@ -25,6 +25,9 @@ _PATCHED = 2
 _SMALL_BYTES, _USUAL = 1 << 12, Spec(Kind.ZLIB, 6, 0, 8, 15)
 #: Most bytes of a patch: these, or this part of the original.
 _LEAST_PATCH, _MOST_PATCH = 256, 4
+#: A larger file is patched only if this part of it, at its beginning, needs no patch: behind a difference, all bits of
+#: a stream are shifted.
+_QUICK_BYTES, _LEAST_AGREED = 1 << 16, 2
 _CRC_BYTES = _ADLER_BYTES = 4
 #: Most bytes that are inflated at once, and most behind the samples.
 _MOST_INFLATED, _MOST_SURPLUS = 1 << 20, 1 << 16
@@ -35,7 +38,7 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
 
     Args:
         file: a PNG file that the picture was read from.
-        thoroughness: see `deflate_search.search`.
+        thoroughness: see `deflate_search.Search`.
     """
     frame = source.frame
     chunks, spans, rest = _parse(file)
@@ -50,22 +53,29 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
         return
     operations = png_recipe.operations_for(chunks, frame, interlaced)
     sizes = _sizes([size for _, size in spans])
-    found = search(stream.beginning, thoroughness)
+    search = Search(stream.beginning, thoroughness)
     content = len(operations) - len(chunks) + len(surplus) + len(stream.behind) + len(rest)
 
     def recipe(spec: Spec) -> bytes:
         head, behind = stream.beginning.header, stream.behind
         return Recipe(interlaced, head, spec, sizes, filters, surplus, behind, operations, rest).pack()
 
-    for spec in found.candidates:
+    for spec in search:
         if source.is_large and spec.wants_all:
             yield Reason.LARGE
             return
-        yield Trial(recipe(spec), content)
-    file.seek(0)
-    if not source.is_large and (found.near or len(file.read(_SMALL_BYTES)) < _SMALL_BYTES):
-        yield from _patched(file, source, recipe(found.near or _USUAL), content)
+        yield Trial(recipe(spec), content, search.learn)
+    if not source.is_large and _is_patchable(file, search):
+        yield from _patched(file, source, recipe(search.near or _USUAL), content)
     yield Reason.DEFLATE
+
+
+def _is_patchable(file: BinaryIO, search: Search) -> bool:
+    """Whether little may be to be corrected in what another encoder writes."""
+    size = file.seek(0, io.SEEK_END)
+    if search.near is None or size <= _QUICK_BYTES:
+        return search.near is not None or size < _SMALL_BYTES
+    return search.near.kind is Kind.STORED or search.near_bytes >= size // _LEAST_AGREED
 
 
 def _patched(file: BinaryIO, source: Source, recipe: bytes, content: int) -> Iterator[Trial]:
@@ -132,9 +142,9 @@ class _Stream:
         out, body, data, surplus = bytearray(), bytearray(), bytearray(), bytearray()
         left, wait, total = sum(size * count for size, count in rows), 0, 0
         for piece, given in self._inflated():
-            if len(body) < 2 * SECOND_BYTES:
+            if len(body) < 2 * BEGINNING_BYTES:
                 body += piece
-            data += given[: SECOND_BYTES - len(data)]
+            data += given[: BEGINNING_BYTES - len(data)]
             total += len(given)
             part, more = given[:left], given[left:]
             left -= len(part)
@@ -197,7 +207,8 @@ def _write_patched(reader: Reader, source: Source, out: Output) -> None:
     made = io.BytesIO()
     write(recipe, source, out.beside(made))
     try:
-        out.write(patch.apply(reader.rest(), made.getvalue(), out.left))
+        for piece in patch.apply(reader.rest(), made.getvalue(), out.left):
+            out.write(piece)
     except BitstreamError as e:
         raise RebuildError(str(e)) from None
 
@@ -206,7 +217,7 @@ def _write_samples(recipe: Recipe, source: Source, out: Output) -> None:
     writer, adler = _IdatWriter(out, recipe.idat), 1
     writer.write(recipe.header)
     if recipe.spec.wants_all:
-        out.expect(recipe.spec.cost * scanlines.total_bytes(source.frame, recipe.interlaced))
+        out.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
     coder = deflaters.encoder(recipe.spec)
     for piece in _filtered(recipe, source):
         adler = zlib.adler32(piece, adler)
@@ -238,7 +249,8 @@ class _IdatWriter:
         self._waiting, self._at = bytearray(), 0
         self._crc, self._size, self._start = zlib.crc32(b"IDAT"), 0, out.tell()
         if sizes == 0:
-            out.write(bytes(4) + b"IDAT")
+            out.reserve(4)
+            out.write(b"IDAT")
 
     def write(self, data: bytes) -> None:
         if self._sizes == 0:

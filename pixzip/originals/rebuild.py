@@ -37,23 +37,27 @@ def make(original: BinaryIO, source: Source, thoroughness: int = 2, scratch: Bin
                     why = trial
                     continue
                 record = Record(family, size, sha256, trial.recipe, content_bytes=trial.content_bytes)
-                if _is_right(record, source, scratch):
+                agreed = _agreed(record, source, original, scratch)
+                if agreed == size:
                     return record
+                trial.learn(agreed)
     except PixzipError:  # a form of the format that was not expected
         why = Reason.FORM
     return not_kept(why)
 
 
-def _is_right(record: Record, source: Source, scratch: BinaryIO | None) -> bool:
-    """Whether the original comes back."""
+def _agreed(record: Record, source: Source, original: BinaryIO, scratch: BinaryIO | None) -> int:
+    """The bytes of the original that come back before the first that is wrong, or a few less."""
     out = io.BytesIO() if scratch is None else scratch
     out.seek(0)
     out.truncate()
+    trial = Output(out, record.size_bytes, None, original)
     try:
-        rebuild(record, source, out)
+        _rebuild(record, source, trial)
+        _compare(record, out)
     except (RebuildError, BitstreamError):
-        return False
-    return True
+        return min(trial.agreed, record.size_bytes - 1)
+    return record.size_bytes
 
 
 def rebuild(record: Record, source: Source, out: BinaryIO, seconds: float | None = None) -> None:
@@ -71,9 +75,21 @@ def rebuild(record: Record, source: Source, out: BinaryIO, seconds: float | None
     """
     if record.family not in FAMILIES:
         raise ValueError("the record is none of an original that is kept")
+    _rebuild(record, source, Output(out, record.size_bytes, seconds))
+    _compare(record, out)
+
+
+def _rebuild(record: Record, source: Source, out: Output) -> None:
     check_size(record.size_bytes, source.frame, len(record.recipe))
     with one_error("rebuilt", PixzipError, OSError):
-        FAMILIES[record.family].write(record.recipe, source, Output(out, record.size_bytes, seconds))
+        FAMILIES[record.family].write(record.recipe, source, out)
+
+
+def _compare(record: Record, out: BinaryIO) -> None:
+    """
+    Raises:
+        RebuildError: a file has other bytes than the original.
+    """
     found = digest(out)
     if found != (record.size_bytes, record.sha256):
         raise RebuildError(f"SHA-256 is {found[1].hex()}, expected {record.sha256.hex()}")

@@ -4,7 +4,7 @@ It is an extra of kind 4.  It names the family of the original's format, its len
 belongs to the family; or it says why there is none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -87,10 +87,16 @@ class Record:
 
 
 class Trial(NamedTuple):
-    """A recipe to try; see `Record`."""
+    """A recipe to try.
+
+    Attributes:
+        recipe, content_bytes: see `Record`.
+        learn: is told how many bytes of the original a wrong recipe gives.
+    """
 
     recipe: bytes
     content_bytes: int = 0
+    learn: Callable[[int], object] = bool
 
 
 def not_kept(reason: Reason) -> Record:

@@ -66,16 +66,23 @@ class Output:
 
     Attributes:
         left: bytes that are still to come.
+        agreed: bytes that are as in the original, if it is given.
     """
 
-    def __init__(self, file: BinaryIO, size_bytes: int, seconds: float | None) -> None:
+    def __init__(
+        self, file: BinaryIO, size_bytes: int, seconds: float | None, original: BinaryIO | None = None
+    ) -> None:  # fmt: skip
         """
         Args:
             file: empty; can be sought and read.
             size_bytes: length of the original.
             seconds: most processor time; None lifts the limit.
+            original: the original; the first byte that differs ends the work.
         """
         self._file, self.left = file, size_bytes
+        self._original, self.agreed = original, 0
+        if original:
+            original.seek(0)
         #: Most bytes of an imitation of the original.
         self.most_bytes = _IMITATION_FACTOR * size_bytes + _MORE_BYTES
         self._most, self._began = seconds, time.process_time()
@@ -88,12 +95,30 @@ class Output:
     def write(self, data: bytes) -> None:
         """
         Raises:
-            RebuildError: the file becomes larger than the original.
+            RebuildError: the file becomes larger than the original, or differs from it.
         """
-        self.left -= len(data)
+        self._take(len(data))
+        if self._original and self._original.read(len(data)) != data:
+            raise RebuildError("other bytes are written")
+        self.agreed += len(data)
+        self._file.write(data)
+
+    def _take(self, count: int) -> None:
+        self.left -= count
         if self.left < 0:
             raise RebuildError("they become more than they were")
-        self._file.write(data)
+
+    def reserve(self, count: int) -> None:
+        """Leave room for bytes that are patched later.
+
+        Raises:
+            RebuildError: see `write`.
+        """
+        self._take(count)
+        if self._original:
+            self._original.seek(count, io.SEEK_CUR)
+        self.agreed += count
+        self._file.write(bytes(count))
 
     def patch(self, at: int, data: bytes) -> None:
         """Write over bytes that were written before."""

@@ -8,7 +8,7 @@ import tifffile
 
 from pixzip.image.formats.tiff_pages import heard, white_is_zero
 from pixzip.originals import forms, imitations
-from pixzip.originals.deflate_search import Beginning, search
+from pixzip.originals.deflate_search import Beginning, Search
 from pixzip.originals.forms import Coding, Flag, Form
 from pixzip.originals.imitations import Imitation
 from pixzip.originals.record import Reason, Trial
@@ -41,10 +41,11 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
         first = file.read(page.databytecounts[0])
     likely = [replace(plain, coding=coding) for coding in codings]
     if codings == (Coding.DEFLATE,):
-        likely = _deflated(plain, source, first, thoroughness)
-        if not likely:
+        deflated = _deflated(plain, source, first, thoroughness)
+        if deflated is None:
             yield Reason.DEFLATE
             return
+        likely = [deflated]
     edges = (Flag(0), Flag.REPEATED_EDGE) if page.is_tiled else (Flag(0),)
     tried = [Imitation(replace(form, flags=form.flags | edge)) for form in likely for edge in edges]
     yield from imitations.trials(file, source, tried, thoroughness)
@@ -60,9 +61,10 @@ def _form(page: Any, byteorder: str) -> Form:
     return Form(flags, page.bitspersample, height=0 if rows == page.imagelength else rows)
 
 
-def _deflated(plain: Form, source: Source, first: bytes, thoroughness: int) -> list[Form]:
-    """The forms whose zlib streams may be those of the file, after the first one."""
+def _deflated(plain: Form, source: Source, first: bytes, thoroughness: int) -> Form | None:
+    """The form whose zlib streams are those of the file, after the first one; None if the encoder is not found."""
     segment, _ = next(forms.segments(plain, source.samples(), source.frame.depth))
     header, body = first[:2], first[2:-4]
-    found = search(Beginning(header, segment, body, len(segment)), thoroughness).candidates
-    return [replace(plain, coding=Coding.DEFLATE, header=header, spec=spec) for spec in found]
+    search = Search(Beginning(header, segment, body, len(segment)), thoroughness, whole=True)
+    spec = next(iter(search), None) or search.near
+    return spec and replace(plain, coding=Coding.DEFLATE, header=header, spec=spec)

@@ -20,10 +20,12 @@ class Writer(NamedTuple):
     Attributes:
         write: (samples, frame) -> the file; any error where it cannot.
         cost: time a pixel, in units of zlib's level 6 for a byte, roughly.
+        worst_cost: the same of the pictures that take longest.
     """
 
     write: Callable[[Samples, Frame], bytes]
     cost: int = 4
+    worst_cost: int = 4
 
 
 def _pillow(samples: Samples, frame: Frame, *, form: str, **options: Any) -> bytes:
@@ -47,9 +49,13 @@ def _qoi(samples: Samples, frame: Frame) -> bytes:
     return bytes(imagecodecs.qoi_encode(samples))
 
 
+#: libwebp's last method that tries few transforms.
+_QUICK_METHOD = 4
+
+
 def _webp(quality: int, method: int) -> Writer:
     options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": True}
-    return Writer(partial(_pillow, form="WEBP", **options), 60 * (1 + method // 5))
+    return Writer(partial(_pillow, form="WEBP", **options), *((120, 1500) if method > _QUICK_METHOD else (60, 120)))
 
 
 #: All writers by their wire ids.

@@ -1,12 +1,14 @@
 """Golden files with records of their originals, and with records that lie.
 
-The original of a good one needs no encoder whose version could matter: its PNG is stored, its BMP uncompressed.
+The original of a good one needs no encoder whose version could matter: its PNG is stored or by an encoder that is part
+of pixzip, its BMP uncompressed.
 """
 
 import hashlib
+import io
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,17 @@ from pixcodecs.container.image import Extra, Layout, Tile
 from pixcodecs.errors import BitstreamError, PixzipError
 from pixcodecs.primitives import crc32, varint
 
+from pixzip import originals
+from pixzip.codec import as_picture
+from pixzip.image.picture import Chunk
 from pixzip.originals import RebuildError, patch, png_recipe
+from pixzip.originals import png as png_family
 from pixzip.originals.deflaters import Kind, Spec
 from pixzip.originals.forms import Flag, Form
 from pixzip.originals.imitations import Imitation
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.record import Family, Reason, Record, not_kept
+from pixzip.originals.source import Output
 from tests.helpers.forging import Fields
 from tests.helpers.image_files import png_file
 
@@ -70,6 +77,27 @@ _RECIPE = Recipe(
 )  # fmt: skip
 
 
+def _far_data() -> bytes:
+    """Data whose only match goes back 5003 bytes, for three bytes."""
+    state, out = 1, bytearray(b"xyz")
+    for _ in range(5000):
+        state = (state * 1103515245 + 12345) % 2**31
+        out.append(32 + (state >> 16) % 64)
+    return bytes(out) + b"xyz"
+
+
+_FAR = Recipe(**{**vars(_RECIPE), "header": b"\x78\xda", "spec": Spec(Kind.ZLIB_FAR, 9, 0, 8, 15),
+                 "surplus": _far_data()})  # fmt: skip
+
+
+def far() -> bytes:
+    """The same original with further data, in a stream of zlib as pngcrush builds it."""
+    source, out = originals.of_picture(as_picture(SAMPLES)), io.BytesIO()
+    source = replace(source, frame=replace(source.frame, metadata=(Chunk(_TEXT[:4], _TEXT[4:]),)))
+    png_family.write(_FAR.pack(), source, Output(out, 1 << 20, None))
+    return out.getvalue()
+
+
 def _record(original: bytes, recipe: bytes, family: Family = Family.PNG, **changes: Any) -> bytes:
     fields: dict[str, Any] = {"size_bytes": len(original), "sha256": hashlib.sha256(original).digest(), **changes}
     return Record(family, recipe=recipe, **fields).pack()
@@ -96,8 +124,8 @@ def _file(*extras: tuple[int, bytes]) -> bytes:
     return Fields(2, Layout.GREY | _EXTRAS, _SIDE, _SIDE, 8, _SIDE, _SIDE, [], body, [tile], [block]).write()
 
 
-def _of_png(recipe: bytes, **changes: Any) -> bytes:
-    return _file((Extra.CHUNK, _TEXT), (Extra.ORIGINAL, _record(png(), recipe, **changes)))
+def _of_png(recipe: bytes, original: Callable[[], bytes] = png, **changes: Any) -> bytes:
+    return _file((Extra.CHUNK, _TEXT), (Extra.ORIGINAL, _record(original(), recipe, **changes)))
 
 
 @dataclass(frozen=True)
@@ -127,6 +155,7 @@ class Bad:
 
 ORIGINALS: Mapping[str, Golden] = {
     "v2-original-png": Golden(lambda: _of_png(_RECIPE.pack()), png),
+    "v2-original-far": Golden(lambda: _of_png(_FAR.pack(), far), far),
     "v2-original-bmp": Golden(
         lambda: _file((Extra.ORIGINAL, _record(bmp(), _bmp_recipe(_BMP, bmp()), Family.BMP))), bmp
     ),
@@ -159,6 +188,8 @@ BAD_ORIGINALS: Mapping[str, Bad] = {
         "flags": Bad(lambda: _of_png(b"\3" + _PACKED[1:]), "has the flags 3"),
         "encoder": Bad(lambda: _of_png(_PACKED[:3] + b"\x09" + _PACKED[4:]), "deflate encoder 9 is unknown"),
         "level": Bad(lambda: _of_png(_PACKED[:3] + b"\1\x0a\x8f" + _PACKED[5:]), "out of their ranges"),
+        "far-level": Bad(lambda: _of_png(_PACKED[:3] + b"\5\x03\x8f" + _PACKED[5:]), "out of their ranges"),
+        "far-strategy": Bad(lambda: _of_png(_PACKED[:3] + b"\5\x19\x8f" + _PACKED[5:]), "out of their ranges"),
         "stored": Bad(lambda: _changed(spec=Spec(Kind.STORED, block=65536)), "out of their ranges"),
         "chunks-many": Bad(lambda: _changed(idat=(1,) * 200), "they become more than they were", RebuildError),
         "filters-few": Bad(lambda: _changed(filters=b"\0\1\0\1\0"), "has 5 filters, expected 6"),

@@ -2,15 +2,22 @@
 
 import io
 import zlib
+from itertools import product
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pixcodecs.deflate.encoder import Encoder
 from pixcodecs.errors import UnsupportedImageError
 
 from pixzip import image, originals
-from pixzip.originals import Family, Reason
+from pixzip.originals import Family, Reason, deflaters, png_recipe
+from pixzip.originals import png as png_family
+from pixzip.originals.deflate_hints import Hints
+from pixzip.originals.deflaters import Kind, Spec
+from pixzip.originals.source import Output
 from tests.helpers import image_files
 from tests.helpers.image_files import pillow
 from tests.helpers.support import scene
@@ -54,6 +61,53 @@ def test_zopfli_is_found_only_by_a_thorough_search() -> None:
     file = image_files.recoded(image_files.pillow(image_files.RGB, "PNG"), image_files.zopfli)
     assert record_of(file, 1).reason is Reason.DEFLATE
     assert record_of(file, 400).is_kept
+
+
+def far(data: bytes) -> bytes:
+    """A zlib stream by zlib as pngcrush builds it."""
+    coder = Encoder(9)
+    return b"\x78\xda" + coder.compress(data) + coder.flush() + zlib.adler32(data).to_bytes(4)
+
+
+def test_files_of_pngcrush_come_back() -> None:
+    file = image_files.recoded(pillow(scene(3, 160, 212, 2), "PNG"), far)
+    record = record_of(file, 1)
+    assert record.is_kept, record.why_not
+    assert png_recipe.read(record.recipe, image.load(file).picture.frame).spec == Spec(Kind.ZLIB_FAR, 9, 0, 8, 15)
+
+
+def test_a_search_goes_on_behind_an_encoder_that_was_wrong() -> None:
+    """zlib-ng, whose first block is larger than the beginning that zlib was once compared to, is found behind zlib."""
+    data = scene(3, 160, 212, 2)
+    encode = lambda rows: bytes(imagecodecs.zlibng_encode(rows, 9))  # noqa: E731
+    assert record_of(image_files.recoded(pillow(data, "PNG"), encode), 1).is_kept
+
+
+@pytest.mark.parametrize("kind", [Kind.ZLIB, Kind.ZLIB_NG, Kind.ZLIB_FAR])
+def test_hints_never_rule_out_the_encoder_of_a_stream(kind: Kind) -> None:
+    rows = scene(3, 160, 212, 2).reshape(160, -1)
+    data = np.diff(rows, axis=0, prepend=rows[:1]).tobytes() + rows.tobytes()
+    for level, strategy, memory in product(range(1, 10), range(5), (2, 8)):
+        spec = Spec(kind, level, strategy, memory, 15)
+        if kind is Kind.ZLIB_FAR and (level < 4 or strategy or memory < 8):  # small blocks have no far match
+            continue
+        coder = deflaters.encoder(spec)
+        hints = Hints(data, coder.compress(data) + coder.flush())
+        assert hints.allow(spec), spec
+        if size := hints.trial_bytes(spec):
+            assert hints.agrees(spec, size), spec
+
+
+def test_a_wrong_recipe_is_left_at_its_first_wrong_byte() -> None:
+    small, quick = (pillow(image_files.RGB, "PNG", compress_level=level) for level in (9, 1))
+    for original, other in ((small, quick), (quick, small)):
+        out = Output(io.BytesIO(), len(original), None, io.BytesIO(original))
+        recipe = record_of(other).recipe
+        with pytest.raises(originals.RebuildError, match="other bytes are written"):
+            png_family.write(recipe, originals.of_picture(image.load(small).picture), out)
+        lengths = slice(33, 37)  # of the IDAT chunk, which is written last
+        assert original[: out.agreed] == other[: lengths.start] + original[lengths] + other[lengths.stop : out.agreed]
+        assert out.agreed > lengths.stop
 
 
 def test_a_stream_of_an_unknown_encoder_is_named() -> None:
