@@ -32,7 +32,6 @@ REFERENCE = "jxl-e9"
 #: Prefix of the ids of pixzip's own models, before the name or path.
 OURS = "pixzip"
 ALL = "all"
-DEFAULT = efforts.DEFAULT_EFFORT
 
 
 def _holds_all(picture: Picture) -> str:
@@ -180,16 +179,17 @@ def qoi() -> MeasuredCodec:
     return MeasuredCodec("qoi", "QOI", "Pillow", partial(_save, form="QOI"), _open, lacks)
 
 
-def pixzip(model: str | None, effort: int, device: str = "cpu") -> MeasuredCodec:
+def pixzip(model: str | None, effort: int | None = None, device: str = "cpu") -> MeasuredCodec:
     """pixzip with one of its models and at an effort, called with one picture at a time.
 
     Args:
         model: name of a model, or path of a weights file; None for that of the effort.
+        effort: 1 to 9; None for the default.
     Raises:
         ModelMismatchError: there is no such model.
     """
-    codec = api.Codec(model, device, max_pixels=None, effort=effort)
-    parts = [OURS, *([Path(model).stem] if model else []), *([] if model and effort == DEFAULT else [f"e{effort}"])]
+    codec = api.Codec(model, device, max_pixels=None, effort=effort or efforts.DEFAULT_EFFORT)
+    parts = [OURS, *([Path(model).stem] if model else []), *([f"e{effort}"] if effort else [])]
     named = model is None or model in library.known_paths()
     return _own("-".join(parts) if named else f"{OURS}:{model}", " ".join(parts), codec, codec.model)
 
@@ -234,23 +234,23 @@ def known() -> dict[str, bool]:
     return {codec_id: entry.installed() for codec_id, entry in _KNOWN.items()}
 
 
-def own_of(codec_id: str) -> tuple[str | None, int] | None:
-    """The model, None for that of the effort, and the effort of one of pixzip's ids; None for other codecs.
+def own_of(codec_id: str) -> tuple[str | None, int | None] | None:
+    """The model and the effort in one of pixzip's ids, each None if it is not there; None for other codecs.
 
-    pixzip-eN, pixzip-NAME, pixzip-NAME-eN, pixzip:PATH; without an effort it is the default one.
+    pixzip-eN, pixzip-NAME, pixzip-NAME-eN, pixzip:PATH.
     """
     if codec_id.startswith(f"{OURS}:"):
-        return codec_id[len(OURS) + 1 :], DEFAULT
+        return codec_id[len(OURS) + 1 :], None
     found = re.fullmatch(rf"{OURS}(?:-(?P<model>.+?))??(?:-e(?P<effort>[1-9]))?", codec_id)
     if not found or codec_id == OURS:
         return None
-    return found["model"], int(found["effort"] or DEFAULT)
+    return found["model"], int(found["effort"]) if found["effort"] else None
 
 
 def model_of(codec_id: str) -> str:
     """The name or path of the model of one of pixzip's ids; empty for other codecs."""
-    own = own_of(codec_id)
-    return (own[0] or efforts.EFFORTS[own[1]].model) if own else ""
+    model, effort = own_of(codec_id) or ("", None)
+    return efforts.EFFORTS[effort].model if model is None and effort else model or ""
 
 
 def make(codec_id: str, threads: int, device: str = "cpu") -> MeasuredCodec:

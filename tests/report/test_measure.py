@@ -96,7 +96,8 @@ def test_names_of_models_mean_the_same_with_both_separators_and_paths_are_taken(
         ("pixzip-e1", "pixzip-e1", "pixzip e1", "fast"),
         ("pixzip-e9", "pixzip-e9", "pixzip e9", "large"),
         ("pixzip-base-e7", "pixzip-base-e7", "pixzip base e7", "base"),
-        ("pixzip-base-e5", "pixzip-base", "pixzip base", "base"),
+        ("pixzip-base-e5", "pixzip-base-e5", "pixzip base e5", "base"),
+        ("pixzip-base", "pixzip-base", "pixzip base", "base"),
         ("pixzip-fast-grey-e1", "pixzip-fast-grey-e1", "pixzip fast-grey e1", "fast-grey"),
     ],
 )
