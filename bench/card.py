@@ -20,7 +20,7 @@ START, END = "<!-- models:start -->", "<!-- models:end -->"
 VALIDATION = "photos-valid"
 CONFIGS = {"base-grey": "grey"}
 #: The codec of `pixzip bench` that tells a model's rate.
-MEASURED_AS = {"fast": "pixzip-e1", "base": "pixzip-e5"}
+MEASURED_AS = {"fast": "pixzip-e1", "base": "pixzip-e5", "large": "pixzip-large-e7"}
 
 
 def last_of_log(model: library.NamedModel) -> dict[str, Any]:

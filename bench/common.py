@@ -15,7 +15,7 @@ from pixcodecs import threads as own_threads
 from pixzip import codec as pxz
 from pixzip.image.picture import Picture as AnyPicture
 from pixzip.report import measure
-from pixzip.report.codecs import MeasuredCodec, jpeg_xl, pixzip, pixzip_effort, png, webp
+from pixzip.report.codecs import MeasuredCodec, jpeg_xl, pixzip, png, webp
 from pixzip.train.data import read_images
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
@@ -26,7 +26,6 @@ RESULTS = ROOT / "bench" / "results"
 JXL = "JPEG XL e9"
 
 pixzip_codec, timed, warm_up = pixzip, measure.timed, measure.warm_up
-at_effort = pixzip_effort
 
 
 def peers(threads: int) -> list[MeasuredCodec]:

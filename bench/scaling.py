@@ -55,7 +55,7 @@ def main(
     origin = provenance([data], models.split(","), threads)
     result: dict[str, Any] = {"benchmark": "scaling", **origin, "device": device, "results": {}}
     for model in models.split(","):
-        codec = pixzip_codec(model, device)
+        codec = pixzip_codec(model, device=device)
         warm_up([codec])
         rows = []
         for width, height in SIZES[:limit]:

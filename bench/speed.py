@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 import numpy as np
-from common import JXL, at_effort, load, peers, provenance, round_trip, set_threads, warm_up, write
+from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_threads, warm_up, write
 
 from pixzip.engine.schedule import count_steps
 
@@ -64,7 +64,7 @@ def main(
     height, width, _ = picture.shape
     codecs = [peer for peer in peers(threads) if peer.name == JXL]
     pairs = [pair.split(":") for pair in chosen.split(",")]
-    ours = [at_effort(int(effort), device, model) for model, effort in pairs]
+    ours = [pixzip_codec(model, int(effort), device) for model, effort in pairs]
     codecs += ours
     if threads > 1:
         codecs += [replace(codec, name=f"{codec.name}, one thread") for codec in ours]

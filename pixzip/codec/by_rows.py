@@ -20,7 +20,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip.codec import tiles
 from pixzip.codec.decoder import check_costs, decode_region, decompress, samples_crc
-from pixzip.codec.encoder import Tiling, code_tiles, models_for
+from pixzip.codec.encoder import Tiling, attempts, code_tiles
 from pixzip.codec.finding import find_models
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
@@ -62,17 +62,16 @@ def compress_rows(
         OSError: `out`, or a temporary file of the size of `out`, cannot be written.
     """
     frame = source.frame
-    choices = (options, *options.alternatives)
-    tilings = [Tiling(frame, models_for([frame], choice), choice) for choice in choices]
-    share = Share(progress, len(choices) * frame.width * frame.height)
+    tilings = [Tiling(frame, models, choice) for choice, models in attempts([frame], options)]
+    share = Share(progress, len(tilings) * frame.width * frame.height)
     with ExitStack() as spools:
-        attempts = [_Attempt(t, spools.enter_context(tempfile.TemporaryFile(dir=folder))) for t in tilings]
+        tries = [_Attempt(t, spools.enter_context(tempfile.TemporaryFile(dir=folder))) for t in tilings]
         rows_of_tiles = tilings[0].sides[1]  # models with tiles of their own have no alternatives of other tiles
         for y in range(0, frame.height, rows_of_tiles):
             rows = source.read(rows_of_tiles)
-            for attempt in attempts:
+            for attempt in tries:
                 attempt.add(y, rows, options.executor, share)
-        min(attempts, key=lambda attempt: attempt.file_bytes).write(out)
+        min(tries, key=lambda attempt: attempt.file_bytes).write(out)
 
 
 class _Attempt:

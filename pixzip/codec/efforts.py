@@ -10,11 +10,12 @@
 | 6 | base | light | full | more |
 | 7 | base | full | full | more |
 | 8 | base | full | full | most |
-| 9 | all of these in turn, and the smallest file | | | |
+| 9 | large | full | full | most, and all of the above in turn: the smallest file |
 
 From effort 5 on, pixels that came out of a JPEG decoder are found out and coded as JPEG's coefficients.
 Where a user names a model, that one codes, and the effort chooses the stage and the search only.  More effort takes
-longer to encode; decoding takes longer with `base` than with `fast`, and with a stage than without.
+longer to encode; decoding takes longer with `base` than with `fast`, with `large` than with `base`, and with a stage
+than without.
 """
 
 from collections.abc import Sequence
@@ -108,7 +109,7 @@ EFFORTS = {
     6: Effort("base", LIGHT, FULL, Thoroughness.MORE, jpeg=True),
     7: Effort("base", FULL, FULL, Thoroughness.MORE, jpeg=True),
     8: Effort("base", FULL, FULL, Thoroughness.MOST, jpeg=True),
-    9: Effort("base", FULL, FULL, Thoroughness.MOST, jpeg=True),
+    9: Effort("large", FULL, FULL, Thoroughness.MOST, jpeg=True),
 }
 DEFAULT_EFFORT = 5
 #: An effort without a stage, where a model is named.

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,11 @@ def compress(
         PixzipError: verification failed.
     """
     pictures = [as_picture(image) for image in images]
-    choices = (options, *options.alternatives)
-    models = [models_for([picture.frame for picture in pictures], choice) for choice in choices]
-    share = Share(progress, sum(p.pixels for p in pictures) * (len(choices) + options.verify))
-    found = [_coded(pictures, own, choice, share) for own, choice in zip(models, choices, strict=True)]
+    tries = attempts([picture.frame for picture in pictures], options)
+    share = Share(progress, sum(p.pixels for p in pictures) * (len(tries) + options.verify))
+    found = [_coded(pictures, own, choice, share) for choice, own in tries]
     files = [min(of, key=len) for of in zip(*found, strict=True)]
-    if options.verify and not _give_back(files, pictures, models, options, share):
+    if options.verify and not _give_back(files, pictures, [own for _, own in tries], options, share):
         raise PixzipError("verification failed: a file decodes to another picture; nothing was written")
     return files
 
@@ -91,6 +91,20 @@ def as_picture(image: Image) -> Picture:
 def as_array(picture: Picture) -> NDArray[Any]:
     """Samples as an (H, W) or (H, W, C) array."""
     return picture.samples[..., 0] if picture.samples.shape[2] == 1 else picture.samples
+
+
+def attempts(frames: Sequence[Frame], options: Options) -> list[tuple[Options, Models]]:
+    """The options that are tried in turn on some pictures, with their models; none that would do what an earlier does.
+
+    Raises:
+        UnsupportedImageError, ModelMismatchError: see `models_for`.
+    """
+    found: dict[Any, tuple[Options, Models]] = {}
+    for choice in (options, *options.alternatives):
+        models = models_for(frames, choice)
+        ids = tuple((channels, tuple(model.model_id for model in own)) for channels, own in models.items())
+        found.setdefault((ids, replace(choice.effort, model="")), (choice, models))
+    return list(found.values())
 
 
 def models_for(frames: Sequence[Frame], options: Options) -> Models:

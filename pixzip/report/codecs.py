@@ -7,6 +7,7 @@ used bits if they support it.  A codec reports pictures that it cannot hold befo
 """
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -178,23 +179,19 @@ def qoi() -> MeasuredCodec:
     return MeasuredCodec("qoi", "QOI", "Pillow", partial(_save, form="QOI"), _open, lacks)
 
 
-def pixzip(model: str, device: str = "cpu") -> MeasuredCodec:
-    """pixzip with one of its models at the default effort, called with one picture at a time.
+def pixzip(model: str | None, effort: int | None = None, device: str = "cpu") -> MeasuredCodec:
+    """pixzip with one of its models and at an effort, called with one picture at a time.
 
     Args:
-        model: name of a shipped model, or path of a weights file.
+        model: name of a model, or path of a weights file; None for that of the effort.
+        effort: 1 to 9; None for the default.
     Raises:
         ModelMismatchError: there is no such model.
     """
-    codec_id = f"{OURS}-{model}" if model in library.shipped_paths() else f"{OURS}:{model}"
-    return _own(codec_id, f"{OURS} {Path(model).stem}", api.Codec(model, device, max_pixels=None), model)
-
-
-def pixzip_effort(effort: int, device: str = "cpu", model: str | None = None) -> MeasuredCodec:
-    """pixzip at an effort, with the model of this effort or another one, called with one picture at a time."""
-    codec = api.Codec(model, device, max_pixels=None, effort=effort)
-    name = f"{OURS} {model} e{effort}" if model else f"{OURS} e{effort}"
-    return _own(name.replace(" ", "-"), name, codec, model or efforts.EFFORTS[effort].model)
+    codec = api.Codec(model, device, max_pixels=None, effort=effort or efforts.DEFAULT_EFFORT)
+    parts = [OURS, *([Path(model).stem] if model else []), *([f"e{effort}"] if effort else [])]
+    named = model is None or model in library.known_paths()
+    return _own("-".join(parts) if named else f"{OURS}:{model}", " ".join(parts), codec, codec.model)
 
 
 def _own(codec_id: str, name: str, codec: api.Codec, model: str) -> MeasuredCodec:
@@ -214,6 +211,10 @@ class _Known(NamedTuple):
     installed: Callable[[], bool] = lambda: True
 
 
+def _of_effort(effort: int, threads: int, device: str) -> MeasuredCodec:
+    return pixzip(None, effort, device)
+
+
 _KNOWN = {
     "png": _Known(lambda threads, device: png()),
     "webp": _Known(lambda threads, device: webp()),
@@ -224,10 +225,7 @@ _KNOWN = {
     "jpeg2000": _Known(lambda threads, device: jpeg_2000(threads), lambda: imagecodecs.JPEG2K.available),
     "avif": _Known(lambda threads, device: avif(threads), lambda: imagecodecs.AVIF.available),
     "qoi": _Known(lambda threads, device: qoi()),
-    "pixzip-e1": _Known(lambda threads, device: pixzip_effort(1, device)),
-    "pixzip-e3": _Known(lambda threads, device: pixzip_effort(3, device)),
-    "pixzip-e5": _Known(lambda threads, device: pixzip_effort(5, device)),
-    "pixzip-e7": _Known(lambda threads, device: pixzip_effort(7, device)),
+    **{f"{OURS}-e{effort}": _Known(partial(_of_effort, effort)) for effort in (1, 3, 5, 7)},
 }
 
 
@@ -236,15 +234,23 @@ def known() -> dict[str, bool]:
     return {codec_id: entry.installed() for codec_id, entry in _KNOWN.items()}
 
 
+def own_of(codec_id: str) -> tuple[str | None, int | None] | None:
+    """The model and the effort in one of pixzip's ids, each None if it is not there; None for other codecs.
+
+    pixzip-eN, pixzip-NAME, pixzip-NAME-eN, pixzip:PATH.
+    """
+    if codec_id.startswith(f"{OURS}:"):
+        return codec_id[len(OURS) + 1 :], None
+    found = re.fullmatch(rf"{OURS}(?:-(?P<model>.+?))??(?:-e(?P<effort>[1-9]))?", codec_id)
+    if not found or codec_id == OURS:
+        return None
+    return found["model"], int(found["effort"]) if found["effort"] else None
+
+
 def model_of(codec_id: str) -> str:
-    """pixzip-NAME, pixzip:NAME, pixzip:PATH -> NAME or PATH, pixzip-eN -> its model; empty for other codecs."""
-    for effort, chosen in efforts.EFFORTS.items():
-        if codec_id == f"{OURS}-e{effort}":
-            return chosen.model
-    for separator in "-:":
-        if codec_id.startswith(OURS + separator):
-            return codec_id[len(OURS) + 1 :]
-    return ""
+    """The name or path of the model of one of pixzip's ids; empty for other codecs."""
+    model, effort = own_of(codec_id) or ("", None)
+    return efforts.EFFORTS[effort].model if model is None and effort else model or ""
 
 
 def make(codec_id: str, threads: int, device: str = "cpu") -> MeasuredCodec:
@@ -255,11 +261,13 @@ def make(codec_id: str, threads: int, device: str = "cpu") -> MeasuredCodec:
     Raises:
         PixzipError: there is no such codec, or it is not installed.
     """
-    if codec_id not in _KNOWN and (model := model_of(codec_id)):
-        return pixzip(model, device)
+    if codec_id not in _KNOWN and (own := own_of(codec_id)):
+        return pixzip(*own, device)
     if codec_id not in _KNOWN:
         names = ", ".join(_KNOWN)
-        raise PixzipError(f"no codec {codec_id!r}: there are {names}; and pixzip:PATH, a weights file")
+        raise PixzipError(
+            f"no codec {codec_id!r}: there are {names}; pixzip-eN, pixzip-NAME-eN; and pixzip:PATH, a weights file"
+        )
     if not _KNOWN[codec_id].installed():
         raise PixzipError(f"codec {codec_id} is not in this build of imagecodecs")
     return _KNOWN[codec_id].make(threads, device)

@@ -37,9 +37,9 @@ def test_shipped_models_are_listed_with_what_the_card_knows() -> None:
     found = rows()
     report = json.loads((ROOT / "bench" / "results" / "photos-valid" / "report.json").read_text())
     rates = {total["codec"]: total["bpsp"] for total in report["totals"]}
-    for name in ("base", "fast"):
+    for name, codec_id in {"base": "pixzip-e5", "fast": "pixzip-e1", "large": "pixzip-large-e7"}.items():
         assert report["models"][name] == found[name]["model_id"]
-        assert found[name]["validation_bpsp"] == rates[{"base": "pixzip-e5", "fast": "pixzip-e1"}[name]]
+        assert found[name]["validation_bpsp"] == rates[codec_id]
         assert found[name]["trained_on"] == ["photos-train", "graphics"]
     assert found["graphics"]["validation_bpsp"] is None
     assert {row["where"] for row in found.values()} == {"shipped"}

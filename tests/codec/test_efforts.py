@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pixcodecs.errors import BitstreamError
 import pixzip
 from pixzip import codec
 from pixzip.adapters.chunks import ChunkCodec
-from pixzip.codec import by_rows, describe, tiles
+from pixzip.codec import by_rows, describe, encoder, tiles
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS, MOST_EFFORT, PLAIN, attempts
 from pixzip.codec.options import DEFAULTS, Options
@@ -141,6 +142,21 @@ def test_the_default_is_the_default() -> None:
     assert max(EFFORTS) == arguments.MOST_EFFORT
     assert attempts(DEFAULT_EFFORT) == [EFFORTS[DEFAULT_EFFORT]]
     assert set(attempts(MOST_EFFORT)) == set(EFFORTS.values())
+
+
+def test_nothing_is_tried_twice() -> None:
+    """Names of models mean one and the same for grey."""
+    options = Options.of(effort=MOST_EFFORT)
+    tries = {
+        name: encoder.attempts([codec.as_picture(PICTURES[name]).frame], options)
+        for name in ("photograph", "grey", "RGBA")
+    }
+    assert len(tries["photograph"]) == len(tries["RGBA"]) == len(attempts(MOST_EFFORT))
+    larger = [own for own in attempts(MOST_EFFORT) if own.model == "large"]
+    assert len(tries["grey"]) == len(attempts(MOST_EFFORT)) - len(larger)
+    assert len({(models[1][0].model_id, replace(own.effort, model="")) for own, models in tries["grey"]}) == len(
+        tries["grey"]
+    )
 
 
 class Recording(Local):

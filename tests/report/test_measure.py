@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pixcodecs.errors import ModelMismatchError, PixzipError
 
-from pixzip import image
+import pixzip
+from pixzip import codec, image
 from pixzip.image import colours
 from pixzip.image.picture import Layout, Picture, Samples
 from pixzip.image.sources import Source
@@ -18,6 +19,7 @@ from pixzip.report import codecs, images, measure
 from pixzip.report.codecs import MeasuredCodec
 from tests.helpers.pictures import picture
 from tests.helpers.reports import LAYOUTS, RGB, lossy, of_layout
+from tests.helpers.support import scene
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,32 @@ def test_names_of_models_mean_the_same_with_both_separators_and_paths_are_taken(
         codecs.select(["pixzip-other"], 1)
     with pytest.raises(PixzipError, match="no codec 'gif': there are png, webp, jxl-e3"):
         codecs.select(["gif"], 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "codec_id", "name", "model"),
+    [
+        ("pixzip-e1", "pixzip-e1", "pixzip e1", "fast"),
+        ("pixzip-e9", "pixzip-e9", "pixzip e9", "large"),
+        ("pixzip-base-e7", "pixzip-base-e7", "pixzip base e7", "base"),
+        ("pixzip-base-e5", "pixzip-base-e5", "pixzip base e5", "base"),
+        ("pixzip-base", "pixzip-base", "pixzip base", "base"),
+        ("pixzip-fast-grey-e1", "pixzip-fast-grey-e1", "pixzip fast-grey e1", "fast-grey"),
+    ],
+)
+def test_an_id_says_model_and_effort(given: str, codec_id: str, name: str, model: str) -> None:
+    (found,) = codecs.select([given], 1)
+    assert (found.codec_id, found.name) == (codec_id, name)
+    assert library.find(model).model_id.hex() in found.settings
+    assert codecs.model_of(given) == codecs.model_of(codec_id) == model
+
+
+@pytest.mark.parametrize("effort", [1, 7])
+def test_an_effort_is_that_of_the_command(effort: int) -> None:
+    picture = codec.as_picture(scene(3, 70, 80, 2))
+    for codec_id, options in ((f"pixzip-e{effort}", {}), (f"pixzip-fast-e{effort}", {"model": "fast"})):
+        (own,) = codecs.select([codec_id], 1)
+        assert own.encode(picture) == pixzip.encode(scene(3, 70, 80, 2), effort=effort, device="cpu", **options)
 
 
 def failing() -> MeasuredCodec:
