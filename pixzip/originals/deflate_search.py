@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from pixzip.originals.deflate_hints import Hints
 from pixzip.originals.deflaters import Kind, Spec, encoder
 
 #: Most bytes of data that are looked at.
@@ -61,6 +60,8 @@ class Search:
         """
         self._stream, self._whole = stream, whole
         self._left = min(max(_LEAST_WORK, thoroughness * stream.size_bytes), thoroughness * _MOST_WORK)
+        from pixzip.originals.deflate_hints import Hints  # compiled, which commands such as info do without
+
         self._hints = Hints(stream.data, stream.body)
         self._tried: Spec | None = None
         self._stored = _stored(stream.body)

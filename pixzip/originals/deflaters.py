@@ -12,12 +12,12 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import imagecodecs
-from pixcodecs.deflate.encoder import Encoder as Far
-from pixcodecs.deflate.matching import EFFORTS
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, varint
 from zlib_ng import zlib_ng
 
+#: Levels of `Kind.ZLIB_FAR`.
+FAR_LEVELS = range(4, 10)
 #: Most bytes of a block without compression.
 _STORED_BYTES = 65535
 _PIECE_BYTES = 1 << 16
@@ -109,7 +109,7 @@ def read(reader: Reader) -> Spec:
         first, second = reader.byte("level of deflate"), reader.byte("window of deflate")
         spec = Spec(kind, first & 15, first >> 4, second >> 4, second & 15)
         good = spec.level <= 9 and spec.strategy <= 4 and 1 <= spec.memory <= 9 and 9 <= spec.window <= 15
-        good = good and (kind is not Kind.ZLIB_FAR or (spec.level in EFFORTS and spec.strategy == 0))
+        good = good and (kind is not Kind.ZLIB_FAR or (spec.level in FAR_LEVELS and spec.strategy == 0))
     else:
         spec = Spec(kind, reader.byte("level of deflate"))
         good = spec.level <= (12 if kind is Kind.LIBDEFLATE else 0)
@@ -137,6 +137,8 @@ def encoder(spec: Spec) -> Encoder:
             ng: Encoder = zlib_ng.compressobj(spec.level, zlib_ng.DEFLATED, -spec.window, spec.memory, spec.strategy)
             return ng
         case Kind.ZLIB_FAR:
+            from pixcodecs.deflate.encoder import Encoder as Far  # compiled, which commands such as info do without
+
             return Far(spec.level, spec.window, spec.memory)
         case Kind.LIBDEFLATE:
             return _Whole(lambda data: bytes(imagecodecs.deflate_encode(data, spec.level, raw=True)))

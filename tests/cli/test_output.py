@@ -19,7 +19,7 @@ from tests.helpers.shell import bad, good, pixels, run
 
 FIELDS = {
     "name", "output", "status", "bytes_before", "bytes_after", "pixels", "seconds", "error", "warnings",
-    "original_removed", "original_kept", "byte_for_byte", "why_not",
+    "original_removed", "original_kept", "byte_for_byte", "why_not", "model_bytes",
 }  # fmt: skip
 
 

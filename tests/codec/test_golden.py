@@ -14,7 +14,7 @@ from pixcodecs.container import image as container
 from pixzip import codec
 from pixzip.cli import main
 from pixzip.models import library
-from tests.helpers import golden
+from tests.helpers import golden, golden_models
 from tests.helpers.golden_bad import BAD
 from tests.helpers.golden_blocks import BLOCKS
 from tests.helpers.golden_kept import BAD_KEPT, KEPT
@@ -111,5 +111,17 @@ def test_the_command_line_refuses_a_bad_file_in_one_line(name: str, tmp_path: Pa
 
 def test_every_golden_file_is_known_and_there() -> None:
     versions = [*golden.SHAPES, *(f"{name}{suffix}" for name in golden.PICTURES for suffix in ("", "-model"))]
-    made = {*BLOCKS, *BAD, *STACKS, *BAD_STACKS, *KEPT, *BAD_KEPT, *ORIGINALS, *BAD_ORIGINALS, *PAGES, *BAD_PAGES}
+    made = {
+        *BLOCKS,
+        *BAD,
+        *STACKS,
+        *BAD_STACKS,
+        *KEPT,
+        *BAD_KEPT,
+        *ORIGINALS,
+        *BAD_ORIGINALS,
+        *PAGES,
+        *BAD_PAGES,
+        *golden_models.made(),
+    }
     assert {p.stem for p in golden.FOLDER.glob("*.pxz")} == {*versions, *made}

@@ -94,10 +94,10 @@ def test_a_sample_has_few_images_and_pixels_from_everywhere() -> None:
 def test_a_stage_that_readers_would_refuse_as_too_costly_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     check = costs.check_stack
 
-    def strict(header: container.StackHeader, *args: Any) -> None:
+    def strict(header: container.StackHeader, *args: Any, **more: Any) -> None:
         if header.stage:
             raise BitstreamError("too costly")
-        check(header, *args)
+        check(header, *args, **more)
 
     monkeypatch.setattr(costs, "check_stack", strict)
     images = drawings()
