@@ -21,7 +21,7 @@ class Pixzip(Codec):  # type: ignore[misc]  # numcodecs is untyped
     numcodecs does not tell a codec the array's dtype and shape before the first chunk, so that others are refused then.
 
     Args:
-        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
+        model: name of a shipped model ("large" is smallest, "fast" fastest), or path of a weights file.
         model_id: id of the model; None takes it from the installed model.
         axes: a letter for each axis, such as "NHWC"; None for the default of the shape.
         effort: 1, fastest, to 9, smallest; None for the default.

@@ -27,7 +27,7 @@ class PixzipCodec(ArrayBytesCodec):
     Arrays of other dtypes or of fewer than two axes raise a ValueError when they are created.
 
     Args:
-        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file.
+        model: name of a shipped model ("large" is smallest, "fast" fastest), or path of a weights file.
         model_id: id of the model; None takes it from the installed model.
         axes: a letter for each axis, such as "NHWC"; None for the default of the shape.
         effort: 1, fastest, to 9, smallest; None for the default.

@@ -40,7 +40,7 @@ def encode(
     Args:
         image: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4: grey, grey with alpha, RGB, RGBA; or a Pillow image; or
             the bytes or the path of a JPEG file, which is kept: `restore` returns it byte for byte.
-        model: name of a shipped model ("base" is smallest, "fast" fastest), or path of a weights file; None for that
+        model: name of a shipped model ("large" is smallest, "fast" fastest), or path of a weights file; None for that
             of the effort.
         device: "auto" (CUDA if there is a device), "cpu" or "cuda".
         effort: 1, fastest, to 9, smallest files (`docs/shell.md`).
