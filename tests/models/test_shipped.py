@@ -20,7 +20,7 @@ from pixzip.models.wavefront.export import training_view
 from tests.helpers.support import encoding
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photo.webp"
-NAMES = ["base", "fast", "base-grey", "fast-grey", "graphics", "graphics-grey"]
+NAMES = ["base", "large", "fast", "base-grey", "fast-grey", "graphics", "graphics-grey"]
 MAX_HEADER_BYTES = 32
 
 

@@ -160,7 +160,7 @@ def test_without_images_there_is_no_report(tmp_path: Path, folder: Path) -> None
 def test_a_model_of_ours_that_changes_an_image_is_our_fault(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codecs, "pixzip", lambda model, device: lossy(f"pixzip-{model}"))
+    monkeypatch.setattr(codecs, "pixzip", lambda model, effort, device: lossy(f"pixzip-{model}"))
     result = run(tmp_path / "out", folder, "--codecs", "png,pixzip-fast", "--heatmaps", 0)
     assert result.exit_code == 1
     assert "pixzip: Lossy: not lossless on 2 image(s)" in result.stderr
