@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from pixcodecs.container.references import is_file_name
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.errors import FILE_ERRORS
@@ -46,7 +47,8 @@ class Inspection(Ledger):
             for output, digest in inventory.items():
                 self._expect(place, output.replace("/", "/" if place.remote else os.sep), digest)
             inner = (name.removeprefix(place.prefix) for name in planned if name.startswith(place.prefix))
-            unlisted += sum(path.replace(os.sep, "/") not in inventory for path in inner)
+            names = (path.replace(os.sep, "/") for path in inner)
+            unlisted += sum(name not in inventory and not is_file_name(name.rpartition("/")[2]) for name in names)
         if kept:
             self.counts["unlisted"] = unlisted
 

@@ -81,7 +81,7 @@ main(standalone_mode=False)
     for name in ("a.png", "sub/b.png", "sub/kept.jpg"):
         assert Path(f"again/{name}").read_bytes() == Path(f"tree/{name}").read_bytes()
     assert not list(Path("again").glob("pixzip-model*"))
-    good("verify", "-r", "archive")
+    assert "in no manifest" not in good("verify", "-r", "archive").stderr  # such as the model file
     facts = json.loads(good("info", "--json", "archive/sub/b.png.pxz").stdout)["models"][0]
     assert (facts["model_file"], Path(facts["model_file_found"]).name) == (FILE, FILE)
     with pixzip.open("archive/sub/b.png.pxz") as shown:
