@@ -32,6 +32,8 @@ LATE = (
     "pixzip.engine.executor",  # how much memory a GPU has
     "pixzip.io.streams",  # headers, where standard input is no .pxz file
     "pixzip.models.library",  # safetensors and torch, where only names are asked for
+    "pixzip.originals.deflate_search",  # kernels, where an original is only described
+    "pixzip.originals.deflaters",
 )
 
 
