@@ -88,7 +88,7 @@ def _family_rows() -> list[dict[str, Any]]:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """The row as text, at most 110 columns wide in total for names of usual length."""
+    """The row as text, at most 120 columns wide in total for names of usual length."""
     bpsp, seen = row["validation_bpsp"], row["megapixels_seen"]
     after = f" after {row['started_from']}" if row["started_from"] else ""
     data = ", ".join(row["trained_on"] or []) + after + (f", {seen:.0f} MP" if seen else "")
