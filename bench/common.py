@@ -108,3 +108,16 @@ def origin(result: dict[str, Any]) -> str:
         f"{result['threads']} thread(s), {result.get('device', 'cpu')}; torch {versions['torch']}, "
         f"libjxl {versions['libjxl']}, Pillow {versions['pillow']}</sub>"
     )
+
+
+def rewrite(page: Path, start: str, end: str, text: str) -> None:
+    """Replace the text between the markers of a page.
+
+    Raises:
+        SystemExit: the page has not just one of each.
+    """
+    before = page.read_text("utf-8")
+    if before.count(start) != 1 or before.count(end) != 1:
+        raise SystemExit(f"{page} needs one {start} and one {end}")
+    head, tail = before[: before.index(start) + len(start)], before[before.index(end) :]
+    page.write_text(f"{head}\n\n{text}\n\n{tail}", "utf-8")

@@ -19,7 +19,7 @@ from typing import Any
 import click
 import numpy as np
 import zstandard
-from common import RESULTS, origin, provenance, set_threads, table, write
+from common import RESULTS, origin, provenance, rewrite, set_threads, table, write
 from pixcodecs.container import models
 
 from pixzip.codec import carried
@@ -133,9 +133,7 @@ def main(out: Path, to: Path | None, measure: bool, one: str | None) -> None:
         largest = [json.loads(found.stdout) for found in done]
         write(out, {**provenance([], [], 1), "shipped": shipped, "largest": largest})
     if to:
-        text = to.read_text("utf-8")
-        before, after = text.partition(START)[0], text.partition(END)[2]
-        to.write_text(f"{before}{START}\n\n{page(json.loads(out.read_text('utf-8')))}\n\n{END}{after}", "utf-8")
+        rewrite(to, START, END, page(json.loads(out.read_text("utf-8"))))
 
 
 if __name__ == "__main__":

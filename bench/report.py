@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import matplotlib as mpl
-from common import JXL, RESULTS, ROOT, costs_table, origin, table
+from common import JXL, RESULTS, ROOT, costs_table, origin, rewrite, table
 from jpeg_page import jpegs
 
 from pixzip.report.codecs import REFERENCE
@@ -263,19 +263,6 @@ def scale(results: list[dict[str, Any]]) -> str:
     return f"{table(head, rows)}\n\n{origin(found)}"
 
 
-def rewrite(page: Path, text: str) -> None:
-    """Replace the text between a page's markers.
-
-    Raises:
-        SystemExit: the page has no markers.
-    """
-    before = page.read_text()
-    if before.count(START) != 1 or before.count(END) != 1:
-        raise SystemExit(f"{page} needs one {START} and one {END}")
-    start, end = before.index(START) + len(START), before.index(END)
-    page.write_text(f"{before[:start]}\n\n{text}\n\n{before[end:]}")
-
-
 @click.command()
 @click.option("--results", default=RESULTS, type=click.Path(exists=True, path_type=Path), help="Folder of JSON files.")
 @click.option("--root", default=ROOT, type=click.Path(exists=True, path_type=Path), help="Where README.md is.")
@@ -285,11 +272,11 @@ def main(results: Path, root: Path) -> None:
     found = [read for path in paths if "benchmark" in (read := json.loads(path.read_text()))]  # others have their pages
     # The plain run of a benchmark precedes its variants.
     found.sort(key=lambda r: r.get("isa", "all") != "all")
-    rewrite(root / "README.md", sizes(found))
-    rewrite(root / "docs" / "figures.md", times(found))
+    rewrite(root / "README.md", START, END, sizes(found))
+    rewrite(root / "docs" / "figures.md", START, END, times(found))
     for page, write in {"robustness": robustness, "jpeg": jpegs, "scale": scale}.items():
         if text := write(found):
-            rewrite(root / "docs" / f"{page}.md", text)
+            rewrite(root / "docs" / f"{page}.md", START, END, text)
     if rate := rate_of(found):
         plot(rate, root / PLOT)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import numpy as np
-from common import RESULTS, load, origin, provenance, set_threads, table, write
+from common import RESULTS, load, origin, provenance, rewrite, set_threads, table, write
 
 from pixzip import codec
 from pixzip.api import Codec
@@ -84,9 +84,7 @@ def main(data: Path | None, limit: int | None, effort: int, threads: int, out: P
         sides = [measure(pictures, side, effort) for side in SIDES]
         write(out, {**provenance([data], [], threads), "images": len(pictures), "effort": effort, "sides": sides})
     if to:
-        text = to.read_text("utf-8")
-        before, after = text.partition(START)[0], text.partition(END)[2]
-        to.write_text(f"{before}{START}\n\n{page(json.loads(out.read_text('utf-8')))}\n\n{END}{after}", "utf-8")
+        rewrite(to, START, END, page(json.loads(out.read_text("utf-8"))))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ vanished is an error of this file.
 
 import io
 import os
+from abc import ABC, abstractmethod
 
 from pixcodecs import forking
 from pixcodecs.errors import BitstreamError
@@ -73,11 +74,14 @@ def _read_at(descriptor: int, size: int, start: int) -> bytes:
         return os.read(descriptor, size)
 
 
-class BufferFile(io.RawIOBase):
-    """A readable file with a position of its own over a `FileBuffer`."""
+class Seekable(io.RawIOBase, ABC):
+    """A readable file with a position; `readinto` reads at it and moves it on."""
 
-    def __init__(self, buffer: FileBuffer) -> None:
-        self._buffer, self._at = buffer, 0
+    _at = 0
+
+    @abstractmethod
+    def _length(self) -> int:
+        """The size of the file."""
 
     def readable(self) -> bool:
         return True
@@ -85,14 +89,8 @@ class BufferFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, out: memoryview) -> int:  # type: ignore[override]
-        found = self._buffer[self._at : self._at + len(out)]
-        out[: len(found)] = found
-        self._at += len(found)
-        return len(found)
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._buffer)}[whence]
+        base = 0 if whence == os.SEEK_SET else self._at if whence == os.SEEK_CUR else self._length()
         if base + offset < 0:
             raise ValueError(f"position is {base + offset}, expected no less than 0")
         self._at = base + offset
@@ -100,3 +98,19 @@ class BufferFile(io.RawIOBase):
 
     def tell(self) -> int:
         return self._at
+
+
+class BufferFile(Seekable):
+    """A readable file with a position of its own over a `FileBuffer`."""
+
+    def __init__(self, buffer: FileBuffer) -> None:
+        self._buffer = buffer
+
+    def _length(self) -> int:
+        return len(self._buffer)
+
+    def readinto(self, out: memoryview) -> int:  # type: ignore[override]
+        found = self._buffer[self._at : self._at + len(out)]
+        out[: len(found)] = found
+        self._at += len(found)
+        return len(found)
