@@ -67,7 +67,7 @@ def _measured(
     seconds["compress"] += spent
     record, spent = _timed(originals.make, io.BytesIO(data), originals.of_picture(picture), work)
     seconds["make"] += spent
-    packed, record = original.with_record(plain, record, len(data))
+    packed, record = original.with_record(plain, record, len(data), options)
     opening = codec.Opening(packed)
     (again,), spent = _timed(codec.decompress, [opening], options)
     seconds["decompress"] += spent

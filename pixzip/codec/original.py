@@ -12,10 +12,12 @@ from typing import IO, BinaryIO
 
 from pixcodecs.container import image as container
 from pixcodecs.container.image import Buffer, Extra
-from pixcodecs.errors import UnsupportedImageError
+from pixcodecs.container.limits import MAX_PIXELS
+from pixcodecs.errors import PixzipError, UnsupportedImageError
 
 from pixzip import originals
-from pixzip.codec import by_rows, costs
+from pixzip.codec import by_rows, costs, decoder
+from pixzip.codec.finding import find_models
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
 from pixzip.engine.base import Progress
@@ -26,8 +28,6 @@ from pixzip.originals import Reason, Record, Source
 #: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
 #: a share of what its file saves.
 LEAST_BYTES, SHARE, SHARE_OF_SAVING = 256, 100, 4
-#: Part of the processor time of models that rebuilding may take.
-_SHARE_OF_TIME = 5
 #: Work to find an encoder, in units of the size of the samples, by effort.
 _THOROUGHNESS = {1: 1, 2: 1, 3: 3, 4: 2, 5: 2, 6: 2, 7: 4, 8: 12, 9: 40}
 
@@ -37,23 +37,30 @@ def thoroughness(effort: int) -> int:
     return _THOROUGHNESS[effort]
 
 
-def header_with(file: Buffer, record: Record, original_bytes: int) -> tuple[bytes, Record]:
+def header_with(
+    file: Buffer, record: Record, original_bytes: int, options: Options
+) -> tuple[bytes, Record]:  # fmt: skip
     """The header of a file with a record, for the same blocks, and the record that it has.
 
     Args:
         file: a `.pxz` file, or its header, without a record.
         original_bytes: length of the original.
+        options: those that coded the file.
     Returns:
-        A header with a record that only says why the original is not kept, if it would take too much.
+        A header with a record that only says why the original is not kept, if it would take too much room, or more
+        time than readers allow by default.
     """
     header = container.read_header(file, None)
     saved = max(0, original_bytes - header.file_bytes)
     most = record.content_bytes + max(LEAST_BYTES, original_bytes // SHARE, saved // SHARE_OF_SAVING)
     if record.is_kept:
         packed = _packed(header, record)
-        if packed is not None and len(packed) - header.size_bytes <= most:
+        if packed is None or len(packed) - header.size_bytes > most:
+            record = originals.not_kept(Reason.SIZE)
+        elif _takes_long(file, record, options):
+            record = originals.not_kept(Reason.TIME)
+        else:
             return packed, record
-        record = originals.not_kept(Reason.SIZE)
     return _packed(header, record) or bytes(file[: header.size_bytes]), record
 
 
@@ -67,10 +74,37 @@ def _packed(header: container.Header, record: Record) -> bytes | None:
     return container.pack_header(replace(header, extras=extras))
 
 
-def with_record(file: bytes, record: Record, original_bytes: int) -> tuple[bytes, Record]:
+def _takes_long(file: Buffer, record: Record, options: Options) -> bool:
+    """Whether readers may refuse to rebuild by a record, which makes its file larger, by default."""
+    opening = Opening(file, None)
+    if opening.pixels > MAX_PIXELS or record.rebuild_s <= _seconds(opening, None):
+        return False  # readers lift all limits for the pixels already
+    return record.rebuild_s > _seconds(opening, options)
+
+
+def _seconds(opening: Opening, options: Options | None) -> float:
+    """The processor time that rebuilding the original of a file may take by default.
+
+    Args:
+        options: give the models that code it; None for a lower bound that needs none.
+    """
+    size = len(opening.file)
+    if options is None:
+        return costs.rebuild_ns(size, costs.limit_ns(size)) / 1e9
+    try:
+        models = find_models([opening], options)
+        decoding_ns = opening.carrying.cost_ns + sum(
+            decoder.tile_ns(opening, i, models) for i in range(len(opening.header.tiles))
+        )
+    except PixzipError:
+        return _seconds(opening, None)
+    return costs.rebuild_ns(size, decoding_ns) / 1e9
+
+
+def with_record(file: bytes, record: Record, original_bytes: int, options: Options) -> tuple[bytes, Record]:
     """`header_with` for a whole file in memory."""
     start = container.read_header(file, None).size_bytes
-    header, kept = header_with(file, record, original_bytes)
+    header, kept = header_with(file, record, original_bytes, options)
     return header + file[start:], kept
 
 
@@ -93,7 +127,7 @@ def rows_of(reopened: Callable[[], RowReader | None], frame: Frame) -> Source:
 
 
 def copy_with_record(
-    file: Buffer, spool: IO[bytes], out: IO[bytes], record: Record, original_bytes: int
+    file: Buffer, spool: IO[bytes], out: IO[bytes], record: Record, original_bytes: int, options: Options
 ) -> Record:  # fmt: skip
     """Write a file to another one, with a record; returns the record that it has.
 
@@ -103,7 +137,7 @@ def copy_with_record(
     Raises:
         OSError: `out` cannot be written.
     """
-    header, kept = header_with(file, record, original_bytes)
+    header, kept = header_with(file, record, original_bytes, options)
     out.write(header)
     spool.seek(container.read_header(file, None).size_bytes)
     shutil.copyfileobj(spool, out, 1 << 20)
@@ -127,10 +161,9 @@ def rebuild(
     if record is None:
         raise ValueError("the file has no record of its original")
     rows = partial(by_rows.decompress_rows, opening, options, progress)
-    source = originals.of_picture(picture) if picture else Source(opening.frame, rows, is_large=True)
-    limit_ns = costs.limit_ns(len(opening.file)) // _SHARE_OF_TIME
-    seconds = None if options.max_pixels is None else limit_ns / 1e9
-    originals.rebuild(record, source, out, seconds)
+    large = Source(opening.frame, rows, is_large=True, upward=partial(rows, upward=True))
+    source = originals.of_picture(picture) if picture else large
+    originals.rebuild(record, source, out, None if options.max_pixels is None else _seconds(opening, options))
 
 
 def check(opening: Opening, picture: Picture | None, options: Options, progress: Progress | None = None) -> None:

@@ -217,11 +217,11 @@ def _write_samples(recipe: Recipe, source: Source, out: Output) -> None:
     writer, adler = _IdatWriter(out, recipe.idat), 1
     writer.write(recipe.header)
     if recipe.spec.wants_all:
-        out.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
+        out.clock.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
     coder = deflaters.encoder(recipe.spec)
     for piece in _filtered(recipe, source):
         adler = zlib.adler32(piece, adler)
-        for part in deflaters.encoded(coder, piece, out.check_time):
+        for part in deflaters.encoded(coder, piece, out.clock.check):
             writer.write(part)
     writer.write(coder.flush() + adler.to_bytes(4) + recipe.behind)
     writer.finish()
