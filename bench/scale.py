@@ -135,7 +135,9 @@ def plan(source: Path, target: Path) -> dict[str, Any]:
     inputs.plan(ledger, (str(source),), str(target), command.KIND)
     planned, planned_cpu = time.perf_counter() - began, time.process_time() - cpu
     names = ledger.planned()
-    tasks = [Task(name, ledger[name].output, ledger[name].bytes_before, sizes.pixels(Path(name))) for name in names]
+    pixels = sizes.work([sizes.Given(name, ledger[name].bytes_before) for name in names])
+    entries = [ledger[name] for name in names]
+    tasks = [Task(e.name, e.output, e.bytes_before, n) for e, n in zip(entries, pixels, strict=True)]
     count = sum(1 for _ in shards.cut(tasks, 2))
     return {
         "files": len(ledger.entries), "missing": len(names), "shards": count,

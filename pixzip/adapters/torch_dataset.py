@@ -13,8 +13,9 @@ from pixcodecs.forking import cached_property
 from torch.utils.data import Dataset
 
 from pixzip.api import Codec
+from pixzip.codec.beside import AnyFolder
 from pixzip.image.sources import walk
-from pixzip.io import arguments, stores
+from pixzip.io import arguments, stores, streams
 
 SUFFIX = ".pxz"
 
@@ -80,9 +81,9 @@ class Images(Dataset[Any]):
     def _read(place: str) -> bytes:
         return stores.read(place) if stores.is_url(place) else Path(place).read_bytes()
 
-    def _folder(self, name: str) -> Path | None:
+    def _folder(self, name: str) -> AnyFolder | None:
         """The folder of a file, where its model file may be."""
-        return None if stores.is_url(self.place) else Path(self._files[name]).parent
+        return streams.folder_of(self._files[name])
 
     @cached_property
     def _codec(self) -> Codec:
