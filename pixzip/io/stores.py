@@ -5,7 +5,9 @@ and of each store's environment variables.
 """
 
 import contextlib
+import errno
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -260,6 +262,8 @@ def as_oserror(url: str) -> Iterator[None]:
     """Turn what a store's library raises into an OSError; a scheme that fsspec does not know into a PixzipError."""
     try:
         yield
+    except FileNotFoundError as e:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from e
     except (OSError, ImportError, MemoryError, PixzipError):
         raise
     except ValueError as e:
