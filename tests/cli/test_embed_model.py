@@ -14,6 +14,7 @@ from PIL import Image
 from pixcodecs.container import models, references
 
 import pixzip
+from pixzip.codec import carried
 from pixzip.io import stores, upward
 from pixzip.models import library
 from pixzip.torch import Images
@@ -213,6 +214,21 @@ def test_another_file_in_the_way_in_a_store_is_only_overwritten_by_force(place: 
     bad("compress", *own, words=f"{FILE} exists: -f overwrites it")
     assert not [found for found in stores.below(memory) if found.inner.endswith("png.pxz")]
     good("compress", "-f", *own)
+    good("verify", "-r", memory)
+
+
+def test_a_model_file_that_another_worker_has_written_meanwhile_is_good(
+    place: Path, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_of = carried.file_of
+
+    def late(model: Any) -> bytes:
+        data = file_of(model)
+        stores.write(f"{memory}/{FILE}", data)
+        return data
+
+    monkeypatch.setattr(carried, "file_of", late)
+    compress("-r", "tree", "-o", memory)
     good("verify", "-r", memory)
 
 
