@@ -27,11 +27,12 @@ def at_once(url: str) -> bool:
     return bool(fs.async_impl) or fs.protocol == "memory"
 
 
-def read(urls: Sequence[str], size: int = HEAD_BYTES) -> list[Head]:
+def read(urls: Sequence[str], size: int | None = HEAD_BYTES) -> list[Head]:
     """The first bytes of files, fewer if there are no more; asked for at once where the store's class can do so.
 
     Args:
         urls: at most some `FILES_AT_ONCE`, because all answers are in memory together.
+        size: None for whole files.
     Raises:
         PixzipError: fsspec or a store's package is missing.
         OSError: a store cannot be reached.
@@ -48,16 +49,16 @@ def store_of(url: str) -> str:
     return scheme + mark + path.partition("/")[0]
 
 
-def _of_one_store(urls: list[str], size: int) -> list[Head]:
+def _of_one_store(urls: list[str], size: int | None) -> list[Head]:
     base = os.path.commonprefix(urls).rpartition("/")[0] if len(urls) > 1 else urls[0]  # noqa: RUF071 (URLs)
     fs, root = stores.located(base)
     paths = [root.rstrip("/") + url.removeprefix(base) for url in urls]
     with stores.as_oserror(base):
-        answers = fs.cat_ranges(paths, 0, size, on_error="return")
+        answers = fs.cat_ranges(paths, None if size is None else 0, size, on_error="return")
     return [_head(url, answer, size) for url, answer in zip(urls, answers, strict=True)]
 
 
-def _head(url: str, answer: bytes | BaseException, size: int) -> Head:
+def _head(url: str, answer: bytes | BaseException, size: int | None) -> Head:
     if not isinstance(answer, BaseException):
         return answer[:size]  # a web server may send the whole file
     try:
