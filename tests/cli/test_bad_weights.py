@@ -7,11 +7,13 @@ import pytest
 
 from tests.helpers.shell import bad, good
 from tests.helpers.support import tiny_weights
-from tests.helpers.weights_mutations import joined, seed, with_config
+from tests.helpers.weights_mutations import joined, seed_of, with_config
 
 FILES: dict[str, Callable[[], bytes]] = {
-    "first": lambda: with_config(seed("gated-pixelcnn-1"), lambda config: config.update(first=1)),
-    "blocks": lambda: with_config(seed("wavefront-pixelcnn-2"), lambda config: config.update(blocks=4096, mixing=4096)),
+    "first": lambda: with_config(seed_of("gated-pixelcnn-1"), lambda config: config.update(first=1)),
+    "blocks": lambda: with_config(
+        seed_of("wavefront-pixelcnn-2"), lambda config: config.update(blocks=4096, mixing=4096)
+    ),
     "float8": lambda: joined({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}, b"\0"),
     "deep": lambda: joined('{"a":' + "[" * 99_999, b""),
 }

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
+@cache
 def here() -> list[str]:
     """What both stages give in this process."""
     return stages()
@@ -82,25 +83,23 @@ def check_forms(found: dict[str, Any], folder: Path) -> None:
         assert digests == [payloads, payloads, pixels, pixels], form
 
 
+@pytest.mark.parametrize("name", COMPILED)
+def test_kernels_for_other_cpus_write_the_same_bytes_with_and_without_a_stage(
+    name: str, folder: Path, child_env: dict[str, str]
+) -> None:
+    """One process for both, because the kernels for another CPU take a minute to compile on a fresh checkout."""
+    found = found_on(COMPILED[name], folder, child_env, FORMS, STAGES)
+    check_forms(found, folder)
+    assert found[STAGES] == here()
+    assert found["threads"] == 1
+
+
+def test_the_interpreter_writes_the_same_bytes_under_both_stages(folder: Path, child_env: dict[str, str]) -> None:
+    assert found_on(INTERPRETER, folder, child_env, STAGES)[STAGES] == here()
+
+
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_payloads_and_decoded_pixels_are_the_same(name: str, folder: Path, child_env: dict[str, str]) -> None:
     found = found_on(LIBRARIES[name], folder, child_env, FORMS)
     check_forms(found, folder)
     assert found["threads"] == int(LIBRARIES[name]["OMP_NUM_THREADS"])
-
-
-@pytest.mark.parametrize("name", COMPILED)
-def test_kernels_for_other_cpus_write_the_same_bytes_with_and_without_a_stage(
-    name: str, folder: Path, here: list[str], child_env: dict[str, str]
-) -> None:
-    """One process for both, because the kernels for another CPU take a minute to compile on a fresh checkout."""
-    found = found_on(COMPILED[name], folder, child_env, FORMS, STAGES)
-    check_forms(found, folder)
-    assert found[STAGES] == here
-    assert found["threads"] == 1
-
-
-def test_the_interpreter_writes_the_same_bytes_under_both_stages(
-    folder: Path, here: list[str], child_env: dict[str, str]
-) -> None:
-    assert found_on(INTERPRETER, folder, child_env, STAGES)[STAGES] == here

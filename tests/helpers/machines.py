@@ -44,9 +44,7 @@ def digest(parts: Iterable[bytes]) -> str:
 
 def written(folder: Path) -> list[list[bytes]]:
     """The payloads in a folder, of each batch."""
-    return [
-        [(folder / f"{n}-{i}").read_bytes() for i in range(len(images))] for n, (images, _) in enumerate(batches())
-    ]
+    return [[(folder / f"{n}-{i}").read_bytes() for i in range(len(images))] for n, (images, _) in enumerate(batches())]
 
 
 def coded(engine: SteppedEngine, folder: Path) -> list[str]:

@@ -49,7 +49,7 @@ ARCHITECTURES = (*FAMILY, *_CHANNELS)
 
 
 @cache
-def seed(architecture: str) -> bytes:
+def seed_of(architecture: str) -> bytes:
     """A tiny weights file, without a known answer, so that other weights may load."""
     if architecture in FAMILY:
         return fixed(tiny(architecture, head="mixture", n_mix=2)).to_bytes()
@@ -163,7 +163,7 @@ def mutate(rng: Random) -> Mutation:
     """One mutation of one of the seeds."""
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
     name = rng.choice(ARCHITECTURES)
-    return Mutation(name, kind.__name__.strip("_"), kind(rng, seed(name)))
+    return Mutation(name, kind.__name__.strip("_"), kind(rng, seed_of(name)))
 
 
 def _engine(model: Model) -> Engine:
