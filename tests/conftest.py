@@ -1,5 +1,6 @@
 """The header of test runs, tests that need a GPU, the environment of child processes, and fixtures."""
 
+import gc
 import importlib.metadata
 import os
 import platform
@@ -55,6 +56,17 @@ def pytest_report_header() -> list[str]:
         f"versions: python {platform.python_version()}, {versions}",
         f"pixzip: {list(pixzip.__path__)}, {threads.get_threads()} threads on {CORES} cores, CUDA: {cuda}",
     ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[Any]:
+    """Collect without looking for garbage, of which there is none, and never look among thousands of tests again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

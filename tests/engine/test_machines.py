@@ -69,7 +69,7 @@ def found_on(machine: dict[str, str], folder: Path, env: dict[str, str], *parts:
     """What a process finds whose environment simulates a machine."""
     kept = {k: v for k, v in env.items() if k not in VARIABLES}
     command = [sys.executable, "-m", "tests.helpers.machines", str(folder), *parts]
-    done = subprocess.run(command, env=kept | machine, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, env=kept | machine, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(json.loads(done.stdout))
 
