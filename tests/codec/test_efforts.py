@@ -65,7 +65,7 @@ def _pictures() -> dict[str, np.ndarray]:
         "few colours": crop // 16 * 16,
         "RGBA": np.dstack([crop, np.where(crop[..., 0] > 90, 255, 0).astype(np.uint8)]),
         "16 bits": crop.astype(np.uint16) << 8 | noise(3, *crop.shape[:2], 1),
-        "12 bits": crop[:, :, 1].astype(np.uint16) << 4 | noise(1, *crop.shape[:2], 1)[..., 0] >> 4,
+        "12 bits": crop[:32, :40, 1].astype(np.uint16) << 4 | noise(1, 32, 40, 1)[..., 0] >> 4,
         "1 x 1": noise(3, 1, 1, 1),
         "8 x 8": scene(3, 8, 8, 2),
         "5 x 3": scene(1, 3, 5, 3),
