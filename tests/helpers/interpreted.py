@@ -96,8 +96,8 @@ def main() -> None:
     sys.stdout.write(
         json.dumps(
             {
-                "RGB": with_engine(3, [scene(3, 3, 3, 1), noise(3, 1, 2, 2), noise(3, 2, 1, 3)]),
-                "grey": with_engine(1, [scene(1, 2, 4, 4), noise(1, 1, 1, 5)]),
+                "RGB": with_engine(3, [scene(3, 3, 5, 1), noise(3, 1, 2, 2), noise(3, 2, 1, 3)]),
+                "grey": with_engine(1, [scene(1, 3, 4, 4), noise(1, 1, 1, 5)]),
                 "damage": with_damage(),
             }
         )
