@@ -129,6 +129,13 @@ def test_a_stream_that_differs_in_little_is_patched() -> None:
     assert record_of(small).recipe[0] == 2
 
 
+@pytest.mark.parametrize("setting", [(80, 4), (75, 4), (0, 0), (20, 1), (25, 2), (50, 4), (75, 6), (90, 5), (100, 5)])
+def test_lossless_webp_of_common_settings_comes_back(setting: tuple[int, int]) -> None:
+    quality, method = setting
+    file = pillow(scene(3, 60, 80, 1), "WEBP", lossless=True, quality=quality, method=method)
+    assert record_of(file, 40).is_kept
+
+
 def test_a_jpeg_is_not_rebuilt() -> None:
     assert record_of(pillow(image_files.RGB, "JPEG")).reason is Reason.FORM
 
