@@ -118,20 +118,38 @@ def segments(form: Form, samples: Samples, depth: int) -> Iterator[tuple[bytes, 
     Args:
         samples: (H, W, C) of `depth` bits.
     """
-    x = _stored(form, samples, depth)
-    planes = [x[..., c : c + 1] for c in range(x.shape[2])] if form.flags & Flag.PLANAR else [x]
-    for plane in planes:
-        height = form.height or len(plane)
-        for top in range(0, len(plane), height):
-            strip = plane[top : top + height]
-            if not form.width:
-                yield _packed(form, strip), len(strip)
-                continue
-            for left in range(0, plane.shape[1], form.width):
-                yield _packed(form, _filled(form, strip[:, left : left + form.width])), height
+    x = stored(form, samples, depth)
+    for i in range(count(form, *x.shape)):
+        yield segment(form, x, i)
 
 
-def _stored(form: Form, samples: Samples, depth: int) -> Samples:
+def count(form: Form, rows: int, width: int, channels: int) -> int:
+    """The number of strips or tiles of samples of this shape."""
+    planes = channels if form.flags & Flag.PLANAR else 1
+    return planes * -(-rows // (form.height or rows)) * (-(-width // form.width) if form.width else 1)
+
+
+def segment(form: Form, x: Samples, i: int) -> tuple[bytes, int]:
+    """The bytes of strip or tile number `i`, before they are coded, and its number of rows.
+
+    Args:
+        x: samples as `stored` gives them.
+    """
+    rows, width, _ = x.shape
+    columns = -(-width // form.width) if form.width else 1
+    height = form.height or rows
+    plane, place = divmod(i, -(-rows // height) * columns)
+    row, column = divmod(place, columns)
+    if form.flags & Flag.PLANAR:
+        x = x[..., plane : plane + 1]
+    strip = x[row * height : (row + 1) * height]
+    if not form.width:
+        return _packed(form, strip), len(strip)
+    return _packed(form, _filled(form, strip[:, column * form.width : (column + 1) * form.width])), height
+
+
+def stored(form: Form, samples: Samples, depth: int) -> Samples:
+    """Samples in the order and with the channels of the file."""
     x, flags = samples, form.flags
     if flags & Flag.INVERTED:
         x = x.copy()

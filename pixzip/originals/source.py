@@ -18,6 +18,8 @@ _PIECE_BYTES = 1 << 20
 #: Most bytes of an original: for each byte of samples, again for these bytes of them; for each byte of metadata and
 #: recipe; and beside these.
 _SAMPLES_FACTOR, FEW_BYTES, _EXTRAS_FACTOR, _MORE_BYTES = 2, 1 << 26, 4, 1 << 20
+#: The same for each page of an original of several pages.
+_PAGE_BYTES = 1 << 10
 _IMITATION_FACTOR = 4
 #: Time of zlib's level 6 for a byte.
 _WORK_SECONDS = 5e-8
@@ -159,11 +161,29 @@ def check_size(size_bytes: int, frame: Frame, recipe_bytes: int) -> None:
     Raises:
         BitstreamError: the original would be too large.
     """
-    samples = frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
-    extras = recipe_bytes + len(frame.palette) + sum(len(chunk.data) for chunk in frame.metadata)
+    check_total(size_bytes, samples_bytes(frame), recipe_bytes + extras_bytes(frame))
+
+
+def check_total(size_bytes: int, samples: int, extras: int, pages: int = 0) -> None:
+    """The same for the bytes of samples and of all else, of several pages.
+
+    Raises:
+        BitstreamError: the original would be too large.
+    """
     most = _SAMPLES_FACTOR * (samples + min(samples, FEW_BYTES)) + _EXTRAS_FACTOR * extras + _MORE_BYTES
+    most += _PAGE_BYTES * pages
     if size_bytes > most:
         raise BitstreamError(f"record of the original declares {size_bytes} bytes, expected at most {most}")
+
+
+def samples_bytes(frame: Frame) -> int:
+    """The bytes of a picture's samples."""
+    return frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
+
+
+def extras_bytes(frame: Frame) -> int:
+    """The bytes of a picture's palette and metadata."""
+    return len(frame.palette) + sum(len(chunk.data) for chunk in frame.metadata)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:
