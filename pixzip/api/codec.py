@@ -17,12 +17,12 @@ from pixcodecs.container.references import Reference
 from pixcodecs.forking import cached_property
 
 from pixzip import codec, image, originals
-from pixzip.codec import kept
+from pixzip.codec import kept, pages_original
 from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
-from pixzip.codec.pages import compress_pages, decompress_pages
+from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.stack_search import smallest_stack
 from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
@@ -32,6 +32,7 @@ from pixzip.image.pillow_images import from_pillow
 from pixzip.io import arguments
 from pixzip.io.arguments import FileBytes
 from pixzip.models import library
+from pixzip.originals import pages as page_originals
 
 #: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
 #: image of any mode that a `.pxz` file can hold; or a `Picture`; or a JPEG file, which is kept, as its bytes or path.
@@ -110,13 +111,17 @@ class Codec:
         if kept.is_jpeg(data):
             return self.encode(data)
         loaded = image.load_pages(data, self.max_pixels) if image.has_pages(io.BytesIO(data)) else None
+        work = original_files.thoroughness(self.effort) if original else 0
         if loaded:
-            return compress_pages(loaded.pages, self.options)
+            found = compress_pages(loaded.pages, self.options)
+            if not work:
+                return found
+            record = page_originals.make(io.BytesIO(data), loaded.pages, work)
+            return pages_original.with_record(found, record, len(data))[0]
         picture = image.load(data, self.max_pixels).picture
         (found,) = codec.compress([picture], self.options)
-        if not original:
+        if not work:
             return found
-        work = original_files.thoroughness(self.effort)
         record = originals.make(io.BytesIO(data), originals.of_picture(picture), work)
         return original_files.with_record(found, record, len(data))[0]
 
@@ -126,8 +131,12 @@ class Codec:
         if kept.is_kept(file):
             return self.restore(file)
         if signature.is_pages(file):
-            pages = decompress_pages(file, self.options)
-            return image.write_pages(pages, SUFFIXES[pages.kind])
+            whole = PagesOpening(file, self.max_pixels)
+            pages = decompress_pages(whole, self.options)
+            if not pages_original.is_kept(whole):
+                return image.write_pages(pages, SUFFIXES[pages.kind])
+            pages_original.rebuild(whole, pages, self.options, out := io.BytesIO())
+            return out.getvalue()
         opening = codec.Opening(file, self.max_pixels)
         (picture,) = codec.decompress([opening], self.options)
         if not original_files.is_kept(opening):

@@ -26,6 +26,8 @@ from pixzip.originals import Reason, Record, Source
 #: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
 #: a share of what its file saves.
 LEAST_BYTES, SHARE, SHARE_OF_SAVING = 256, 100, 4
+#: Bytes more for each further page.
+_PAGE_BYTES = 64
 #: Part of the processor time of models that rebuilding may take.
 _SHARE_OF_TIME = 5
 #: Work to find an encoder, in units of the size of the samples, by effort.
@@ -37,24 +39,33 @@ def thoroughness(effort: int) -> int:
     return _THOROUGHNESS[effort]
 
 
-def header_with(file: Buffer, record: Record, original_bytes: int) -> tuple[bytes, Record]:
+def header_with(
+    file: Buffer, record: Record, original_bytes: int, file_bytes: int | None = None, pages: int = 1
+) -> tuple[bytes, Record]:  # fmt: skip
     """The header of a file with a record, for the same blocks, and the record that it has.
 
     Args:
         file: a `.pxz` file, or its header, without a record.
         original_bytes: length of the original.
+        file_bytes: length of the file that saves bytes, if it is another one.
+        pages: number of images that the original has.
     Returns:
         A header with a record that only says why the original is not kept, if it would take too much.
     """
     header = container.read_header(file, None)
-    saved = max(0, original_bytes - header.file_bytes)
-    most = record.content_bytes + max(LEAST_BYTES, original_bytes // SHARE, saved // SHARE_OF_SAVING)
+    saved = max(0, original_bytes - (header.file_bytes if file_bytes is None else file_bytes))
+    most = record.content_bytes + max(_least(pages), original_bytes // SHARE, saved // SHARE_OF_SAVING)
     if record.is_kept:
         packed = _packed(header, record)
         if packed is not None and len(packed) - header.size_bytes <= most:
             return packed, record
         record = originals.not_kept(Reason.SIZE)
     return _packed(header, record) or bytes(file[: header.size_bytes]), record
+
+
+def _least(pages: int) -> int:
+    """The bytes that a record may take in any case."""
+    return LEAST_BYTES + _PAGE_BYTES * (pages - 1)
 
 
 def _packed(header: container.Header, record: Record) -> bytes | None:
@@ -128,9 +139,12 @@ def rebuild(
         raise ValueError("the file has no record of its original")
     rows = partial(by_rows.decompress_rows, opening, options, progress)
     source = originals.of_picture(picture) if picture else Source(opening.frame, rows, is_large=True)
-    limit_ns = costs.limit_ns(len(opening.file)) // _SHARE_OF_TIME
-    seconds = None if options.max_pixels is None else limit_ns / 1e9
-    originals.rebuild(record, source, out, seconds)
+    originals.rebuild(record, source, out, seconds_for(len(opening.file), options))
+
+
+def seconds_for(file_bytes: int, options: Options) -> float | None:
+    """The processor time that rebuilding the original of a file may take; None without a limit."""
+    return None if options.max_pixels is None else costs.limit_ns(file_bytes) / _SHARE_OF_TIME / 1e9
 
 
 def check(opening: Opening, picture: Picture | None, options: Options, progress: Progress | None = None) -> None:

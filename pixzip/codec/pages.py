@@ -21,6 +21,7 @@ from pixzip.codec.options import DEFAULTS, Options
 from pixzip.engine.base import Progress
 from pixzip.image.pages import Page, Pages
 from pixzip.image.picture import Chunk, Frame
+from pixzip.originals import Family, Record, record_of
 
 #: Nanoseconds of processor time of each page besides what its models take.
 _PAGE_NS = 1_000_000
@@ -89,6 +90,16 @@ class PagesOpening:
         except ValueError as e:
             raise BitstreamError(f"file contradicts itself: {e}") from None
         return chunks
+
+    @cached_property
+    def original(self) -> Record | None:
+        """How the original is rebuilt, or why it is not, as the first member says; None if it does not say.
+
+        Raises:
+            BitstreamError: the record is damaged.
+        """
+        record = record_of(self.openings[0].header.extras)
+        return record if record and record.family in (Family.PAGES, Family.NONE) else None
 
 
 def compress_pages(pages: Pages, options: Options = DEFAULTS, progress: Progress | None = None) -> bytes:

@@ -118,38 +118,20 @@ def segments(form: Form, samples: Samples, depth: int) -> Iterator[tuple[bytes, 
     Args:
         samples: (H, W, C) of `depth` bits.
     """
-    x = stored(form, samples, depth)
-    for i in range(count(form, *x.shape)):
-        yield segment(form, x, i)
+    x = _stored(form, samples, depth)
+    planes = [x[..., c : c + 1] for c in range(x.shape[2])] if form.flags & Flag.PLANAR else [x]
+    for plane in planes:
+        height = form.height or len(plane)
+        for top in range(0, len(plane), height):
+            strip = plane[top : top + height]
+            if not form.width:
+                yield _packed(form, strip), len(strip)
+                continue
+            for left in range(0, plane.shape[1], form.width):
+                yield _packed(form, _filled(form, strip[:, left : left + form.width])), height
 
 
-def count(form: Form, rows: int, width: int, channels: int) -> int:
-    """The number of strips or tiles of samples of this shape."""
-    planes = channels if form.flags & Flag.PLANAR else 1
-    return planes * -(-rows // (form.height or rows)) * (-(-width // form.width) if form.width else 1)
-
-
-def segment(form: Form, x: Samples, i: int) -> tuple[bytes, int]:
-    """The bytes of strip or tile number `i`, before they are coded, and its number of rows.
-
-    Args:
-        x: samples as `stored` gives them.
-    """
-    rows, width, _ = x.shape
-    columns = -(-width // form.width) if form.width else 1
-    height = form.height or rows
-    plane, place = divmod(i, -(-rows // height) * columns)
-    row, column = divmod(place, columns)
-    if form.flags & Flag.PLANAR:
-        x = x[..., plane : plane + 1]
-    strip = x[row * height : (row + 1) * height]
-    if not form.width:
-        return _packed(form, strip), len(strip)
-    return _packed(form, _filled(form, strip[:, column * form.width : (column + 1) * form.width])), height
-
-
-def stored(form: Form, samples: Samples, depth: int) -> Samples:
-    """Samples in the order and with the channels of the file."""
+def _stored(form: Form, samples: Samples, depth: int) -> Samples:
     x, flags = samples, form.flags
     if flags & Flag.INVERTED:
         x = x.copy()
@@ -209,4 +191,33 @@ def coded(form: Form, segment: bytes, rows: int, check: Callable[[], object]) ->
             return libtiff.encode(segment, rows, "tiff_lzw")
         case Coding.LIBTIFF_PACKBITS:
             return libtiff.encode(segment, rows, "packbits")
+    return segment
+
+
+def count(form: Form, frame: Frame) -> int:
+    """The number of strips or tiles of a picture."""
+    planes = frame.layout.channels + bool(form.flags & Flag.PADDED) if form.flags & Flag.PLANAR else 1
+    columns = -(-frame.width // form.width) if form.width else 1
+    return planes * columns * -(-frame.height // (form.height or frame.height))
+
+
+def cutting(form: Form, samples: Samples, depth: int) -> Callable[[int], tuple[bytes, int]]:
+    """A function from the number of a strip or tile to its bytes, before they are coded, and its number of rows.
+
+    Args:
+        samples: (H, W, C) of `depth` bits.
+    """
+    whole = _stored(form, samples, depth)
+    height = form.height or len(whole)
+    columns = -(-whole.shape[1] // form.width) if form.width else 1
+
+    def segment(i: int) -> tuple[bytes, int]:
+        plane, place = divmod(i, -(-len(whole) // height) * columns)
+        row, column = divmod(place, columns)
+        x = whole[..., plane : plane + 1] if form.flags & Flag.PLANAR else whole
+        strip = x[row * height : (row + 1) * height]
+        if not form.width:
+            return _packed(form, strip), len(strip)
+        return _packed(form, _filled(form, strip[:, column * form.width : (column + 1) * form.width])), height
+
     return segment

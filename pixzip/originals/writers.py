@@ -53,8 +53,8 @@ def _qoi(samples: Samples, frame: Frame) -> bytes:
 _QUICK_METHOD = 4
 
 
-def _webp(quality: int, method: int) -> Writer:
-    options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": True}
+def _webp(quality: int, method: int, *, exact: bool = True) -> Writer:
+    options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": exact}
     return Writer(partial(_pillow, form="WEBP", **options), *((120, 1500) if method > _QUICK_METHOD else (60, 120)))
 
 
@@ -75,4 +75,11 @@ WRITERS: Mapping[int, Writer] = {
     13: _webp(50, 4),
     14: Writer(partial(_pillow, form="GIF", optimize=True, interlace=0)),
     15: Writer(partial(_pillow, form="GIF", optimize=True, interlace=1)),
+    32: _webp(80, 0, exact=False),
+    33: _webp(100, 0, exact=False),
+    34: _webp(75, 4, exact=False),
+    35: _webp(80, 4, exact=False),
+    36: _webp(100, 4, exact=False),
+    37: _webp(100, 6, exact=False),
+    38: _webp(75, 0, exact=False),
 }

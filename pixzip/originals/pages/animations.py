@@ -15,7 +15,7 @@ from pixzip.originals.source import Output
 from pixzip.originals.writers import WRITERS
 
 #: Writers of GIF by interlacing, and of WebP.
-_GIF, _WEBP = {False: (1, 3), True: (2,)}, (8, 9, 10, 11, 12, 13)
+_GIF, _WEBP = {False: (1, 3), True: (2,)}, (32, 35, 34, 36, 38, 33, 37)
 _HEAD_BYTES, _FRAME_BYTES, _DESCRIPTOR_BYTES, _INTERLACED = 12, 16, 10, 0x40
 #: Least and most work to find writers, in units of zlib's level 6 for a byte, and most that a reader may have.
 _LEAST_WORK, _MOST_WORK = 1 << 23, 10**8

@@ -47,14 +47,13 @@ class Strips:
         forms.check(self.form, frame, most_bytes)
 
     def count(self, frame: Frame) -> int:
-        channels = frame.layout.channels + bool(self.form.flags & Flag.PADDED)
-        return forms.count(self.form, frame.height, frame.width, channels)
+        return forms.count(self.form, frame)
 
     def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
-        form, x = self.form, forms.stored(self.form, picture.samples, picture.depth)
+        form, segment_of = self.form, forms.cutting(self.form, picture.samples, picture.depth)
 
         def made(i: int, out: Output) -> bytes:
-            segment, rows = forms.segment(form, x, i)
+            segment, rows = segment_of(i)
             if form.spec and form.spec.wants_all:
                 out.expect(form.spec.worst_cost * len(segment))
             return forms.coded(form, segment, rows, out.check_time)
@@ -131,7 +130,7 @@ class _Finder:
             return
         plain = form_of(page, byteorder)
         places = [*zip(page.dataoffsets, page.databytecounts, strict=False)]
-        count = forms.count(plain, *picture.samples.shape)
+        count = forms.count(plain, picture.frame)
         if len(places) < count or self._segments + count > MOST_SEGMENTS:
             return
         page_bytes = picture.samples.nbytes
@@ -173,7 +172,7 @@ class _Finder:
         first = self._file[start : start + size]
         for edge in edges:
             form = replace(plain, flags=plain.flags | edge)
-            segment, _ = forms.segment(form, forms.stored(form, picture.samples, picture.depth), 0)
+            segment, _ = forms.cutting(form, picture.samples, picture.depth)(0)
             beginning = Beginning(first[:2], segment, first[2:-4], len(segment))
             for spec in Search(beginning, self._thoroughness, whole=True):
                 failed = False
@@ -185,11 +184,11 @@ class _Finder:
         self, page: int, form: Form, picture: Picture, places: Sequence[tuple[int, int]]
     ) -> list[Place]:  # fmt: skip
         """The segments that a form makes as they are in the file; none if both the first and the last differ."""
-        x, found = forms.stored(form, picture.samples, picture.depth), dict[int, Place]()
+        segment_of, found = forms.cutting(form, picture.samples, picture.depth), dict[int, Place]()
 
         def add(i: int) -> None:
             start, size = places[i]
-            segment, rows = forms.segment(form, x, i)
+            segment, rows = segment_of(i)
             made = forms.coded(form, segment, rows, bool)
             if 0 < len(made) <= size and self._file[start : start + len(made)] == made:
                 found[i] = Place(page, i, int(start), len(made))

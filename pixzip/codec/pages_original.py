@@ -1,0 +1,77 @@
+"""Records of originals of several pages: put one into a file of pages, and rebuild and check an original.
+
+The record is an extra of the first member, where readers that do not know it skip it.
+"""
+
+import tempfile
+from dataclasses import replace
+from typing import BinaryIO
+
+from pixcodecs.container import image as image_container
+from pixcodecs.container import pages as container
+from pixcodecs.primitives import crc32
+
+from pixzip.codec import by_rows, original
+from pixzip.codec.options import Options
+from pixzip.codec.pages import PagesOpening
+from pixzip.image.pages import Pages
+from pixzip.originals import Family, Record, suffixes_of
+from pixzip.originals import pages as originals
+
+
+def with_record(file: bytes, record: Record, original_bytes: int) -> tuple[bytes, Record]:
+    """A file of pages with a record, and the record that it has; see `codec.original.header_with`.
+
+    Args:
+        file: a file of pages without a record.
+        original_bytes: length of the original.
+    """
+    header = container.read_header(file)
+    first = container.member(file, header, 0)
+    start = image_container.read_header(first, None).size_bytes
+    head, kept = original.header_with(first, record, original_bytes, len(file), len(header.members))
+    member = head + first[start:]
+    own = header.members[0]._replace(size_bytes=len(member), crc=crc32(member))
+    packed = container.pack_header(replace(header, members=(own, *header.members[1:])))
+    return packed + member + file[header.starts[1] :], kept
+
+
+def suffixes(opening: PagesOpening) -> tuple[str, ...]:
+    """The suffixes that an original of the kind of these pages has, the usual one first."""
+    return suffixes_of(Family[opening.header.kind.name])
+
+
+def is_kept(opening: PagesOpening) -> bool:
+    """Whether a file has a record from which its original is rebuilt.
+
+    Raises:
+        BitstreamError: the record is damaged.
+    """
+    return bool(opening.original and opening.original.is_kept)
+
+
+def rebuild(opening: PagesOpening, pages: Pages, options: Options, out: BinaryIO) -> None:
+    """Write the original of a file, which has a record of it.
+
+    Args:
+        pages: the decoded pages.
+        out: an empty file that can be sought and read.
+    Raises:
+        BitstreamError: the file is damaged or hostile.
+        RebuildError: the original's bytes do not come back here.
+        OSError: the file cannot be written.
+    """
+    if opening.original is None:
+        raise ValueError("the file has no record of its original")
+    originals.rebuild(opening.original, pages, out, original.seconds_for(opening.file_bytes, options))
+
+
+def check(opening: PagesOpening, pages: Pages, options: Options) -> None:
+    """Rebuild the original of a file, if it has a record of it, and throw it away.
+
+    Raises:
+        BitstreamError, RebuildError: see `rebuild`.
+    """
+    if is_kept(opening):
+        with tempfile.SpooledTemporaryFile(max_size=by_rows.LARGE_PIXELS) as out:
+            rebuild(opening, pages, options, out)  # type: ignore[arg-type]
