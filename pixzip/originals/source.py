@@ -110,6 +110,14 @@ class Output:
         if self.left < 0:
             raise RebuildError("they become more than they were")
 
+    def check_room(self, count: int) -> None:
+        """
+        Raises:
+            RebuildError: so many bytes more would make the file larger than the original.
+        """
+        if count > self.left:
+            raise RebuildError("they become more than they were")
+
     def reserve(self, count: int) -> None:
         """Leave room for bytes that are patched later.
 

@@ -41,7 +41,7 @@ def _pillow(samples: Samples, frame: Frame, *, form: str, **options: Any) -> byt
 
 
 def _giflib(samples: Samples, frame: Frame) -> bytes:
-    colours = np.frombuffer(frame.palette, np.uint8).reshape(-1, 3) if frame.palette else None
+    colours = np.frombuffer(frame.palette, np.uint8).reshape(-1, 3).copy() if frame.palette else None
     return bytes(imagecodecs.gif_encode(samples[..., 0], colormap=colours))
 
 
@@ -55,7 +55,8 @@ _QUICK_METHOD = 4
 
 def _webp(quality: int, method: int, *, exact: bool = True) -> Writer:
     options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": exact}
-    return Writer(partial(_pillow, form="WEBP", **options), *((120, 1500) if method > _QUICK_METHOD else (60, 120)))
+    cost = (8, 60) if method == 0 else (60, 120) if method <= _QUICK_METHOD else (120, 1500)
+    return Writer(partial(_pillow, form="WEBP", **options), *cost)
 
 
 #: All writers by their wire ids.

@@ -11,6 +11,7 @@ from pixzip.image.formats import gif_blocks
 from pixzip.image.pages import Pages
 from pixzip.image.picture import Frame, Picture
 from pixzip.originals.pages.cuts import Cut, Found, Layout, Place
+from pixzip.originals.record import Reason
 from pixzip.originals.source import Output
 from pixzip.originals.writers import WRITERS
 
@@ -108,7 +109,7 @@ def _found(
     file: bytes, pages: Pages, thoroughness: int, spans: Sequence[Span | None], likely: Sequence[Sequence[int]]
 ) -> Found:  # fmt: skip
     cuts: list[Cut | None] = []
-    places, known = [], list[int]()
+    places, known, why = list[Place](), list[int](), Reason.FORM
     left, most = max(_LEAST_WORK, 2 * thoroughness * pages.pixels), _MOST_WORK
     for i, (page, span, writers) in enumerate(zip(pages.pages, spans, likely, strict=True)):
         cuts.append(None)
@@ -116,9 +117,10 @@ def _found(
             continue
         expected = file[slice(*span)]
         for writer in sorted(writers, key=lambda w: known.index(w) if w in known else len(known)):
-            cost = WRITERS[writer].cost * page.picture.pixels
-            if cost > min(left, most):
-                break
+            cost, worst = (each * page.picture.pixels for each in (WRITERS[writer].cost, WRITERS[writer].worst_cost))
+            if cost > min(left, most) or worst > _MOST_WORK:
+                why = Reason.LARGE
+                continue
             left -= cost
             out = Output(io.BytesIO(), len(expected), None)
             if Written(writer).segments(page.picture)(0, out) == expected:
@@ -127,4 +129,4 @@ def _found(
                 places.append(Place(i, 0, span[0], len(expected)))
                 most -= cost
                 break
-    return Found(0, cuts, places)
+    return Found(0, cuts, places, why)

@@ -1,5 +1,6 @@
 """Frames of animated PNG files: the segment of a frame is its IDAT or fdAT chunks, with lengths and checksums."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -20,7 +21,7 @@ from pixzip.originals.deflaters import Spec
 from pixzip.originals.pages.cuts import Cut, Found, Layout, Place
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.record import Reason
-from pixzip.originals.source import Output, of_picture
+from pixzip.originals.source import Output, RebuildError, of_picture
 
 _AROUND_BYTES, _NUMBER_BYTES = 12, 4
 #: Searches for an encoder of deflate that may fail.
@@ -51,11 +52,19 @@ class Stream:
         return 1
 
     def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
-        return lambda _, out: self._chunks(b"".join(png.stream(self.recipe, of_picture(picture), out)))
+        def made(_: int, out: Output) -> bytes:
+            data = bytearray()
+            for part in png.stream(self.recipe, of_picture(picture), out):
+                data += part
+                out.check_room(len(data))
+            return self._chunks(data, out)
 
-    def _chunks(self, data: bytes) -> bytes:
+        return made
+
+    def _chunks(self, data: bytes | bytearray, room: Output) -> bytes:
         out, at, number = bytearray(), 0, self.number
         for size in self._sizes(len(data)):
+            room.check_room(len(out))
             kind = b"fdAT" + struct.pack(">I", number) if self.number else b"IDAT"
             body = kind + data[at : at + size]
             out += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
@@ -188,7 +197,9 @@ class _Finder:
                     return None
             recipe = Recipe(self._interlaced, beginning.header, spec, sizes, filters, surplus, stream.behind)
             cut, out = Stream(number, recipe), Output(io.BytesIO(), len(expected), None)
-            return cut if cut.segments(picture)(0, out) == expected else None
+            with contextlib.suppress(RebuildError):  # more bytes than in the file
+                return cut if cut.segments(picture)(0, out) == expected else None
+            return None
 
         cut = next(filter(None, map(made, self._known)), None)
         if cut is None and self._failures < _FAILURES:
