@@ -29,6 +29,10 @@ class Written:
 
     writer: int
 
+    @property
+    def is_exact(self) -> bool:
+        return False
+
     def pack(self) -> bytes:
         return bytes([self.writer])
 
@@ -50,10 +54,19 @@ class Written:
         return made
 
 
-def read(reader: Reader, frame: Frame) -> Written:
+def read_gif(reader: Reader, frame: Frame) -> Written:
     """See `Kind`."""
+    return _read(reader, (*_GIF[False], *_GIF[True]))
+
+
+def read_webp(reader: Reader, frame: Frame) -> Written:
+    """See `Kind`."""
+    return _read(reader, _WEBP)
+
+
+def _read(reader: Reader, known: Sequence[int]) -> Written:
     number = reader.byte("writer of a frame")
-    if number not in (*_GIF[False], *_GIF[True], *_WEBP):
+    if number not in known:
         raise BitstreamError(f"writer {number} of a frame is unknown to this version")
     return Written(number)
 

@@ -22,6 +22,10 @@ MOST_SEGMENTS = 1 << 22
 class Cut(Protocol):
     """How the samples of a page are cut into segments."""
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether segments are the same with every version of every library."""
+
     def pack(self) -> bytes:
         """The wire form."""
 

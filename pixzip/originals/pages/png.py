@@ -42,6 +42,10 @@ class Stream:
     number: int
     recipe: Recipe
 
+    @property
+    def is_exact(self) -> bool:
+        return False
+
     def pack(self) -> bytes:
         return varint(self.number) + self.recipe.pack()
 

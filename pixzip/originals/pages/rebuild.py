@@ -30,8 +30,8 @@ from pixzip.originals.source import (
 KINDS = {
     FileKind.TIFF: Kind(tiff.read, tiff.find, tiff.predict),
     FileKind.PNG: Kind(png.read, png.find, png.predict),
-    FileKind.GIF: Kind(animations.read, animations.find_gif, animations.predict),
-    FileKind.WEBP: Kind(animations.read, animations.find_webp, animations.predict),
+    FileKind.GIF: Kind(animations.read_gif, animations.find_gif, animations.predict),
+    FileKind.WEBP: Kind(animations.read_webp, animations.find_webp, animations.predict),
 }
 #: Most bytes of the dictionary, and most of it that does not depend on the segments.
 _MOST_DICTIONARY = 1 << 26
@@ -163,7 +163,7 @@ def _rebuild(record: Record, pages: Pages, out: Output) -> None:
     try:
         _fill(gaps, patch.apply(recipe.patch, dictionary, recipe.gaps), out)
     except BitstreamError as e:
-        if all(cut is None for cut in recipe.cuts):
+        if all(cut is None or cut.is_exact for cut in recipe.cuts):
             raise
         raise RebuildError(str(e)) from None
 

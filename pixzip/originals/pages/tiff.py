@@ -40,6 +40,10 @@ class Strips:
 
     form: Form
 
+    @property
+    def is_exact(self) -> bool:
+        return self.form.coding is Coding.PLAIN
+
     def pack(self) -> bytes:
         return self.form.pack()
 
