@@ -22,7 +22,7 @@ from pixzip.codec import original as original_files
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
-from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.stack_search import smallest_stack
 from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
@@ -32,7 +32,6 @@ from pixzip.image.pillow_images import from_pillow
 from pixzip.io import arguments
 from pixzip.io.arguments import FileBytes
 from pixzip.models import library
-from pixzip.originals import pages as page_originals
 
 #: An image to encode: (H, W) or (H, W, C) uint8 or uint16, C = 1 to 4 (grey, grey with alpha, RGB, RGBA); or a Pillow
 #: image of any mode that a `.pxz` file can hold; or a `Picture`; or a JPEG file, which is kept, as its bytes or path.
@@ -113,11 +112,7 @@ class Codec:
         loaded = image.load_pages(data, self.max_pixels) if image.has_pages(io.BytesIO(data)) else None
         work = original_files.thoroughness(self.effort) if original else 0
         if loaded:
-            found = compress_pages(loaded.pages, self.options)
-            if not work:
-                return found
-            record = page_originals.make(io.BytesIO(data), loaded.pages, work)
-            return pages_original.with_record(found, record, len(data))[0]
+            return pages_original.compress(io.BytesIO(data), loaded.pages, self.options, work)[0]
         picture = image.load(data, self.max_pixels).picture
         (found,) = codec.compress([picture], self.options)
         if not work:

@@ -3,6 +3,7 @@
 The record is an extra of the first member, where readers that do not know it skip it.
 """
 
+import io
 import tempfile
 from dataclasses import replace
 from typing import BinaryIO
@@ -11,12 +12,43 @@ from pixcodecs.container import image as image_container
 from pixcodecs.container import pages as container
 from pixcodecs.primitives import crc32
 
-from pixzip.codec import by_rows, original
-from pixzip.codec.options import Options
-from pixzip.codec.pages import PagesOpening
+from pixzip.codec import by_rows
+from pixzip.codec import original as of_one
+from pixzip.codec.options import DEFAULTS, Options
+from pixzip.codec.pages import PagesOpening, compress_pages
+from pixzip.engine.base import Progress
 from pixzip.image.pages import Pages
 from pixzip.originals import Family, Record, suffixes_of
 from pixzip.originals import pages as originals
+
+
+def compress(
+    original: BinaryIO, pages: Pages, options: Options = DEFAULTS, thoroughness: int = 0, *, strip: bool = False,
+    progress: Progress | None = None,
+) -> tuple[bytes, Record | None]:  # fmt: skip
+    """One `.pxz` file of the pages of a file, with a record of it.
+
+    Args:
+        original: the file, which is read and sought.
+        pages: its pages.
+        thoroughness: see `originals.make`; 0 for no record.
+        strip: leave out metadata; for no record.
+        progress: see `compress_pages`.
+    Returns:
+        The `.pxz` file, and the record that it has.
+    Raises:
+        UnsupportedImageError, ModelMismatchError, PixzipError: see `compress_pages`.
+    """
+    file = compress_pages(_stripped(pages) if strip else pages, options, progress)
+    if not thoroughness or strip:
+        return file, None
+    record = originals.make(original, pages, thoroughness)
+    return with_record(file, record, original.seek(0, io.SEEK_END))
+
+
+def _stripped(pages: Pages) -> Pages:
+    found = (replace(page, picture=replace(page.picture, metadata=())) for page in pages.pages)
+    return replace(pages, pages=tuple(found), metadata=())
 
 
 def with_record(file: bytes, record: Record, original_bytes: int) -> tuple[bytes, Record]:
@@ -29,7 +61,7 @@ def with_record(file: bytes, record: Record, original_bytes: int) -> tuple[bytes
     header = container.read_header(file)
     first = container.member(file, header, 0)
     start = image_container.read_header(first, None).size_bytes
-    head, kept = original.header_with(first, record, original_bytes, len(file), len(header.members))
+    head, kept = of_one.header_with(first, record, original_bytes, len(file), len(header.members))
     member = head + first[start:]
     own = header.members[0]._replace(size_bytes=len(member), crc=crc32(member))
     packed = container.pack_header(replace(header, members=(own, *header.members[1:])))
@@ -63,7 +95,7 @@ def rebuild(opening: PagesOpening, pages: Pages, options: Options, out: BinaryIO
     """
     if opening.original is None:
         raise ValueError("the file has no record of its original")
-    originals.rebuild(opening.original, pages, out, original.seconds_for(opening.file_bytes, options))
+    originals.rebuild(opening.original, pages, out, of_one.seconds_for(opening.file_bytes, options))
 
 
 def check(opening: PagesOpening, pages: Pages, options: Options) -> None:

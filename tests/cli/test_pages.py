@@ -174,5 +174,10 @@ def test_a_folder_of_pages_is_compressed_and_comes_back(files: Path) -> None:
     good("compress", "-r", "tree", "-o", "packed")
     good("decompress", "-r", "packed", "-o", "back")
     assert {"c.gif", "scan.tif"} <= set(names(files / "back"))
+    for name in ("scan.tif", "c.gif"):
+        assert (files / "back" / name).read_bytes() == FILES[name]
+    assert not pixzip.compress_tree("tree", "by-python").failed
+    for name in ("scan.tif.pxz", "c.gif.pxz"):
+        assert (files / "by-python" / name).read_bytes() == (files / "packed" / name).read_bytes()
     again = good("decompress", "-r", "packed", "-o", "back", "-v")
     assert again.stderr.count("is up to date") == 2

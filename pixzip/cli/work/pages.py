@@ -15,12 +15,11 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.work import originals
 from pixzip.codec import pages_original
-from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.pages import SUFFIXES, Pages
 from pixzip.io import files, folders, signals, streams
 from pixzip.originals import RebuildError, Record
-from pixzip.originals import pages as page_originals
 
 
 def compress(
@@ -45,10 +44,9 @@ def compress(
         return False
     pages, entry = loaded.pages, ledger[name]
     entry.bytes_before, entry.pixels = source.size_bytes, pages.pixels
-    data, record = compress_pages(_stripped(pages) if strip else pages, options, ledger.part([name])), None
-    if thoroughness:
-        record = page_originals.make(source.file(), pages, thoroughness)
-        data, record = pages_original.with_record(data, record, source.size_bytes)
+    data, record = pages_original.compress(
+        source.file(), pages, options, thoroughness, strip=strip, progress=ledger.part([name])
+    )
     whole = bool(record and record.is_kept)
     if loaded.dropped and not whole:
         ledger.warn(name, f"not kept: {', '.join(loaded.dropped)}")
@@ -92,11 +90,6 @@ def _finish(ledger: Ledger, name: str, stat: Any, kept: str) -> None:
         ledger.keep(name, kept)
     elif ledger.manner.remove:
         originals.remove(ledger, name, stat)
-
-
-def _stripped(pages: Pages) -> Pages:
-    found = (replace(page, picture=replace(page.picture, metadata=())) for page in pages.pages)
-    return replace(pages, pages=tuple(found), metadata=())
 
 
 def decompress(
