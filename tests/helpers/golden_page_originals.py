@@ -204,8 +204,9 @@ BAD_PAGE_ORIGINALS: Mapping[str, Bad] = {
         "number": Bad(
             lambda: _with(Kind.PNG, cuts=_numbered(9)), "the original's bytes do not come back", RebuildError
         ),
-        "writer": Bad(lambda: _with(Kind.GIF, b"\0\2\1\xfa"), "writer 250 of a frame is unknown"),
-        "writer-other": Bad(lambda: _with(Kind.GIF, b"\0\2\1\x20"), "writer 32 of a frame is unknown"),
+        "writer": Bad(lambda: _with(Kind.GIF, b"\0\2\1\2\xfa"), "imitation 2, 250 of a frame is unknown"),
+        "imitation": Bad(lambda: _with(Kind.GIF, b"\0\2\1\3\1"), "imitation 3, 1 of a frame is unknown"),
+        "writer-other": Bad(lambda: _with(Kind.GIF, b"\0\2\1\2\x20"), "imitation 2, 32 of a frame is unknown"),
     }.items()
 }
 

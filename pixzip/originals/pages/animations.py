@@ -15,6 +15,8 @@ from pixzip.originals.record import Reason
 from pixzip.originals.source import Output
 from pixzip.originals.writers import WRITERS
 
+#: Wire id of an imitation by a writer.
+_WRITER = 2
 #: Writers of GIF by interlacing, and of WebP.
 _GIF, _WEBP = {False: (1, 3), True: (2,)}, (32, 35, 34, 36, 38, 33, 37)
 _HEAD_BYTES, _FRAME_BYTES, _DESCRIPTOR_BYTES, _INTERLACED = 12, 16, 10, 0x40
@@ -34,7 +36,7 @@ class Written:
         return False
 
     def pack(self) -> bytes:
-        return bytes([self.writer])
+        return bytes([_WRITER, self.writer])
 
     def check(self, frame: Frame, most_bytes: int) -> None:
         """Nothing takes memory out of proportion."""
@@ -65,9 +67,9 @@ def read_webp(reader: Reader, frame: Frame) -> Written:
 
 
 def _read(reader: Reader, known: Sequence[int]) -> Written:
-    number = reader.byte("writer of a frame")
-    if number not in known:
-        raise BitstreamError(f"writer {number} of a frame is unknown to this version")
+    kind, number = reader.byte("imitation of a frame"), reader.byte("writer of a frame")
+    if kind != _WRITER or number not in known:
+        raise BitstreamError(f"imitation {kind}, {number} of a frame is unknown to this version")
     return Written(number)
 
 
