@@ -55,7 +55,15 @@ _QUICK_METHOD = 4
 
 def _webp(quality: int, method: int, *, exact: bool = True) -> Writer:
     options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": exact}
-    cost = (8, 60) if method == 0 else (60, 120) if method <= _QUICK_METHOD else (120, 1500)
+    cost = (
+        (5, 120)
+        if method == 0
+        else (14, 120)
+        if not exact and quality < 100 and method < 5
+        else (60, 120)
+        if method <= _QUICK_METHOD
+        else (120, 1500)
+    )
     return Writer(partial(_pillow, form="WEBP", **options), *cost)
 
 

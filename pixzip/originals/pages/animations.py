@@ -20,7 +20,8 @@ _WRITER = 2
 #: Writers of GIF by interlacing, and of WebP.
 _GIF, _WEBP = {False: (1, 3), True: (2,)}, (32, 35, 34, 36, 38, 33, 37)
 _HEAD_BYTES, _FRAME_BYTES, _DESCRIPTOR_BYTES, _INTERLACED = 12, 16, 10, 0x40
-#: Least and most work to find writers, in units of zlib's level 6 for a byte, and most that a reader may have.
+#: Least work to find out writers that did not write a file, in units of zlib's level 6 for a byte, and most work that a
+#: reader may have.
 _LEAST_WORK, _MOST_WORK = 1 << 23, 10**8
 Span = tuple[int, int]
 
@@ -125,7 +126,8 @@ def _found(
 ) -> Found:  # fmt: skip
     cuts: list[Cut | None] = []
     places, known, why = list[Place](), list[int](), Reason.FORM
-    left, most = max(_LEAST_WORK, 2 * thoroughness * pages.pixels), _MOST_WORK
+    samples = sum(page.picture.samples.size for page in pages.pages)
+    left, most = max(_LEAST_WORK, 2 * thoroughness * samples), _MOST_WORK
     for i, (page, span, writers) in enumerate(zip(pages.pages, spans, likely, strict=True)):
         cuts.append(None)
         if span is None:
@@ -136,7 +138,6 @@ def _found(
             if cost > min(left, most) or worst > _MOST_WORK:
                 why = Reason.LARGE
                 continue
-            left -= cost
             out = Output(io.BytesIO(), len(expected), None)
             if Written(writer).segments(page.picture)(0, out) == expected:
                 known = [writer, *(w for w in known if w != writer)]
@@ -144,4 +145,5 @@ def _found(
                 places.append(Place(i, 0, span[0], len(expected)))
                 most -= cost
                 break
+            left -= cost
     return Found(0, cuts, places, why)
