@@ -112,7 +112,7 @@ def _measured(
     seconds["compress"] += spent
     record, spent = _timed(way.make, io.BytesIO(data), content, work)
     seconds["make"] += spent
-    packed, record = way.with_record(plain, record, len(data))
+    packed, record = way.with_record(plain, record, len(data), options)
     opening = way.opened(packed)
     again, spent = _timed(way.decompress, opening, options)
     seconds["decompress"] += spent

@@ -34,6 +34,7 @@ LATE = (
     "pixzip.models.library",  # safetensors and torch, where only names are asked for
     "pixzip.originals.deflate_search",  # kernels, where an original is only described
     "pixzip.originals.deflaters",
+    "pixzip.originals.gif",
 )
 
 

@@ -118,7 +118,7 @@ class Codec:
         if not work:
             return found
         record = originals.make(io.BytesIO(data), originals.of_picture(picture), work)
-        return original_files.with_record(found, record, len(data))[0]
+        return original_files.with_record(found, record, len(data), self.options)[0]
 
     def decompress(self, data: FileBytes) -> bytes:
         """See `pixzip.decompress`."""

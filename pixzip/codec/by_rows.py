@@ -120,9 +120,13 @@ class _Attempt:
         shutil.copyfileobj(self._spool, out)
 
 
-def decompress_rows(opening: Opening, options: Options, progress: Progress | None = None) -> Iterator[Samples]:
+def decompress_rows(
+    opening: Opening, options: Options, progress: Progress | None = None, *, upward: bool = False
+) -> Iterator[Samples]:  # fmt: skip
     """Yield the rows of a picture, (n, W, C), in parts of bands of tiles.
 
+    Args:
+        upward: from last to first.
     Raises:
         BitstreamError, ModelMismatchError: see `decompress`; damage may be found after some rows were yielded.
     """
@@ -132,9 +136,12 @@ def decompress_rows(opening: Opening, options: Options, progress: Progress | Non
     release(opening.file)
     rows_of_tiles = max(1, tiles.WHOLE_PIXELS // (header.width * header.tile_height))
     band_rows, part_rows = rows_of_tiles * header.tile_height, max(1, PART_PIXELS // header.width)
-    for y in range(0, header.height, band_rows):
+    tops = range(0, header.height, band_rows)
+    for y in reversed(tops) if upward else tops:
         band = Window(0, y, header.width, min(band_rows, header.height - y))
         samples = decode_region(opening, band, models, options, share)
+        if upward:
+            samples = samples[::-1]
         for top in range(0, band.height, part_rows):  # a tile may be as large as the image, and writers copy rows
             yield samples[top : top + part_rows]
         del samples

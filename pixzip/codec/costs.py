@@ -32,6 +32,8 @@ Decoding = Generator[Payload, Samples, Samples]
 SMALL_NS = 50_000_000_000
 SMALL_BYTES = 1 << 20
 BYTE_NS = 200_000
+#: Processor time to rebuild an original, as a part of the time to decode its picture.
+_SHARE_TO_REBUILD = 5
 #: Levels and beginning of the architecture of models that are timed.
 _LEVELS, _TIMED = 256, "wavefront-"
 #: Processor time of a pixel, of a channel of a pixel, and of a multiplication.
@@ -52,6 +54,16 @@ _BATCH_NS, _IMAGE_NS = 300_000, 150_000
 def limit_ns(file_bytes: int) -> int:
     """The processor time, in nanoseconds, that a file of this size may take by default."""
     return SMALL_NS + BYTE_NS * max(0, file_bytes - SMALL_BYTES)
+
+
+def rebuild_ns(file_bytes: int, decoding_ns: int) -> int:
+    """The processor time that rebuilding the original of a file may take by default.
+
+    Args:
+        decoding_ns: to decode the picture; what it leaves of its own limit is added to a fifth of that.
+    """
+    limit = limit_ns(file_bytes)
+    return limit // _SHARE_TO_REBUILD + max(0, limit - decoding_ns)
 
 
 def payload_ns(

@@ -12,10 +12,12 @@ from typing import IO, BinaryIO
 
 from pixcodecs.container import image as container
 from pixcodecs.container.image import Buffer, Extra
-from pixcodecs.errors import UnsupportedImageError
+from pixcodecs.container.limits import MAX_PIXELS
+from pixcodecs.errors import PixzipError, UnsupportedImageError
 
 from pixzip import originals
-from pixzip.codec import by_rows, costs
+from pixzip.codec import by_rows, costs, decoder
+from pixzip.codec.finding import find_models
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
 from pixzip.engine.base import Progress
@@ -28,8 +30,6 @@ from pixzip.originals import Reason, Record, Source
 LEAST_BYTES, SHARE, SHARE_OF_SAVING = 256, 100, 4
 #: Bytes more for each further page.
 _PAGE_BYTES = 64
-#: Part of the processor time of models that rebuilding may take.
-_SHARE_OF_TIME = 5
 #: Work to find an encoder, in units of the size of the samples, by effort.
 _THOROUGHNESS = {1: 1, 2: 1, 3: 3, 4: 2, 5: 2, 6: 2, 7: 4, 8: 12, 9: 40}
 
@@ -40,26 +40,43 @@ def thoroughness(effort: int) -> int:
 
 
 def header_with(
-    file: Buffer, record: Record, original_bytes: int, file_bytes: int | None = None, pages: int = 1
+    file: Buffer, record: Record, original_bytes: int, options: Options
 ) -> tuple[bytes, Record]:  # fmt: skip
     """The header of a file with a record, for the same blocks, and the record that it has.
 
     Args:
         file: a `.pxz` file, or its header, without a record.
         original_bytes: length of the original.
-        file_bytes: length of the file that saves bytes, if it is another one.
-        pages: number of images that the original has.
+        options: those that coded the file.
     Returns:
-        A header with a record that only says why the original is not kept, if it would take too much.
+        A header with a record that only says why the original is not kept, if it would take too much room, or more
+        time than readers allow by default.
+    """
+    return header_for(file, record, original_bytes, lambda: _takes_long(file, record, options))
+
+
+def header_for(
+    file: Buffer, record: Record, original_bytes: int, takes_long: Callable[[], bool], *,
+    file_bytes: int | None = None, pages: int = 1,
+) -> tuple[bytes, Record]:  # fmt: skip
+    """`header_with` for a file that may be the first one of several pages.
+
+    Args:
+        takes_long: whether readers may refuse to rebuild by the record.
+        file_bytes: length of the file of all pages; None if there is one.
+        pages: number of pages.
     """
     header = container.read_header(file, None)
     saved = max(0, original_bytes - (header.file_bytes if file_bytes is None else file_bytes))
     most = record.content_bytes + max(_least(pages), original_bytes // SHARE, saved // SHARE_OF_SAVING)
     if record.is_kept:
         packed = _packed(header, record)
-        if packed is not None and len(packed) - header.size_bytes <= most:
+        if packed is None or len(packed) - header.size_bytes > most:
+            record = originals.not_kept(Reason.SIZE)
+        elif takes_long():
+            record = originals.not_kept(Reason.TIME)
+        else:
             return packed, record
-        record = originals.not_kept(Reason.SIZE)
     return _packed(header, record) or bytes(file[: header.size_bytes]), record
 
 
@@ -78,10 +95,37 @@ def _packed(header: container.Header, record: Record) -> bytes | None:
     return container.pack_header(replace(header, extras=extras))
 
 
-def with_record(file: bytes, record: Record, original_bytes: int) -> tuple[bytes, Record]:
+def _takes_long(file: Buffer, record: Record, options: Options) -> bool:
+    """Whether readers may refuse to rebuild by a record, which makes its file larger, by default."""
+    opening = Opening(file, None)
+    if opening.pixels > MAX_PIXELS or record.rebuild_s <= _seconds(opening, None):
+        return False  # readers lift all limits for the pixels already
+    return record.rebuild_s > _seconds(opening, options)
+
+
+def _seconds(opening: Opening, options: Options | None) -> float:
+    """The processor time that rebuilding the original of a file may take by default.
+
+    Args:
+        options: give the models that code it; None for a lower bound that needs none.
+    """
+    size = len(opening.file)
+    if options is None:
+        return costs.rebuild_ns(size, costs.limit_ns(size)) / 1e9
+    try:
+        models = find_models([opening], options)
+        decoding_ns = opening.carrying.cost_ns + sum(
+            decoder.tile_ns(opening, i, models) for i in range(len(opening.header.tiles))
+        )
+    except PixzipError:
+        return _seconds(opening, None)
+    return costs.rebuild_ns(size, decoding_ns) / 1e9
+
+
+def with_record(file: bytes, record: Record, original_bytes: int, options: Options) -> tuple[bytes, Record]:
     """`header_with` for a whole file in memory."""
     start = container.read_header(file, None).size_bytes
-    header, kept = header_with(file, record, original_bytes)
+    header, kept = header_with(file, record, original_bytes, options)
     return header + file[start:], kept
 
 
@@ -104,7 +148,7 @@ def rows_of(reopened: Callable[[], RowReader | None], frame: Frame) -> Source:
 
 
 def copy_with_record(
-    file: Buffer, spool: IO[bytes], out: IO[bytes], record: Record, original_bytes: int
+    file: Buffer, spool: IO[bytes], out: IO[bytes], record: Record, original_bytes: int, options: Options
 ) -> Record:  # fmt: skip
     """Write a file to another one, with a record; returns the record that it has.
 
@@ -114,7 +158,7 @@ def copy_with_record(
     Raises:
         OSError: `out` cannot be written.
     """
-    header, kept = header_with(file, record, original_bytes)
+    header, kept = header_with(file, record, original_bytes, options)
     out.write(header)
     spool.seek(container.read_header(file, None).size_bytes)
     shutil.copyfileobj(spool, out, 1 << 20)
@@ -138,13 +182,9 @@ def rebuild(
     if record is None:
         raise ValueError("the file has no record of its original")
     rows = partial(by_rows.decompress_rows, opening, options, progress)
-    source = originals.of_picture(picture) if picture else Source(opening.frame, rows, is_large=True)
-    originals.rebuild(record, source, out, seconds_for(len(opening.file), options))
-
-
-def seconds_for(file_bytes: int, options: Options) -> float | None:
-    """The processor time that rebuilding the original of a file may take; None without a limit."""
-    return None if options.max_pixels is None else costs.limit_ns(file_bytes) / _SHARE_OF_TIME / 1e9
+    large = Source(opening.frame, rows, is_large=True, upward=partial(rows, upward=True))
+    source = originals.of_picture(picture) if picture else large
+    originals.rebuild(record, source, out, None if options.max_pixels is None else _seconds(opening, options))
 
 
 def check(opening: Opening, picture: Picture | None, options: Options, progress: Progress | None = None) -> None:

@@ -1,5 +1,6 @@
 """Files of several pages or frames: each is coded like a picture of its own, all of them together."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,10 +168,24 @@ def _check_costs(opening: PagesOpening, options: Options) -> None:
         member.check_blocks()
     if options.max_pixels is None:
         return
-    models = find_models(opening.openings, options)
     budget = costs.Budget(opening.file_bytes)
-    budget.spend(opening.carrying.cost_ns)
+    for nanoseconds in _spending(opening, options):
+        budget.spend(nanoseconds)
+
+
+def decoding_ns(opening: PagesOpening, options: Options) -> int:
+    """Nanoseconds to decode all pages, estimated.
+
+    Raises:
+        BitstreamError, ModelMismatchError: see `decompress_pages`.
+    """
+    return sum(_spending(opening, options))
+
+
+def _spending(opening: PagesOpening, options: Options) -> Iterator[int]:
+    models = find_models(opening.openings, options)
+    yield opening.carrying.cost_ns
     for member in opening.openings:
-        budget.spend(_PAGE_NS)
+        yield _PAGE_NS
         for i in range(len(member.header.tiles)) if member.header.models else ():
-            budget.spend(tile_ns(member, i, models))
+            yield tile_ns(member, i, models)

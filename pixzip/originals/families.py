@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 from pixzip.image import formats
 from pixzip.image.formats.base import HEAD_BYTES
-from pixzip.originals import imitations, plain, png, tiff
+from pixzip.originals import imitations, plain, png, tiff, webp
 from pixzip.originals.record import Family, Reason, Trial
 from pixzip.originals.source import Output, Source
 
@@ -29,19 +29,21 @@ class Rebuilding(NamedTuple):
     by_rows: bool = False
 
 
-def _imitated(recipes: plain.Recipes, names: tuple[str, ...], *suffixes: str) -> Rebuilding:
-    return Rebuilding(names, suffixes, recipes, imitations.write)
+def _imitated(recipes: plain.Recipes, names: tuple[str, ...], *suffixes: str, by_rows: bool = False) -> Rebuilding:
+    return Rebuilding(names, suffixes, recipes, imitations.write, by_rows)
 
 
 FAMILIES: dict[Family, Rebuilding] = {
     Family.PNG: Rebuilding(("PNG",), (".png",), png.recipes, png.write, by_rows=True),
     Family.BMP: _imitated(plain.bmp, ("BMP", "DIB"), ".bmp", ".dib"),
-    Family.NETPBM: _imitated(plain.netpbm, ("PBM", "PGM", "PPM", "PAM"), ".pnm", ".pbm", ".pgm", ".ppm", ".pam"),
-    Family.TIFF: _imitated(tiff.recipes, ("TIFF",), ".tif", ".tiff"),
+    Family.NETPBM: _imitated(
+        plain.netpbm, ("PBM", "PGM", "PPM", "PAM"), ".pnm", ".pbm", ".pgm", ".ppm", ".pam", by_rows=True
+    ),
+    Family.TIFF: _imitated(tiff.recipes, ("TIFF",), ".tif", ".tiff", by_rows=True),
     Family.TGA: _imitated(plain.tga, ("TGA",), ".tga"),
     Family.GIF: _imitated(plain.gif, ("GIF",), ".gif"),
     Family.QOI: _imitated(plain.qoi, ("QOI",), ".qoi"),
-    Family.WEBP: _imitated(plain.webp, ("WebP", "WEBP"), ".webp"),
+    Family.WEBP: _imitated(webp.recipes, ("WebP", "WEBP"), ".webp"),
     Family.PCX: _imitated(plain.pcx, ("PCX",), ".pcx"),
     Family.SGI: _imitated(plain.sgi, ("SGI",), ".sgi"),
 }

@@ -4,7 +4,7 @@ A `Form` makes of a picture's samples the bytes that a file has of them.  What i
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
@@ -18,10 +18,13 @@ from pixcodecs.primitives import Reader, varint
 from pixzip.image.picture import Frame, Samples
 from pixzip.originals import deflaters, libtiff
 from pixzip.originals.deflaters import Spec
+from pixzip.originals.source import FEW_BYTES, Source
 
 _MOST_BITS = 16
 #: Most samples that are written as text.
 _MOST_TEXT = 1 << 22
+#: Bytes of samples that are handed on at once, where a strip may be cut; and those that are turned at once.
+_BAND_BYTES, _PART_BYTES = 1 << 20, 1 << 23
 
 
 class Flag(IntFlag):
@@ -112,23 +115,74 @@ def check(form: Form, frame: Frame, most_bytes: int) -> None:
         raise BitstreamError(f"original has {samples} samples as text, expected at most {_MOST_TEXT}")
 
 
-def segments(form: Form, samples: Samples, depth: int) -> Iterator[tuple[bytes, int]]:
+def check_parts(form: Form, frame: Frame) -> None:
+    """Refuse forms that cannot be made of a few rows at a time.
+
+    Raises:
+        BitstreamError: they need all samples, or too many of them, at once.
+    """
+    rows = _rows_at_once(form, frame)
+    size = rows * max(frame.width, form.width) * (frame.layout.channels + 1) * frame.dtype.itemsize
+    if form.flags & Flag.PLANAR or size > FEW_BYTES:
+        raise BitstreamError(f"original needs {size} bytes of samples at once, or all: expected at most {FEW_BYTES}")
+
+
+def _rows_at_once(form: Form, frame: Frame) -> int:
+    """The rows of a strip or tile, or of a part of a strip that may be cut."""
+    cut = form.coding in (Coding.PLAIN, Coding.PACKBITS, Coding.TEXT) and not form.width
+    row_bytes = frame.width * frame.layout.channels * frame.dtype.itemsize
+    rows = form.height or frame.height
+    return min(rows, max(1, _BAND_BYTES // row_bytes)) if cut and not form.height else rows
+
+
+def segments(form: Form, source: Source) -> Iterator[tuple[bytes, int]]:
     """Yield the bytes of each strip or tile, before they are coded, and its number of rows, in the order of the file.
 
-    Args:
-        samples: (H, W, C) of `depth` bits.
+    A strip may be cut into several, where that makes no difference.
     """
-    x = _stored(form, samples, depth)
-    planes = [x[..., c : c + 1] for c in range(x.shape[2])] if form.flags & Flag.PLANAR else [x]
-    for plane in planes:
-        height = form.height or len(plane)
-        for top in range(0, len(plane), height):
-            strip = plane[top : top + height]
-            if not form.width:
-                yield _packed(form, strip), len(strip)
-                continue
-            for left in range(0, plane.shape[1], form.width):
-                yield _packed(form, _filled(form, strip[:, left : left + form.width])), height
+    depth = source.frame.depth
+    rows = _cut(source.rows(upward=bool(form.flags & Flag.BOTTOM_UP)))
+    parts = (_stored(form, part, depth) for part in rows)
+    if form.flags & Flag.PLANAR:
+        whole = [*parts]
+        x = whole[0] if len(whole) == 1 else np.concatenate(whole)
+        for c in range(x.shape[2]):
+            yield from _of_plane(form, source.frame, [x[..., c : c + 1]])
+    else:
+        yield from _of_plane(form, source.frame, parts)
+
+
+def _of_plane(form: Form, frame: Frame, parts: Iterable[Samples]) -> Iterator[tuple[bytes, int]]:
+    for strip in _regrouped(parts, _rows_at_once(form, frame)):
+        if not form.width:
+            yield _packed(form, strip), len(strip)
+            continue
+        for left in range(0, frame.width, form.width):
+            yield _packed(form, _filled(form, strip[:, left : left + form.width])), form.height
+
+
+def _cut(parts: Iterable[Samples]) -> Iterator[Samples]:
+    """Rows in parts that are not large."""
+    for part in parts:
+        step = max(1, _PART_BYTES // part[0].nbytes)
+        for top in range(0, len(part), step):
+            yield part[top : top + step]
+
+
+def _regrouped(parts: Iterable[Samples], height: int) -> Iterator[Samples]:
+    """Rows in parts of so many, and the rest."""
+    waiting: list[Samples] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) < height:
+            continue
+        rows = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+        whole = len(rows) - len(rows) % height
+        for top in range(0, whole, height):
+            yield rows[top : top + height]
+        waiting = [rows[whole:]] if whole < len(rows) else []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 def _stored(form: Form, samples: Samples, depth: int) -> Samples:
@@ -136,8 +190,6 @@ def _stored(form: Form, samples: Samples, depth: int) -> Samples:
     if flags & Flag.INVERTED:
         x = x.copy()
         x[..., 0] = 2**depth - 1 - x[..., 0]
-    if flags & Flag.BOTTOM_UP:
-        x = x[::-1]
     if flags & Flag.BGR and x.shape[2] >= 3:
         x = x[..., [2, 1, 0, *range(3, x.shape[2])]]
     if flags & Flag.PADDED:

@@ -1,4 +1,4 @@
-"""Imitations of the formats that are simple, or that one library writes: BMP, Netpbm, TGA, SGI, PCX, GIF, QOI, WebP."""
+"""Imitations of the formats that are simple, or that one library writes: BMP, Netpbm, TGA, SGI, PCX, GIF, QOI."""
 
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -7,6 +7,7 @@ from typing import BinaryIO
 from pixzip.image.picture import Frame, Layout
 from pixzip.originals import imitations
 from pixzip.originals.forms import Coding, Flag, Form
+from pixzip.originals.gif import of_file
 from pixzip.originals.imitations import Imitation
 from pixzip.originals.record import Reason, Trial
 from pixzip.originals.source import Source
@@ -56,10 +57,6 @@ def _sgi(frame: Frame, head: bytes) -> Iterator[Imitation]:
     yield Imitation(Form(Flag.BOTTOM_UP | Flag.PLANAR, 8))
 
 
-def _gif(frame: Frame, head: bytes) -> Iterator[Imitation]:
-    yield from map(Imitation, (2, 1, 15, 14, 3))
-
-
 def _qoi(frame: Frame, head: bytes) -> Iterator[Imitation]:
     yield Imitation(4)
 
@@ -68,9 +65,12 @@ def _pcx(frame: Frame, head: bytes) -> Iterator[Imitation]:
     yield Imitation(7)
 
 
-def _webp(frame: Frame, head: bytes) -> Iterator[Imitation]:
-    yield from map(Imitation, (8, 9, 10, 11, 12, 13))
+def gif(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial | Reason]:
+    """Recipes of a GIF file."""
+    file.seek(0)
+    found = of_file(file.read())
+    return imitations.trials(file, source, [Imitation(found)] if found else [], thoroughness)
 
 
 bmp, netpbm, tga, sgi = _recipes(_bmp), _recipes(_netpbm), _recipes(_tga), _recipes(_sgi)
-gif, qoi, pcx, webp = _recipes(_gif), _recipes(_qoi), _recipes(_pcx), _recipes(_webp)
+qoi, pcx = _recipes(_qoi), _recipes(_pcx)

@@ -229,11 +229,11 @@ def stream(recipe: Recipe, source: Source, out: Output) -> Iterator[bytes]:
     adler = 1
     yield recipe.header
     if recipe.spec.wants_all:
-        out.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
+        out.clock.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
     coder = deflaters.encoder(recipe.spec)
     for piece in _filtered(recipe, source):
         adler = zlib.adler32(piece, adler)
-        yield from deflaters.encoded(coder, piece, out.check_time)
+        yield from deflaters.encoded(coder, piece, out.clock.check)
     yield coder.flush() + adler.to_bytes(4) + recipe.behind
 
 

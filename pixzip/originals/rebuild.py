@@ -1,6 +1,8 @@
 """Make the record of an original, and rebuild the original from it."""
 
 import io
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from pixcodecs.errors import BitstreamError, PixzipError
@@ -8,7 +10,7 @@ from pixcodecs.errors import BitstreamError, PixzipError
 from pixzip.image.formats.base import one_error
 from pixzip.originals.families import FAMILIES, family_of
 from pixzip.originals.record import Family, Reason, Record, not_kept
-from pixzip.originals.source import Output, RebuildError, Source, check_size, digest
+from pixzip.originals.source import Clock, Output, RebuildError, Source, check_size, digest
 
 
 def make(original: BinaryIO, source: Source, thoroughness: int = 2, scratch: BinaryIO | None = None) -> Record:
@@ -37,21 +39,22 @@ def make(original: BinaryIO, source: Source, thoroughness: int = 2, scratch: Bin
                     why = trial
                     continue
                 record = Record(family, size, sha256, trial.recipe, content_bytes=trial.content_bytes)
-                agreed = _agreed(record, source, original, scratch)
+                clock = Clock(None)
+                agreed = _agreed(record, source, original, scratch, clock)
                 if agreed == size:
-                    return record
+                    return replace(record, rebuild_s=clock.trusted_s)
                 trial.learn(agreed)
     except PixzipError:  # a form of the format that was not expected
         why = Reason.FORM
     return not_kept(why)
 
 
-def _agreed(record: Record, source: Source, original: BinaryIO, scratch: BinaryIO | None) -> int:
+def _agreed(record: Record, source: Source, original: BinaryIO, scratch: BinaryIO | None, clock: Clock) -> int:
     """The bytes of the original that come back before the first that is wrong, or a few less."""
     out = io.BytesIO() if scratch is None else scratch
     out.seek(0)
     out.truncate()
-    trial = Output(out, record.size_bytes, None, original)
+    trial = Output(out, record.size_bytes, clock, original)
     try:
         _rebuild(record, source, trial)
         _compare(record, out)
@@ -81,6 +84,8 @@ def rebuild(record: Record, source: Source, out: BinaryIO, seconds: float | None
 
 def _rebuild(record: Record, source: Source, out: Output) -> None:
     check_size(record.size_bytes, source.frame, len(record.recipe))
+    upward = source.upward and partial(out.clock.aside, source.upward)
+    source = replace(source, parts=partial(out.clock.aside, source.parts), upward=upward)
     with one_error("rebuilt", PixzipError, OSError):
         FAMILIES[record.family].write(record.recipe, source, out)
 

@@ -41,6 +41,7 @@ class Reason(IntEnum):
     SIZE = 2
     LARGE = 3
     FORM = 4
+    TIME = 5
 
 
 #: Why an original is not kept, in words that follow a colon.
@@ -49,6 +50,7 @@ REASONS = {
     Reason.SIZE: "what it takes to rebuild it is too large",
     Reason.LARGE: "it is too large for that in its format",
     Reason.FORM: "its format, or its form of it, is not rebuilt",
+    Reason.TIME: "rebuilding it may take longer than readers allow by default",
 }
 
 
@@ -62,6 +64,7 @@ class Record:
         recipe: what `rebuild` needs besides the picture.
         reason: why the original is not kept; None if it is.
         content_bytes: bytes of the recipe that are content of the original, such as chunks; not in the file.
+        rebuild_s: processor time for which readers must allow, of a record that was made here; not in the file.
     """
 
     family: Family
@@ -70,6 +73,7 @@ class Record:
     recipe: bytes = b""
     reason: Reason | None = None
     content_bytes: int = field(default=0, compare=False)
+    rebuild_s: float = field(default=0.0, compare=False)
 
     @property
     def is_kept(self) -> bool:

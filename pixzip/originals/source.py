@@ -21,6 +21,8 @@ _SAMPLES_FACTOR, FEW_BYTES, _EXTRAS_FACTOR, _MORE_BYTES = 2, 1 << 26, 4, 1 << 20
 #: The same for each page of an original of several pages.
 _PAGE_BYTES = 1 << 10
 _IMITATION_FACTOR = 4
+#: How many times as slow as here a reader may be.
+_SLOWER = 4
 #: Time of zlib's level 6 for a byte.
 _WORK_SECONDS = 5e-8
 
@@ -46,11 +48,24 @@ class Source:
     Attributes:
         parts: yields (n, W, C) arrays of rows.
         is_large: whether the rows are too many to hold in memory at once.
+        upward: the same from last to first; None to turn all rows at once.
     """
 
     frame: Frame
     parts: Callable[[], Iterable[Samples]]
     is_large: bool = False
+    upward: Callable[[], Iterable[Samples]] | None = None
+
+    @property
+    def samples_bytes(self) -> int:
+        """Bytes of all samples."""
+        return samples_bytes(self.frame)
+
+    def rows(self, *, upward: bool = False) -> Iterable[Samples]:
+        """All rows in parts, from first to last or from last to first."""
+        if not upward:
+            return self.parts()
+        return self.upward() if self.upward else iter([self.samples()[::-1]])
 
     def samples(self) -> Samples:
         """All rows at once."""
@@ -63,22 +78,84 @@ def of_picture(picture: Picture) -> Source:
     return Source(picture.frame, partial(iter, (picture.samples,)))
 
 
+class Clock:
+    """Bounds the processor time of rebuilding, without that to decode the picture, which has a bound of its own.
+
+    Attributes:
+        expected_s: the longest time of work that was announced.
+    """
+
+    def __init__(self, most_s: float | None) -> None:
+        """
+        Args:
+            most_s: most processor time; None lifts the limit.
+        """
+        self._most, self._began, self._aside, self.expected_s = most_s, time.process_time(), 0.0, 0.0
+
+    @property
+    def spent_s(self) -> float:
+        """The processor time of rebuilding so far."""
+        return time.process_time() - self._began - self._aside
+
+    @property
+    def trusted_s(self) -> float:
+        """The processor time within which other machines rebuild the same."""
+        return max(self.expected_s, _SLOWER * self.spent_s)
+
+    def aside(self, parts: Callable[[], Iterable[Samples]]) -> Iterator[Samples]:
+        """Yield the rows of a picture, whose decoding does not count."""
+        began = time.process_time()
+        rows = iter(parts())
+        while True:
+            part = next(rows, None)
+            self._aside += time.process_time() - began
+            if part is None:
+                return
+            yield part
+            began = time.process_time()
+
+    def expect(self, work: float) -> None:
+        """Refuse work that is estimated to take too long.
+
+        Args:
+            work: in units of zlib's level 6 for a byte.
+        Raises:
+            BitstreamError: it would take too long.
+        """
+        self.expected_s = max(self.expected_s, work * _WORK_SECONDS)
+        self._check(work * _WORK_SECONDS)
+
+    def check(self) -> None:
+        """
+        Raises:
+            BitstreamError: the time is spent.
+        """
+        self._check(self.spent_s)
+
+    def _check(self, seconds: float) -> None:
+        if self._most is not None and seconds > self._most:
+            raise BitstreamError(
+                f"rebuilding the original takes more than {self._most:.0f} s of processor time: {LIFT}"
+            )
+
+
 class Output:
     """The file that is being written, which refuses to grow beyond the original or to take too long.
 
     Attributes:
         left: bytes that are still to come.
         agreed: bytes that are as in the original, if it is given.
+        clock: bounds the time.
     """
 
     def __init__(
-        self, file: BinaryIO, size_bytes: int, seconds: float | None, original: BinaryIO | None = None
+        self, file: BinaryIO, size_bytes: int, seconds: float | Clock | None, original: BinaryIO | None = None
     ) -> None:  # fmt: skip
         """
         Args:
             file: empty; can be sought and read.
             size_bytes: length of the original.
-            seconds: most processor time; None lifts the limit.
+            seconds: most processor time; None lifts the limit; or what bounds it already.
             original: the original; the first byte that differs ends the work.
         """
         self._file, self.left = file, size_bytes
@@ -87,12 +164,11 @@ class Output:
             original.seek(0)
         #: Most bytes of an imitation of the original.
         self.most_bytes = _IMITATION_FACTOR * size_bytes + _MORE_BYTES
-        self._most, self._began = seconds, time.process_time()
+        self.clock = seconds if isinstance(seconds, Clock) else Clock(seconds)
 
     def beside(self, file: BinaryIO) -> "Output":
         """Another output, for an imitation of the original, within the same time."""
-        most = None if self._most is None else self._most - (time.process_time() - self._began)
-        return Output(file, self.most_bytes, most)
+        return Output(file, self.most_bytes, self.clock)
 
     def write(self, data: bytes) -> None:
         """
@@ -139,28 +215,10 @@ class Output:
     def tell(self) -> int:
         return self._file.tell()
 
-    def expect(self, work: float) -> None:
-        """Refuse work that is estimated to take too long.
 
-        Args:
-            work: in units of zlib's level 6 for a byte.
-        Raises:
-            BitstreamError: it would take too long.
-        """
-        self._check(work * _WORK_SECONDS)
-
-    def check_time(self) -> None:
-        """
-        Raises:
-            BitstreamError: the time is spent.
-        """
-        self._check(time.process_time() - self._began)
-
-    def _check(self, seconds: float) -> None:
-        if self._most is not None and seconds > self._most:
-            raise BitstreamError(
-                f"rebuilding the original takes more than {self._most:.0f} s of processor time: {LIFT}"
-            )
+def samples_bytes(frame: Frame) -> int:
+    """Bytes of the samples of a picture."""
+    return frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
 
 
 def check_size(size_bytes: int, frame: Frame, recipe_bytes: int) -> None:
@@ -182,11 +240,6 @@ def check_total(size_bytes: int, samples: int, extras: int, pages: int = 0) -> N
     most += _PAGE_BYTES * pages
     if size_bytes > most:
         raise BitstreamError(f"record of the original declares {size_bytes} bytes, expected at most {most}")
-
-
-def samples_bytes(frame: Frame) -> int:
-    """The bytes of a picture's samples."""
-    return frame.width * frame.height * frame.layout.channels * frame.dtype.itemsize
 
 
 def extras_bytes(frame: Frame) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import tifffile
+from pixcodecs.errors import BitstreamError
 
 from pixzip.image.formats.tiff_pages import heard, white_is_zero
 from pixzip.originals import forms, imitations
@@ -65,7 +66,13 @@ def form_of(page: Any, byteorder: str) -> Form:
 
 def _deflated(plain: Form, source: Source, first: bytes, thoroughness: int) -> Form | None:
     """The form whose zlib streams are those of the file, after the first one; None if the encoder is not found."""
-    segment, _ = next(forms.segments(plain, source.samples(), source.frame.depth))
+    whole = replace(plain, coding=Coding.DEFLATE)  # not cut into parts
+    if source.is_large:
+        try:
+            forms.check_parts(whole, source.frame)
+        except BitstreamError:
+            return None
+    segment, _ = next(forms.segments(whole, source))
     header, body = first[:2], first[2:-4]
     search = Search(Beginning(header, segment, body, len(segment)), thoroughness, whole=True)
     spec = next(iter(search), None) or search.near

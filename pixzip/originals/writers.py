@@ -49,22 +49,25 @@ def _qoi(samples: Samples, frame: Frame) -> bytes:
     return bytes(imagecodecs.qoi_encode(samples))
 
 
-#: libwebp's last method that tries few transforms.
-_QUICK_METHOD = 4
+#: (quality, method) of lossless WebP by their wire ids: the defaults of Pillow and cwebp, and the levels of cwebp -z.
+WEBP: Mapping[int, tuple[int, int]] = {
+    8: (80, 4), 9: (75, 4), 10: (100, 4), 11: (100, 6), 12: (90, 4), 13: (50, 4), 16: (80, 6), 17: (75, 6),
+    18: (75, 5), 19: (80, 5), 20: (90, 5), 21: (100, 5), 22: (30, 3), 23: (25, 2), 24: (20, 1), 25: (0, 0),
+    26: (80, 2), 27: (80, 1), 28: (80, 0), 29: (75, 2), 30: (75, 1), 31: (75, 0),
+}  # fmt: skip
+#: The same for frames of animations, whose transparent pixels may have lost their colours; the likeliest first.
+WEBP_FRAMES: Mapping[int, tuple[int, int]] = {
+    32: (80, 0), 35: (80, 4), 34: (75, 4), 36: (100, 4), 38: (75, 0), 33: (100, 0), 37: (100, 6),
+}  # fmt: skip
+#: Method -> usual and worst cost of its settings; the same of the highest quality, which tries more.
+_WEBP_COSTS = {0: (5, 120), 1: (8, 120), 2: (10, 120), 3: (12, 120), 4: (14, 120), 5: (26, 200), 6: (26, 200)}
+_BEST, _BEST_COSTS = 100, {4: (36, 120), 5: (60, 300), 6: (390, 1500)}
 
 
 def _webp(quality: int, method: int, *, exact: bool = True) -> Writer:
     options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": exact}
-    cost = (
-        (5, 120)
-        if method == 0
-        else (14, 120)
-        if not exact and quality < 100 and method < 5
-        else (60, 120)
-        if method <= _QUICK_METHOD
-        else (120, 1500)
-    )
-    return Writer(partial(_pillow, form="WEBP", **options), *cost)
+    costs = _BEST_COSTS.get(method, _WEBP_COSTS[method]) if quality == _BEST else _WEBP_COSTS[method]
+    return Writer(partial(_pillow, form="WEBP", **options), *costs)
 
 
 #: All writers by their wire ids.
@@ -76,19 +79,8 @@ WRITERS: Mapping[int, Writer] = {
     5: Writer(partial(_pillow, form="TGA", compression="tga_rle", orientation=-1)),
     6: Writer(partial(_pillow, form="TGA", compression="tga_rle", orientation=1)),
     7: Writer(partial(_pillow, form="PCX")),
-    8: _webp(80, 4),
-    9: _webp(75, 4),
-    10: _webp(100, 4),
-    11: _webp(100, 6),
-    12: _webp(90, 4),
-    13: _webp(50, 4),
     14: Writer(partial(_pillow, form="GIF", optimize=True, interlace=0)),
     15: Writer(partial(_pillow, form="GIF", optimize=True, interlace=1)),
-    32: _webp(80, 0, exact=False),
-    33: _webp(100, 0, exact=False),
-    34: _webp(75, 4, exact=False),
-    35: _webp(80, 4, exact=False),
-    36: _webp(100, 4, exact=False),
-    37: _webp(100, 6, exact=False),
-    38: _webp(75, 0, exact=False),
+    **{number: _webp(*setting) for number, setting in WEBP.items()},
+    **{number: _webp(*setting, exact=False) for number, setting in WEBP_FRAMES.items()},
 }

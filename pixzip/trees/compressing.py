@@ -187,7 +187,7 @@ class _Shard:
     def _write(self, item: _Read, data: bytes | BaseException, task: Task) -> None:
         if isinstance(data, BaseException):
             raise data
-        data, record = original.with_record(data, item.record, item.size_bytes)
+        data, record = original.with_record(data, item.record, item.size_bytes, self._options)
         self._put(task, data, item.stat)
         self._done(task, Proof.of(data, item.stat), item.dropped, record)
 

@@ -65,6 +65,6 @@ def compress(
             original.check_unchanged()
             spool.flush()
             file = FileBuffer(spool.fileno())
-            record = original_files.copy_with_record(file, spool, whole, record, original.size_bytes)
+            record = original_files.copy_with_record(file, spool, whole, record, original.size_bytes, options)
             write(whole)
         return record

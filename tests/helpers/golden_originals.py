@@ -1,7 +1,7 @@
 """Golden files with records of their originals, and with records that lie.
 
 The original of a good one needs no encoder whose version could matter: its PNG is stored or by an encoder that is part
-of pixzip, its BMP uncompressed.
+of pixzip, as is that of its GIF, its BMP uncompressed.
 """
 
 import hashlib
@@ -20,10 +20,11 @@ from pixcodecs.primitives import crc32, varint
 from pixzip import originals
 from pixzip.codec import as_picture
 from pixzip.image.picture import Chunk
-from pixzip.originals import RebuildError, patch, png_recipe
+from pixzip.originals import RebuildError, patch, pieces, png_recipe
 from pixzip.originals import png as png_family
 from pixzip.originals.deflaters import Kind, Spec
 from pixzip.originals.forms import Flag, Form
+from pixzip.originals.gif import GifData
 from pixzip.originals.imitations import Imitation
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.record import Family, Reason, Record, not_kept
@@ -107,10 +108,50 @@ def _bmp_recipe(form: Form, made: bytes) -> bytes:
     return Imitation(form).pack() + patch.make(made, _bmp_dictionary())
 
 
+def _pieces(form: Form, script: bytes) -> bytes:
+    head = b"\4" + Imitation(form).pack()[1:] + varint(len(script))
+    return head + patch.make(script, _colours())
+
+
+def _script() -> bytes:
+    """The BMP as its head, and its rows in one piece."""
+    found = pieces.find(io.BytesIO(bmp()), [_rows()])
+    assert found is not None
+    return found
+
+
+def _rows() -> bytes:
+    return np.pad(SAMPLES[::-1], ((0, 0), (0, -_SIDE % 4))).tobytes()
+
+
+_GIF = GifData(True, 8, 20, ((0, 1), (9, 2)))
+
+
+def gif() -> bytes:
+    """An original of interlaced rows that clears its table early, in sub-blocks of 20 bytes."""
+    side, source = _SIDE.to_bytes(2, "little"), originals.of_picture(as_picture(SAMPLES))
+    (data,) = Imitation(_GIF).make(source)
+    head = b"GIF89a" + side * 2 + b"\xf7\0\0" + b"".join(bytes([i] * 3) for i in range(256))
+    return head + b"," + bytes(4) + side * 2 + b"\x40" + data[258:] + b";"
+
+
+def _gif_recipe(data: GifData) -> bytes:
+    (made,) = Imitation(_GIF).make(originals.of_picture(as_picture(SAMPLES)))
+    return Imitation(data).pack() + patch.make(gif(), _colours() + made)
+
+
+def _of_gif(recipe: bytes) -> bytes:
+    return _file((Extra.ORIGINAL, _record(gif(), recipe, Family.GIF)))
+
+
 def _bmp_dictionary() -> bytes:
+    return _colours() + _rows()
+
+
+def _colours() -> bytes:
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
     entries, planes = np.pad(ramp, ((0, 0), (0, 1))).tobytes(), np.repeat(ramp.T, 2).tobytes()
-    return ramp.tobytes() * 2 + entries + planes + np.pad(SAMPLES[::-1], ((0, 0), (0, -_SIDE % 4))).tobytes()
+    return ramp.tobytes() * 2 + entries + planes
 
 
 _BMP = Form(Flag.BGR | Flag.BOTTOM_UP, 8, align=4)
@@ -159,6 +200,10 @@ ORIGINALS: Mapping[str, Golden] = {
     "v2-original-bmp": Golden(
         lambda: _file((Extra.ORIGINAL, _record(bmp(), _bmp_recipe(_BMP, bmp()), Family.BMP))), bmp
     ),
+    "v2-original-pieces": Golden(
+        lambda: _file((Extra.ORIGINAL, _record(bmp(), _pieces(_BMP, _script()), Family.BMP))), bmp
+    ),
+    "v2-original-gif": Golden(lambda: _of_gif(_gif_recipe(_GIF)), gif),
     "v2-original-none": Golden(lambda: _file((Extra.ORIGINAL, not_kept(Reason.DEFLATE).pack()))),
     "v2-original-pages": Golden(lambda: _file((Extra.ORIGINAL, _record(b"", b"", Family.PAGES)))),
     "v2-original-later": Golden(lambda: _file((9, b"skipped"), (Extra.ORIGINAL, b"\2later"), (127, b""))),
@@ -205,6 +250,24 @@ BAD_ORIGINALS: Mapping[str, Bad] = {
         "bits": Bad(lambda: _of_bmp(b"\1\0\x11\1\0\0\0"), "have 17 bits"),
         "tile": Bad(lambda: _of_bmp(b"\1\0\x08\1" + varint(65535) * 2 + b"\0"), "in tiles of 4294836225 bytes"),
         "patch": Bad(lambda: _of_bmp(Imitation(_BMP).pack() + b"\xff" * 9), "record of the original damaged"),
+        "pieces-planes": Bad(lambda: _of_bmp(_pieces(replace(_BMP, flags=Flag.PLANAR), b"")), "at once, or all"),
+        "pieces-length": Bad(
+            lambda: _of_bmp(b"\4" + Imitation(_BMP).pack()[1:] + varint((1 << 24) + 1)), "has a script of 16777217"
+        ),
+        "pieces-many": Bad(lambda: _of_bmp(_pieces(_BMP, b"\x05\1\0\1")), "has 5 pieces of the original"),
+        "pieces-few": Bad(lambda: _of_bmp(_pieces(_BMP, b"\1\5\0\0more")), "at the bytes between pieces"),
+        "pieces-rest": Bad(lambda: _of_bmp(_pieces(_BMP, b"\1\1\0\x09more")), "3 bytes behind its end"),
+        "pieces-past": Bad(
+            lambda: _of_bmp(_pieces(_BMP, b"\1\0\0\x31")), "they become fewer than they were", RebuildError
+        ),
+        "gif-interlaced": Bad(lambda: _of_gif(b"\5\2\x08\xff\0"), "of 8 bits, interlacing 2"),
+        "gif-bits": Bad(lambda: _of_gif(b"\5\0\x09\xff\0"), "is a GIF of 9 bits"),
+        "gif-part": Bad(lambda: _of_gif(b"\5\0\x08\0\0"), "sub-blocks of 0 bytes"),
+        "gif-runs": Bad(lambda: _of_gif(b"\5\0\x08\xff\x7f\0\1"), "is a GIF of 127 runs of clear codes"),
+        "gif-clears": Bad(
+            lambda: _of_gif(_gif_recipe(replace(_GIF, clears=((0, 292),)))), "of 36 pixels and 292 clear codes"
+        ),
+        "gif-symbols": Bad(lambda: _of_gif(_gif_recipe(replace(_GIF, bits=7))), "expected less than 2"),
         "patch-bomb": Bad(lambda: _of_bmp(_bmp_recipe(_BMP, bytes(1 << 24))), "record of the original damaged"),
     }.items()
 }

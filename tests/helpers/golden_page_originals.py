@@ -1,7 +1,7 @@
 """Golden files of pages with records of their originals, and with records that lie.
 
 The originals of good ones need no encoder whose version could matter: strips without compression, zlib streams of
-stored blocks; but LZW of GIF by Pillow.
+stored blocks, LZW by pixzip's own encoder.
 """
 
 import io
@@ -79,7 +79,7 @@ def png() -> bytes:
 
 
 def gif() -> bytes:
-    """Two frames, as Pillow writes their codes."""
+    """Two frames."""
     colours = bytes(i for i in range(256) for _ in range(3))
     out = b"GIF89a\6\0\6\0\xf7\0\0" + colours[:-3] + b"\xff\xfe\xff"
     for x in _ROLLED[:2]:
@@ -204,9 +204,9 @@ BAD_PAGE_ORIGINALS: Mapping[str, Bad] = {
         "number": Bad(
             lambda: _with(Kind.PNG, cuts=_numbered(9)), "the original's bytes do not come back", RebuildError
         ),
-        "writer": Bad(lambda: _with(Kind.GIF, b"\0\2\1\2\xfa"), "imitation 2, 250 of a frame is unknown"),
-        "imitation": Bad(lambda: _with(Kind.GIF, b"\0\2\1\3\1"), "imitation 3, 1 of a frame is unknown"),
-        "writer-other": Bad(lambda: _with(Kind.GIF, b"\0\2\1\2\x20"), "imitation 2, 32 of a frame is unknown"),
+        "imitation": Bad(lambda: _with(Kind.GIF, b"\0\2\1\2\1"), "imitation 2 of a frame is unknown"),
+        "gif-bits": Bad(lambda: _with(Kind.GIF, b"\0\2\1\5\0\x09\xff\0"), "original is a GIF of 9 bits"),
+        "gif-symbols": Bad(lambda: _with(Kind.GIF, cuts=_of_few_symbols()), "record of the original damaged"),
     }.items()
 }
 
@@ -220,6 +220,10 @@ def _of_small_chunks() -> tuple[Any, ...]:
     first, *others = _recipe(Kind.PNG).cuts
     assert first is not None
     return replace(first, recipe=replace(first.recipe, idat=(1,) * 40)), *others  # type: ignore[attr-defined, type-var]
+
+
+def _of_few_symbols() -> tuple[Any, ...]:
+    return tuple(replace(cut, how=replace(cut.how, bits=2)) for cut in _recipe(Kind.GIF).cuts)  # type: ignore[union-attr, type-var]
 
 
 def _numbered(number: int) -> tuple[Any, ...]:

@@ -175,7 +175,7 @@ class Compression:
     def _write(self, name: str, item: _Item, data: bytes, seconds: float) -> None:
         began, record = time.perf_counter(), item.record
         if record:
-            data, record = original_files.with_record(data, record, item.size_bytes)
+            data, record = original_files.with_record(data, record, item.size_bytes, self.options)
         kept = self._losses(name, item.dropped, record, item.kept)
         self._put(name, data, item.stat)
         self._count(data)

@@ -56,6 +56,11 @@ def blocks(data: bytes) -> Iterator[Block]:
         yield Block(kind, label, start, at, tuple(parts))
 
 
+def data_start(data: bytes, block: Block) -> int:
+    """Where the image data of an image begin: at the size of the first codes."""
+    return block.start + _DESCRIPTOR_BYTES + table_bytes(data[block.start + _DESCRIPTOR_BYTES - 1])
+
+
 def head_bytes(data: bytes) -> int:
     """The size of the head and of the colours of all frames."""
     return _HEAD_BYTES + table_bytes(data[10] if len(data) > 10 else 0)

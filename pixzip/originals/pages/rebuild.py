@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +20,7 @@ from pixzip.originals.pages.cuts import Cut, Found, Kind, Layout
 from pixzip.originals.pages.recipe import Recipe, Run
 from pixzip.originals.record import Family, Reason, Record, not_kept
 from pixzip.originals.source import (
+    Clock,
     Output,
     RebuildError,
     check_total,
@@ -61,9 +63,10 @@ def make(original: BinaryIO, pages: Pages, thoroughness: int = 2) -> Record:
             if recipe is None:
                 return not_kept(why)
             record = Record(Family.PAGES, size, sha256, recipe.pack())
-            _rebuild(record, pages, Output(again := io.BytesIO(), size, None, original))
+            clock = Clock(None)
+            _rebuild(record, pages, Output(again := io.BytesIO(), size, clock, original))
             _compare(record, again)
-            return record
+            return replace(record, rebuild_s=clock.trusted_s)
     except PixzipError:  # a form of the format that was not expected
         return not_kept(why)
 
@@ -183,7 +186,7 @@ def _write_segments(recipe: Recipe, pages: Pages, layout: Layout, out: Output) -
                 current, made = page, cut.segments(pages.pages[page].picture)
             start, body = out.tell(), made(i, out)
             out.write(body)
-            out.check_time()
+            out.clock.check()
             layout.spans[number] = start, len(body)
     gaps.append((out.tell(), recipe.tail))
     out.reserve(recipe.tail)

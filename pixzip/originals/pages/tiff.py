@@ -59,8 +59,8 @@ class Strips:
         def made(i: int, out: Output) -> bytes:
             segment, rows = segment_of(i)
             if form.spec and form.spec.wants_all:
-                out.expect(form.spec.worst_cost * len(segment))
-            return forms.coded(form, segment, rows, out.check_time)
+                out.clock.expect(form.spec.worst_cost * len(segment))
+            return forms.coded(form, segment, rows, out.clock.check)
 
         return made
 
