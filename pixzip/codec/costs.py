@@ -32,7 +32,7 @@ Decoding = Generator[Payload, Samples, Samples]
 SMALL_NS = 50_000_000_000
 SMALL_BYTES = 1 << 20
 BYTE_NS = 200_000
-#: Processor time to rebuild an original, as a part of the time to decode its picture.
+#: The least part of the time to decode a picture that is allowed to rebuild its original, besides.
 _SHARE_TO_REBUILD = 5
 #: Levels and beginning of the architecture of models that are timed.
 _LEVELS, _TIMED = 256, "wavefront-"
@@ -60,10 +60,10 @@ def rebuild_ns(file_bytes: int, decoding_ns: int) -> int:
     """The processor time that rebuilding the original of a file may take by default.
 
     Args:
-        decoding_ns: to decode the picture; what it leaves of its own limit is added to a fifth of that.
+        decoding_ns: to decode the picture; what it leaves of its own limit is allowed, and at least a fifth of that.
     """
     limit = limit_ns(file_bytes)
-    return limit // _SHARE_TO_REBUILD + max(0, limit - decoding_ns)
+    return max(limit // _SHARE_TO_REBUILD, limit - decoding_ns)
 
 
 def payload_ns(

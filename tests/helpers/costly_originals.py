@@ -15,17 +15,18 @@ from pixcodecs.jpeg.layout import Layout as Grid
 from pixcodecs.jpeg.tables import standard
 from pixcodecs.primitives import deflate, varint
 
-from pixzip.codec import costs, kept, webp_png
+from pixzip.codec import as_picture, costs, kept, webp_png
 from pixzip.originals import Family, Record, deflaters, patch, png_recipe
 from pixzip.originals.deflaters import Spec
-from pixzip.originals.forms import Flag, Form
+from pixzip.originals.forms import Coding, Flag, Form
+from pixzip.originals.gif import GifData
 from pixzip.originals.imitations import Imitation
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.writers import WRITERS
 from tests.helpers.costly import LARGEST, Block, image
 
-#: Units of work that rebuilding may take by default.
-_MOST_WORK = 10 / 5e-8
+#: Units of work that rebuilding may take by default, where decoding takes none.
+_MOST_WORK = 50 / 5e-8
 #: Rows after which noise repeats: beyond the window of deflate.
 _ROWS = 16
 _MOST_SAMPLES = 1 << 26
@@ -63,6 +64,25 @@ def _png(side: int, spec: Spec, work: float) -> bytes:
 def _written(side: int, family: Family, writer: int, work: float) -> bytes:
     side = min(side, int((work / WRITERS[writer].worst_cost) ** 0.5) - 1)
     return _of_noise(side, family, Imitation(writer).pack() + patch.make(b"", b""))
+
+
+def _gif(side: int, work: float) -> bytes:
+    """A record of a GIF that clears its table as often as there are pixels."""
+    form = GifData(False, 8, 255, ((0, 1),))
+    frame = as_picture(np.zeros((1, 1), np.uint8)).frame
+    one = form.work(frame)
+    side = min(side, int((work / one) ** 0.5) - 1)
+    recipe = Imitation(GifData(False, 8, 255, ((0, side * side),))).pack() + patch.make(b"", b"")
+    return _of_noise(side, Family.GIF, recipe)
+
+
+def _pieces(side: int) -> bytes:
+    """A record of a large TIFF of strips of one row, each by libtiff, and of as many pieces as there may be."""
+    form = Form(Flag(0), 8, height=1, coding=Coding.LIBTIFF_LZW)
+    count = min(1 << 20, side * side // 8)
+    script = varint(count) + b"\0\0\1" * count
+    recipe = b"\4" + Imitation(form).pack()[1:] + varint(len(script)) + patch.make(script, b"")
+    return _of_noise(side, Family.TIFF, recipe)
 
 
 def _patched(side: int) -> bytes:
@@ -111,8 +131,15 @@ def cases(size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
     ):  # fmt: skip
         spec = Spec(kind, level, 0, memory, 15 if memory else 0)
         yield f"original by {kind.name}", lambda s=spec: _png(side, s, work)  # type: ignore[misc]
-    for name, family, writer in (("GIF", Family.GIF, 15), ("WebP", Family.WEBP, 10), ("WebP, slow", Family.WEBP, 11)):
+    for name, family, writer in (
+        ("GIF", Family.GIF, 15),
+        ("WebP", Family.WEBP, 10),
+        ("WebP, slow", Family.WEBP, 11),
+        ("WebP, method 5", Family.WEBP, 21),
+    ):
         yield f"original by a library, {name}", lambda f=family, w=writer: _written(side, f, w, work)  # type: ignore[misc]
+    yield "original of a GIF, cleared at every pixel", lambda: _gif(side, work)
+    yield "original by pieces, of strips of a row", lambda: _pieces(side)
     yield "original by a patch", lambda: _patched(max(32, int(_MOST_SAMPLES**0.5 * scale)))
     yield "JPEG inside, of equal pixels", lambda: _jpeg(side, 3, 0)
     yield "JPEG inside, of all frequencies", lambda: _jpeg(side, 1, 1)
