@@ -182,7 +182,9 @@ BAD_PAGE_ORIGINALS: Mapping[str, Bad] = {
         "pages-many": Bad(lambda: _with(recipe=b"\0\4\0"), "recipe has 4 pages of kind 0, 3 are left"),
         "kind": Bad(lambda: _with(recipe=b"\0\3\2"), "recipe has 3 pages of kind 2, 3 are left"),
         "form": Bad(lambda: _with(recipe=_cut(replace(_PLAIN, bits=17))), "have 17 bits"),
-        "text": Bad(lambda: _with(recipe=_cut(replace(_PLAIN, coding=Coding.TEXT))), "strips of the original are text"),
+        "text": Bad(
+            lambda: _with(recipe=_cut(replace(_PLAIN, coding=Coding.TEXT))), "strips of the original are text, or"
+        ),
         "tile": Bad(
             lambda: _with(cuts=(Strips(replace(_PLAIN, width=65535, height=65535)), None, None)),
             "in tiles of 4294836225 bytes",

@@ -13,7 +13,7 @@ from pixzip.image.pages import Pages
 from pixzip.image.picture import Frame, Picture
 from pixzip.originals import gif
 from pixzip.originals.gif import GifData
-from pixzip.originals.pages.cuts import Cut, Found, Layout, Place
+from pixzip.originals.pages.cuts import Cut, Found, Layout, Place, check_samples
 from pixzip.originals.record import Reason
 from pixzip.originals.source import Output
 from pixzip.originals.writers import WEBP_FRAMES, WRITERS
@@ -42,15 +42,16 @@ class Codes:
         return bytes([_GIF]) + self.how.pack()
 
     def check(self, frame: Frame, most_bytes: int) -> None:
+        check_samples(frame)
         self.how.check(frame)
 
     def count(self, frame: Frame) -> int:
         return 1
 
-    def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
-        def made(_: int, out: Output) -> bytes:
+    def segments(self, picture: Picture) -> Callable[[int, Output], Iterator[bytes]]:
+        def made(_: int, out: Output) -> Iterator[bytes]:
             out.clock.expect(self.how.work(picture.frame))
-            return self.how.make(picture.samples, picture.frame)[len(gif_blocks.XMP_TAIL) :]
+            yield self.how.make(picture.samples, picture.frame)[len(gif_blocks.XMP_TAIL) :]
 
         return made
 
@@ -69,19 +70,19 @@ class Written:
         return bytes([_WRITER, self.writer])
 
     def check(self, frame: Frame, most_bytes: int) -> None:
-        """Nothing takes memory out of proportion."""
+        check_samples(frame)
 
     def count(self, frame: Frame) -> int:
         return 1
 
-    def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
+    def segments(self, picture: Picture) -> Callable[[int, Output], Iterator[bytes]]:
         writer = WRITERS[self.writer]
 
-        def made(_: int, out: Output) -> bytes:
+        def made(_: int, out: Output) -> Iterator[bytes]:
             out.clock.expect(writer.worst_cost * picture.pixels)
             file = writer.write(picture.samples, picture.frame)
             (found,) = _spans(file)
-            return file[slice(*found)] if found else b""
+            yield file[slice(*found)] if found else b""
 
         return made
 
@@ -120,10 +121,16 @@ def find_gif(file: bytes, pages: Pages, thoroughness: int) -> Found:
             continue
         with contextlib.suppress(PixzipError):  # the frame has no such symbols
             cut = Codes(how)
-            if cut.segments(page.picture)(0, Output(io.BytesIO(), len(expected), None)) == expected:
+            cut.check(page.picture.frame, 0)
+            if _made(cut, page.picture, expected) == expected:
                 cuts[-1] = cut
                 places.append(Place(i, 0, start, len(expected)))
     return Found(0, cuts, places)
+
+
+def _made(cut: Cut, picture: Picture, expected: bytes) -> bytes:
+    """The only segment of a frame."""
+    return b"".join(cut.segments(picture)(0, Output(io.BytesIO(), len(expected), None)))
 
 
 def _spans(file: bytes) -> list[Span | None]:
@@ -162,7 +169,7 @@ def find_webp(file: bytes, pages: Pages, thoroughness: int) -> Found:
             if cost > min(left, most) or worst > _MOST_WORK:
                 why = Reason.LARGE
                 continue
-            if Written(writer).segments(page.picture)(0, Output(io.BytesIO(), len(expected), None)) == expected:
+            if _made(Written(writer), page.picture, expected) == expected:
                 likely.remove(writer)
                 likely.insert(0, writer)
                 cuts[-1] = Written(writer)

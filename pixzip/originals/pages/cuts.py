@@ -13,7 +13,7 @@ from pixcodecs.primitives import Reader
 from pixzip.image.pages import Pages
 from pixzip.image.picture import Frame, Picture
 from pixzip.originals.record import Reason
-from pixzip.originals.source import Output
+from pixzip.originals.source import FEW_BYTES, Output, samples_bytes
 
 #: Most segments of a file.
 MOST_SEGMENTS = 1 << 22
@@ -40,8 +40,18 @@ class Cut(Protocol):
     def count(self, frame: Frame) -> int:
         """The number of segments of a page."""
 
-    def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
-        """A function from the number of a segment, and an output whose time is used up, to its bytes in the file."""
+    def segments(self, picture: Picture) -> Callable[[int, Output], Iterator[bytes]]:
+        """A function from the number of a segment, and an output whose time is used up, to its bytes, in parts."""
+
+
+def check_samples(frame: Frame) -> None:
+    """Refuse a page that is large and not made in parts.
+
+    Raises:
+        BitstreamError: it has too many samples.
+    """
+    if (size := samples_bytes(frame)) > FEW_BYTES:
+        raise BitstreamError(f"original has {size} bytes of samples in a frame, expected at most {FEW_BYTES}")
 
 
 class Place(NamedTuple):

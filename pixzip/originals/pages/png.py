@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+from pixcodecs.errors import BitstreamError, PixzipError
 from pixcodecs.primitives import Reader, varint
 
 from pixzip.image.formats.png_chunks import COLOURS, HEAD, SIGNATURE
@@ -18,12 +19,14 @@ from pixzip.image.picture import MARKS, Frame, Picture
 from pixzip.originals import png, png_recipe, scanlines
 from pixzip.originals.deflate_search import Search
 from pixzip.originals.deflaters import Spec
-from pixzip.originals.pages.cuts import Cut, Found, Layout, Place
+from pixzip.originals.pages.cuts import Cut, Found, Layout, Place, check_samples
 from pixzip.originals.png_recipe import Recipe
 from pixzip.originals.record import Reason
-from pixzip.originals.source import Output, RebuildError, of_picture
+from pixzip.originals.source import FEW_BYTES, Output, of_picture, samples_bytes
 
 _AROUND_BYTES, _NUMBER_BYTES = 12, 4
+#: Bytes of a stream beyond twice its data.
+_MORE_BYTES = 1 << 16
 #: Searches for an encoder of deflate that may fail.
 _FAILURES = 4
 #: Most work, in units of zlib's level 6 for a byte, of encoders that are not interrupted.
@@ -50,30 +53,33 @@ class Stream:
         return varint(self.number) + self.recipe.pack()
 
     def check(self, frame: Frame, most_bytes: int) -> None:
-        """Nothing takes memory out of proportion."""
+        check_samples(frame)
 
     def count(self, frame: Frame) -> int:
         return 1
 
-    def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
-        def made(_: int, out: Output) -> bytes:
+    def segments(self, picture: Picture) -> Callable[[int, Output], Iterator[bytes]]:
+        most = 2 * scanlines.total_bytes(picture.frame, self.recipe.interlaced) + _MORE_BYTES
+        most += len(self.recipe.surplus) + len(self.recipe.behind)
+
+        def made(_: int, out: Output) -> Iterator[bytes]:
             data = bytearray()
             for part in png.stream(self.recipe, of_picture(picture), out):
                 data += part
+                if len(data) > most:
+                    raise BitstreamError(f"original has a frame in more than {most} bytes")
                 out.check_room(len(data))
-            return self._chunks(data, out)
+            yield from self._chunks(data)
 
         return made
 
-    def _chunks(self, data: bytes | bytearray, room: Output) -> bytes:
-        out, at, number = bytearray(), 0, self.number
+    def _chunks(self, data: bytes | bytearray) -> Iterator[bytes]:
+        at, number = 0, self.number
         for size in self._sizes(len(data)):
-            room.check_room(len(out))
             kind = b"fdAT" + struct.pack(">I", number) if self.number else b"IDAT"
             body = kind + data[at : at + size]
-            out += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+            yield struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
             at, number = at + size, (number + 1) % 2**32
-        return bytes(out)
 
     def _sizes(self, left: int) -> Iterator[int]:
         """The sizes of the chunks without their numbers."""
@@ -179,6 +185,9 @@ class _Finder:
 
     def frame(self, i: int, picture: Picture, chunks: Sequence[_Chunk]) -> None:
         self.cuts.append(None)
+        if samples_bytes(picture.frame) > FEW_BYTES:
+            self.why = Reason.LARGE
+            return
         skipped = _NUMBER_BYTES if chunks[0].kind == b"fdAT" else 0
         number = int.from_bytes(self._file[chunks[0].at : chunks[0].at + 4]) if skipped else 0
         spans = [(chunk.at + skipped, chunk.size - skipped) for chunk in chunks]
@@ -201,8 +210,8 @@ class _Finder:
                     return None
             recipe = Recipe(self._interlaced, beginning.header, spec, sizes, filters, surplus, stream.behind)
             cut, out = Stream(number, recipe), Output(io.BytesIO(), len(expected), None)
-            with contextlib.suppress(RebuildError):  # more bytes than in the file
-                return cut if cut.segments(picture)(0, out) == expected else None
+            with contextlib.suppress(PixzipError):  # more bytes than in the file
+                return cut if b"".join(cut.segments(picture)(0, out)) == expected else None
             return None
 
         cut = next(filter(None, map(made, self._known)), None)

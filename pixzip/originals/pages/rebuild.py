@@ -184,10 +184,11 @@ def _write_segments(recipe: Recipe, pages: Pages, layout: Layout, out: Output) -
                 if cut is None:
                     raise BitstreamError(f"recipe has a segment of page {page}, which has none")
                 current, made = page, cut.segments(pages.pages[page].picture)
-            start, body = out.tell(), made(i, out)
-            out.write(body)
-            out.clock.check()
-            layout.spans[number] = start, len(body)
+            start = out.tell()
+            for part in made(i, out):
+                out.write(part)
+                out.clock.check()
+            layout.spans[number] = start, out.tell() - start
     gaps.append((out.tell(), recipe.tail))
     out.reserve(recipe.tail)
     return gaps

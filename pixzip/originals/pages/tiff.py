@@ -20,7 +20,7 @@ from pixzip.originals.deflate_search import Beginning, Search
 from pixzip.originals.forms import Coding, Flag, Form
 from pixzip.originals.pages.cuts import MOST_SEGMENTS, Cut, Found, Layout, Place
 from pixzip.originals.record import Reason
-from pixzip.originals.source import Output
+from pixzip.originals.source import FEW_BYTES, Output
 from pixzip.originals.tiff import CODINGS, PREDICTORS, form_of
 
 #: Flags: low byte first; offsets of 8 bytes, not 4; the two bits of the logarithm of the bytes of a length.
@@ -49,18 +49,22 @@ class Strips:
 
     def check(self, frame: Frame, most_bytes: int) -> None:
         forms.check(self.form, frame, most_bytes)
+        if (size := forms.at_once_bytes(self.form, frame)) > FEW_BYTES:
+            raise BitstreamError(
+                f"original has {size} bytes of samples in a strip or tile, expected at most {FEW_BYTES}"
+            )
 
     def count(self, frame: Frame) -> int:
         return forms.count(self.form, frame)
 
-    def segments(self, picture: Picture) -> Callable[[int, Output], bytes]:
+    def segments(self, picture: Picture) -> Callable[[int, Output], Iterator[bytes]]:
         form, segment_of = self.form, forms.cutting(self.form, picture.samples, picture.depth)
 
-        def made(i: int, out: Output) -> bytes:
-            segment, rows = segment_of(i)
-            if form.spec and form.spec.wants_all:
-                out.clock.expect(form.spec.worst_cost * len(segment))
-            return forms.coded(form, segment, rows, out.clock.check)
+        def made(i: int, out: Output) -> Iterator[bytes]:
+            for part, rows in segment_of(i):
+                if form.spec and form.spec.wants_all:
+                    out.clock.expect(form.spec.worst_cost * len(part))
+                yield forms.coded(form, part, rows, out.clock.check)
 
         return made
 
@@ -68,8 +72,8 @@ class Strips:
 def read(reader: Reader, frame: Frame) -> Strips:
     """See `Kind`."""
     form = forms.read(reader)
-    if form.coding is Coding.TEXT:
-        raise BitstreamError("strips of the original are text")
+    if form.coding is Coding.TEXT or form.flags & Flag.BOTTOM_UP:
+        raise BitstreamError("strips of the original are text, or from bottom to top")
     return Strips(form)
 
 
@@ -141,6 +145,9 @@ class _Finder:
         for form in self._likely(plain, codings, picture, places, page.is_tiled):
             if form.spec and not self._affordable(form.spec, page_bytes):
                 continue
+            if forms.at_once_bytes(form, picture.frame) > FEW_BYTES:
+                self.why = Reason.LARGE
+                continue
             if form.coding in (Coding.LIBTIFF_LZW, Coding.LIBTIFF_PACKBITS) and self._files + count > _MOST_FILES:
                 self.why = Reason.LARGE
                 continue
@@ -170,13 +177,13 @@ class _Finder:
         if codings[0] is not Coding.DEFLATE:
             yield from (replace(plain, coding=c, flags=plain.flags | edge) for c in codings for edge in edges)
             return
-        if self._failures == _FAILURES:
+        if self._failures == _FAILURES or forms.at_once_bytes(plain, picture.frame) > FEW_BYTES:
             return
         (start, size), failed = places[0], True
         first = self._file[start : start + size]
         for edge in edges:
             form = replace(plain, flags=plain.flags | edge)
-            segment, _ = forms.cutting(form, picture.samples, picture.depth)(0)
+            segment = b"".join(part for part, _ in forms.cutting(form, picture.samples, picture.depth)(0))
             beginning = Beginning(first[:2], segment, first[2:-4], len(segment))
             for spec in Search(beginning, self._thoroughness, whole=True):
                 failed = False
@@ -192,10 +199,14 @@ class _Finder:
 
         def add(i: int) -> None:
             start, size = places[i]
-            segment, rows = segment_of(i)
-            made = forms.coded(form, segment, rows, bool)
-            if 0 < len(made) <= size and self._file[start : start + len(made)] == made:
-                found[i] = Place(page, i, int(start), len(made))
+            at = int(start)
+            for part, rows in segment_of(i):
+                made = forms.coded(form, part, rows, bool)
+                if not self._file.startswith(made, at):
+                    return
+                at += len(made)
+            if start < at <= start + size:
+                found[i] = Place(page, i, int(start), at - int(start))
 
         ends = {0, len(places) - 1}
         for i in ends:
