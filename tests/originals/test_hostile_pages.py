@@ -105,6 +105,10 @@ def test_segments_and_tiles_out_of_proportion_are_refused() -> None:
         rebuilt(FileKind.TIFF, Strips(Form(Flag(0), 8, width=1, height=1)), 1000, 2100)
     with pytest.raises(BitstreamError, match="in tiles of 1099511627776 bytes"):
         rebuilt(FileKind.TIFF, Strips(Form(Flag(0), 8, width=1 << 20, height=1 << 20)), 1000, 9)
+    with pytest.raises(BitstreamError, match="bytes of samples in a strip or tile, expected at most 67108864"):
+        rebuilt(FileKind.TIFF, Strips(Form(Flag(0), 8, coding=Coding.LZW)), 1000, 6000)
+    with pytest.raises(BitstreamError, match="bytes of samples in a frame, expected at most 67108864"):
+        rebuilt(FileKind.WEBP, Written(32), 1000, 8200)
     with pytest.raises(BitstreamError, match="declares 1000000000 bytes"):
         rebuilt(FileKind.TIFF, Strips(Form(Flag(0), 8)), 10**9, 9)
 
