@@ -151,6 +151,12 @@ def _record_bytes(row: dict[str, Any]) -> int:
     return int(row["with"]) - int(row["without"]) - int(row["content"])
 
 
+def label(result: dict[str, Any]) -> str:
+    """The name of a set, with its effort unless that is the least."""
+    effort = result["effort"]
+    return str(result["set"]) if effort == 1 else f"{result['set']}, -e {effort}"
+
+
 def sizes(results: list[dict[str, Any]]) -> Iterator[str]:
     """The lines of the table of what another rule for the size of records would keep."""
     heads = ("set", "byte for byte", "within 1 %", "pxz larger than the original", "with records")
@@ -158,7 +164,7 @@ def sizes(results: list[dict[str, Any]]) -> Iterator[str]:
     yield "| --- " + "| ---: " * (len(heads) - 1) + "|"
     for result in results:
         keys = ("kept", "within_1_percent", "larger_without", "larger_with")
-        yield f"| {' | '.join([result['set'], *(str(result[key]) for key in keys)])} |"
+        yield f"| {' | '.join([label(result), *(str(result[key]) for key in keys)])} |"
 
 
 def table(results: list[dict[str, Any]]) -> Iterator[str]:
@@ -181,7 +187,7 @@ def table(results: list[dict[str, Any]]) -> Iterator[str]:
         count, kept = result["files"], result["kept"]
         added = (result["with"] - result["without"]) / max(1, count)
         cells = [
-            result["set"], str(count), f"{kept} ({kept / max(1, count):.1%})",
+            label(result), str(count), f"{kept} ({kept / max(1, count):.1%})",
             *(f"{result[key]:,}" for key in ("bytes", "without", "with")), f"{added:.0f}",
             f"+{seconds['make'] / seconds['compress']:.1%}", f"+{seconds['rebuild'] / seconds['decompress']:.1%}",
         ]  # fmt: skip
@@ -192,9 +198,9 @@ def others(results: list[dict[str, Any]]) -> Iterator[str]:
     """A line for each file that does not come back."""
     for result in results:
         for row in result["not_kept"]:
-            yield f"- {result['set']}: `{row['file']}`: {row['why_not']}"
+            yield f"- {label(result)}: `{row['file']}`: {row['why_not']}"
         if result["refused"]:
-            yield f"- {result['set']}: {len(result['refused'])} files are no images that pixzip reads"
+            yield f"- {label(result)}: {len(result['refused'])} files are no images that pixzip reads"
 
 
 #: Parts of the page.
@@ -227,8 +233,8 @@ def main(
         write(out, {"benchmark": "originals", **origin, "results": results})
     for file in beside:
         other = json.loads(file.read_text("utf-8"))
-        names = {result["set"] for result in results}
-        results += [result for result in other["results"] if result["set"] not in names]
+        names = {label(result) for result in results}
+        results += [result for result in other["results"] if label(result) not in names]
         commands.append(other["command"])
     if page:
         parts = {name: "\n".join(lines(results)) for name, lines in _PARTS.items()}

@@ -71,9 +71,9 @@ class GifData:
         rows = samples[..., 0]
         if self.interlaced:
             rows = np.concatenate([rows[first::step] for first, step in _PASSES])
-        clears = [codes for codes, times in self.clears for _ in range(times)]
+        codes, times = np.array(self.clears, np.int64).reshape(-1, 2).T
         try:
-            stream = lzw.encode(rows.ravel(), self.bits, clears)
+            stream = lzw.encode(rows.ravel(), self.bits, np.repeat(codes, times))  # type: ignore[arg-type]
         except ValueError as e:
             raise BitstreamError(f"record of the original damaged: {e}") from None
         parts = (stream[at : at + self.part] for at in range(0, len(stream), self.part))
