@@ -15,8 +15,9 @@ from pixzip.originals.source import RebuildError
 
 #: Most bytes of a script, and most pieces.
 MOST_BYTES, _MOST_PIECES = 1 << 24, 1 << 20
-#: Bytes of a piece by which it is found, and bytes of the file in which it is looked for.
-_PROBE_BYTES, _LOOK_BYTES = 32, 1 << 22
+#: Bytes of a piece by which it is found, and bytes of the file in which it is looked for: few, because padding is
+#: frequent, and then many.
+_PROBE_BYTES, _LOOK_BYTES = 32, (1 << 8, 1 << 22)
 #: Most bytes that are replaced by as many.
 _MOST_REPLACED = 8
 _READ_BYTES = 1 << 16
@@ -115,7 +116,9 @@ def _difference(window: _Window, part: bytes, at: int) -> tuple[int, int]:
         probe = part[at + count : at + count + _PROBE_BYTES]
         if probe and ahead[count : count + len(probe)] == probe:
             return count, count
-    return max(0, window.ahead(_LOOK_BYTES).find(part[at : at + _PROBE_BYTES])), 0
+    probe = part[at : at + _PROBE_BYTES]
+    found = (window.ahead(look).find(probe) for look in _LOOK_BYTES)
+    return next((new for new in found if new > 0), 0), 0
 
 
 def apply(script: bytes, imitation: Iterator[bytes], check: Callable[[], object]) -> Iterator[bytes]:
