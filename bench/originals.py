@@ -10,21 +10,25 @@ Without sets, but with `--beside`, only the page is made.
 import io
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from pixcodecs.errors import PixzipError
 
 from bench.common import provenance, write
 from pixzip import codec, image, originals
-from pixzip.codec import original
+from pixzip.codec import original, pages_original
+from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
+from pixzip.image.pages import Pages
 from pixzip.image.picture import Picture
 from pixzip.image.sources import any_name, sources
-from tests.helpers import image_files
+from pixzip.originals import Record
+from pixzip.originals import pages as page_originals
+from tests.helpers import image_files, page_files
 
-ENCODERS = "encoders"
+ENCODERS, PAGES = "encoders", "pages"
 _PAGE = Path(__file__).with_name("originals.md")
 
 File = tuple[str, bytes]
@@ -33,6 +37,13 @@ File = tuple[str, bytes]
 def encoders() -> Iterator[File]:
     """A file of every encoder, format and option of the tests."""
     for made in (image_files.pngs, image_files.odd_pngs, image_files.others):
+        for name, make in made():
+            yield name, make()
+
+
+def files_of_pages() -> Iterator[File]:
+    """A file of several pages or frames of every encoder, format and option of the tests."""
+    for made in (page_files.tiffs, page_files.animations):
         for name, make in made():
             yield name, make()
 
@@ -51,31 +62,65 @@ def measure(name: str, files: Iterable[File], effort: int) -> dict[str, Any]:
     rows, refused, seconds = [], [], {"compress": 0.0, "make": 0.0, "decompress": 0.0, "rebuild": 0.0}
     for file, data in files:
         try:
-            picture = image.load(data, None).picture
+            content = _content(data)
         except PixzipError as e:
             refused.append({"file": file, "why": str(e)})
             continue
-        rows.append({"file": file, "bytes": len(data), **_measured(data, picture, options, work, seconds)})
+        rows.append({"file": file, "bytes": len(data), **_measured(data, content, options, work, seconds)})
     return {"set": name, "effort": effort, "files": rows, "refused": refused, "seconds": seconds}
 
 
+def _content(data: bytes) -> Picture | Pages:
+    """What is in a file.
+
+    Raises:
+        PixzipError: pixzip does not read it.
+    """
+    several = image.load_pages(data, None) if image.has_pages(io.BytesIO(data)) else None
+    return several.pages if several else image.load(data, None).picture
+
+
+class _Way(NamedTuple):
+    """The functions for files of one image, or of several."""
+
+    compress: Callable[..., bytes]
+    make: Callable[..., Record]
+    with_record: Callable[..., tuple[bytes, Record]]
+    opened: Callable[[bytes], Any]
+    decompress: Callable[..., Any]
+    rebuild: Callable[..., None]
+
+
+_ONE = _Way(
+    lambda picture, options: codec.compress([picture], options)[0],
+    lambda file, picture, work: originals.make(file, originals.of_picture(picture), work),
+    original.with_record, codec.Opening, lambda opening, options: codec.decompress([opening], options)[0],
+    original.rebuild,
+)  # fmt: skip
+_SEVERAL = _Way(
+    compress_pages, page_originals.make, pages_original.with_record, PagesOpening, decompress_pages,
+    pages_original.rebuild,
+)  # fmt: skip
+
+
 def _measured(
-    data: bytes, picture: Picture, options: codec.Options, work: int, seconds: dict[str, float]
+    data: bytes, content: Picture | Pages, options: codec.Options, work: int, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """The results of one file; adds to the seconds."""
-    (plain,), spent = _timed(codec.compress, [picture], options)
+    way = _SEVERAL if isinstance(content, Pages) else _ONE
+    plain, spent = _timed(way.compress, content, options)
     seconds["compress"] += spent
-    record, spent = _timed(originals.make, io.BytesIO(data), originals.of_picture(picture), work)
+    record, spent = _timed(way.make, io.BytesIO(data), content, work)
     seconds["make"] += spent
-    packed, record = original.with_record(plain, record, len(data), options)
-    opening = codec.Opening(packed)
-    (again,), spent = _timed(codec.decompress, [opening], options)
+    packed, record = way.with_record(plain, record, len(data), options)
+    opening = way.opened(packed)
+    again, spent = _timed(way.decompress, opening, options)
     seconds["decompress"] += spent
-    if again != picture:
+    if again != content:
         raise SystemExit("a picture did not come back")
     if record.is_kept:
         out = io.BytesIO()
-        seconds["rebuild"] += _timed(original.rebuild, opening, again, options, out)[1]
+        seconds["rebuild"] += _timed(way.rebuild, opening, again, options, out)[1]
         if out.getvalue() != data:
             raise SystemExit("an original did not come back")
     return {
@@ -198,10 +243,10 @@ def main(
 
 
 def _all(sets: tuple[Path, ...], effort: int, limit: int | None) -> list[dict[str, Any]]:
-    """The results of the encoders and of all sets."""
+    """The results of the encoders, of one image and of several, and of all sets."""
     warm = image.load(next(encoders())[1]).picture
     codec.compress([warm], codec.Options.of(effort=effort))
-    results = [summary(measure(ENCODERS, encoders(), effort))]
+    results = [summary(measure(ENCODERS, encoders(), effort)), summary(measure(PAGES, files_of_pages(), effort))]
     return results + [summary(measure(path.stem, files_of(path, limit), effort)) for path in sets]
 
 

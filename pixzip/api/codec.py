@@ -16,13 +16,13 @@ from pixcodecs.container.references import Reference
 from pixcodecs.forking import cached_property
 
 from pixzip import codec, image, originals
-from pixzip.codec import kept
+from pixzip.codec import kept, pages_original
 from pixzip.codec import original as original_files
 from pixzip.codec.beside import AnyFolder
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
-from pixzip.codec.pages import compress_pages, decompress_pages
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.stack_search import smallest_stack
 from pixzip.codec.tiles import LEAST_SIDE, TILE_SIDE, Window
@@ -110,13 +110,13 @@ class Codec:
         if kept.is_jpeg(data):
             return self.encode(data)
         loaded = image.load_pages(data, self.max_pixels) if image.has_pages(io.BytesIO(data)) else None
+        work = original_files.thoroughness(self.effort) if original else 0
         if loaded:
-            return compress_pages(loaded.pages, self.options)
+            return pages_original.compress(io.BytesIO(data), loaded.pages, self.options, work)[0]
         picture = image.load(data, self.max_pixels).picture
         (found,) = codec.compress([picture], self.options)
-        if not original:
+        if not work:
             return found
-        work = original_files.thoroughness(self.effort)
         record = originals.make(io.BytesIO(data), originals.of_picture(picture), work)
         return original_files.with_record(found, record, len(data), self.options)[0]
 
@@ -126,8 +126,12 @@ class Codec:
         if kept.is_kept(file):
             return self.restore(file)
         if signature.is_pages(file):
-            pages = decompress_pages(file, self.options)
-            return image.write_pages(pages, SUFFIXES[pages.kind])
+            whole = PagesOpening(file, self.max_pixels)
+            pages = decompress_pages(whole, self.options)
+            if not pages_original.is_kept(whole):
+                return image.write_pages(pages, SUFFIXES[pages.kind])
+            pages_original.rebuild(whole, pages, self.options, out := io.BytesIO())
+            return out.getvalue()
         opening = codec.Opening(file, self.max_pixels)
         (picture,) = codec.decompress([opening], self.options)
         if not original_files.is_kept(opening):

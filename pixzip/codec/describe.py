@@ -23,6 +23,7 @@ from pixzip.codec.pages import PagesOpening
 from pixzip.codec.savings import Savings
 from pixzip.codec.stack import parse as parse_stack
 from pixzip.engine.stages.registry import STAGES, stage_of
+from pixzip.originals import Record
 
 
 def facts(data: Buffer, folder: AnyFolder | None = None) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def facts(data: Buffer, folder: AnyFolder | None = None) -> dict[str, Any]:
         "palette_entries": palette,
         "transparency": any(kind is Extra.TRANSPARENCY for kind, _ in header.extras),
         "metadata": chunks,
-        "original": _original(opening),
+        "original": _original(opening.original),
         "models": models_facts(header.models, opening.carrying),
         "tiles": len(header.tiles),
         "tile_width": header.tile_width,
@@ -114,6 +115,7 @@ def _pages_facts(opening: PagesOpening) -> dict[str, Any]:
         "height": header.height,
         "loops": header.loops,
         "metadata": [chunk.type.decode("latin-1") for chunk in opening.metadata],
+        "original": _original(opening.original, header.kind.name),
         "models": models_facts(models, opening.carrying),
         "file_bytes": header.file_bytes,
         "header_bytes": header.size_bytes,
@@ -122,14 +124,17 @@ def _pages_facts(opening: PagesOpening) -> dict[str, Any]:
     return found
 
 
-def _original(opening: Opening) -> dict[str, Any] | None:
-    """What the file says of its original; None if it says nothing."""
-    record = opening.original
+def _original(record: Record | None, form: str = "") -> dict[str, Any] | None:
+    """What the file says of its original; None if it says nothing.
+
+    Args:
+        form: name of the format, for a file of several pages.
+    """
     if record is None:
         return None
     if not record.is_kept:
         return {"byte_for_byte": False, "why_not": record.why_not}
-    facts = {"format": record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
+    facts = {"format": form or record.family.name, "bytes": record.size_bytes, "sha256": record.sha256.hex()}
     return {"byte_for_byte": True, **facts, "record_bytes": len(record.pack())}
 
 

@@ -11,7 +11,7 @@ from pixzip.codec.beside import AnyFolder
 from pixzip.codec.carried import Carrying
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Frame, frame_of
-from pixzip.originals import Record, record_of
+from pixzip.originals import Family, Record, record_of
 
 
 class Opening:
@@ -62,7 +62,8 @@ class Opening:
         Raises:
             BitstreamError: the record is damaged.
         """
-        return record_of(self.header.extras)
+        record = record_of(self.header.extras)
+        return None if record and record.family is Family.PAGES else record
 
     def check_frame(self) -> None:
         """

@@ -28,6 +28,8 @@ from pixzip.originals import Reason, Record, Source
 #: A record takes, besides content of the original, at most the largest of these: bytes, a share of the original, and
 #: a share of what its file saves.
 LEAST_BYTES, SHARE, SHARE_OF_SAVING = 256, 100, 4
+#: Bytes more for each further page.
+_PAGE_BYTES = 64
 #: Work to find an encoder, in units of the size of the samples, by effort.
 _THOROUGHNESS = {1: 1, 2: 1, 3: 3, 4: 2, 5: 2, 6: 2, 7: 4, 8: 12, 9: 40}
 
@@ -50,18 +52,37 @@ def header_with(
         A header with a record that only says why the original is not kept, if it would take too much room, or more
         time than readers allow by default.
     """
+    return header_for(file, record, original_bytes, lambda: _takes_long(file, record, options))
+
+
+def header_for(
+    file: Buffer, record: Record, original_bytes: int, takes_long: Callable[[], bool], *,
+    file_bytes: int | None = None, pages: int = 1,
+) -> tuple[bytes, Record]:  # fmt: skip
+    """`header_with` for a file that may be the first one of several pages.
+
+    Args:
+        takes_long: whether readers may refuse to rebuild by the record.
+        file_bytes: length of the file of all pages; None if there is one.
+        pages: number of pages.
+    """
     header = container.read_header(file, None)
-    saved = max(0, original_bytes - header.file_bytes)
-    most = record.content_bytes + max(LEAST_BYTES, original_bytes // SHARE, saved // SHARE_OF_SAVING)
+    saved = max(0, original_bytes - (header.file_bytes if file_bytes is None else file_bytes))
+    most = record.content_bytes + max(_least(pages), original_bytes // SHARE, saved // SHARE_OF_SAVING)
     if record.is_kept:
         packed = _packed(header, record)
         if packed is None or len(packed) - header.size_bytes > most:
             record = originals.not_kept(Reason.SIZE)
-        elif _takes_long(file, record, options):
+        elif takes_long():
             record = originals.not_kept(Reason.TIME)
         else:
             return packed, record
     return _packed(header, record) or bytes(file[: header.size_bytes]), record
+
+
+def _least(pages: int) -> int:
+    """The bytes that a record may take in any case."""
+    return LEAST_BYTES + _PAGE_BYTES * (pages - 1)
 
 
 def _packed(header: container.Header, record: Record) -> bytes | None:

@@ -1,5 +1,6 @@
 """Files of several pages or frames: each is coded like a picture of its own, all of them together."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from pixcodecs.container import pages as container
@@ -21,6 +22,7 @@ from pixzip.codec.options import DEFAULTS, Options
 from pixzip.engine.base import Progress
 from pixzip.image.pages import Page, Pages
 from pixzip.image.picture import Chunk, Frame
+from pixzip.originals import Family, Record, record_of
 
 #: Nanoseconds of processor time of each page besides what its models take.
 _PAGE_NS = 1_000_000
@@ -90,6 +92,16 @@ class PagesOpening:
             raise BitstreamError(f"file contradicts itself: {e}") from None
         return chunks
 
+    @cached_property
+    def original(self) -> Record | None:
+        """How the original is rebuilt, or why it is not, as the first member says; None if it does not say.
+
+        Raises:
+            BitstreamError: the record is damaged.
+        """
+        record = record_of(self.openings[0].header.extras)
+        return record if record and record.family in (Family.PAGES, Family.NONE) else None
+
 
 def compress_pages(pages: Pages, options: Options = DEFAULTS, progress: Progress | None = None) -> bytes:
     """One `.pxz` file of all pages.
@@ -156,10 +168,24 @@ def _check_costs(opening: PagesOpening, options: Options) -> None:
         member.check_blocks()
     if options.max_pixels is None:
         return
-    models = find_models(opening.openings, options)
     budget = costs.Budget(opening.file_bytes)
-    budget.spend(opening.carrying.cost_ns)
+    for nanoseconds in _spending(opening, options):
+        budget.spend(nanoseconds)
+
+
+def decoding_ns(opening: PagesOpening, options: Options) -> int:
+    """Nanoseconds to decode all pages, estimated.
+
+    Raises:
+        BitstreamError, ModelMismatchError: see `decompress_pages`.
+    """
+    return sum(_spending(opening, options))
+
+
+def _spending(opening: PagesOpening, options: Options) -> Iterator[int]:
+    models = find_models(opening.openings, options)
+    yield opening.carrying.cost_ns
     for member in opening.openings:
-        budget.spend(_PAGE_NS)
+        yield _PAGE_NS
         for i in range(len(member.header.tiles)) if member.header.models else ():
-            budget.spend(tile_ns(member, i, models))
+            yield tile_ns(member, i, models)

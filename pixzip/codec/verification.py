@@ -3,11 +3,11 @@
 from pixcodecs.container import signature
 from pixcodecs.container.image import Buffer
 
-from pixzip.codec import by_rows, kept, model_facts, original
+from pixzip.codec import by_rows, kept, model_facts, original, pages_original
 from pixzip.codec.decoder import decompress
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import Options
-from pixzip.codec.pages import decompress_pages
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.codec.stack import decompress_stack
 from pixzip.engine.base import Progress
 
@@ -28,7 +28,8 @@ def verify(file: Buffer | Opening, options: Options, progress: Progress | None =
         decompress_stack(file, options, progress)
         return
     if not isinstance(file, Opening) and signature.is_pages(file):
-        decompress_pages(file, options, progress)
+        pages = PagesOpening(file, options.max_pixels)
+        pages_original.check(pages, decompress_pages(pages, options, progress), options)
         return
     if not isinstance(file, Opening) and signature.is_model(file):
         model_facts.model_file_facts(file, options.max_pixels)

@@ -244,3 +244,49 @@ def coded(form: Form, segment: bytes, rows: int, check: Callable[[], object]) ->
         case Coding.LIBTIFF_PACKBITS:
             return libtiff.encode(segment, rows, "packbits")
     return segment
+
+
+def count(form: Form, frame: Frame) -> int:
+    """The number of strips or tiles of a picture."""
+    planes = frame.layout.channels + bool(form.flags & Flag.PADDED) if form.flags & Flag.PLANAR else 1
+    columns = -(-frame.width // form.width) if form.width else 1
+    return planes * columns * -(-frame.height // (form.height or frame.height))
+
+
+def at_once_bytes(form: Form, frame: Frame) -> int:
+    """The bytes of the samples that `cutting` packs at once."""
+    rows = _band_rows(form, frame.width * frame.layout.channels * frame.dtype.itemsize, form.height or frame.height)
+    return rows * max(frame.width, form.width) * (frame.layout.channels + 1) * frame.dtype.itemsize
+
+
+def _band_rows(form: Form, row_bytes: int, rows: int) -> int:
+    """The rows of a strip or tile, or of a part of a strip that may be cut."""
+    may_be_cut = form.coding in (Coding.PLAIN, Coding.PACKBITS) and not form.width
+    return min(rows, max(1, _BAND_BYTES // row_bytes)) if may_be_cut else rows
+
+
+def cutting(form: Form, samples: Samples, depth: int) -> Callable[[int], Iterator[tuple[bytes, int]]]:
+    """A function from the number of a strip or tile to its bytes, before they are coded, and its number of rows.
+
+    A strip may be cut into several, where that makes no difference.  Rows are from top to bottom.
+
+    Args:
+        samples: (H, W, C) of `depth` bits.
+    """
+    height = form.height or len(samples)
+    columns = -(-samples.shape[1] // form.width) if form.width else 1
+    step = _band_rows(form, samples[0].nbytes, height)
+
+    def segment(i: int) -> Iterator[tuple[bytes, int]]:
+        plane, place = divmod(i, -(-len(samples) // height) * columns)
+        row, column = divmod(place, columns)
+        bottom = min((row + 1) * height, len(samples))
+        for top in range(row * height, bottom, step):
+            strip = samples[top : min(top + step, bottom)]
+            if form.width:
+                strip = strip[:, column * form.width : (column + 1) * form.width]
+            x = _stored(form, strip, depth)
+            x = x[..., plane : plane + 1] if form.flags & Flag.PLANAR else x
+            yield (_packed(form, _filled(form, x)), height) if form.width else (_packed(form, x), len(x))
+
+    return segment

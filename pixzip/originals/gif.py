@@ -7,7 +7,7 @@ import numpy as np
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, varint
 
-from pixzip.image.formats.gif_blocks import XMP_TAIL, blocks
+from pixzip.image.formats.gif_blocks import XMP_TAIL, Block, blocks
 from pixzip.image.picture import Frame, Samples
 
 #: Bits of the first symbols.
@@ -105,8 +105,11 @@ def read(reader: Reader) -> GifData:
 def of_file(data: bytes) -> GifData | None:
     """How the image data of a GIF file may have been written; None if they cannot be read."""
     block = next((b for b in blocks(data) if b.kind == _IMAGE and b.parts), None)
-    if block is None:
-        return None
+    return block and of_block(data, block)
+
+
+def of_block(data: bytes, block: Block) -> GifData | None:
+    """The same for the image data in a block."""
     from pixcodecs import lzw
 
     stream = b"".join(block.parts)

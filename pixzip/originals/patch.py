@@ -17,11 +17,16 @@ _LEAST_WINDOW, _MOST_WINDOW = 10, 30
 _PIECE_BYTES = 1 << 20
 
 
-def make(file: bytes, imitation: bytes) -> bytes:
-    """The patch that makes a file of its imitation."""
+def make(file: bytes, imitation: bytes, *, thorough: bool = False) -> bytes:
+    """The patch that makes a file of its imitation.
+
+    Args:
+        thorough: spend more time for fewer bytes.
+    """
     bits = min(max(_LEAST_BITS, len(imitation).bit_length()), _MOST_BITS)
+    strategy, search, least = (zstandard.STRATEGY_BTULTRA2, 9, 3) if thorough else (zstandard.STRATEGY_GREEDY, 3, 5)
     parameters = zstandard.ZstdCompressionParameters(
-        strategy=zstandard.STRATEGY_GREEDY, hash_log=bits, chain_log=bits, search_log=3, min_match=5,
+        strategy=strategy, hash_log=bits, chain_log=bits, search_log=search, min_match=least,
         window_log=_window(len(file) + len(imitation)), write_content_size=0, write_checksum=0, write_dict_id=0,
         format=zstandard.FORMAT_ZSTD1_MAGICLESS,
     )  # fmt: skip

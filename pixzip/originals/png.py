@@ -30,7 +30,7 @@ _LEAST_PATCH, _MOST_PATCH = 256, 4
 _QUICK_BYTES, _LEAST_AGREED = 1 << 16, 2
 _CRC_BYTES = _ADLER_BYTES = 4
 #: Most bytes that are inflated at once, and most behind the samples.
-_MOST_INFLATED, _MOST_SURPLUS = 1 << 20, 1 << 16
+_MOST_INFLATED, MOST_SURPLUS = 1 << 20, 1 << 16
 
 
 def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial | Reason]:
@@ -43,16 +43,16 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
     frame = source.frame
     chunks, spans, rest = _parse(file)
     interlaced = chunks[0].data[12:] == b"\1"
-    stream = _Stream(file, spans)
+    stream = Stream(file, spans)
     rows = [
         (1 + scanlines.row_bytes(frame, p.width), p.height) for p in scanlines.passes(frame, interlaced)
     ]  # fmt: skip
     filters, surplus = stream.filters(rows)
-    if len(surplus) > _MOST_SURPLUS or max(filters) >= scanlines.FILTERS:
+    if len(surplus) > MOST_SURPLUS or max(filters) >= scanlines.FILTERS:
         yield Reason.FORM
         return
     operations = png_recipe.operations_for(chunks, frame, interlaced)
-    sizes = _sizes([size for _, size in spans])
+    sizes = sizes_of([size for _, size in spans])
     search = Search(stream.beginning, thoroughness)
     content = len(operations) - len(chunks) + len(surplus) + len(stream.behind) + len(rest)
 
@@ -109,7 +109,7 @@ def _parse(file: BinaryIO) -> tuple[list[Chunk], list[tuple[int, int]], bytes]:
     return chunks, spans, file.read()
 
 
-def _sizes(sizes: list[int]) -> int | tuple[int, ...]:
+def sizes_of(sizes: list[int]) -> int | tuple[int, ...]:
     """The sizes of IDAT chunks in the form of a recipe."""
     if len(sizes) == 1 and sizes[0]:
         return 0
@@ -117,7 +117,7 @@ def _sizes(sizes: list[int]) -> int | tuple[int, ...]:
     return first if sizes[:-1] == [first] * (len(sizes) - 1) and 0 < last <= first else tuple(sizes)
 
 
-class _Stream:
+class Stream:
     """The zlib stream in the IDAT chunks.
 
     Attributes:
@@ -149,7 +149,7 @@ class _Stream:
             part, more = given[:left], given[left:]
             left -= len(part)
             surplus += more
-            if len(surplus) > _MOST_SURPLUS:
+            if len(surplus) > MOST_SURPLUS:
                 break
             while wait < len(part):
                 out.append(part[wait])
@@ -214,17 +214,27 @@ def _write_patched(reader: Reader, source: Source, out: Output) -> None:
 
 
 def _write_samples(recipe: Recipe, source: Source, out: Output) -> None:
-    writer, adler = _IdatWriter(out, recipe.idat), 1
-    writer.write(recipe.header)
+    writer = _IdatWriter(out, recipe.idat)
+    for part in stream(recipe, source, out):
+        writer.write(part)
+    writer.finish()
+
+
+def stream(recipe: Recipe, source: Source, out: Output) -> Iterator[bytes]:
+    """Yield the data of all IDAT chunks.
+
+    Args:
+        out: whose time is used up.
+    """
+    adler = 1
+    yield recipe.header
     if recipe.spec.wants_all:
         out.clock.expect(recipe.spec.worst_cost * scanlines.total_bytes(source.frame, recipe.interlaced))
     coder = deflaters.encoder(recipe.spec)
     for piece in _filtered(recipe, source):
         adler = zlib.adler32(piece, adler)
-        for part in deflaters.encoded(coder, piece, out.clock.check):
-            writer.write(part)
-    writer.write(coder.flush() + adler.to_bytes(4) + recipe.behind)
-    writer.finish()
+        yield from deflaters.encoded(coder, piece, out.clock.check)
+    yield coder.flush() + adler.to_bytes(4) + recipe.behind
 
 
 def _filtered(recipe: Recipe, source: Source) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ the order of all chunks.  Chunks that the picture holds are named, others are ke
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, deflate, inflate, varint
@@ -42,8 +42,8 @@ class Recipe:
     filters: bytes
     surplus: bytes
     behind: bytes
-    chunks: bytes
-    rest: bytes
+    chunks: bytes = b""
+    rest: bytes = b""
 
     def pack(self) -> bytes:
         """The wire form."""
@@ -69,24 +69,30 @@ def read(data: bytes, frame: Frame) -> Recipe:
         BitstreamError: the recipe is damaged.
     """
     reader = Reader(data)
+    found, start = read_samples(reader, frame), reader.at
+    for _ in operations(reader, frame):
+        pass
+    return replace(found, chunks=data[start : reader.at], rest=reader.rest())
+
+
+def read_samples(reader: Reader, frame: Frame) -> Recipe:
+    """The part of a recipe before the chunks: how the samples are coded.
+
+    Raises:
+        BitstreamError: the recipe is damaged.
+    """
     flags, header = reader.byte("interlacing"), reader.take(2, "header of zlib")
     if flags > _INTERLACED:
         raise BitstreamError(f"recipe of a PNG has the flags {flags}, expected 0 or 1")
     spec = deflaters.read(reader)
     count = reader.varint("number of IDAT chunks")
-    if count > len(data):
-        raise BitstreamError(f"recipe of {len(data)} bytes declares {count} IDAT chunks")
+    if count > len(reader.data):
+        raise BitstreamError(f"recipe of {len(reader.data)} bytes declares {count} IDAT chunks")
     sizes = tuple(reader.varint("size of an IDAT chunk") for _ in range(max(1, count)))
     rows = sum(p.height for p in scanlines.passes(frame, bool(flags)))
     filters = _filters(reader, rows)
     surplus, behind = (reader.take(reader.varint("length of a part"), "parts of a PNG") for _ in range(2))
-    start = reader.at
-    for _ in operations(reader, frame):
-        pass
-    chunks = data[start : reader.at]
-    return Recipe(
-        bool(flags), header, spec, sizes if count else sizes[0], filters, surplus, behind, chunks, reader.rest()
-    )
+    return Recipe(bool(flags), header, spec, sizes if count else sizes[0], filters, surplus, behind)
 
 
 def _filters(reader: Reader, rows: int) -> bytes:

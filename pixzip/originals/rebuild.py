@@ -12,9 +12,6 @@ from pixzip.originals.families import FAMILIES, family_of
 from pixzip.originals.record import Family, Reason, Record, not_kept
 from pixzip.originals.source import Clock, Output, RebuildError, Source, check_size, digest
 
-#: Times as slow as here may a reader be, of which a record is taken for granted.
-_SLOWER = 4
-
 
 def make(original: BinaryIO, source: Source, thoroughness: int = 2, scratch: BinaryIO | None = None) -> Record:
     """The record of an original, after it was rebuilt from its picture and compared.
@@ -45,7 +42,7 @@ def make(original: BinaryIO, source: Source, thoroughness: int = 2, scratch: Bin
                 clock = Clock(None)
                 agreed = _agreed(record, source, original, scratch, clock)
                 if agreed == size:
-                    return replace(record, rebuild_s=max(clock.expected_s, _SLOWER * clock.spent_s))
+                    return replace(record, rebuild_s=clock.trusted_s)
                 trial.learn(agreed)
     except PixzipError:  # a form of the format that was not expected
         why = Reason.FORM

@@ -31,6 +31,7 @@ class Family(IntEnum):
     WEBP = 8
     PCX = 9
     SGI = 10
+    PAGES = 11
 
 
 class Reason(IntEnum):

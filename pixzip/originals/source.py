@@ -18,7 +18,11 @@ _PIECE_BYTES = 1 << 20
 #: Most bytes of an original: for each byte of samples, again for these bytes of them; for each byte of metadata and
 #: recipe; and beside these.
 _SAMPLES_FACTOR, FEW_BYTES, _EXTRAS_FACTOR, _MORE_BYTES = 2, 1 << 26, 4, 1 << 20
+#: The same for each page of an original of several pages.
+_PAGE_BYTES = 1 << 10
 _IMITATION_FACTOR = 4
+#: How many times as slow as here a reader may be.
+_SLOWER = 4
 #: Time of zlib's level 6 for a byte.
 _WORK_SECONDS = 5e-8
 
@@ -92,6 +96,11 @@ class Clock:
     def spent_s(self) -> float:
         """The processor time of rebuilding so far."""
         return time.process_time() - self._began - self._aside
+
+    @property
+    def trusted_s(self) -> float:
+        """The processor time within which other machines rebuild the same."""
+        return max(self.expected_s, _SLOWER * self.spent_s)
 
     def aside(self, parts: Callable[[], Iterable[Samples]]) -> Iterator[Samples]:
         """Yield the rows of a picture, whose decoding does not count."""
@@ -177,6 +186,14 @@ class Output:
         if self.left < 0:
             raise RebuildError("they become more than they were")
 
+    def check_room(self, count: int) -> None:
+        """
+        Raises:
+            RebuildError: so many bytes more would make the file larger than the original.
+        """
+        if count > self.left:
+            raise RebuildError("they become more than they were")
+
     def reserve(self, count: int) -> None:
         """Leave room for bytes that are patched later.
 
@@ -210,11 +227,24 @@ def check_size(size_bytes: int, frame: Frame, recipe_bytes: int) -> None:
     Raises:
         BitstreamError: the original would be too large.
     """
-    samples = samples_bytes(frame)
-    extras = recipe_bytes + len(frame.palette) + sum(len(chunk.data) for chunk in frame.metadata)
+    check_total(size_bytes, samples_bytes(frame), recipe_bytes + extras_bytes(frame))
+
+
+def check_total(size_bytes: int, samples: int, extras: int, pages: int = 0) -> None:
+    """The same for the bytes of samples and of all else, of several pages.
+
+    Raises:
+        BitstreamError: the original would be too large.
+    """
     most = _SAMPLES_FACTOR * (samples + min(samples, FEW_BYTES)) + _EXTRAS_FACTOR * extras + _MORE_BYTES
+    most += _PAGE_BYTES * pages
     if size_bytes > most:
         raise BitstreamError(f"record of the original declares {size_bytes} bytes, expected at most {most}")
+
+
+def extras_bytes(frame: Frame) -> int:
+    """The bytes of a picture's palette and metadata."""
+    return len(frame.palette) + sum(len(chunk.data) for chunk in frame.metadata)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -16,7 +16,8 @@ from pixzip.originals.record import Reason, Trial
 from pixzip.originals.source import Source
 
 _PLANES = 2
-_CODINGS = {
+#: By TIFF's numbers of compressions: codings to try.
+CODINGS = {
     1: (Coding.PLAIN,),
     5: (Coding.LZW, Coding.LIBTIFF_LZW),
     8: (Coding.DEFLATE,),
@@ -24,7 +25,7 @@ _CODINGS = {
     32773: (Coding.PACKBITS, Coding.LIBTIFF_PACKBITS),
 }
 #: TIFF's predictors: none, and differences of neighbours.
-_PREDICTORS = {1: Flag(0), 2: Flag.PREDICTED}
+PREDICTORS = {1: Flag(0), 2: Flag.PREDICTED}
 
 
 def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial | Reason]:
@@ -33,11 +34,11 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
     with heard():
         parsed = tifffile.TiffFile(file)
         page: Any = parsed.pages.first
-        codings = _CODINGS.get(int(page.compression), ())
-        if page.predictor not in _PREDICTORS or page.fillorder != 1 or not codings:
+        codings = CODINGS.get(int(page.compression), ())
+        if page.predictor not in PREDICTORS or page.fillorder != 1 or not codings:
             yield Reason.FORM
             return
-        plain = _form(page, parsed.byteorder)
+        plain = form_of(page, parsed.byteorder)
         file.seek(page.dataoffsets[0])
         first = file.read(page.databytecounts[0])
     likely = [replace(plain, coding=coding) for coding in codings]
@@ -52,8 +53,9 @@ def recipes(file: BinaryIO, source: Source, thoroughness: int) -> Iterator[Trial
     yield from imitations.trials(file, source, tried, thoroughness)
 
 
-def _form(page: Any, byteorder: str) -> Form:
-    flags = _PREDICTORS[page.predictor] | (Flag.LITTLE if byteorder == "<" else Flag(0))
+def form_of(page: Any, byteorder: str) -> Form:
+    """The form of the samples of a page, before they are coded."""
+    flags = PREDICTORS[page.predictor] | (Flag.LITTLE if byteorder == "<" else Flag(0))
     flags |= Flag.PLANAR if page.planarconfig == _PLANES and page.samplesperpixel > 1 else Flag(0)
     flags |= Flag.INVERTED if white_is_zero(page) else Flag(0)
     if page.is_tiled:

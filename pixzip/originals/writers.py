@@ -41,7 +41,7 @@ def _pillow(samples: Samples, frame: Frame, *, form: str, **options: Any) -> byt
 
 
 def _giflib(samples: Samples, frame: Frame) -> bytes:
-    colours = np.frombuffer(frame.palette, np.uint8).reshape(-1, 3) if frame.palette else None
+    colours = np.frombuffer(frame.palette, np.uint8).reshape(-1, 3).copy() if frame.palette else None
     return bytes(imagecodecs.gif_encode(samples[..., 0], colormap=colours))
 
 
@@ -55,14 +55,18 @@ WEBP: Mapping[int, tuple[int, int]] = {
     18: (75, 5), 19: (80, 5), 20: (90, 5), 21: (100, 5), 22: (30, 3), 23: (25, 2), 24: (20, 1), 25: (0, 0),
     26: (80, 2), 27: (80, 1), 28: (80, 0), 29: (75, 2), 30: (75, 1), 31: (75, 0),
 }  # fmt: skip
+#: The same for frames of animations, whose transparent pixels may have lost their colours; the likeliest first.
+WEBP_FRAMES: Mapping[int, tuple[int, int]] = {
+    32: (80, 0), 35: (80, 4), 34: (75, 4), 36: (100, 4), 38: (75, 0), 33: (100, 0), 37: (100, 6),
+}  # fmt: skip
 #: Method -> usual and worst cost of its settings; the same of the highest quality, which tries more.
 _WEBP_COSTS = {0: (5, 120), 1: (8, 120), 2: (10, 120), 3: (12, 120), 4: (14, 120), 5: (26, 200), 6: (26, 200)}
 _BEST, _BEST_COSTS = 100, {4: (36, 120), 5: (60, 300), 6: (390, 1500)}
 
 
-def _webp(quality: int, method: int) -> Writer:
-    options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": True}
-    costs = _BEST_COSTS[method] if quality == _BEST else _WEBP_COSTS[method]
+def _webp(quality: int, method: int, *, exact: bool = True) -> Writer:
+    options: dict[str, Any] = {"lossless": True, "quality": quality, "method": method, "exact": exact}
+    costs = _BEST_COSTS.get(method, _WEBP_COSTS[method]) if quality == _BEST else _WEBP_COSTS[method]
     return Writer(partial(_pillow, form="WEBP", **options), *costs)
 
 
@@ -78,4 +82,5 @@ WRITERS: Mapping[int, Writer] = {
     14: Writer(partial(_pillow, form="GIF", optimize=True, interlace=0)),
     15: Writer(partial(_pillow, form="GIF", optimize=True, interlace=1)),
     **{number: _webp(*setting) for number, setting in WEBP.items()},
+    **{number: _webp(*setting, exact=False) for number, setting in WEBP_FRAMES.items()},
 }

@@ -12,7 +12,7 @@ from pixcodecs.container.references import Reference
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image, originals
-from pixzip.codec import by_rows, kept, original
+from pixzip.codec import by_rows, kept, original, pages_original
 from pixzip.engine.batching import halving
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
@@ -137,6 +137,8 @@ class _Shard:
                 write(task.name, output, data, self._how.force, source_file.stat)
                 self._done(task, Proof.of(data, source_file.stat))
                 return None
+            if self._pages(task, source_file):
+                return None
             rows = image.open_large(source_file.file(), by_rows.LARGE_PIXELS, self._how.max_pixels)
             if rows is None:
                 picture, dropped = image.load(source_file.read(), self._how.max_pixels)
@@ -144,6 +146,18 @@ class _Shard:
                 return _Read(picture, dropped, record, source_file.stat, source_file.size_bytes, task)
             self._large(task, source_file, rows)
         return None
+
+    def _pages(self, task: Task, source: streams.Input) -> bool:
+        """Compress the pages or frames of a file; False for a file of one image."""
+        if not image.has_pages(source.file()):
+            return False
+        loaded = image.load_pages(source.read(), self._how.max_pixels)
+        if loaded is None:
+            return False
+        data, record = pages_original.compress(source.file(), loaded.pages, self._options, self._thoroughness)
+        self._put(task, data, source.stat)
+        self._done(task, Proof.of(data, source.stat), loaded.dropped, record)
+        return True
 
     def _large(self, task: Task, source: streams.Input, rows: image.RowReader) -> None:
         """Compress an image band by band."""

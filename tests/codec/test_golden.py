@@ -19,6 +19,7 @@ from tests.helpers.golden_bad import BAD
 from tests.helpers.golden_blocks import BLOCKS
 from tests.helpers.golden_kept import BAD_KEPT, KEPT
 from tests.helpers.golden_originals import BAD_ORIGINALS, ORIGINALS
+from tests.helpers.golden_page_originals import BAD_PAGE_ORIGINALS, PAGE_ORIGINALS
 from tests.helpers.golden_pages import BAD_PAGES, PAGES
 from tests.helpers.golden_stacks import BAD_STACKS, STACKS
 
@@ -122,6 +123,8 @@ def test_every_golden_file_is_known_and_there() -> None:
         *BAD_ORIGINALS,
         *PAGES,
         *BAD_PAGES,
+        *PAGE_ORIGINALS,
+        *BAD_PAGE_ORIGINALS,
         *golden_models.made(),
     }
     assert {p.stem for p in golden.FOLDER.glob("*.pxz")} == {*versions, *made}

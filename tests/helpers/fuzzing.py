@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,10 +27,10 @@ from pixcodecs.container import stack as stacks
 from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
 from pixzip import codec, image
-from pixzip.codec import describe, kept, original
+from pixzip.codec import describe, kept, original, pages_original
 from pixzip.codec.carried import Carrying
 from pixzip.codec.options import Options
-from pixzip.codec.pages import decompress_pages
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.codec.stack import Stack, decompress_stack
 from pixzip.codec.tiles import Window
 from pixzip.image.pages import SUFFIXES, Pages
@@ -178,13 +179,20 @@ def _meaning(header: container.Header) -> tuple[object, ...]:
 def _rebuilt(data: bytes) -> str:
     """Decode a file and rebuild its original, if it has a record of it."""
     options = codec.Options(model_by_id=weights_for)
+    if signature.is_pages(data):
+        pages = PagesOpening(data)
+        return _outcome(pages, partial(pages_original.check, pages, decompress_pages(pages, options), options))
     opening = codec.Opening(data)
     (picture,) = codec.decompress([opening], options)
+    return _outcome(opening, partial(original.check, opening, picture, options))
+
+
+def _outcome(opening: codec.Opening | PagesOpening, check: Callable[[], None]) -> str:
     try:
-        original.check(opening, picture, options)
+        check()
     except RebuildError:
         return "another original refused"
-    return "original" if original.is_kept(opening) else "no original"
+    return "original" if opening.original and opening.original.is_kept else "no original"
 
 
 #: Ways to read a file -> how often.

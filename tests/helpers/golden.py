@@ -92,6 +92,7 @@ def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
         golden_kept,
         golden_models,
         golden_originals,
+        golden_page_originals,
         golden_pages,
         golden_stacks,
     )
@@ -109,6 +110,10 @@ def _all() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield name, keeping.file
     for name in golden_pages.PAGES:
         yield name, partial(golden_pages.encoded, name)
+    for name, (made_pages, _) in golden_page_originals.PAGE_ORIGINALS.items():
+        yield name, made_pages
+    for name, bad_record in golden_page_originals.BAD_PAGE_ORIGINALS.items():
+        yield name, bad_record.make
     yield from golden_models.made().items()
     bad_files = {**golden_bad.BAD, **golden_stacks.BAD_STACKS, **golden_kept.BAD_KEPT, **golden_pages.BAD_PAGES}
     for name, bad in bad_files.items():

@@ -38,7 +38,7 @@ SAMPLES = (np.arange(_SIDE * _SIDE, dtype=np.uint8) * 5).reshape(_SIDE, _SIDE)
 _TEXT = b"tEXtTitle\0golden"
 
 
-def _stored(data: bytes, size: int) -> bytes:
+def stored(data: bytes, size: int) -> bytes:
     """A zlib stream of stored blocks."""
     out = b"\x78\x01"
     for at in range(0, len(data), size):
@@ -59,7 +59,7 @@ def png() -> bytes:
         for y, row in enumerate(SAMPLES)
     ]
     head = (b"IHDR", _SIDE.to_bytes(4) * 2 + b"\x08\0\0\0\0")
-    idat = (b"IDAT", _stored(b"".join(rows), 20))
+    idat = (b"IDAT", stored(b"".join(rows), 20))
     return png_file([head, idat, (_TEXT[:4], _TEXT[4:]), (b"IEND", b"")], b"rest")
 
 
@@ -205,6 +205,7 @@ ORIGINALS: Mapping[str, Golden] = {
     ),
     "v2-original-gif": Golden(lambda: _of_gif(_gif_recipe(_GIF)), gif),
     "v2-original-none": Golden(lambda: _file((Extra.ORIGINAL, not_kept(Reason.DEFLATE).pack()))),
+    "v2-original-pages": Golden(lambda: _file((Extra.ORIGINAL, _record(b"", b"", Family.PAGES)))),
     "v2-original-later": Golden(lambda: _file((9, b"skipped"), (Extra.ORIGINAL, b"\2later"), (127, b""))),
 }
 

@@ -113,8 +113,9 @@ class Compression:
                 self.ledger.done(name)
                 return None
             if pages.compress(
-                self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels, write=self._put
-            ):
+                self.ledger, source, self.options, strip=self.strip, max_pixels=self.max_pixels,
+                thoroughness=self.thoroughness, write=self._put,
+            ):  # fmt: skip
                 return None
             rows = large.reader(source, self.max_pixels)
             if rows is not None:

@@ -1,6 +1,5 @@
 """The work of `pixzip decompress`."""
 
-import hashlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -199,7 +198,7 @@ class Decompression:
     def _original_lost(self, opening: codec.Opening) -> str:
         """The reason not to remove a file: it gives back an original, which the output is not; "" if there is none."""
         if self.manner.remove == BYTES and opening.original and opening.original.is_kept:
-            return "it gives back its original byte for byte, which what was written does not: --rm=pixels removes it"
+            return removal.ORIGINAL_LOST
         return ""
 
     def _differs(self, name: str, opening: codec.Opening) -> str:
@@ -209,10 +208,7 @@ class Decompression:
             PixzipError: what was written is another file.
         """
         if self.manner.remove and opening.original:
-            found = hashlib.sha256(streams.read(self.ledger.target(name))).digest()
-            if found != opening.original.sha256:
-                self.ledger.take_back(name)
-                raise PixzipError("verification failed: what was written is another file, and is taken back")
+            removal.check_written(self.ledger, name, opening.original)
         return ""
 
     def _read_back(self, name: str, picture: Any) -> str:

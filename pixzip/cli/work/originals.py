@@ -1,6 +1,7 @@
 """Originals: their records, and `--rm`, which removes one after a check that the output gives it back."""
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import PIXELS
 from pixzip.io import files, stores, streams
 from pixzip.io.signals import signals_wait
-from pixzip.originals import suffixes_of
+from pixzip.originals import Record, suffixes_of
+
+#: Why a file is kept from which something else was written than its original.
+ORIGINAL_LOST = "it gives back its original byte for byte, which what was written does not: --rm=pixels removes it"
 
 
 def kept_suffixes(name: str, start: Buffer) -> tuple[str, ...]:
@@ -70,6 +74,17 @@ def not_removable(source: streams.Input) -> str:
     if stores.is_url(stores.plain(source.name)):
         return "it is in a store"
     return "" if source.stat else "it is not a regular file"
+
+
+def check_written(ledger: Ledger, name: str, record: Record) -> None:
+    """Compare a written original with its digest.
+
+    Raises:
+        PixzipError: what was written is another file.
+    """
+    if hashlib.sha256(streams.read(ledger.target(name))).digest() != record.sha256:
+        ledger.take_back(name)
+        raise PixzipError("verification failed: what was written is another file, and is taken back")
 
 
 def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:

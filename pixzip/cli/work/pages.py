@@ -14,22 +14,22 @@ from pixzip import codec, image
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.work import originals
-from pixzip.codec.pages import PagesOpening, compress_pages, decompress_pages
+from pixzip.codec import pages_original
+from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.pages import SUFFIXES, Pages
-from pixzip.io import folders, signals, streams
-
-#: Why the file of several pages does not come back byte for byte.
-_NOT_REBUILT = "files of several pages or frames are not rebuilt"
+from pixzip.io import files, folders, signals, streams
+from pixzip.originals import RebuildError, Record
 
 
 def compress(
     ledger: Ledger, source: streams.Input, options: codec.Options, *, strip: bool, max_pixels: int | None,
-    write: Callable[[str, bytes, os.stat_result | None], None],
+    thoroughness: int, write: Callable[[str, bytes, os.stat_result | None], None],
 ) -> bool:  # fmt: skip
     """Compress the pages of a file; False for a file of one image.
 
     Args:
+        thoroughness: work to find out how the original is rebuilt; 0 if it is not.
         write: writes the output of an input that has such a status.
 
     Raises:
@@ -44,25 +44,44 @@ def compress(
         return False
     pages, entry = loaded.pages, ledger[name]
     entry.bytes_before, entry.pixels = source.size_bytes, pages.pixels
-    if loaded.dropped:
+    data, record = pages_original.compress(
+        source.file(), pages, options, thoroughness, strip=strip, progress=ledger.part([name])
+    )
+    whole = bool(record and record.is_kept)
+    if loaded.dropped and not whole:
         ledger.warn(name, f"not kept: {', '.join(loaded.dropped)}")
-    data = compress_pages(_stripped(pages) if strip else pages, options, ledger.part([name]))
     write(name, data, source.stat)
-    entry.byte_for_byte, entry.why_not = False, _NOT_REBUILT
+    entry.byte_for_byte, entry.why_not = whole, record.why_not or None if record else None
     kept = originals.why_kept(source, loaded.dropped, ledger.manner.remove)
-    if ledger.manner.remove == BYTES:
-        kept = kept or f"it would not come back byte for byte: {_NOT_REBUILT}"
+    if ledger.manner.remove == BYTES and record and not whole:
+        kept = kept or f"it would not come back byte for byte: {record.why_not}"
     if ledger.manner.remove and not kept:
-        target = ledger.target(name)
-        written = PagesOpening(streams.read_pxz(target), None, streams.folder_of(target))
-        back = decompress_pages(written, replace(options, max_pixels=None))
-        if back != pages:
+        try:
+            _check(ledger, name, pages, record, replace(options, max_pixels=None))
+        except Exception:
             ledger.take_back(name)
-            raise PixzipError("verification failed: what was written decodes to other pages")
+            raise
     _finish(ledger, name, source.stat, kept)
     entry.seconds = time.perf_counter() - began
     ledger.done(name)
     return True
+
+
+def _check(ledger: Ledger, name: str, pages: Pages, record: Record | None, options: codec.Options) -> None:
+    """Decode what was written, and rebuild its original, where its bytes are promised.
+
+    Raises:
+        PixzipError: other pages, or another original, come back.
+    """
+    target = ledger.target(name)
+    written = PagesOpening(streams.read_pxz(target), None, streams.folder_of(target))
+    back = decompress_pages(written, options)
+    if back != pages:
+        raise PixzipError("verification failed: what was written decodes to other pages")
+    if ledger.manner.remove == BYTES:
+        if record is None or written.original != record:
+            raise PixzipError("verification failed: what was written holds another original")
+        pages_original.check(written, back, options)
 
 
 def _finish(ledger: Ledger, name: str, stat: Any, kept: str) -> None:
@@ -71,11 +90,6 @@ def _finish(ledger: Ledger, name: str, stat: Any, kept: str) -> None:
         ledger.keep(name, kept)
     elif ledger.manner.remove:
         originals.remove(ledger, name, stat)
-
-
-def _stripped(pages: Pages) -> Pages:
-    found = (replace(page, picture=replace(page.picture, metadata=())) for page in pages.pages)
-    return replace(pages, pages=tuple(found), metadata=())
 
 
 def decompress(
@@ -101,7 +115,7 @@ def decompress(
     if folder:
         _write_folder(ledger, name, pages)
         kept = "one PNG a page does not hold all that it has"
-    else:
+    elif not _rebuilt(ledger, name, opening, pages, options, stat):
         written = image.write_pages(pages, suffix)
         ledger.write(name, written, stat)
         lost = image.lost_of_pages(pages, suffix)
@@ -110,10 +124,37 @@ def decompress(
         again = image.load_pages(written, None) if ledger.manner.remove else None
         if again and again.pages != pages:
             kept = f"{suffix} holds the same pages in another form"
+        if ledger.manner.remove == BYTES and pages_original.is_kept(opening):
+            kept = kept or originals.ORIGINAL_LOST
         kept = f"{', '.join(lost)} would be lost" if lost else kept
     _finish(ledger, name, stat, kept)
     entry.seconds = time.perf_counter() - began
     ledger.done(name)
+
+
+def _rebuilt(
+    ledger: Ledger, name: str, opening: PagesOpening, pages: Pages, options: codec.Options, stat: Any
+) -> bool:  # fmt: skip
+    """Write the original file, if the output has its format; False, perhaps after a warning, if it is written anew."""
+    target = ledger.target(name)
+    suffix = Path(target).suffix.lower()
+    if not pages_original.is_kept(opening):
+        return False
+    if target != streams.STANDARD and suffix not in pages_original.suffixes(opening):
+        return False
+    files.make_folder(target)
+    with files.spool(target) as out:
+        try:
+            pages_original.rebuild(opening, pages, options, out)
+        except RebuildError as e:
+            ledger.warn(name, f"{e}: {suffix or 'the file'} is written anew")
+            ledger[name].byte_for_byte = False
+            return False
+        ledger.write(name, out, stat)
+    ledger[name].byte_for_byte = True
+    if ledger.manner.remove and opening.original:
+        originals.check_written(ledger, name, opening.original)
+    return True
 
 
 def _write_folder(ledger: Ledger, name: str, pages: Pages) -> None:

@@ -10,7 +10,7 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.work.queue import Queue
 from pixzip.cli.work.shared import extra_paths
 from pixzip.cli.work.threads import set_threads
-from pixzip.codec import by_rows, original, stack
+from pixzip.codec import by_rows, original, pages_original, stack
 from pixzip.codec.pages import PagesOpening, decompress_pages
 from pixzip.io import streams
 from pixzip.io.signals import signals_wait
@@ -43,7 +43,9 @@ class Verification:
         elif signature.is_pages(data):
             pages = PagesOpening(data, self.options.max_pixels, folder)
             entry.pixels = pages.pixels
-            decompress_pages(pages, self.options, self.ledger.part([name]))
+            decoded = decompress_pages(pages, self.options, self.ledger.part([name]))
+            pages_original.check(pages, decoded, self.options)
+            entry.byte_for_byte = pages_original.is_kept(pages) or None
         elif signature.is_kept(data) or signature.is_model(data):
             codec.verify(data, self.options)
         else:

@@ -41,7 +41,7 @@ def blocks(data: bytes) -> Iterator[Block]:
             label, at = (data[at + 1] if at + 1 < len(data) else 0), at + 2
         elif kind == 0x2C:
             flags = data[at + 9] if at + 9 < len(data) else 0
-            at += _DESCRIPTOR_BYTES + _table_bytes(flags) + 1  # and the size of the first codes
+            at += _DESCRIPTOR_BYTES + table_bytes(flags) + 1  # and the size of the first codes
         else:
             if kind == 0x3B:
                 yield Block(kind, 0, start, at + 1, ())
@@ -56,12 +56,18 @@ def blocks(data: bytes) -> Iterator[Block]:
         yield Block(kind, label, start, at, tuple(parts))
 
 
+def data_start(data: bytes, block: Block) -> int:
+    """Where the image data of an image begin: at the size of the first codes."""
+    return block.start + _DESCRIPTOR_BYTES + table_bytes(data[block.start + _DESCRIPTOR_BYTES - 1])
+
+
 def head_bytes(data: bytes) -> int:
     """The size of the head and of the colours of all frames."""
-    return _HEAD_BYTES + _table_bytes(data[10] if len(data) > 10 else 0)
+    return _HEAD_BYTES + table_bytes(data[10] if len(data) > 10 else 0)
 
 
-def _table_bytes(flags: int) -> int:
+def table_bytes(flags: int) -> int:
+    """The size of the colours that the flags of a head or of an image announce."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 

@@ -17,7 +17,8 @@ from pixzip.image.formats.png_chunks import HEAD, SIGNATURE, before_samples, beh
 from pixzip.image.pages import Kind, LoadedPages, Page, Pages
 from pixzip.image.picture import BEHIND_SAMPLES, NOT_METADATA, Chunk, Picture
 
-_CONTROL = struct.Struct(">IIIIIHHBB")
+#: The fields of fcTL.
+CONTROL = struct.Struct(">IIIIIHHBB")
 #: Delays are in hundredths where their denominator is 0.
 _DENOMINATOR = 100
 _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
@@ -86,9 +87,9 @@ def _parts(chunks: Sequence[Chunk]) -> list[tuple[tuple[int, ...] | None, bytes]
                 raise UnsupportedImageError(f"PNG has a chunk of an animation out of order, expected number {expected}")
             expected += 1
         if chunk.type == b"fcTL":
-            if len(chunk.data) != _CONTROL.size:
-                raise UnsupportedImageError(f"PNG has {len(chunk.data)} bytes of fcTL, expected {_CONTROL.size}")
-            _, *control_fields = _CONTROL.unpack(chunk.data)
+            if len(chunk.data) != CONTROL.size:
+                raise UnsupportedImageError(f"PNG has {len(chunk.data)} bytes of fcTL, expected {CONTROL.size}")
+            _, *control_fields = CONTROL.unpack(chunk.data)
             control, fresh = tuple(control_fields), True
         elif chunk.type in (b"IDAT", b"fdAT"):
             if fresh:
@@ -135,7 +136,7 @@ def write(pages: Pages, idat: Callable[[Picture], list[Chunk]]) -> bytes:
                 raise UnsupportedImageError(f"PNG holds no duration of {numerator}/{denominator} s")
             sides = page.picture.width, page.picture.height, page.x, page.y
             fields = number, *sides, numerator, denominator, page.disposal, page.blend
-            out.append(Chunk(b"fcTL", _CONTROL.pack(*fields)))
+            out.append(Chunk(b"fcTL", CONTROL.pack(*fields)))
             number += 1
         for chunk in idat(page.picture):
             if i:

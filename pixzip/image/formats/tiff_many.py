@@ -36,12 +36,7 @@ def read(data: bytes, max_pixels: int | None) -> LoadedPages | None:
     """
     stream = io.BytesIO(data)
     with heard() as complaints, tifffile.TiffFile(stream) as file:
-        found = [(page, False) for page in file.pages]
-        if len(found) > _MOST_PAGES:
-            raise UnsupportedImageError(f"TIFF has {len(found)} pages, expected at most {_MOST_PAGES}")
-        every: list[tuple[Any, bool]] = []
-        for page, thumbnail in found:
-            every += [(page, thumbnail), *((inner, True) for inner in _inner(page))]
+        every = listed(file)
         if len(every) < 2:
             return None
         pages, dropped, left = [], list[str](), max_pixels
@@ -58,6 +53,22 @@ def read(data: bytes, max_pixels: int | None) -> LoadedPages | None:
             pages.append(Page(picture, thumbnail=thumbnail))
         complaints.check()
     return LoadedPages(Pages(Kind.TIFF, tuple(pages)), [*dict.fromkeys(dropped)])
+
+
+def listed(file: tifffile.TiffFile) -> list[tuple[Any, bool]]:
+    """All pages of a file, each with its thumbnails behind it, and whether they are thumbnails.
+
+    Raises:
+        UnsupportedImageError: there are too many, or images within thumbnails.
+        Exception: any error of tifffile on a damaged file.
+    """
+    found = [*file.pages]
+    if len(found) > _MOST_PAGES:
+        raise UnsupportedImageError(f"TIFF has {len(found)} pages, expected at most {_MOST_PAGES}")
+    every: list[tuple[Any, bool]] = []
+    for page in found:
+        every += [(page, False), *((inner, True) for inner in _inner(page))]
+    return every
 
 
 def _inner(page: Any) -> list[Any]:
