@@ -12,7 +12,7 @@ from pixzip.models.wavefront.colours import LEAST_PIXELS
 #: Pixels examined, and how many different colours they must have at least: of few colours, all may be on a lattice.
 _EXAMINED, _LEAST_COLOURS = 512, 64
 #: From the first share on a lattice is tried, beside none; from the second on nothing else is.
-_DOUBTED, _SURE = 0.7, 0.98
+_DOUBTED, _SURE = 0.8, 0.98
 
 
 def trials(

@@ -104,7 +104,7 @@ def test_colours_seen_are_learned_alike(coder: EntropyCoder) -> None:
     learned = check(model, encoding([scene(3, 9, 8, 0), large, scene(3, 5, 30, 1)], coder=coder)).colours
     assert learned is not None
     assert len(learned.seen) == 1
-    assert (learned.counts.sum((1, 2)) > 500).all()  # in many pixels, of which most have a colour seen
+    assert (learned.counts[0].sum((1, 2)) > 500).all()  # in many pixels, of which most have a colour seen
     assert not colours.remembers((LEAST_PIXELS // 64 - 1, 64))
 
 
