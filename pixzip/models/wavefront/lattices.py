@@ -89,7 +89,7 @@ def share_on(number: int, colours: Int64) -> float:
     counted = colours[~clipped & ~grey]
     if 4 * len(counted) < len(colours) or not len(colours):
         return 0.0
-    lattice, red, green, blue = LATTICES[number], *counted.T[..., None]
+    lattice, (red, green, blue) = LATTICES[number], counted.T[..., None]
     u, v = np.arange(256) - lattice.zeros[0], np.arange(256) - lattice.zeros[1]
     own, step = lattice.convert(0, u, v), lattice.convert(10000, 0, 0)[0]  # luma adds `step` in 10000
     found = np.zeros(len(counted), np.bool_)
