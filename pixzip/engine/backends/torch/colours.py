@@ -110,7 +110,7 @@ class Colours:
     def _share(self, which: int, part: Tensor, whole: Tensor) -> Tensor:
         """The share, of 2^16, of what has the frequency `part` of `whole`, as the classes have learned it."""
         hits, uses = self.counts[which][:, self._row, self.kinds[which]]
-        share = ((hits << 16) + (part << 18) // whole) // (uses + C.PRIOR)
+        share: Tensor = ((hits << 16) + (part << 18) // whole) // (uses + C.PRIOR)
         return share.clamp(C.LEAST_SHARE, (1 << 16) - C.LEAST_SHARE)
 
     def remember(self, colours: Tensor) -> None:
