@@ -246,9 +246,11 @@ def scale(results: list[dict[str, Any]]) -> str:
         return ""
     planning, workers, batches = found["planning"], found["workers"], found["batches"]
     rates = workers["images_a_second"]
+    shared = found["machine"]["load_before"] >= 0.5  # others worked, too
+    cores, meanwhile = (", on two cores that others used too", ", while others worked") if shared else ("", "")
     head = ["what", "of what", "figure"]
     rows = [
-        ["two workers beside one, on two cores that others used too", f"{workers['files']} crops, in turns",
+        [f"two workers beside one{cores}", f"{workers['files']} crops, in turns",
          f"{workers['two_workers_over_one']:.2f} times the images a second ({rates['2']} and {rates['1']})"],
         ["a shard without work", f"{workers['empty_shards']:,} shards, one worker", f"{workers['empty_shard_ms']} ms"],
         ["batches of `-r` beside one of all, by the clock", f"{batches['files']} crops, {batches['threads']} threads",
@@ -256,7 +258,7 @@ def scale(results: list[dict[str, Any]]) -> str:
         ["the same, of processor time", f"batches of {batches['batch_pixels'] / 2**20:.0f} megapixels",
          f"{batches['processor_ratio']:.3f}"],
         ["planning: processor time", f"{planning['files']:,} files, half of them done", f"{planning['processor_s']} s"],
-        ["planning: by the clock, while others worked", f"{planning['shards']:,} shards", f"{planning['clock_s']} s"],
+        [f"planning: by the clock{meanwhile}", f"{planning['shards']:,} shards", f"{planning['clock_s']} s"],
         ["planning: memory of the process", f"manifest of {planning['manifest_bytes'] / 1e6:.0f} MB",
          f"{planning['peak_bytes'] / 1e6:.0f} MB"],
     ]  # fmt: skip

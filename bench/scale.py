@@ -1,6 +1,6 @@
 """Measure trees of many files: workers, shards, batches, and the planning of a million files.
 
-python -m bench.scale photos.tar --files 1000000 --out bench/results/scale.json
+python -m bench.scale photos-train-0.tar --out bench/results/scale.json   # some four minutes on two idle cores
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
 from pixzip.image.sources import sources
 from pixzip.trees import clusters, manifest, shards, sizes
-from pixzip.trees.manifest import Manifest, Record
+from pixzip.trees.manifest import Record
 from pixzip.trees.pools import Event
 from pixzip.trees.shards import Task
 
@@ -135,7 +135,9 @@ def plan(source: Path, target: Path) -> dict[str, Any]:
     inputs.plan(ledger, (str(source),), str(target), command.KIND)
     planned, planned_cpu = time.perf_counter() - began, time.process_time() - cpu
     names = ledger.planned()
-    tasks = [Task(name, ledger[name].output, ledger[name].bytes_before, sizes.pixels(Path(name))) for name in names]
+    pixels = sizes.work([sizes.Given(name, ledger[name].bytes_before) for name in names])
+    entries = [ledger[name] for name in names]
+    tasks = [Task(e.name, e.output, e.bytes_before, n) for e, n in zip(entries, pixels, strict=True)]
     count = sum(1 for _ in shards.cut(tasks, 2))
     return {
         "files": len(ledger.entries), "missing": len(names), "shards": count,
@@ -153,17 +155,19 @@ def archive(place: Path, data: bytes, files: int) -> tuple[Path, Path]:
     (place / "image.pxz").write_bytes(codec.compress([image.load(data).picture], codec.Options.of(None, "cpu", 1))[0])
     given = (place / "image.webp").stat()
     size = (place / "image.pxz").stat().st_size
-    written = Manifest(manifest.path_in(target))
+    lines = []
+    one, packed, inputs, outputs = (str(place / name) for name in ("image.webp", "image.pxz", "source", "target"))
     for i in range(files):
         inner = f"{i // FOLDER_FILES:04}/{i % FOLDER_FILES:03}.webp"
         if not i % FOLDER_FILES:
             (source / inner).parent.mkdir(parents=True)
             (target / inner).parent.mkdir(parents=True)
-        os.link(place / "image.webp", source / inner)
+        os.link(one, f"{inputs}/{inner}")
         if i % 2:
-            os.link(place / "image.pxz", target / f"{inner}.pxz")
-            written.append(Record(inner, given.st_size, given.st_mtime_ns, f"{inner}.pxz", size, "ab" * 32, "done"))
-    written.close()
+            os.link(packed, f"{outputs}/{inner}.pxz")
+            found = Record(inner, given.st_size, given.st_mtime_ns, f"{inner}.pxz", size, "ab" * 32, "done")
+            lines.append(found.line() + "\n")
+    manifest.path_in(target).write_text("".join(lines))
     return source, target
 
 
@@ -207,8 +211,9 @@ def main(
         "planning": lambda: measure_planning(given[0], files, place),
     }
     for name, measure in parts.items():
-        print(f"{name} ...", file=sys.stderr)
+        began = time.monotonic()
         result[name] = measure()
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
         write(out, result)
 
 

@@ -18,6 +18,7 @@ import pixzip
 from pixzip import codec, image
 from pixzip.codec import by_rows, tiles
 from pixzip.codec.search import Search
+from pixzip.io import stores
 from pixzip.models import library
 from tests import CORES
 from tests.helpers.shell import GREY, RGB
@@ -151,6 +152,19 @@ def memory() -> Iterator[str]:
     fsspec = pytest.importorskip("fsspec")
     yield "memory://shelf"
     fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The class of slow://, empty; one:// has the same files, and answers one question after another."""
+    fsspec = pytest.importorskip("fsspec")
+    from tests.helpers.slow_store import OneByOne, SlowStore
+
+    monkeypatch.setattr(stores, "_AT_ONCE", stores._AT_ONCE | {"slow"})
+    SlowStore.files, SlowStore.asked, SlowStore.refused, SlowStore.at_once = {}, [], {}, 0
+    for store in (SlowStore, OneByOne):
+        fsspec.register_implementation(store.protocol, store, clobber=True)
+    return SlowStore
 
 
 @pytest.fixture(scope="session")

@@ -116,8 +116,12 @@ class PxzImageFile(ImageFile.ImageFile):
         return self._current
 
     @property
-    def _folder(self) -> Path | None:
-        """The folder of the file, where its model file may be; None if it has no path."""
+    def _folder(self) -> Any:
+        """The folder of the file, where its model file may be, see `codec.Opening`; None if it has no path."""
+        from pixzip.io import upward
+
+        if isinstance(self.fp, upward.Whole):
+            return upward.folder_of(self.fp.url)
         return Path(os.fsdecode(self.filename)).parent if self.filename else None
 
     def _file(self) -> bytes:

@@ -13,8 +13,9 @@ from pixcodecs.forking import cached_property
 from torch.utils.data import Dataset
 
 from pixzip.api import Codec
+from pixzip.codec.beside import AnyFolder
 from pixzip.image.sources import walk
-from pixzip.io import arguments, stores
+from pixzip.io import arguments, heads, stores, streams
 
 SUFFIX = ".pxz"
 
@@ -80,9 +81,19 @@ class Images(Dataset[Any]):
     def _read(place: str) -> bytes:
         return stores.read(place) if stores.is_url(place) else Path(place).read_bytes()
 
-    def _folder(self, name: str) -> Path | None:
+    def _read_all(self, places: list[str]) -> list[bytes]:
+        """Files; those in a store are asked for together."""
+        if not stores.is_url(self.place):
+            return [self._read(place) for place in places]
+        found = heads.read(places, None)
+        for data in found:
+            if isinstance(data, OSError):
+                raise data
+        return [data for data in found if isinstance(data, bytes)]
+
+    def _folder(self, name: str) -> AnyFolder | None:
         """The folder of a file, where its model file may be."""
-        return None if stores.is_url(self.place) else Path(self._files[name]).parent
+        return streams.folder_of(self._files[name])
 
     @cached_property
     def _codec(self) -> Codec:
@@ -115,7 +126,7 @@ class Images(Dataset[Any]):
             arrays: list[NDArray[Any]] = [np.array(self._stack.images[index]) for index in indices]
         else:
             names = [self.names[index] for index in indices]
-            data = [self._read(self._files[name]) for name in names]
+            data = self._read_all([self._files[name] for name in names])
             try:
                 arrays = self._codec.decode_batch(data, [self._folder(name) for name in names])
             except PixzipError:

@@ -7,7 +7,6 @@
 True
 """
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +26,7 @@ from pixzip.codec import describe
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.codec.savings import savings
 from pixzip.codec.stack import Stack
-from pixzip.io import arguments, files, stores
+from pixzip.io import arguments, files, stores, upward
 from pixzip.io.arguments import FileBytes
 
 
@@ -156,7 +155,7 @@ def open(path: Name | BinaryIO) -> PillowImage.Image:  # noqa: A001 (as Pillow's
     """
     place = path if hasattr(path, "read") else stores.plain(arguments.text(path, "path"))
     if isinstance(place, str) and stores.is_url(place):
-        place = io.BytesIO(stores.read(place))
+        place = upward.Whole(place)
     return PillowImage.open(place, formats=["PXZ"])
 
 

@@ -4,7 +4,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from pixcodecs.forking import cached_property
 from pixzip import codec, image, originals
 from pixzip.codec import kept
 from pixzip.codec import original as original_files
+from pixzip.codec.beside import AnyFolder
 from pixzip.codec.bits_map import pixel_bits
 from pixzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from pixzip.codec.options import Options
@@ -148,7 +148,7 @@ class Codec:
         return [next(coded) if jpeg is None else kept.keep(jpeg, self.max_pixels) for jpeg in jpegs]
 
     def decode_batch(
-        self, data: Sequence[FileBytes], folders: Sequence[Path | None] | None = None
+        self, data: Sequence[FileBytes], folders: Sequence[AnyFolder | None] | None = None
     ) -> list[NDArray[Any]]:
         """See `pixzip.decode_batch`.
 
@@ -158,7 +158,7 @@ class Codec:
         return [_as_array(picture) for picture in self.decode_pictures(data, folders)]
 
     def decode_pictures(
-        self, data: Sequence[FileBytes], folders: Sequence[Path | None] | None = None
+        self, data: Sequence[FileBytes], folders: Sequence[AnyFolder | None] | None = None
     ) -> list[Picture]:  # fmt: skip
         """Like `decode_batch`, with the full content of files: layout, depth, palette, transparency, metadata."""
         files, places = [arguments.file_bytes(file) for file in data], folders or [None] * len(data)

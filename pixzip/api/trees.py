@@ -1,7 +1,7 @@
 """`compress_tree`: the images of a folder and below it to a folder of `.pxz` files, here or on a cluster."""
 
 import contextlib
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +11,10 @@ from pixcodecs.errors import PixzipError
 from pixzip.api.codec import Codec, Name
 from pixzip.codec.efforts import DEFAULT_EFFORT
 from pixzip.image import sources
-from pixzip.image.left_alone import left_alone
-from pixzip.io import arguments, stores, streams
+from pixzip.image.left_alone import is_opened, left_alone
+from pixzip.io import arguments, stores
 from pixzip.io.names import pxz_name
-from pixzip.trees import clusters, shards, sizes
+from pixzip.trees import clusters, looking, shards, sizes
 from pixzip.trees.compressing import Compressing
 from pixzip.trees.manifest import Shard
 from pixzip.trees.places import FileStatus, Place, check_shared
@@ -99,14 +99,12 @@ def compress_tree(
     if client is not None or workers is not None:
         check_shared(source.name, target.name)
     given = None if model is None else clusters.reachable(codec.model)
-    if embed_model and target.remote:
-        raise PixzipError(f"{target.name} is in a store, model files are written to folders: leave out embed_model")
-    root = str(Path(target.name).absolute()) if arguments.flag(embed_model, "embed_model") else None
+    root = target.name if arguments.flag(embed_model, "embed_model") else None
     work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force, root)
     tree = _Tree(source, target, part, force)
     with contextlib.ExitStack() as stack:
         stack.callback(tree.records.close)
-        tasks = tree.tasks()
+        tasks = tree.tasks(counted=client is not None or workers is not None)
         pool = _pool(client, workers, stack)
         cut = [tasks] if isinstance(pool, Here) else shards.cut(tasks, pool.workers)
         pool.run(work, cut, tree.hear, tree.lose)
@@ -148,29 +146,43 @@ class _Tree:
         self._warnings: dict[str, list[str]] = {}
         self._left: dict[str, str] = {}
 
-    def tasks(self) -> list[Task]:
-        """What is missing."""
+    def tasks(self, counted: bool) -> list[Task]:
+        """What is missing.
+
+        Args:
+            counted: whether their pixels count; otherwise they are 0.
+        """
         suffixes = sources.folder_suffixes()
         found: list[tuple[str, FileStatus | None]] = []
-        sizes_of: list[int] = []
-        for inner in self._source.walk():
-            name = self._source.prefix + inner
-            if left := left_alone(inner, partial(streams.opened, name)):
+        for inner, opened in looking.walked(self._source, is_opened):
+            if left := left_alone(inner, opened):
                 self._left[Path(inner).as_posix()] = f"{left.kind} file: {left.why}"
             elif Path(inner).suffix.lower() in suffixes:
-                found.append((inner, status := self._source.status(inner)))
-                sizes_of.append(sizes.work(name, status.st_size if status else None))
-        chosen = shards.part_of(sizes_of, self._shard) if self._shard else slice(None)
-        for (inner, status), n in zip(found[chosen], sizes_of[chosen], strict=True):
+                found.append((inner, self._source.status(inner)))
+        missing: list[tuple[str, FileStatus | None]] = []
+        for inner, status in found[self._part(found)]:
             self._found += 1
-            name, output = self._source.prefix + inner, self._target.prefix + pxz_name(inner)
+            name = self._source.prefix + inner
             if status and self._source.remote:
                 self.records.learn(name, status)
             if self._force or not self._is_done(name, inner, status):
-                self._tasks[name] = Task(name, output, status.st_size if status else None, n)
+                missing.append((inner, status))
+        pixels = sizes.work(self._given(missing)) if counted else [0] * len(missing)
+        for (inner, status), n in zip(missing, pixels, strict=True):
+            name, output = self._source.prefix + inner, self._target.prefix + pxz_name(inner)
+            self._tasks[name] = Task(name, output, status.st_size if status else None, n)
         for name in self.records.unlisted:
             self.records.adopt(name, self._target.prefix + pxz_name(name.removeprefix(self._source.prefix)))
         return list(self._tasks.values())
+
+    def _given(self, files: Sequence[tuple[str, FileStatus | None]]) -> list[sizes.Given]:
+        return [sizes.Given(self._source.prefix + inner, status.st_size if status else None) for inner, status in files]
+
+    def _part(self, files: Sequence[tuple[str, FileStatus | None]]) -> slice:
+        """The files of this part of a job array; all if there is none."""
+        if self._shard is None:
+            return slice(None)
+        return shards.part_of(sizes.work(self._given(files), all_agree=True), self._shard)
 
     def _is_done(self, name: str, inner: str, status: FileStatus | None) -> bool:
         written = self._target.status(pxz_name(inner))

@@ -28,9 +28,11 @@ from pixzip.io.names import IMAGE_SUFFIXES, SUFFIX, pxz_name
 KIND = inputs.InputKind(
     "images",
     inputs.image_suffixes,
-    lambda name, path: pxz_name(name),
+    lambda name, path, head: pxz_name(name),
     lambda: frozenset({SUFFIX}),
     inputs.image_left_alone,
+    inputs.image_is_opened,
+    passed_over=lambda name: name.endswith(SUFFIX),
 )
 
 
@@ -114,9 +116,7 @@ def compress(
     if embed_model:
         reference = Reference.BESIDE if manner.recursive else Reference.EMBEDDED
     places = [out] if out else images
-    if reference is Reference.BESIDE and any(map(stores.is_url, places)):
-        raise click.UsageError("--embed-model with -r writes a model file into a folder, not into a store")
-    roots = tuple(str(Path(place).absolute()) for place in places)
+    roots = tuple(place if stores.is_url(place) else str(Path(place).absolute()) for place in map(stores.plain, places))
 
     def work(at: Ledger, names: list[str]) -> None:
         from pixzip.cli.work.compress import Compression

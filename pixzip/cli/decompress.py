@@ -31,14 +31,21 @@ def _name_of_pages(name: str, kind: int) -> str:
     return pages_name(name, SUFFIXES[Kind(kind)]) if known else image_name(name)
 
 
+def _is_enough(head: bytes) -> bool:
+    """Whether the first bytes of a file tell the name of its output."""
+    from pixzip.cli.work.originals import has_header
+
+    return has_header(head)
+
+
 def _kind(pixels: bool) -> inputs.InputKind:
     """The inputs and outputs; with `pixels`, files that give back their originals become PNGs, too."""
 
-    def renamed(name: str, path: str) -> str:
+    def renamed(name: str, path: str, head: bytes | None) -> str:
         """The name of an output: that of the original where its bytes come back, else that of a PNG."""
         if path == streams.STANDARD or (streams.status_of(path) is None and not stores.is_url(path)):
             return image_name(name)  # what can be read once only is not looked at
-        start = streams.peek(path)
+        start = streams.peek(path) if head is None else head
         if signature.is_pages(start) and len(start) > len(signature.SIGNATURE) + 1:
             return _name_of_pages(name, start[4:5][0] & 7)
         if signature.is_kept(start):
@@ -52,6 +59,7 @@ def _kind(pixels: bool) -> inputs.InputKind:
         lambda: frozenset({SUFFIX}),
         renamed,
         inputs.image_suffixes,
+        enough=_is_enough,
         passed_over=references.is_file_name,
     )
 

@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import Manner
-from pixzip.io import files, stores, streams
-from pixzip.trees.places import FileStatus, Place, regular
-from pixzip.trees.records import Records, up_to_date
+from pixzip.cli.outputs import Outputs, place_of
+from pixzip.io import stores, streams
+from pixzip.io.heads import Head
+from pixzip.trees import looking
+from pixzip.trees.places import FileStatus, Place
+from pixzip.trees.records import Records
 
 #: Folders of the system that hold pipes and devices, such as /dev/stdin, or /dev/fd/63 for `<(...)` in a shell.
 _WITHOUT_NAMES = (("dev",), ("proc",))
@@ -40,11 +42,18 @@ def image_suffixes() -> frozenset[str]:
     return sources.folder_suffixes()
 
 
-def image_left_alone(name: str) -> tuple[str, str] | None:
+def image_left_alone(name: str, opened: Callable[[], BinaryIO]) -> tuple[str, str] | None:
     """The kind of an image in a folder that is left alone, and the reason; None for other files."""
     from pixzip.image.left_alone import left_alone
 
-    return left_alone(name, partial(streams.opened, name))
+    return left_alone(name, opened)
+
+
+def image_is_opened(name: str) -> bool:
+    """Whether `image_left_alone` opens a file of this name."""
+    from pixzip.image.left_alone import is_opened
+
+    return is_opened(name)
 
 
 class InputKind(NamedTuple):
@@ -53,19 +62,23 @@ class InputKind(NamedTuple):
     Attributes:
         inputs: collective name of the files in a folder.
         suffixes: returns the suffixes of files to take from a folder; called only for folders.
-        renamed: name of an input, or its path below a folder, and its whole path -> name of its output; None if there
-            are no outputs.
+        renamed: name of an input, or its path below a folder, its whole path, and its first bytes if it is in a store
+            and they are known -> name of its output; None if there are no outputs.
         left_alone: the kind of a file in a folder that is left alone, and the reason, see `image.left_alone`; None if
             others than those of the suffixes are of no interest.
+        is_opened: tells by its name whether `left_alone` opens a file.
+        enough: tells whether first bytes are all that `renamed` needs; None if it needs none.
         passed_over: tells by its name, without folders, whether a file in a folder is none of the inputs.
         not_folders: returns suffixes for which the path of `-o` is a file, not a folder to create.
     """
 
     inputs: str
     suffixes: Callable[[], frozenset[str]]
-    renamed: Callable[[str, str], str] | None = None
+    renamed: Callable[[str, str, bytes | None], str] | None = None
     not_folders: Callable[[], frozenset[str]] = frozenset
-    left_alone: Callable[[str], tuple[str, str] | None] | None = None
+    left_alone: Callable[[str, Callable[[], BinaryIO]], tuple[str, str] | None] | None = None
+    is_opened: Callable[[str], bool] = lambda name: False
+    enough: Callable[[bytes], bool] | None = None
     passed_over: Callable[[str], bool] = lambda name: False
 
 
@@ -87,13 +100,18 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     folder = _folder(out, inputs, many, kind)
     records = Records(folder, inputs, manner.shard) if folder is not None and manner.recursive else None
     place = None if folder is None else Place(folder)
-    outputs = _Outputs(ledger, place, records, many)
+    outputs = Outputs(ledger, place, records, many)
     folders: list[Place] = []
-    for found in _part(manner, _all_found(ledger, inputs, kind, folders)):
+    beside = out is None and kind.renamed is not None
+    for found, head in _with_heads(_part(manner, _all_found(ledger, inputs, kind, folders, beside)), kind):
         name = found.name
         ledger.plan(name)
         try:
-            ledger[name].output = target = _target(name, found.inner, out, place, kind)
+            if isinstance(head, OSError):
+                raise head
+            if head is not None and manner.spread:
+                ledger.work_of[name] = _work(found, head)
+            ledger[name].output = target = _target(found, out, place, kind, head)
             outputs.check(found, target)
         except FILE_ERRORS as e:
             ledger.fail(name, e)
@@ -101,20 +119,23 @@ def plan(ledger: Ledger, inputs: tuple[str, ...], out: str | None, kind: InputKi
     return folders
 
 
-def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind, folders: list[Place]) -> Iterator[Found]:
+def _all_found(
+    ledger: Ledger, inputs: tuple[str, ...], kind: InputKind, folders: list[Place], beside: bool
+) -> Iterator[Found]:
     """Yield all files once; what cannot be found fails.
 
     Args:
         folders: takes the folders among the inputs.
+        beside: see `_found`.
     """
     seen: set[str] = set()
     for given in dict.fromkeys(inputs):
         empty = True
         try:
-            for found in _found(ledger, given, kind, folders):
+            for found in _found(ledger, given, kind, folders, beside):
                 empty = False
                 if len(inputs) > 1 and found.name != streams.STANDARD:
-                    if (place := _place(found.name)) in seen:
+                    if (place := place_of(found.name)) in seen:
                         continue
                     seen.add(place)
                 yield found
@@ -123,6 +144,32 @@ def _all_found(ledger: Ledger, inputs: tuple[str, ...], kind: InputKind, folders
             continue
         if empty:
             ledger.warn(given, f"no {kind.inputs} in this folder")
+
+
+def _with_heads(files: Iterable[Found], kind: InputKind) -> Iterator[tuple[Found, Head | None]]:
+    """Yield each file with its first bytes, if it is in a store and its output's name depends on them.
+
+    They are asked for together; so only some are in memory at once.
+    """
+    enough = kind.enough
+    if enough is None:
+        yield from ((found, None) for found in files)
+        return
+    for batch in looking.batched(files, _is_listed):
+        listed = [found for found in batch if _is_listed(found)]
+        heads = looking.asked([found.name for found in listed if found.status and found.status.st_size], enough)
+        names = {found.name for found in listed}
+        yield from ((found, heads.get(found.name, b"") if found.name in names else None) for found in batch)
+
+
+def _is_listed(found: Found) -> bool:
+    return found.status is not None
+
+
+def _work(found: Found, head: bytes) -> int:
+    from pixzip.trees import sizes  # image formats, which `--help` does not need
+
+    return sizes.of_head(head, found.status.st_size if found.status else 0)
 
 
 def _part(manner: Manner, found: Iterator[Found]) -> Iterable[Found]:
@@ -137,33 +184,44 @@ def _part(manner: Manner, found: Iterator[Found]) -> Iterable[Found]:
     if manner.remove:
         return (file for file in found if shards.is_in(file.inner, shard))
     files = list(found)
-    return files[shards.part_of([sizes.work(f.name, f.status.st_size if f.status else None) for f in files], shard)]
+    given = [sizes.Given(file.name, file.status.st_size if file.status else None) for file in files]
+    return files[shards.part_of(sizes.work(given, all_agree=True), shard)]
 
 
-def _place(name: str) -> str:
-    """The URL or absolute path of a file."""
-    return name if stores.is_url(name) else str(Path(name).absolute())
+def _found(ledger: Ledger, given: str, kind: InputKind, folders: list[Place], beside: bool) -> Iterator[Found]:
+    """Yield a file as given, or the files in a folder and its subfolders, see `Place.walk`.
 
-
-def _found(ledger: Ledger, given: str, kind: InputKind, folders: list[Place]) -> Iterator[Found]:
-    """Yield a file as given, or the files in a folder and its subfolders, see `Place.walk`."""
+    Args:
+        beside: whether outputs are written beside the inputs.
+    """
     place, recursive = Place(given), ledger.manner.recursive
     if given == streams.STANDARD or (place.remote and not recursive) or not place.is_folder:
         yield Found(given, Path(given).name)
         return
     if not recursive:
         raise PixzipError(f"is a folder: -r takes the {kind.inputs} in it")
+    if place.remote and beside:
+        raise PixzipError(
+            "is in a store, where outputs do not have the times of their inputs: -o FOLDER keeps a manifest of what is"
+            f" done; -o {given} writes beside the inputs"
+        )
 
     def failed(e: OSError) -> None:
         ledger.fail(str(e.filename), e)
 
     folders.append(place)
     suffixes, before = kind.suffixes(), place.prefix
-    for inner in place.walk(failed):
-        left = kind.left_alone(before + inner) if kind.left_alone else None
+
+    def is_opened(inner: str) -> bool:
+        return kind.is_opened(inner) and not kind.passed_over(os.path.basename(inner))  # noqa: PTH119
+
+    for inner, opened in looking.walked(place, is_opened, failed):
+        if kind.passed_over(os.path.basename(inner)):  # noqa: PTH119 (a million calls)
+            continue
+        left = kind.left_alone(before + inner, opened) if kind.left_alone else None
         if left:
             ledger.leave(before + inner, *left)
-        elif os.path.splitext(inner)[1].lower() in suffixes and not kind.passed_over(os.path.basename(inner)):  # noqa: PTH119, PTH122 (a million calls)
+        elif os.path.splitext(inner)[1].lower() in suffixes:  # noqa: PTH122 (a million calls)
             yield Found(before + inner, inner, place.status(inner) if place.remote else None)
 
 
@@ -186,73 +244,12 @@ def _folder(out: str | None, inputs: tuple[str, ...], many: bool, kind: InputKin
     return out
 
 
-def _target(name: str, inner: str, out: str | None, place: Place | None, kind: InputKind) -> str | None:
+def _target(found: Found, out: str | None, place: Place | None, kind: InputKind, head: bytes | None) -> str | None:
     if kind.renamed is None:
         return None
+    name = found.name
     if place is not None:
-        return place.prefix + kind.renamed(inner, name)
+        return place.prefix + kind.renamed(found.inner, name, head)
     if out is None and name != streams.STANDARD and Path(name).absolute().parts[1:2] in _WITHOUT_NAMES:
         raise PixzipError("it has no name to be written under: -o FILE gives one")
-    return kind.renamed(name, name) if out is None else out
-
-
-class _Outputs:
-    """The outputs of a command; quick for a million files."""
-
-    def __init__(self, ledger: Ledger, place: Place | None, records: Records | None, many: bool) -> None:
-        """
-        Args:
-            place: the folder or URL of all outputs, if there is one.
-            many: whether outputs that are there may be skipped.
-        """
-        self._ledger, self._folder, self._records, self._many = ledger, place, records, many
-        self._taken: set[str] = set()
-        #: Folders in which outputs can be written.
-        self._writable: set[str] = set()
-
-    def check(self, found: Found, target: str | None) -> None:
-        """Check, before the work, for errors; skip a file whose output is up to date.
-
-        Raises:
-            PixzipError, OSError: the file cannot be worked on.
-        """
-        name, source = found.name, found.status or streams.status_of(found.name)
-        self._ledger[name].bytes_before = source.st_size if source else None
-        if self._records and found.status:
-            self._records.learn(name, found.status)
-        if target is None:
-            return
-        if target != streams.STANDARD:
-            if (place := target if self._folder else _place(target)) in self._taken:
-                raise PixzipError(f"{target} is another input's output too")
-            self._taken.add(place)
-            written = self._written(target)
-            if written:
-                if _is_same(name, source, target, written):
-                    raise PixzipError(f"{target} exists: it is the input itself")
-                if source and self._is_done(name, target, source, written):
-                    self._ledger.skip(name)
-                    return
-        if self._folder and (self._folder.remote or stores.is_url(name)):
-            return  # one that is there may be whole: the work tells
-        parent = os.path.dirname(target)  # noqa: PTH120
-        if not self._folder or parent not in self._writable or os.path.lexists(target):
-            files.check_writable(target, self._ledger.manner.force, self._folder is not None)
-            self._writable.add(parent)
-
-    def _written(self, target: str) -> FileStatus | None:
-        if self._folder and self._folder.remote:
-            return self._folder.status(target.removeprefix(self._folder.prefix))
-        return regular(target)
-
-    def _is_done(self, name: str, target: str, source: FileStatus, written: FileStatus) -> bool:
-        if not self._many or self._ledger.manner.force:
-            return False
-        records = self._records
-        return records.is_done(name, target, source, written) if records else up_to_date(source, written)
-
-
-def _is_same(name: str, source: FileStatus | None, target: str, written: FileStatus) -> bool:
-    """Whether an output that is there is the input."""
-    on_disk = isinstance(source, os.stat_result) and isinstance(written, os.stat_result)
-    return os.path.samestat(source, written) if on_disk else name == target  # type: ignore[arg-type]
+    return kind.renamed(name, name, head) if out is None else out

@@ -49,13 +49,14 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
         self.left: dict[str, tuple[str, str]] = {}
         self.written = self.untried = 0
-        #: More totals.
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}  # more totals
         #: The manifest of the folder of outputs; None if there is none.
         self.records: Records | None = None
         self.bar = FilesBar(label, 0, False)
         #: What files that are written, but not yet closed, were made of.
         self.proofs: dict[str, Proof] = {}
+        #: Pixels of files in stores, as far as their first bytes were asked for.
+        self.work_of: dict[str, int] = {}
         self._credit: dict[str, float] = {}
         self._began = time.perf_counter()
 

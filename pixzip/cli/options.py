@@ -17,9 +17,9 @@ from pixzip.models import library
 from pixzip.trees.manifest import Shard
 
 #: The way to a model that draws images.
-NO_FAMILY_MODEL = (
-    "no model of the PixelRNN family is shipped:"
-    " `pixzip train --data FOLDER --config gated-pixelcnn-photos-small -o DIR` makes DIR/model.safetensors"
+FAMILY_MODELS = (
+    "images are drawn by models of the PixelRNN family, such as pixelcnn-mnist; `pixzip models` lists those that are"
+    " shipped, and `pixzip train --data FOLDER --config gated-pixelcnn-photos-small -o DIR` makes DIR/model.safetensors"
 )
 #: Most threads that can be asked for.
 MOST_THREADS = 1024

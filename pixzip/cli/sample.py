@@ -8,8 +8,8 @@ from pixcodecs.container import limits
 from pixcodecs.errors import PixzipError
 
 from pixzip.cli.options import (
+    FAMILY_MODELS,
     MOST_SIDE,
-    NO_FAMILY_MODEL,
     Manner,
     complete_models,
     complete_paths,
@@ -41,12 +41,12 @@ class _FamilyModel(click.types.StringParamType):
     """A model that draws images."""
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
-        return NO_FAMILY_MODEL[0].upper() + NO_FAMILY_MODEL[1:]
+        return FAMILY_MODELS[0].upper() + FAMILY_MODELS[1:]
 
 
 _model = click.option(
     "--model", type=_FamilyModel(), required=True, metavar="NAME|PATH", shell_complete=complete_models,
-    help="Model of the PixelRNN family, from `pixzip train`: none is shipped.",
+    help="Model of the PixelRNN family: a shipped one (see `pixzip models`), or one from `pixzip train`.",
 )  # fmt: skip
 _temperature = click.option(
     "--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,

@@ -4,11 +4,9 @@ They are as little trusted as the file: bounded before they are unpacked, and ch
 anything is computed with them.
 """
 
-import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 from pixcodecs import forking
@@ -18,14 +16,13 @@ from pixcodecs.container.image import Extra, Header
 from pixcodecs.container.limits import LIFT
 from pixcodecs.container.models import Carried
 from pixcodecs.container.references import Reference
-from pixcodecs.errors import BitstreamError, ModelMismatchError, UnsupportedImageError
+from pixcodecs.errors import BitstreamError, ModelMismatchError, PixzipError, UnsupportedImageError
 
-from pixzip.codec import costs
-from pixzip.models import files, library, registry
+from pixzip.codec import beside, costs
+from pixzip.codec.beside import AnyFolder
+from pixzip.models import library, registry
 from pixzip.models.base import Model
 
-#: Most folders in which a model file is looked for: that of the file, and those above.
-MOST_FOLDERS = 64
 _EMBEDDED = "the embedded model"
 
 
@@ -125,7 +122,7 @@ def written_ns(listed: Iterable[Model], reference: Reference) -> int:
 class Carrying:
     """The models that come with one file."""
 
-    def __init__(self, given: Mapping[bytes, bytes | None], file_bytes: int, folder: Path | None = None) -> None:
+    def __init__(self, given: Mapping[bytes, bytes | None], file_bytes: int, folder: AnyFolder | None = None) -> None:
         """
         Args:
             given: model id -> packed weights; None where a model file has them.
@@ -136,12 +133,12 @@ class Carrying:
         """
         if len(given) > models.MAX_MODELS:
             raise BitstreamError(f"file brings {len(given)} models, expected at most {models.MAX_MODELS}")
-        self.given, self._file_bytes, self._folder = given, file_bytes, folder
+        self.given, self._file_bytes, self._folder = given, file_bytes, beside.as_folder(folder)
         self._found: dict[bytes, Loaded] = {}
         self._models: dict[bool, dict[bytes, Model]] = {}
 
     @classmethod
-    def of(cls, header: Header, file_bytes: int, folder: Path | None = None) -> "Carrying":
+    def of(cls, header: Header, file_bytes: int, folder: AnyFolder | None = None) -> "Carrying":
         """Those of a file with this header.
 
         Raises:
@@ -154,7 +151,7 @@ class Carrying:
         return cls({header.models[one.position]: one.packed for one in found}, file_bytes, folder)
 
     @classmethod
-    def shared(cls, members: Sequence["Carrying"], file_bytes: int, folder: Path | None) -> "Carrying":
+    def shared(cls, members: Sequence["Carrying"], file_bytes: int, folder: AnyFolder | None) -> "Carrying":
         """Those of a file of several members.
 
         Raises:
@@ -166,20 +163,9 @@ class Carrying:
                 given[model_id] = given.get(model_id) or data
         return cls(given, file_bytes, folder)
 
-    def model_file(self, model_id: bytes) -> Path | None:
-        """The path of a model's file; None if there is none."""
-        if self._folder is None:
-            return None
-        folder, name = self._folder.absolute(), references.file_name(model_id)
-        for place in [folder, *folder.parents][:MOST_FOLDERS]:
-            path = place / name
-            try:
-                found = path.stat()
-            except OSError:
-                continue
-            if stat.S_ISREG(found.st_mode):
-                return path
-        return None
+    def model_file(self, model_id: bytes) -> str | None:
+        """Where a model's file is; None if there is none."""
+        return self._folder.find(references.file_name(model_id), beside.MOST_FOLDERS) if self._folder else None
 
     def load(self, max_pixels: int | None, model_by_id: Callable[[bytes], Model]) -> dict[bytes, Model]:
         """All models that come with the file, after all checks that need no computing.
@@ -199,24 +185,35 @@ class Carrying:
     def _load(self, max_pixels: int | None, model_by_id: Callable[[bytes], Model]) -> dict[bytes, Model]:
         left = models.limit(self._file_bytes, max_pixels)
         for model_id, data in self.given.items():
-            path = self.model_file(model_id) if data is None else None
-            if data is None and path is None:
+            place = self.model_file(model_id) if data is None else None
+            if data is None and place is None:
                 continue
 
             def admit(architecture: str, model_id: bytes = model_id) -> None:
                 if max_pixels is not None and not costs.is_timed(architecture):
                     _check_here(model_by_id, model_id, architecture)
 
-            if path is not None:
-                name, (data, most) = str(path), _of_file(path, model_id, max_pixels)
+            if place is not None and self._folder:
+                self._found[model_id] = self._of_file(self._folder, place, model_id, max_pixels, admit)
             else:
-                name, most = _EMBEDDED, left
-            found = self._checked(_Packed(data or b"", name, most, admit), model_id)
-            left -= found.weights_bytes if path is None else 0
-            self._found[model_id] = found
+                found = self._checked(_Packed(data or b"", _EMBEDDED, left, admit), model_id)
+                left -= found.weights_bytes
+                self._found[model_id] = found
         missing = self.given.keys() - self._found.keys()
         here = {model_id: _here(model_by_id, model_id) for model_id in missing}
         return here | {model_id: found.model for model_id, found in self._found.items()}
+
+    @classmethod
+    def _of_file(
+        cls, folder: beside.Folder, place: str, model_id: bytes, max_pixels: int | None, admit: Callable[[str], None]
+    ) -> Loaded:
+        """The model in a file that the folder has found."""
+        try:
+            data, most = beside.read(folder, place, model_id, max_pixels)
+            return cls._checked(_Packed(data, place, most, admit), model_id)
+        except PixzipError:
+            folder.forget()
+            raise
 
     @staticmethod
     def _checked(key: _Packed, model_id: bytes) -> Loaded:
@@ -232,19 +229,6 @@ class Carrying:
     def cost_ns(self) -> int:
         """Nanoseconds to check the models that `load` found."""
         return sum(costs.model_ns(found.model, found.weights_bytes) for found in self._found.values())
-
-
-def _of_file(path: Path, model_id: bytes, max_pixels: int | None) -> tuple[bytes, int]:
-    """The packed weights in a model file, and how many bytes they may have unpacked.
-
-    Raises:
-        ModelMismatchError: the file cannot be read, is damaged, or names another model.
-    """
-    data = files.read(path)
-    found, body = files.body(data, str(path))
-    if found != model_id:
-        raise ModelMismatchError(f"{path} is model {found.hex()}, expected {model_id.hex()}")
-    return body, models.limit(len(data), max_pixels)
 
 
 def _check_here(model_by_id: Callable[[bytes], Model], model_id: bytes, architecture: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from pixcodecs.container import blocks, signature, stack
@@ -16,6 +15,7 @@ from pixcodecs.jpeg.layout import NAMES
 from pixcodecs.primitives import Reader
 
 from pixzip.codec import kept
+from pixzip.codec.beside import AnyFolder
 from pixzip.codec.carried import Carrying
 from pixzip.codec.model_facts import model_file_facts, model_text, models_facts
 from pixzip.codec.opening import Opening
@@ -26,7 +26,7 @@ from pixzip.engine.stages.registry import stage_of
 from pixzip.models.wavefront.lattices import LATTICES
 
 
-def facts(data: Buffer, folder: Path | None = None) -> dict[str, Any]:
+def facts(data: Buffer, folder: AnyFolder | None = None) -> dict[str, Any]:
     """All facts in the header and table, after verification of header, table and the blocks' checksums.
 
     Args:

@@ -21,8 +21,9 @@ def models_facts(model_ids: Sequence[bytes], carrying: Carrying) -> list[dict[st
         if packed:
             fact["embedded_bytes"] = len(packed)
         elif model_id in carrying.given:
-            path = carrying.model_file(model_id)
-            fact |= {"model_file": references.file_name(model_id), "model_file_found": path and str(path)}
+            fact |= {
+                "model_file": references.file_name(model_id), "model_file_found": carrying.model_file(model_id),
+            }  # fmt: skip
         found.append(fact)
     return found
 

@@ -1,7 +1,5 @@
 """An open `.pxz` file, parsed once: header, positions of tiles, and blocks on demand."""
 
-from pathlib import Path
-
 from pixcodecs.container import image as container
 from pixcodecs.container import memory, signature
 from pixcodecs.container.image import Buffer
@@ -9,6 +7,7 @@ from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import BitstreamError
 from pixcodecs.forking import cached_property
 
+from pixzip.codec.beside import AnyFolder
 from pixzip.codec.carried import Carrying
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Frame, frame_of
@@ -25,7 +24,7 @@ class Opening:
     """
 
     def __init__(
-        self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True, folder: Path | None = None
+        self, file: Buffer, max_pixels: int | None = MAX_PIXELS, *, whole: bool = True, folder: AnyFolder | None = None
     ) -> None:  # fmt: skip
         """
         Args:
@@ -125,7 +124,7 @@ class Opening:
         return True
 
 
-def opened(file: Buffer, max_pixels: int | None, folder: Path | None) -> Buffer | Opening:
+def opened(file: Buffer, max_pixels: int | None, folder: AnyFolder | None) -> Buffer | Opening:
     """A file of one image, opened; other files, which have openings of their own, as they are."""
     others = signature.is_stack, signature.is_kept, signature.is_pages, signature.is_model
     return file if any(is_one(file) for is_one in others) else Opening(file, max_pixels, folder=folder)

@@ -1,7 +1,6 @@
 """Files of several pages or frames: each is coded like a picture of its own, all of them together."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from pixcodecs.container import pages as container
 from pixcodecs.container.image import Buffer
@@ -13,6 +12,7 @@ from pixcodecs.forking import cached_property
 from pixcodecs.primitives import crc32
 
 from pixzip.codec import costs, encoder
+from pixzip.codec.beside import AnyFolder
 from pixzip.codec.carried import Carrying, embedded_once
 from pixzip.codec.decoder import decompress, tile_ns
 from pixzip.codec.finding import find_models
@@ -35,7 +35,7 @@ class PagesOpening:
         carrying: the models that come with the file, for all members.
     """
 
-    def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, folder: Path | None = None) -> None:
+    def __init__(self, file: Buffer, max_pixels: int | None = MAX_PIXELS, folder: AnyFolder | None = None) -> None:
         """
         Args:
             max_pixels: refuse more pixels in total, and samples out of proportion to the file; None lifts the limits.

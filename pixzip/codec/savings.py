@@ -1,6 +1,5 @@
 """What the stages of a file save: the bytes that its models would take alone, measured on its decoded samples."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 from pixcodecs.container import signature
@@ -8,6 +7,7 @@ from pixcodecs.container import stack as container
 from pixcodecs.container.image import Buffer
 
 from pixzip.codec import costs
+from pixzip.codec.beside import AnyFolder
 from pixzip.codec.bits_map import Seen, watched
 from pixzip.codec.decoder import check_costs, check_samples, tile_decoding
 from pixzip.codec.finding import find_models, model_of_stack
@@ -43,7 +43,7 @@ class Savings(NamedTuple):
 
 
 def savings(
-    data: Buffer, options: Options = DEFAULTS, progress: Progress | None = None, folder: Path | None = None
+    data: Buffer, options: Options = DEFAULTS, progress: Progress | None = None, folder: AnyFolder | None = None
 ) -> Savings:  # fmt: skip
     """Decode a file, and measure the samples of payloads that have a stage, which takes up to twice as long.
 

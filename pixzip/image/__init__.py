@@ -15,6 +15,7 @@ from pixzip.image.read import (
     lossy_kind,
     open_large,
     open_rows,
+    pixels_in,
 )  # fmt: skip
 from pixzip.image.rows import RowReader, RowWriter
 from pixzip.image.write import (
@@ -31,6 +32,6 @@ from pixzip.image.write import (
 __all__ = [
     "Loaded", "LoadedPages", "Page", "Pages", "RowReader", "RowWriter",
     "check_frame", "check_head", "check_memory", "check_suffix", "create_rows", "declared_pixels",
-    "has_pages", "load", "load_pages", "lossy_kind", "lost", "lost_of_pages", "open_large", "open_rows",
+    "has_pages", "load", "load_pages", "lossy_kind", "lost", "lost_of_pages", "open_large", "open_rows", "pixels_in",
     "write", "write_pages",
 ]  # fmt: skip

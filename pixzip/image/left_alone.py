@@ -99,6 +99,13 @@ def left_alone(name: str, opened: Callable[[], BinaryIO]) -> Left | None:
     return Left(_name(inside), OTHER_NAME)
 
 
+def is_opened(name: str) -> bool:
+    """Whether `left_alone` opens a file of this name."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (a million calls)
+    form = next((form for form in formats.FORMATS if suffix in form.suffixes), None)
+    return form.sometimes_lossy if form else not any(suffix in kind.suffixes for kind in _KINDS)
+
+
 def _name(form: Format) -> str:
     return _NAMES.get(form.name, form.name)
 

@@ -159,6 +159,11 @@ def _whole(reader: RowReader) -> Loaded:
     return Loaded(Picture(samples, *fields), reader.dropped)
 
 
+def pixels_in(head: bytes) -> int:
+    """The number of pixels that the first `HEAD_BYTES` of an image file declare; -1 if none are found."""
+    return next((found for form in _accepting(head) if (found := form.pixels(head)) >= 0), -1)
+
+
 def declared_pixels(file: BinaryIO) -> int:
     """The number of pixels that an image file declares, if possible in its first bytes; -1 if none are found.
 
@@ -169,10 +174,8 @@ def declared_pixels(file: BinaryIO) -> int:
     Raises:
         OSError: the file cannot be read.
     """
-    head = file.read(HEAD_BYTES)
-    for form in _accepting(head):
-        if (found := form.pixels(head)) >= 0:
-            return found
+    if (found := pixels_in(file.read(HEAD_BYTES))) >= 0:
+        return found
     file.seek(0)
     try:
         with one_error(), PillowImage.open(file) as found_image:

@@ -10,13 +10,14 @@ from pixzip.io.buffers import Seekable
 class Ranges(Seekable):
     """A readable file over a function that gives ranges; its size is asked for only if the first range is all full."""
 
-    def __init__(self, size: Callable[[], int], read: Callable[[int, int], bytes]) -> None:
+    def __init__(self, size: Callable[[], int], read: Callable[[int, int], bytes], head: bytes = b"") -> None:
         """
         Args:
             size: gives the size of the file.
             read: start, end -> the bytes there, fewer at the end of the file.
+            head: the first bytes, as far as they are known.
         """
-        self._ask, self._read = size, read
+        self._ask, self._read, self._head = size, read, head
 
     @cached_property
     def _size(self) -> int:
@@ -27,6 +28,11 @@ class Ranges(Seekable):
 
     def readinto(self, out: memoryview) -> int:  # type: ignore[override]
         start, end = self._at, self._at + len(out)
+        if start < len(self._head):
+            known = self._head[start:end]
+            out[: len(known)] = known
+            self._at += len(known)
+            return len(known)
         if start:
             end = min(end, self._size)
         if start >= end:

@@ -5,7 +5,9 @@ and of each store's environment variables.
 """
 
 import contextlib
+import errno
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "crea
 
 def is_url(name: str) -> bool:
     """Whether a name is a URL: SCHEME://..., or fsspec's chains such as simplecache::s3://..."""
-    return _URL.match(name) is not None
+    return "://" in name and _URL.match(name) is not None
 
 
 def plain(name: str) -> str:
@@ -39,7 +41,7 @@ def plain(name: str) -> str:
     Raises:
         PixzipError: fsspec is not installed.
     """
-    return str(_located(name)[1]) if _LOCAL.match(name) else name
+    return str(located(name)[1]) if _LOCAL.match(name) else name
 
 
 def is_of_this_process(name: str) -> bool:
@@ -88,8 +90,8 @@ def read(url: str, most: int | None = None) -> bytes:
         PixzipError: fsspec or the store's package is missing, there is no such kind of store, or the file is too large.
         OSError: the file cannot be read.
     """
-    fs, path = _located(url)
-    with _as_oserror(url):
+    fs, path = located(url)
+    with as_oserror(url):
         data: bytes = fs.cat_file(path) if most is None else fs.cat_file(path, start=0, end=most + 1)
     if most is not None and len(data) > most:
         raise PixzipError(f"{url} has more than {most} bytes: save it to a file first")
@@ -102,32 +104,33 @@ def head(url: str, size: int) -> bytes:
     Raises:
         PixzipError, OSError: see `read`.
     """
-    fs, path = _located(url)
-    with _as_oserror(url):
+    fs, path = located(url)
+    with as_oserror(url):
         data: bytes = fs.cat_file(path, start=0, end=size)
     return data
 
 
-def opened(url: str, block_bytes: int = 1 << 16) -> BinaryIO:
+def opened(url: str, block_bytes: int = 1 << 16, head: bytes = b"") -> BinaryIO:
     """A file that can seek, of which only parts are read; to be closed by the caller.
 
     Args:
         block_bytes: what is asked for at once.
+        head: the first bytes, as far as they are known, which are not asked for again.
     Raises:
         PixzipError, OSError: see `read`.
     """
-    fs, path = _located(url)
+    fs, path = located(url)
 
     def size() -> int:
-        with _as_oserror(url):
+        with as_oserror(url):
             return int(fs.size(path))
 
     def read(start: int, end: int) -> bytes:
-        with _as_oserror(url):
+        with as_oserror(url):
             found: bytes = fs.cat_file(path, start=start, end=end)
         return found
 
-    return io.BufferedReader(Ranges(size, read), block_bytes)
+    return io.BufferedReader(Ranges(size, read, head), block_bytes)
 
 
 def exists(url: str) -> bool:
@@ -136,8 +139,8 @@ def exists(url: str) -> bool:
     Raises:
         PixzipError, OSError: see `read`.
     """
-    fs, path = _located(url)
-    with _as_oserror(url):
+    fs, path = located(url)
+    with as_oserror(url):
         return bool(fs.exists(path))
 
 
@@ -148,10 +151,10 @@ def write(url: str, data: bytes | BinaryIO) -> None:
         PixzipError: see `read`.
         OSError: the file cannot be written.
     """
-    fs, path = _located(url)
+    fs, path = located(url)
     source = io.BytesIO(data) if isinstance(data, bytes) else data
     source.seek(0)
-    with _as_oserror(url):
+    with as_oserror(url):
         if fs.protocol == "memory":  # it does not heed `autocommit`, and stores bytes at once
             fs.pipe_file(path, source.read())
             return
@@ -177,8 +180,8 @@ def remove(url: str) -> None:
         PixzipError: see `read`.
         OSError: the file cannot be removed.
     """
-    fs, path = _located(url)
-    with _as_oserror(url), contextlib.suppress(FileNotFoundError):
+    fs, path = located(url)
+    with as_oserror(url), contextlib.suppress(FileNotFoundError):
         fs.rm_file(path)
 
 
@@ -191,8 +194,8 @@ def below(url: str) -> list[Stored]:
         PixzipError: see `read`.
         OSError: the store cannot list them.
     """
-    fs, path = _located(url)
-    with _as_oserror(url):
+    fs, path = located(url)
+    with as_oserror(url):
         root = str(path).rstrip("/")
         found = fs.find(root, detail=True)
     listed = [(name.removeprefix(root).lstrip("/"), facts) for name, facts in found.items() if name[-1:] != "/"]
@@ -211,8 +214,8 @@ def matching(url: str, pattern: str) -> list[str]:
     Raises:
         PixzipError, OSError: see `below`.
     """
-    fs, path = _located(url)
-    with _as_oserror(url):
+    fs, path = located(url)
+    with as_oserror(url):
         root = str(path).rstrip("/")
         try:
             names = [str(facts["name"]).removeprefix(root).strip("/") for facts in fs.ls(root, detail=True)]
@@ -231,7 +234,7 @@ def _mtime_ns(facts: dict[str, Any]) -> int:
         return 0
 
 
-def _located(url: str) -> tuple[Any, str]:
+def located(url: str) -> tuple[Any, str]:
     """The file system of a URL and the path there.
 
     Raises:
@@ -246,7 +249,7 @@ def _located(url: str) -> tuple[Any, str]:
             f" a file of that name is ./{url}"
         ) from None
     try:
-        with _as_oserror(url):
+        with as_oserror(url):
             fs, path = url_to_fs(url)
             fs.invalidate_cache()  # listings that fsspec keeps do not know what other processes write
     except ImportError as e:
@@ -255,10 +258,12 @@ def _located(url: str) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _as_oserror(url: str) -> Iterator[None]:
+def as_oserror(url: str) -> Iterator[None]:
     """Turn what a store's library raises into an OSError; a scheme that fsspec does not know into a PixzipError."""
     try:
         yield
+    except FileNotFoundError as e:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from e
     except (OSError, ImportError, MemoryError, PixzipError):
         raise
     except ValueError as e:

@@ -13,8 +13,9 @@ from typing import BinaryIO, Self, cast
 from pixcodecs.container import signature
 from pixcodecs.errors import PixzipError
 
-from pixzip.io import stores
+from pixzip.io import stores, upward
 from pixzip.io.buffers import BufferFile, FileBuffer
+from pixzip.io.upward import StoreFolder
 
 STANDARD = "-"
 #: Most bytes of a pipe or device, which is kept in memory: an endless one ends in an error.
@@ -184,10 +185,12 @@ def read_pxz(name: str) -> signature.Buffer:
         return source.pxz()
 
 
-def folder_of(name: str) -> Path | None:
+def folder_of(name: str) -> Path | StoreFolder | None:
     """The folder of an input, in which and above which model files may be; None for what is no file."""
     name = stores.plain(name)
-    return None if name == STANDARD or stores.is_url(name) else Path(name).parent
+    if stores.is_url(name):
+        return upward.folder_of(name)
+    return None if name == STANDARD else Path(name).parent
 
 
 def is_one_stack(inputs: Sequence[str]) -> bool:

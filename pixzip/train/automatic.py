@@ -47,6 +47,8 @@ CANDIDATES = {
         Candidate("graphics-grey", "graphics-grey"),
     ),
 }  # fmt: skip
+#: Candidates that train at this part of the speed of the fastest are as fast: they are measured for seconds only.
+_AS_FAST = 0.7
 #: A run on fewer megapixels hardly moves a model: a faster candidate is taken instead.
 _LEAST_MEGAPIXELS = 1.0
 #: Sides of crops, of which the largest that most images have is taken.
@@ -174,7 +176,9 @@ def plan(material: Material, seconds: float, device: str = "cpu", execution: Exe
     tried = tuple(_tried(candidate, material, crop, device, execution) for candidate in options)
     left = max(seconds - (time.monotonic() - began), 0.1 * seconds)
     able = [t for t in tried if t.megapixels_per_s * left * _TRAINING >= _LEAST_MEGAPIXELS]
-    best = min(able, key=lambda t: t.bits) if able else max(tried, key=lambda t: t.megapixels_per_s)
+    fastest = max(t.megapixels_per_s for t in tried)
+    able = able or [t for t in tried if t.megapixels_per_s >= _AS_FAST * fastest]
+    best = min(able, key=lambda t: t.bits)
     measured = int(3e6 * best.megapixels_per_s * left * _MEASURING / (2 * _EVALS * 256**2))
     length = Length(
         round((_TRAINING + _MEASURING) * left, 3),

@@ -25,6 +25,11 @@ PATIENCE_S = 10.0
 #: Least number of shards that wait for workers, so that a cluster that grows with its work does grow.
 _WAITING = 64
 
+_WITHOUT_GUARD = (
+    'a program that starts workers needs `if __name__ == "__main__":` around what it does, because each of them'
+    " imports it"
+)
+
 
 def _distributed() -> Any:
     """
@@ -97,7 +102,7 @@ def connected(url: str) -> Iterator[Cluster]:
         PixzipError: Dask is not installed, or no scheduler answers.
     """
     distributed = _distributed()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _hush()
     try:
         client = distributed.Client(url, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as e:
@@ -108,13 +113,20 @@ def connected(url: str) -> Iterator[Cluster]:
         _close(client)
 
 
+def _hush() -> None:
+    """Let Dask's loggers, some of which have levels of their own, print no errors: they end up in messages of ours."""
+    known = logging.getLogger("distributed").manager.loggerDict
+    for name in ["distributed", *(name for name in known if name.startswith("distributed."))]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 class Embedded:
     """Worker processes of one thread each on this machine, for one command; a context manager that ends them."""
 
     def __init__(self, workers: int) -> None:
         """
         Raises:
-            PixzipError: Dask is not installed.
+            PixzipError: Dask is not installed, or the workers do not start.
         """
         distributed = _distributed()
         self._folder = tempfile.mkdtemp(prefix="pixzip-")
@@ -127,6 +139,9 @@ class Embedded:
                     security=True,  # other users of this machine may reach its ports
                 )  # fmt: skip
             self._client = distributed.Client(self._cluster, set_as_default=False)
+        except RuntimeError as e:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise PixzipError(f"the workers did not start ({e}): {_WITHOUT_GUARD}") from e
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise

@@ -13,7 +13,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image, originals
 from pixzip.codec import by_rows, kept, original
-from pixzip.engine.batching import batches, halving
+from pixzip.engine.batching import halving
 from pixzip.image.formats.base import HEAD_BYTES
 from pixzip.image.picture import Picture
 from pixzip.io import files, streams
@@ -91,16 +91,20 @@ class _Shard:
 
         self._tell = told
         try:
+            read: list[_Read] = []
             enough = SOON_PIXELS * threads.get_threads()
-            for batch in batches(tasks, lambda task: task.pixels, enough):
-                self._batch(batch)
+            for task in tasks:
+                if (item := self._attempt(task, self._read)) is not None:
+                    read.append(item)
+                if sum(item.picture.pixels for item in read) >= enough:
+                    self._batch(read)
+                    read = []
+            self._batch(read)
         except _Full as full:
             for name in list(left):
                 self._fail(name, PixzipError(f"not tried: no space was left for the output of {full}"))
 
-    def _batch(self, batch: list[Task]) -> None:
-        found = [item for task in batch if (item := self._attempt(task, self._read)) is not None]
-
+    def _batch(self, found: list[_Read]) -> None:
         def compressed(items: list[_Read]) -> list[bytes | BaseException]:
             return [*codec.compress([item.picture for item in items], self._options)]
 

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,3 +84,16 @@ def test_what_is_damaged_or_missing_is_named(folder: Path) -> None:
             Images(place)
     with pytest.raises(FileNotFoundError):
         Images(folder / "none")
+
+
+def test_a_batch_of_files_in_a_store_is_asked_for_together(slow: Any) -> None:
+    for i, image in enumerate(PHOTOS):
+        pixzip.save(image, f"slow://shelf/{i}.pxz", "fast", effort=1)
+    found = Images("slow://shelf")
+    slow.at_once = 0
+    for image, expected in zip(found.__getitems__([2, 0, 1, 2]), [*PHOTOS[[2, 0, 1]], PHOTOS[2]], strict=True):
+        np.testing.assert_array_equal(image, expected)
+    assert slow.at_once == 4
+    slow.refused["shelf/1.pxz"] = PermissionError("not for you")
+    with pytest.raises(PermissionError, match="not for you"):
+        found.__getitems__([0, 1])

@@ -6,17 +6,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from pixcodecs.container import references
-from pixcodecs.errors import PixzipError
+from pixcodecs.container import models, references
 
 import pixzip
+from pixzip.codec import carried
+from pixzip.io import stores, upward
 from pixzip.models import library
+from pixzip.torch import Images
 from tests.helpers import golden
-from tests.helpers.shell import bad, good, run
+from tests.helpers.shell import bad, good
 
 MINE = golden.weights(3)
 FILE = references.file_name(MINE.model_id)
@@ -157,10 +160,96 @@ def test_python_embeds_models_as_the_command_does(place: Path, models_only: None
         pixzip.Codec(embed_model="yes")  # type: ignore[arg-type]
 
 
-def test_model_files_are_not_written_to_stores(place: Path) -> None:
-    given = ("--embed-model", "--model", "mine.safetensors", "tree", "-o", "memory://shelf")
-    told = run("compress", "-r", *given)
-    assert told.exit_code == 2
-    assert "writes a model file into a folder, not into a store" in told.stderr
-    with pytest.raises(PixzipError, match=r"memory://shelf is in a store, model files are written to folders"):
-        pixzip.compress_tree("tree", "memory://shelf", model="mine.safetensors", embed_model=True)
+def test_a_tree_in_a_store_has_one_model_file_which_readers_find(place: Path, store: str) -> None:
+    compress("-r", "tree", "-o", "archive")
+    packed = f"{store}/deep/archive"
+    compress("-r", "tree", "-o", packed)
+    written = {found.inner: stores.read(found.url) for found in stores.below(packed)}
+    expected = {path.relative_to("archive").as_posix(): path for path in Path("archive").rglob("*.pxz")}
+    assert {name: data for name, data in written.items() if name.endswith(".pxz")} == {
+        name: path.read_bytes() for name, path in expected.items()
+    }
+    stores.remove(f"{packed}/sub/b.png.pxz")
+    compress("-r", "tree", "-o", packed)  # finds the model file there
+    forget_model()
+    good("decompress", "-r", packed, "-o", "again")
+    for name in ("a.png", "sub/b.png", "sub/kept.jpg"):
+        assert Path(f"again/{name}").read_bytes() == Path(f"tree/{name}").read_bytes()
+    assert not list(Path("again").glob("pixzip-model*"))
+    assert "in no manifest" not in good("verify", "-r", packed).stderr
+    facts = json.loads(good("info", "--json", f"{packed}/sub/b.png.pxz").stdout)["models"][0]
+    assert facts["model_file_found"] == f"{packed}/{FILE}"
+    image = np.roll(golden.image((12, 14, 3)), 1, 0)
+    with pixzip.open(f"{packed}/sub/b.png.pxz") as shown:
+        assert (np.asarray(shown) == image).all()
+    assert (Images(packed)[1] == image).all()
+
+
+def test_a_model_file_in_a_store_that_is_no_good_is_refused_until_it_is_mended(place: Path, memory: str) -> None:
+    compress("-r", "tree", "-o", memory)
+    forget_model()
+    url = f"{memory}/{FILE}"
+    whole = stores.read(url)
+    good("verify", f"{memory}/a.png.pxz")
+    for bad_one, why in (
+        (whole[:-1], "is not a model file"),
+        (b"", "is not a model file"),
+        (models.pack_file(bytes(8), models.read_file(whole)[1]), f"expected {MINE.model_id.hex()}"),
+    ):
+        upward.StoreFolder(memory).forget()
+        stores.write(url, bad_one)
+        bad("verify", f"{memory}/a.png.pxz", words=why)
+        stores.write(url, whole)
+        good("verify", f"{memory}/a.png.pxz")
+    upward.StoreFolder(memory).forget()
+    stores.remove(url)
+    bad("verify", f"{memory}/a.png.pxz", words=f"its file {FILE} is neither beside this file nor in a folder above")
+    stores.write(url, whole)
+    good("verify", f"{memory}/a.png.pxz")
+
+
+def test_another_file_in_the_way_in_a_store_is_only_overwritten_by_force(place: Path, memory: str) -> None:
+    stores.write(f"{memory}/{FILE}", b"another file")
+    own = ("--model", "mine.safetensors", "--models-only", "--embed-model", "-e1", "-r", "tree", "-o", memory)
+    bad("compress", *own, words=f"{FILE} exists: -f overwrites it")
+    assert not [found for found in stores.below(memory) if found.inner.endswith("png.pxz")]
+    good("compress", "-f", *own)
+    good("verify", "-r", memory)
+
+
+def test_a_model_file_that_another_worker_has_written_meanwhile_is_good(
+    place: Path, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_of = carried.file_of
+
+    def late(model: Any) -> bytes:
+        data = file_of(model)
+        stores.write(f"{memory}/{FILE}", data)
+        return data
+
+    monkeypatch.setattr(carried, "file_of", late)
+    compress("-r", "tree", "-o", memory)
+    good("verify", "-r", memory)
+
+
+def test_a_reader_asks_for_a_model_file_once_for_many_files(place: Path, slow: Any, models_only: None) -> None:
+    for i in range(4):
+        shutil.copy("tree/a.png", f"tree/{i}.png")
+    done = pixzip.compress_tree(
+        "tree", "slow://shelf", model="mine.safetensors", device="cpu", effort=1, embed_model=True
+    )  # fmt: skip
+    assert (done.done, done.failed) == (7, {})
+    forget_model()
+    slow.asked.clear()
+    good("decompress", "-r", "slow://shelf", "-o", "again")
+    assert len([path for path, _, _ in slow.asked if path == f"shelf/{FILE}"]) == 1
+    assert Path("again/3.png").read_bytes() == Path("tree/a.png").read_bytes()
+
+
+def test_the_folder_above_a_url_is_a_url_or_nothing() -> None:
+    for url, folder in {
+        "s3://b/a/c.pxz": "s3://b/a", "s3://b/c.pxz": "s3://b", "s3://b": None, "simplecache::s3://b/a/c": "simplecache::s3://b/a",
+        "zip://a/b.pxz::s3://b/c.zip": None, "memory://a": None,
+    }.items():  # fmt: skip
+        found = upward.folder_of(url)
+        assert (found and found.url) == folder

@@ -1,6 +1,7 @@
 """Models of the PixelRNN family on the command line: train, sample, complete, compress and decompress."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pixzip.cli import main
 from pixzip.codec.options import Options
 from pixzip.engine.family import FamilyEngine, with_known_answer
 from pixzip.engine.sampling import complete, grid, sample
+from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
 from pixzip.models.family.weights import FixedWeights, fixed
 from tests.helpers.family import smooth, tiny
@@ -132,7 +134,10 @@ def test_usage_errors_are_one_line(tmp_path: Path) -> None:
     common = ["--model", model, "-o", tmp_path / "o.png"]
     assert "several sizes" in run(2, "complete", *two, "--keep-rows", 3, *common).stderr
     assert "of an image of 6 rows" in run(2, "complete", two[0], "--keep-rows", 7, *common).stderr
-    assert "PixelRNN family" in run(2, "sample", "--model", "fast", "-o", tmp_path / "o.png").stderr
+    said = run(2, "sample", "--model", "fast", "-o", tmp_path / "o.png").stderr
+    named = re.search(r"PixelRNN family, such as ([\w-]+);", said.replace("\n", " "))
+    assert named
+    assert named[1] in library.family_paths()
     assert "no model" in run(2, "sample", "--model", "nothing", "-o", tmp_path / "o.png").stderr
     assert "the grid is a PNG" in run(2, "sample", "--model", model, "-o", tmp_path / "o.jpg").stderr
     run(2, "sample", *common, "--size", "7")

@@ -73,6 +73,7 @@ def test_the_crops_fit_and_the_length_is_the_time(small: Path) -> None:
         ((3.0, 4.0), (0.001, 0.9), 1),
         ((4.0, 3.0), (9.0, 1.0), 1),
         ((3.0, 4.0), (1e-9, 2e-9), 1),
+        ((3.0, 4.0), (1.9e-9, 2e-9), 0),
     ],
 )
 def test_the_fewest_bits_count_if_the_machine_trains_them_in_time(
@@ -149,7 +150,11 @@ def test_the_report_compares_files_with_and_without_the_stage(small: Path) -> No
         "It has the size of fast, so that it codes about twice as fast as base.",
     ]
     worth["own"]["adapted"] = 1200
-    assert train_minutes.lines(worth, "m", 2, plan)[-2].startswith("It is not worth keeping")
+    assert train_minutes.lines(worth, "m", 2, plan)[-2] == (
+        "It is not worth keeping: it takes 20.0 % more bytes than base."
+    )
+    worth["own"]["adapted"] = 1001
+    assert "base takes about as few bytes" in train_minutes.lines(worth, "m", 2, plan)[-2]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Real workers on this machine: whatever dies half way, every output equals that of one process; none is missing."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -276,6 +277,7 @@ def test_a_lost_scheduler_is_a_line_and_a_second_run_does_the_rest(
     result = run(*args, "--scheduler", cluster[1])
     assert result.exit_code == 2
     assert result.stderr.startswith(f"pixzip: the scheduler of {cluster[1]} is gone")
+    assert not logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)  # which has a level of its own
     assert len(result.stderr.splitlines()) == 1
     assert 1 <= len(list((tmp_path / "out").rglob("*.pxz"))) < FILES
     bad(*args, "--scheduler", cluster[1], words=f"no scheduler answers at {cluster[1]}")

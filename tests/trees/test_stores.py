@@ -215,3 +215,18 @@ def test_a_copy_of_a_manifest_from_a_disk_is_read_in_a_store_and_the_other_way_r
         (tree / "down" / found.inner).parent.mkdir(parents=True, exist_ok=True)
         (tree / "down" / found.inner).write_bytes(stores.read(found.url))
     assert total("compress", "-r", "tree", "-o", "down")["skipped"] == len(NAMES)
+
+
+def test_a_folder_in_a_store_needs_a_folder_of_outputs_which_may_be_itself(tree: Path, store: str) -> None:
+    source = copied(tree / "tree", f"{store}/tree")
+    bad("compress", "-r", f"{store}/nothing", "-o", "new", words=f"{store}/nothing: No such file or directory")
+    for command in ("compress", "decompress"):
+        told = bad(command, "-r", source, words=f"-o {source} writes beside the inputs")
+        assert f"pixzip: {source}: is in a store, where outputs do not have the times of their inputs" in told.stderr
+    assert below(source) == below(tree / "tree")
+    assert total("compress", "-r", source, "-o", source)["done"] == len(NAMES)
+    assert total("compress", "-r", source, "-o", source)["skipped"] == len(NAMES)
+    written = {name: data for name, data in below(source).items() if name.endswith(".pxz")}
+    assert written == below(tree / "out")
+    assert total("verify", "-r", source)["done"] == len(NAMES)
+    good("compress", f"{source}/a.png", "-o", f"{store}/one.pxz", "-r")  # a file needs none

@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from pixcodecs.container import signature
+from pixcodecs.container.image import read_header
 from pixcodecs.container.signature import Buffer
 from pixcodecs.errors import PixzipError
 
@@ -29,6 +31,18 @@ def kept_suffixes(name: str, start: Buffer) -> tuple[str, ...]:
             record = codec.Opening(read(), None, whole=False).original
             return suffixes_of(record.family) if record else ()
     return ()
+
+
+def has_header(start: bytes) -> bool:
+    """Whether the first bytes of a file are all of a header that may name an original, or of another kind of file."""
+    others = signature.is_kept, signature.is_pages, signature.is_stack, signature.is_model
+    if not start.startswith(signature.SIGNATURE) or any(is_one(start) for is_one in others):
+        return True
+    try:
+        read_header(start, None)
+    except PixzipError:
+        return False
+    return True
 
 
 def why_kept(source: streams.Input, dropped: list[str], remove: str) -> str:

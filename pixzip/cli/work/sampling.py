@@ -11,7 +11,7 @@ from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.cli.errors import naming
-from pixzip.cli.options import MOST_SIDE, NO_FAMILY_MODEL, Manner
+from pixzip.cli.options import FAMILY_MODELS, MOST_SIDE, Manner
 from pixzip.cli.progress import Bar
 from pixzip.cli.work.shared import load_image, say_written
 from pixzip.cli.work.threads import set_threads
@@ -84,10 +84,10 @@ def complete(
 
 def _engine(model: str, device: str) -> FamilyEngine:
     if not library.path_of(model).exists():
-        raise PixzipError(f"no model {model!r}: {NO_FAMILY_MODEL}")
+        raise PixzipError(f"no model {model!r}: {FAMILY_MODELS}")
     found = library.find(model)
     if found.architecture not in FAMILY:
-        raise PixzipError(f"model {model} is {found.architecture} and draws no images: {NO_FAMILY_MODEL}")
+        raise PixzipError(f"model {model} is {found.architecture} and draws no images: {FAMILY_MODELS}")
     return cast(FamilyEngine, engine_of(found, codec.resolve_device(device)))
 
 

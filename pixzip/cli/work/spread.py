@@ -31,7 +31,7 @@ def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
     """
     manner = ledger.manner
     there: dict[str, str] = {}
-    tasks = []
+    given: list[sizes.Given] = []
     for name in names:
         check_shared(name, ledger[name].output or "")
         try:
@@ -40,8 +40,11 @@ def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
         except FILE_ERRORS as e:
             ledger.fail(name, e)
             continue
-        tasks.append(task := _task(ledger, name))
-        there[task.name] = name
+        given.append(sizes.Given(name, ledger[name].bytes_before, ledger.work_of.get(name)))
+    tasks = []
+    for found, pixels in zip(given, sizes.work(given), strict=True):
+        tasks.append(task := _task(ledger, found.name, pixels))
+        there[task.name] = found.name
 
     def heard(event: dict[str, Any]) -> None:
         ledger.hear({**event, "name": there[event["name"]]})
@@ -56,11 +59,10 @@ def carry_out(ledger: Ledger, work: Work, names: list[str]) -> None:
         pool.run(OnShard(work, in_workers), shards.cut(tasks, pool.workers), heard, lost)
 
 
-def _task(ledger: Ledger, name: str) -> Task:
+def _task(ledger: Ledger, name: str, pixels: int) -> Task:
     """A file as workers see it, whose current folder may be another one."""
     entry = ledger[name]
-    size_bytes = entry.bytes_before
-    return Task(_absolute(name), entry.output and _absolute(entry.output), size_bytes, sizes.work(name, size_bytes))
+    return Task(_absolute(name), entry.output and _absolute(entry.output), entry.bytes_before, pixels)
 
 
 def _absolute(path: str) -> str:

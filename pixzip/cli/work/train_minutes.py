@@ -109,6 +109,8 @@ def lines(found: dict[str, dict[str, int]], out: str, count: int, plan: Plan) ->
     rows += [f"  {heads[k]:<28}{base[k]:>14,}{own[k]:>14,}{100 * saved[k]:>8.2f}%" for k in heads]
     if saved["adapted"] >= _WORTH:
         rows.append(f"Keep it: `pixzip compress --model {out}` saves {100 * saved['adapted']:.1f} % of the bytes.")
+    elif saved["adapted"] <= -_WORTH:
+        rows.append(f"It is not worth keeping: it takes {-100 * saved['adapted']:.1f} % more bytes than base.")
     else:
         rows.append("It is not worth keeping: base takes about as few bytes, and is always there to decode with.")
     if plan.chosen.config.startswith("fast") or plan.chosen.config.startswith("graphics"):
