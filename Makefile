@@ -25,8 +25,10 @@ venv: $(VENV)/.torch ## create the virtual environment in .venv, with PyTorch
 demo: $(VENV)/.plain ## compress and decompress the example photograph, beside PNG, WebP and JPEG XL
 	$(BIN)/python bench/demo.py examples/photo.webp --out demo
 
+# A file of tests is run by one process, so that its fixtures are made once; tests/conftest.py puts the longest first.
+# Modules are compiled to bytecode once, for some hundred processes that import them.
 test: $(VENV)/.test ## run the test suite
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 gpu: $(VENV)/.test $(VENV)/.bench ## test and measure on a CUDA device, and keep both logs: make gpu DATA=kodak.tar
 	@test -n "$(DATA)" || { echo 'make gpu needs photographs: make gpu DATA=kodak.tar' >&2; exit 2; }

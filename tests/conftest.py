@@ -1,5 +1,6 @@
 """The header of test runs, tests that need a GPU, the environment of child processes, and fixtures."""
 
+import gc
 import importlib.metadata
 import os
 import platform
@@ -27,6 +28,15 @@ from tests.helpers.support import tiny_weights
 ROOT = Path(__file__).resolve().parent.parent
 #: Folders from which the two packages are imported.
 SOURCES = [ROOT, ROOT / "codecs"]
+#: Files of tests that take 15 seconds and more of one core, which start first; other processes do the rest meanwhile.
+LONGEST = (
+    "engine/test_machines.py", "codec/test_efforts.py", "engine/test_full.py", "engine/test_stacks.py",
+    "engine/test_light.py", "train/test_processes.py", "engine/backends/test_triton_kernel.py",
+    "engine/backends/test_full_tensors.py", "adapters/test_torch_dataset.py", "adapters/test_ome_zarr.py",
+    "engine/test_full_engines.py", "pixcodecs/test_jpeg_block.py", "engine/test_forking.py", "trees/test_clusters.py",
+    "engine/test_exactness.py", "engine/backends/test_cuda_step.py", "engine/backends/test_light_tensors.py",
+    "train/test_execution.py", "bench/test_deep.py", "test_packaging.py",
+)  # fmt: skip
 
 hypothesis.settings.register_profile("pixzip", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("pixzip")
@@ -49,7 +59,20 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[Any]:
+    """Collect without looking for garbage, of which there is none, and never look among thousands of tests again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest = {ROOT / "tests" / name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: longest.get(item.path, len(LONGEST)))
     if torch.cuda.is_available():
         return
     for item in items:

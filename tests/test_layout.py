@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import pixzip.engine
-from tests.conftest import ROOT
+from tests.conftest import LONGEST, ROOT
 
 PICTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 #: Folder -> the folders that an arrow of the picture leads to.
@@ -195,3 +195,8 @@ def test_no_program_of_bench_hides_a_module_of_python() -> None:
     """Python puts the folder of a program before its own modules."""
     hidden = {path.stem for path in (ROOT / "bench").glob("*.py")} & set(sys.stdlib_module_names)
     assert not hidden
+
+
+def test_files_of_tests_that_start_first_are_there() -> None:
+    assert not [name for name in LONGEST if not (ROOT / "tests" / name).is_file()]
+    assert len(set(LONGEST)) == len(LONGEST)

@@ -13,12 +13,13 @@ import zarr
 from pixzip.zarr import PixzipCodec, recompress
 from tests.conftest import ROOT
 
-pytest.importorskip("ome_zarr", exc_type=ImportError)
-
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
     """The program that makes the pyramid, with small images."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of ome-zarr and scikit-image
+        pytest.importorskip("ome_zarr", exc_type=ImportError)  # here, because it takes seconds
     spec = importlib.util.spec_from_file_location("ome_zarr_pyramid", ROOT / "examples" / "ome_zarr_pyramid.py")
     assert spec
     assert spec.loader

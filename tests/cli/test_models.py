@@ -15,7 +15,7 @@ from pixzip.models import library
 from tests.conftest import ROOT
 from tests.helpers.shell import RGB, bad, good, read
 from tests.helpers.support import tiny_weights
-from tests.helpers.weights_mutations import joined, seeds, with_config
+from tests.helpers.weights_mutations import joined, seed_of, with_config
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_shipped_name_stays_what_it_is(own: Path) -> None:
 
 def test_every_kind_of_bad_file_is_listed_with_its_error(own: Path) -> None:
     bad_files = {
-        "first": with_config(seeds()["gated-pixelcnn-1"], lambda config: config.update(first=1)),
+        "first": with_config(seed_of("gated-pixelcnn-1"), lambda config: config.update(first=1)),
         "float8": joined({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}, b"\0"),
         "empty": b"",
         "escape": joined({"__metadata__": {"architecture": "\x1b]0;x\x07" * 999}}, b""),

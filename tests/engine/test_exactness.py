@@ -28,11 +28,11 @@ IMAGES = {
     "1x1": lambda c: noise(c, 1, 1, 1),
     "1xN": lambda c: noise(c, 1, 13, 2),
     "Nx1": lambda c: noise(c, 9, 1, 3),
-    "odd": lambda c: scene(c, 7, 11, 4),
-    "noise": lambda c: noise(c, 6, 9, 5),
-    "black": lambda c: np.zeros((5, 6, c), np.uint8),
-    "white": lambda c: np.full((5, 6, c), 255, np.uint8),
-    "extremes": lambda c: (noise(c, 6, 7, 6) // 128 * 255).astype(np.uint8),
+    "odd": lambda c: scene(c, 5, 9, 4),
+    "noise": lambda c: noise(c, 4, 7, 5),
+    "black": lambda c: np.zeros((3, 4, c), np.uint8),
+    "white": lambda c: np.full((3, 4, c), 255, np.uint8),
+    "extremes": lambda c: (noise(c, 4, 5, 6) // 128 * 255).astype(np.uint8),
 }
 
 

@@ -179,14 +179,14 @@ def test_damaged_payloads_end_in_errors_or_other_samples(stage: Identity, few: N
 def digests() -> str:
     """Digests of tiny stacks, and of what damaged ones decode to; the interpreter finds places out of range."""
     colours.LEAST_PIXELS, before = FEW, colours.LEAST_PIXELS
-    batches, found = [[few_colours(5, 6, 1), drawing_of(3, 5, 6, 2)], [few_colours(5, 6, 3)], [noise(3, 2, 3, 4)]], []
+    batches, found = [[drawing_of(3, 5, 6, 2)], [few_colours(5, 6, seed) for seed in (1, 3)]], []
     try:
         for stage in (IDENTITY, LIGHT, FULL):
             payload = encode(engine(3), batches, stage)
             sizes = [(len(batch), *batch[0].shape[:2]) for batch in batches]
             assert same(decode(engine(3), payload, sizes, stage), batches)
             found.append(hashlib.sha256(payload).hexdigest())
-            found += [outcome(engine(3), wrong, sizes, stage) for wrong in damaged(payload, 1, 3)]
+            found += [outcome(engine(3), wrong, sizes, stage) for wrong in damaged(payload, 1, 1)[3:]]
     finally:
         colours.LEAST_PIXELS = before
     return " ".join(found)

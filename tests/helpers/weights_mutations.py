@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -42,12 +42,20 @@ class Mutation(NamedTuple):
     data: bytes
 
 
+#: The channels of the tiny models of the wavefront, by architecture.
+_CHANNELS = {"wavefront-pixelcnn-1": 1, "wavefront-pixelcnn-2": 3}
+#: Architectures that have a seed.
+ARCHITECTURES = (*FAMILY, *_CHANNELS)
+
+
 @cache
-def seeds() -> Mapping[str, bytes]:
-    """A tiny weights file of each architecture, without a known answer, so that other weights may load."""
-    family = {name: fixed(tiny(name, head="mixture", n_mix=2)).to_bytes() for name in FAMILY}
-    wavefront = {(w := tiny_weights(channels, seed=1)).architecture: w.to_bytes() for channels in (1, 3)}
-    return family | wavefront
+def seed_of(architecture: str) -> bytes:
+    """A tiny weights file, without a known answer, so that other weights may load."""
+    if architecture in FAMILY:
+        return fixed(tiny(architecture, head="mixture", n_mix=2)).to_bytes()
+    weights = tiny_weights(_CHANNELS[architecture], seed=1)
+    assert weights.architecture == architecture
+    return weights.to_bytes()
 
 
 def parts(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -112,7 +120,7 @@ def _metadata(rng: Random, data: bytes) -> bytes:
     header, body = parts(data)
     meta = header["__metadata__"]
     name = rng.choice(["architecture", "config", "order", "known_answer", "notes"])
-    values = [*VALUES, *seeds(), "[0]", "[1, 0]", "[true]", "[0.0]", "[NaN]", "[" * 10**5, "\ud800", "9" * 5000]
+    values = [*VALUES, *ARCHITECTURES, "[0]", "[1, 0]", "[true]", "[0.0]", "[NaN]", "[" * 10**5, "\ud800", "9" * 5000]
     if rng.random() < 0.1:
         header["__metadata__"] = rng.choice(VALUES)
     elif rng.random() < 0.2:
@@ -154,8 +162,8 @@ KINDS = {_accident: 3, _tensors: 2, _config: 4, _metadata: 2, _header: 3}
 def mutate(rng: Random) -> Mutation:
     """One mutation of one of the seeds."""
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
-    seed = rng.choice(list(seeds()))
-    return Mutation(seed, kind.__name__.strip("_"), kind(rng, seeds()[seed]))
+    name = rng.choice(ARCHITECTURES)
+    return Mutation(name, kind.__name__.strip("_"), kind(rng, seed_of(name)))
 
 
 def _engine(model: Model) -> Engine:
