@@ -31,7 +31,7 @@ def may_be_heavy(
         more_ns: time for the models that come with the file.
     """
     tiles = -(-width // sides[0]) * -(-height // sides[1])
-    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4, stage=stage) for model in models)
+    tile = max(costs.payload_ns(model, sides[1], sides[0], digits=4, stage=stage, lattice=1) for model in models)
     return more_ns + 2 * tiles * tile > costs.limit_ns(file_bytes)  # 2: colours and alpha
 
 

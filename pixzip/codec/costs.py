@@ -40,6 +40,8 @@ _LEVELS, _TIMED = 256, "wavefront-"
 _PIXEL_NS, _CHANNEL_NS, _MULTIPLY_ADDS_A_NS = 900, 600, 40
 #: The same of a channel of a pixel, of the stages that adapt a model.
 _STAGE_NS: dict[Stage, int] = {IDENTITY: 0, LIGHT: 300, FULL: 1500}
+#: The same of a pixel, for each component of a mixture and one more, of a lattice of colours.
+_LATTICE_NS = 300
 #: Processor time of each layer of the trunk, and each component of a channel's mixture, of a pixel, beyond the usual.
 _LAYER_NS, _COMPONENT_NS, _USUAL = 45, 40, 16
 #: Processor time of each byte of the weights of a model that comes with a file, and the patterns of its answers.
@@ -67,13 +69,13 @@ def rebuild_ns(file_bytes: int, decoding_ns: int) -> int:
 
 
 def payload_ns(
-    model: Model, height: int, width: int, images: int = 1, digits: int = 2, stage: Stage = IDENTITY
+    model: Model, height: int, width: int, images: int = 1, digits: int = 2, stage: Stage = IDENTITY, lattice: int = 0
 ) -> int:  # fmt: skip
     """Nanoseconds to decode images of one size that are coded together; 0 for models of another kind."""
     if model.levels != _LEVELS or not is_timed(model.architecture):
         return 0
     pixel = _PIXEL_NS + model.channels * _CHANNEL_NS * digits // 2 + model.multiply_adds // _MULTIPLY_ADDS_A_NS
-    pixel += model.channels * _STAGE_NS[stage]
+    pixel += model.channels * _STAGE_NS[stage] + (_LATTICE_NS * (model.n_mix + 1) if lattice else 0)
     pixel += _LAYER_NS * max(0, model.layers - _USUAL) + model.channels * _COMPONENT_NS * max(0, model.n_mix - _USUAL)
     step = _STEP_NS + model.channels * digits * _DIGIT_NS
     return images * height * width * pixel + count_steps(height, width) * step
@@ -114,7 +116,9 @@ class Blank:
             BitstreamError: the block is damaged.
         """
         models = sum(
-            payload_ns(p.model, p.shape[0], p.shape[1], digits=p.precision.digits, stage=p.stage)
+            payload_ns(
+                p.model, p.shape[0], p.shape[1], digits=p.precision.digits, stage=p.stage, lattice=p.precision.lattice
+            )
             for p in _payloads(decoding)
         )
         return models + self.spent_ns

@@ -22,7 +22,8 @@ from pixzip.codec.opening import Opening
 from pixzip.codec.pages import PagesOpening
 from pixzip.codec.savings import Savings
 from pixzip.codec.stack import parse as parse_stack
-from pixzip.engine.stages.registry import STAGES, stage_of
+from pixzip.engine.stages.registry import stage_of
+from pixzip.models.wavefront.lattices import LATTICES
 from pixzip.originals import Record
 
 
@@ -160,14 +161,14 @@ def _kept_facts(header: KeptHeader, file_bytes: int) -> dict[str, Any]:
 
 
 def _kind(opening: Opening, tile: int) -> str:
-    """The kind of a tile's block, with the stage that adapts it, e.g. "MODEL (light)"."""
+    """The kind of a tile's block, with the stage that adapts it and its lattice, e.g. "MODEL (light, JFIF)"."""
     block = opening.block(tile)
     if opening.header.version == 1:
         return Kind.MODEL.name
     if not block:
         return "unknown"
     if block[0] == Kind.ADAPTED and len(block) > 2:
-        return f"{blocks.name_of(block[2])} ({_stage(block)})"
+        return f"{blocks.name_of(block[2])} ({', '.join(_stage_and_lattice(block))})"
     return blocks.name_of(block[0])
 
 
@@ -195,7 +196,16 @@ def _inside(opening: Opening) -> str:
 
 def _stage(adapted: bytes) -> str:
     """The name of the stage in a block of kind `ADAPTED`."""
-    return next((stage.name for stage in STAGES.values() if adapted[1:2] == bytes([stage.number])), "unknown")
+    return _stage_and_lattice(adapted)[0]
+
+
+def _stage_and_lattice(adapted: bytes) -> tuple[str, ...]:
+    """The name of the stage in a block of kind `ADAPTED`, and of its lattice if it has one."""
+    try:
+        number, lattice = blocks.stage_and_lattice(Reader(adapted[1:2]).byte("number of a stage"))
+    except BitstreamError:
+        return ("unknown",)
+    return stage_of(number).name, *([LATTICES[lattice].name] if lattice else [])
 
 
 def _stages(opening: Opening, tile: int) -> Iterator[str]:

@@ -10,11 +10,12 @@ from pixcodecs.errors import UnsupportedImageError
 
 from pixzip.codec.efforts import Tile
 from pixzip.codec.encoder import Image, as_picture, compress, largest_tile
+from pixzip.codec.lattice_search import trials
 from pixzip.codec.options import DEFAULTS, Options
 from pixzip.codec.progress import Share
 from pixzip.codec.search import photographic
 from pixzip.codec.tiles import Window, tile_sides
-from pixzip.engine.base import Progress
+from pixzip.engine.base import EIGHT_BITS, Progress
 from pixzip.engine.executor import Ask
 
 
@@ -72,7 +73,10 @@ def evaluate(
         tiles = [picture.samples[Window(*w).slices] for w in windows]
         kinds = [Tile(tile[..., 0].size, 8, photographic(tile), options.coder) for tile in tiles]
         asks = [
-            [Ask(tile, model, stage=stage) for stage in options.effort.stages(model, kind)]
+            [
+                Ask(tile, model, own, stage=stage)
+                for stage, own in trials(tile, options.effort.stages(model, kind), EIGHT_BITS)
+            ]
             for tile, kind in zip(tiles, kinds, strict=True)
         ]
         maps = iter(options.executor.nll_maps([ask for of in asks for ask in of], share.part(picture.pixels)))

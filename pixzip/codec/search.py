@@ -18,6 +18,7 @@ from pixcodecs.container.blocks import Kind, Precision, Samples
 
 from pixzip.codec import jpeg_search, webp_png, webp_search
 from pixzip.codec.efforts import PLAIN, Effort, Thoroughness, Tile
+from pixzip.codec.lattice_search import trials
 from pixzip.engine.executor import Ask
 from pixzip.models.base import Model
 
@@ -217,10 +218,10 @@ class Search:
     def _model(self, samples: Samples, choice: Choice, precision: Precision = Precision()) -> Coding:  # noqa: B008
         found = []
         tile = Tile(samples[..., 0].size, precision.depth, photographic(samples), self.coder)
-        for stage in self.effort.stages(choice.model, tile):
-            payload = yield Ask(samples, choice.model, precision, self.coder, stage)
-            block = blocks.model(choice.position, payload, self.coder, precision)
-            found.append(blocks.adapted(stage.number, block) if stage.number else block)
+        for stage, own in trials(samples, self.effort.stages(choice.model, tile), precision):
+            payload = yield Ask(samples, choice.model, own, self.coder, stage)
+            block = blocks.model(choice.position, payload, self.coder, own)
+            found.append(blocks.adapted(stage.number, block, own.lattice) if stage.number else block)
         return Coded(min(found, key=len), frozenset([choice.position]))
 
     def _webp(self, samples: Samples, best: int) -> list[Coded]:

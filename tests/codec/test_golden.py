@@ -64,7 +64,7 @@ MADE = [
     "v2-deep-12",
     "v2-deep-16",
     "v2-deep-narrow",
-    *(name for name in BLOCKS if name.startswith(("v2-rans", "v2-light"))),
+    *(name for name in BLOCKS if name.startswith(("v2-rans", "v2-light", "v2-full"))),
 ]
 
 

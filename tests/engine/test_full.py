@@ -107,10 +107,10 @@ def check_mixed(part: coding.Part, oracle: Full) -> None:
     assert entries_of(r.entries) == oracle.entries
 
 
-def check(own: WavefrontEngine, samples: Samples, least: int = 4096) -> Full:
+def check(own: WavefrontEngine, samples: Samples, least: int = 4096, lattice: int = 0) -> Full:
     """Compare an image's payload, and the state after the last step, with the oracle's; return the oracle."""
-    oracle = Full(own.model, samples, least)
-    (job,) = jobs_of([samples])
+    oracle = Full(own.model, samples, least, lattice)
+    (job,) = (dataclasses.replace(job, precision=Precision(lattice=lattice)) for job in jobs_of([samples]))
     part = coding.Part(own.model.config, own.operands, [job], loop.ENCODE, 1)
     part.advance(part.wavefront.steps, 1)
     assert part.results == [oracle.payload()]

@@ -96,8 +96,8 @@ def check_state(w: CompiledWavefront, oracle: Light, image: int = 0) -> None:
     slot = int(w.mixtures.colours.at[image])
     assert (slot >= 0) == oracle.remembers
     if oracle.remembers:
-        assert np.array_equal(w.mixtures.colours.hits[slot], oracle.hits)
-        assert np.array_equal(w.mixtures.colours.uses[slot], oracle.uses)
+        assert np.array_equal(w.mixtures.colours.hits[:, slot], oracle.hits)
+        assert np.array_equal(w.mixtures.colours.uses[:, slot], oracle.uses)
 
 
 def check(own: WavefrontEngine, samples: Samples, precision: Precision = Precision(), least: int = 4096) -> Light:  # noqa: B008

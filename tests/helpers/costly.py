@@ -176,10 +176,10 @@ def _png(width: int, height: int, layout: Layout) -> bytes:
     return image(width, height, [Block(bytes([Kind.PNG]) + body, crc)], layout=layout, depth=16)
 
 
-def _one_model(width: int, height: int, channels: int, payload: bytes, stage: int = 0) -> bytes:
+def _one_model(width: int, height: int, channels: int, payload: bytes, stage: int = 0, lattice: int = 0) -> bytes:
     layout = Layout.RGB if channels == 3 else Layout.GREY
     block = blocks.model(0, payload, RANGE)
-    data = blocks.adapted(stage, block) if stage else block
+    data = blocks.adapted(stage, block, lattice) if stage else block
     return image(width, height, [Block(data)], layout=layout, models=[model_id(channels)])
 
 
@@ -210,6 +210,11 @@ def cases(size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
         side = int((pixels * n) ** 0.5)
         yield f"one tile of a model that adapts, {n} MP", lambda s=side, p=payload: _one_model(s, s, 3, p(3 * s * s), 1)  # type: ignore[misc]
         yield f"one tile of a model, {n} MP", lambda s=side, p=payload: _one_model(s, s, 3, p(3 * s * s))  # type: ignore[misc]
+    side = int(pixels**0.5)
+    yield (
+        "one tile of a model that adapts, with a lattice, 1 MP",
+        lambda: _one_model(side, side, 3, dense(3 * side * side), 1, 1),
+    )
     yield "one tile of a model that adapts", lambda: _one_model(width, height, 3, least(3 * width * height), 1)
     yield "one column of a model", lambda: _one_model(1, max(16, int(65535 * scale)), 3, least(0))
     yield (

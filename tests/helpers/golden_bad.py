@@ -259,6 +259,15 @@ _BLOCKS = {
     ),
     "stage-0": _code("stage 0 is unknown to this version", lambda: b"\x0d\0\2\0"),
     "stage-3": _code("stage 3 is unknown to this version", lambda: b"\x0d\3\2\0"),
+    "stage-lattice-3": _code("stage 49 is unknown to this version", lambda: b"\x0d\x31\2\0"),
+    "stage-lattice-0": _code("stage 32 is unknown to this version", lambda: b"\x0d\x20\2\0"),
+    "stage-lattice-grey": _code(
+        "a lattice is of 3 channels of 8 bits, block has 1 of 8", lambda: b"\x0d\x11\2\0" + bytes(8)
+    ),
+    "stage-lattice-depth": _code(
+        "a lattice is of 3 channels of 8 bits, block has 3 of 12", lambda: b"\x0d\x22\x09\0\0" + bytes(8),
+        Layout.RGB, 12,
+    ),
     "stage-cut": _code("file ends too early, at the number of a stage", lambda: b"\x0d"),
     "stage-of-nothing": _code("file ends too early, at the kind of a block", lambda: b"\x0d\1"),
     "stage-of-raw": _code("stage 1 adapts a block of kind 0, which is no model's", lambda: b"\x0d\1" + bytes(13)),

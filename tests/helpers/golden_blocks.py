@@ -23,7 +23,9 @@ from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
 from pixzip.engine.wavefront import WavefrontEngine
 from pixzip.image.picture import Picture
+from pixzip.models.wavefront.lattices import JFIF, PHOTO_YCC
 from tests.helpers import golden, golden_jpeg
+from tests.helpers.lattices import on_lattice
 from tests.helpers.support import shares
 
 
@@ -77,13 +79,14 @@ def _rans_model(samples: Samples, depth: int = 8, unit: int = 0, lanes: int = 0)
 
 
 def _adapted(
-    samples: Samples, depth: int = 8, unit: int = 0, coder: EntropyCoder = RANGE, stage: Identity = LIGHT
-) -> bytes:
+    samples: Samples, depth: int = 8, unit: int = 0, coder: EntropyCoder = RANGE, stage: Identity = LIGHT,
+    lattice: int = 0,
+) -> bytes:  # fmt: skip
     """A block of a model that a stage adapts."""
-    model, precision = golden.weights(samples.shape[2]), Precision(depth, unit)
+    model, precision = golden.weights(samples.shape[2]), Precision(depth, unit, lattice)
     (payload,) = Local().encode([Ask(samples, model, precision, coder, stage)])
     inner = blocks.model(0 if samples.shape[2] == 1 else 1, payload, coder, precision)
-    return blocks.adapted(stage.number, inner)
+    return blocks.adapted(stage.number, inner, lattice)
 
 
 def _webp(samples: Samples) -> bytes:
@@ -106,6 +109,7 @@ def _all() -> dict[str, Made]:
     wide[16:, 32:] = wide[16, 32]  # the last tile
     larger, larger_grey = golden.image((18, 20, 3)), golden.image((18, 20, 1))
     seen = golden.image((64, 68, 3)) // 24 * 24  # large enough, and of few enough colours, for colours seen
+    jfif, photo_ycc = (on_lattice(number, 64, 68, 1, 0.1) for number in (JFIF, PHOTO_YCC))
     deeper = larger.astype(np.uint16) << 4 | larger >> 4
     nine, word = np.full((3, 4, 2), 9, np.uint16), np.full((3, 4, 3), 0x0102, np.uint16)
     return {
@@ -148,6 +152,13 @@ def _all() -> dict[str, Made]:
         "v2-light-deep-16-rans": Made(Layout.RGB, 16, word16, lambda: [_adapted(word16, 16, 6, RANS)]),
         "v2-light-and-none": Made(
             Layout.RGBA, 8, rgba, lambda: [blocks.alpha(_adapted(rgba[..., :3]), _model(rgba[..., 3:]))]
+        ),
+        "v2-light-jfif": Made(Layout.RGB, 8, jfif, lambda: [_adapted(jfif, lattice=JFIF)]),
+        "v2-light-photo-ycc-rans": Made(
+            Layout.RGB, 8, photo_ycc, lambda: [_adapted(photo_ycc, coder=RANS, lattice=PHOTO_YCC)]
+        ),
+        "v2-full-photo-ycc": Made(
+            Layout.RGB, 8, photo_ycc, lambda: [_adapted(photo_ycc, stage=FULL, lattice=PHOTO_YCC)]
         ),
         "v2-full": Made(Layout.RGB, 8, seen, lambda: [_adapted(seen, stage=FULL)]),
         "v2-full-grey": Made(Layout.GREY, 8, larger_grey, lambda: [_adapted(larger_grey, stage=FULL)]),

@@ -199,7 +199,8 @@ def _tree(rng: Random, shape: tuple[int, int, int], depth: int, donors: Sequence
             return model(kind)
         case Kind.ADAPTED:
             stage = rng.choice((*blocks.STAGES, *blocks.STAGES, 0, 255))
-            return blocks.adapted(stage, rng.choice((model(rng.choice(_MODELS)), inner(c, depth))))
+            lattice = rng.choice((0, 0, *blocks.LATTICES, 3)) if stage < 16 else 0
+            return blocks.adapted(stage, rng.choice((model(rng.choice(_MODELS)), inner(c, depth))), lattice)
         case Kind.WEBP | Kind.WEBP_BODY | Kind.PNG:
             if h * w > 1 << 16 or rng.random() < 0.3:
                 return bytes([kind]) + rng.choice(donors)[1:]

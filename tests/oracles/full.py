@@ -27,8 +27,10 @@ class Full(Mixing):
         repetitions: number of these so far.
     """
 
-    def __init__(self, weights: IntegerWeights, samples: NDArray[np.integer], least_pixels: int = 4096) -> None:
-        super().__init__(weights, samples, least_pixels)
+    def __init__(
+        self, weights: IntegerWeights, samples: NDArray[np.integer], least_pixels: int = 4096, lattice: int = 0
+    ) -> None:
+        super().__init__(weights, samples, least_pixels, lattice)
         self.repeat_counts: dict[int, list[int]] = {}
         self.gains = [-256] * 104
         self.entries: dict[tuple[int, int], tuple[Entry, Entry]] = {}

@@ -11,6 +11,7 @@ from pixcodecs.container.blocks import Precision
 
 from pixzip.models.wavefront.reference import Integers, Reference
 from pixzip.models.wavefront.weights import IntegerWeights
+from tests.oracles.lattices import lattice
 
 F = np.float32
 Floats = NDArray[np.float32]
@@ -23,6 +24,9 @@ DECAY = F(31 / 32)
 TINY = F(2.0**-40)
 TOTAL = 1 << 20
 CLASSES = 48
+
+#: A pixel's class, whether its value was likely, its second class if it has one, and whether its value had occurred.
+Found = tuple[int, bool, int | None, bool]
 
 
 def without_tiny(a: Floats) -> Floats:
@@ -46,7 +50,8 @@ class Light(Reference):
         taps: for each channel (H, W, n + 1) float32 taps of all pixels so far, and the target.
         trust, deviations: (H, W, C) float32 weights and s of these pixels.
         errors: (H, W, C) float32, 0 where no sample was coded.
-        hits, uses: (48,) counts of the classes.
+        hits, uses: (2, 48) counts of the classes, of both kinds.
+        lattice: colours in coding order, as one number each; empty without a lattice.
     """
 
     def __init__(
@@ -73,7 +78,8 @@ class Light(Reference):
         self.prior = [self._prior(c, n) for c, n in enumerate(counts)]
         self.remembers = height * width >= least_pixels and channels == 3 and self.depth == 8
         self.seen: dict[tuple[int, int], set[int]] = {}
-        self.hits, self.uses = (np.zeros(CLASSES, np.int64) for _ in range(2))
+        self.hits, self.uses = (np.zeros((2, CLASSES), np.int64) for _ in range(2))
+        self.lattice = lattice(precision.lattice, weights.order) if precision.lattice else np.zeros(0, np.bool_)
         self.moved: tuple[Integers, Integers, Integers] | None = None
 
     def _prior(self, channel: int, n: int) -> Floats:
@@ -189,38 +195,59 @@ class Light(Reference):
 
     # 12.3
 
-    def refined(self, f: Integers, y: int, x: int) -> tuple[Integers, tuple[int, bool] | None]:
-        """The frequencies below the values of channel 2, given those of the mixture; and the pixel's class, with
-        whether its value had occurred."""
+    def refined(self, f: Integers, y: int, x: int) -> tuple[Integers, Found | None]:
+        """The frequencies below the values of channel 2, given those of the mixture; and the pixel's class."""
         p = self.samples[y, x]
         seen = self.seen.get((int(p[0]), int(p[1])), set())
-        if not 1 <= len(seen) <= 64:
+        first = 65536 * int(p[0]) + 256 * int(p[1])
+        among = {v for v in range(256) if self.lattice.size and self.lattice[first + v]} - seen
+        if not 1 <= len(seen) + len(among) <= (96 if self.lattice.size else 64):
             return f, None
-        z = np.zeros(257, np.int64)
+        z, y_ = np.zeros(257, np.int64), np.zeros(257, np.int64)
         for v in range(256):
             z[v + 1] = z[v] + (f[v + 1] - f[v] if v in seen else 0)
-        inside = int(z[256])
-        outside = TOTAL - inside
-        kind = max(0, min(CLASSES - 1, odd(inside) - odd(outside) + 24))
-        share = ((int(self.hits[kind]) << 16) + inside // 4) // (int(self.uses[kind]) + 4)
-        share = max(16, min((1 << 16) - 16, share))
-        inner = share * 16 * (TOTAL - 256) // inside
+            y_[v + 1] = y_[v] + (f[v + 1] - f[v] if v in among else 0)
+        inside, others = int(z[256]), int(y_[256])
+        outside = TOTAL - inside - others
+        kind = self.kind_of(inside + others, outside)
+        share = self.share(0, kind, (inside + others) // 4)
+        of_seen = of_others = share
+        second = None
+        if seen and among:
+            second = self.kind_of(inside, others)
+            part = self.share(1, second, (inside << 18) // (inside + others))
+            of_seen, of_others = share * part >> 16, share * ((1 << 16) - part) >> 16
+        inner = of_seen * 16 * (TOTAL - 256) // inside if seen else 0
+        middle = of_others * 16 * (TOTAL - 256) // others if among else 0
         outer = ((1 << 16) - share) * 16 * (TOTAL - 256) // outside
-        out = (inner * z + outer * (f - z) >> 20) + np.arange(257)
+        out = (inner * z + middle * y_ + outer * (f - z - y_) >> 20) + np.arange(257)
         out[0], out[256] = 0, TOTAL
-        return out, (kind, int(p[2]) in seen)
+        return out, (kind, int(p[2]) in seen | among, second, int(p[2]) in seen)
 
-    def remember(self, rows: list[int], t: int, kinds: list[tuple[int, bool] | None]) -> None:
+    @staticmethod
+    def kind_of(one: int, other: int) -> int:
+        return max(0, min(CLASSES - 1, odd(one) - odd(other) + 24))
+
+    def share(self, which: int, kind: int, prior: int) -> int:
+        share = ((int(self.hits[which, kind]) << 16) + prior) // (int(self.uses[which, kind]) + 4)
+        return max(16, min((1 << 16) - 16, share))
+
+    def remember(self, rows: list[int], t: int, kinds: list[Found | None]) -> None:
         """Record the classes and colours of a step."""
         self.count_classes(kinds)
         self.record_colours(rows, t)
         self.halve_classes()
 
-    def count_classes(self, kinds: list[tuple[int, bool] | None]) -> None:
+    def count_classes(self, kinds: list[Found | None]) -> None:
         for found in kinds:
-            if found:
-                self.uses[found[0]] += 1
-                self.hits[found[0]] += found[1]
+            if not found:
+                continue
+            kind, likely, second, seen = found
+            self.uses[0, kind] += 1
+            self.hits[0, kind] += likely
+            if likely and second is not None:
+                self.uses[1, second] += 1
+                self.hits[1, second] += seen
 
     def record_colours(self, rows: list[int], t: int) -> None:
         for y in rows if self.remembers else ():
@@ -244,7 +271,7 @@ class Light(Reference):
         f[0], f[256] = 0, TOTAL
         return f
 
-    def code(self, y: int, x: int) -> tuple[list[list[Integers]], tuple[int, bool] | None]:
+    def code(self, y: int, x: int) -> tuple[list[list[Integers]], Found | None]:
         """Code a pixel: for each channel the frequencies of its digits; and the pixel's class."""
         self.begin(y, x)
         freqs: list[list[Integers]] = []

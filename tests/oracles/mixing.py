@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from pixcodecs.container.blocks import Precision
 
 from pixzip.models.wavefront.reference import Integers
 from pixzip.models.wavefront.weights import IntegerWeights
-from tests.oracles.light import TOTAL, Light, odd
+from tests.oracles.light import TOTAL, Found, Light, odd
 
 LIMIT = 2815
 WORD = (1 << 64) - 1
@@ -82,13 +83,15 @@ class Mixing(Light):
         residuals: (H, W, C) int64.
     """
 
-    def __init__(self, weights: IntegerWeights, samples: NDArray[np.integer], least_pixels: int = 4096) -> None:
+    def __init__(
+        self, weights: IntegerWeights, samples: NDArray[np.integer], least_pixels: int = 4096, lattice: int = 0
+    ) -> None:
         """
         Args:
             samples: (H, W, C) uint8 in coding order.
             least_pixels: number of pixels from which colours are remembered.
         """
-        super().__init__(weights, samples, least_pixels=least_pixels)
+        super().__init__(weights, samples, Precision(lattice=lattice), least_pixels)
         height, width, channels = samples.shape
         self.channels = channels
         found = weights.tensors
@@ -110,7 +113,7 @@ class Mixing(Light):
         self.news: dict[tuple[int, ...], list[int]] = {}
         self.bits: list[Decision] = []
 
-    def look(self, pixel: Pixel) -> tuple[int, bool] | None:
+    def look(self, pixel: Pixel) -> Found | None:
         """Run the model and stage 1 for a pixel, all of whose samples are known; return its class of 12.3."""
         y, x = pixel.y, pixel.x
         self.begin(y, x)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pixzip.models.wavefront.weights import IntegerWeights
 from tests.oracles.full import Full
-from tests.oracles.light import F, Floats, Light
+from tests.oracles.light import F, Floats, Found, Light
 from tests.oracles.mixing import Pixel
 from tests.oracles.range_coder import PlainEncoder
 
@@ -61,7 +61,7 @@ class Stack:
             image.record_colours(rows, t)
         first.halve_classes()
 
-    def light_step(self, rows: list[int], t: int) -> Iterator[list[tuple[int, bool] | None]]:
+    def light_step(self, rows: list[int], t: int) -> Iterator[list[Found | None]]:
         """Code the symbols; yield the classes of each image's pixels."""
         coded = [[image.code(y, t - 2 * y) for y in rows] for image in self.images]
         for channel in range(self.weights.channels):
@@ -72,7 +72,7 @@ class Stack:
                         self.encoder.encode(value & 15 if digit else value >> 4, freqs[channel][digit].tolist())
         yield from ([kind for _, kind in found] for found in coded)
 
-    def full_step(self, rows: list[int], t: int) -> Iterator[list[tuple[int, bool] | None]]:
+    def full_step(self, rows: list[int], t: int) -> Iterator[list[Found | None]]:
         """Code the decisions and learn from them; yield the classes of each image's pixels."""
         pixels = [[Pixel(y, t - 2 * y) for y in rows] for _ in self.images]
         pairs = [(image, pixel) for image, of in zip(self.images, pixels, strict=True) for pixel in of]

@@ -54,10 +54,14 @@ def name_of(number: int) -> str:
 
 
 class Precision(NamedTuple):
-    """Samples of `depth` bits for a model whose grey level is 2^unit samples wide."""
+    """Samples of `depth` bits for a model whose grey level is 2^unit samples wide.
+
+    With a `lattice`, one of `LATTICES`, most colours are on it, which a stage uses; 0 for none.
+    """
 
     depth: int = 8
     unit: int = 0
+    lattice: int = 0
 
     @property
     def digits(self) -> int:
@@ -84,6 +88,9 @@ Decoding = Generator[ModelRequest, Samples, Samples]
 DEEPEST = 6
 #: Numbers of the stages that a block can name.
 STAGES = frozenset({1, 2})
+#: Numbers of the lattices of colours that a block with a stage can name; 0 for none.
+LATTICES = frozenset({0, 1, 2})
+_LATTICE = 16
 
 
 def dtype(depth: int) -> type[np.uint8] | type[np.uint16]:
@@ -110,14 +117,27 @@ def model(
     return bytes([coder.high_depth_kind, position, precision.unit]) + payload
 
 
-def adapted(stage: int, inner: bytes) -> bytes:
+def adapted(stage: int, inner: bytes, lattice: int = 0) -> bytes:
     """A model's block that a stage adapts to the image.
 
     Args:
-        stage: number of the stage, 1 to 255.
+        stage: number of the stage, 1 to 15.
         inner: a block made by `model`.
+        lattice: number of a lattice of colours, 0 to 15.
     """
-    return bytes([Kind.ADAPTED, stage]) + inner
+    return bytes([Kind.ADAPTED, stage + _LATTICE * lattice]) + inner
+
+
+def stage_and_lattice(number: int) -> tuple[int, int]:
+    """The numbers of the stage and of the lattice in the byte after `ADAPTED`.
+
+    Raises:
+        BitstreamError: one is unknown.
+    """
+    lattice, stage = divmod(number, _LATTICE)
+    if stage not in STAGES or lattice not in LATTICES:
+        raise BitstreamError(f"stage {number} is unknown to this version")
+    return stage, lattice
 
 
 def foreign(kind: Kind, body: bytes) -> bytes:
@@ -240,16 +260,17 @@ def _adapted(reader: Reader, shape: Shape, depth: int) -> ModelRequest:
     """The request of a model's block that a stage adapts; the reader stands after the kind.
 
     Raises:
-        BitstreamError: the stage is unknown, or the inner block is no model's.
+        BitstreamError: the stage is unknown, or the inner block is no model's, or has no colours for a lattice.
     """
-    stage = reader.byte("number of a stage")
-    if stage not in STAGES:
-        raise BitstreamError(f"stage {stage} is unknown to this version")
+    stage, lattice = stage_and_lattice(reader.byte("number of a stage"))
     number = reader.byte("kind of a block")
     coder = coder_of_kind(number)
     if coder is None:
         raise BitstreamError(f"stage {stage} adapts a block of kind {number}, which is no model's")
-    return _request(reader, shape, depth, number, coder)._replace(stage=stage)
+    request = _request(reader, shape, depth, number, coder)
+    if lattice and (shape[2], depth) != (3, 8):
+        raise BitstreamError(f"a lattice is of 3 channels of 8 bits, block has {shape[2]} of {depth}")
+    return request._replace(stage=stage, precision=request.precision._replace(lattice=lattice))
 
 
 def _request(reader: Reader, shape: Shape, depth: int, kind: int, coder: EntropyCoder) -> ModelRequest:

@@ -2,13 +2,15 @@
 
 Images that were decoded from JPEG or PhotoYCC have few of the possible colours, but a mixture of logistics is smooth.
 Once the first two channels of a pixel are known, the values of the third that occurred with them in earlier steps
-share a probability of their own.  `docs/format.md`, section 12, specifies it.
+share a probability of their own, and so do those that did not occur, but are on a lattice of colours (`lattices`) that
+the encoder recognised.  `docs/format.md`, section 12.3, specifies it.
 """
 
 #: Least number of pixels of an image for which colours are remembered, 2 MiB.
 LEAST_PIXELS = 1 << 12
-#: Largest number of values that occurred, above which a pixel's frequencies stay as they are.
-MOST_VALUES = 64
+#: Largest number of values that occurred, above which a pixel's frequencies stay as they are; and with a lattice, of
+#: those that occurred or are on it.
+MOST_VALUES, MOST_WITH_LATTICE = 64, 96
 #: Classes of the odds of values that occurred, in half octaves.
 CLASSES = 48
 #: Uses of a class above which its counts are halved.

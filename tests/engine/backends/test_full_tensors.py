@@ -103,8 +103,8 @@ def test_state_is_that_of_the_format_after_every_step(make: object, few: None) -
             (batch.equations.errors, oracle.errors),
         ):  # fmt: skip
             assert np.array_equal(batch.schedule.view(buffer, 0).numpy(), expected)
-        assert np.array_equal(batch.colours.counts[0, 0].numpy(), oracle.hits)
-        assert np.array_equal(batch.colours.counts[1, 0].numpy(), oracle.uses)
+        assert np.array_equal(batch.colours.counts[:, 0, 0].numpy(), oracle.hits)
+        assert np.array_equal(batch.colours.counts[:, 1, 0].numpy(), oracle.uses)
     assert coder.payloads() == [Full(own.model, samples, FEW).payload()]
 
 

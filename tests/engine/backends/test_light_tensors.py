@@ -104,7 +104,7 @@ def test_colours_seen_are_learned_alike(coder: EntropyCoder, few: None) -> None:
     learned = check(model, encoding([scene(3, 7, 4, 0), large, scene(3, 1, 29, 1)], coder=coder)).colours
     assert learned is not None
     assert len(learned.seen) == 1
-    assert (learned.counts.sum((1, 2)) > 70).all()  # in many pixels, of which most have a colour seen
+    assert (learned.counts[0].sum((1, 2)) > 70).all()  # in many pixels, of which most have a colour seen
 
 
 def test_colours_are_remembered_from_a_number_of_pixels_on() -> None:

@@ -19,7 +19,7 @@ class Operands(NamedTuple):
     Attributes:
         width, head_width, outputs, features: numbers of columns of the buffers.
         prior: float32 sums of the least squares above the first row, channel after channel.
-        mixing: see `IntegerWeights.mixing`.
+        mixing, order: see `IntegerWeights`.
     """
 
     trunk: Trunk
@@ -32,6 +32,7 @@ class Operands(NamedTuple):
     features: int
     prior: NDArray[np.float32]
     mixing: tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]
+    order: tuple[int, ...]
 
 
 def whole(n: int) -> int:
@@ -73,7 +74,7 @@ def operands(weights: IntegerWeights) -> Operands:
     )
     return Operands(
         trunk, heads, c, blocks, width, head_width, outputs, 2 * trunk.input.weight.shape[2],
-        np.concatenate(weights.priors).astype(np.float32), weights.mixing,
+        np.concatenate(weights.priors).astype(np.float32), weights.mixing, weights.order,
     )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ class CompiledWavefront(Wavefront):
             colours=colours(
                 sizes, m, remembered=adapts and c == 3 and not self.high_depth,
                 shared=learned.seen if learned else None,
+                lattices=[p.lattice for p in self.precisions], order=operands.order,
             ),
         )  # fmt: skip
         prior = (learned.prior if learned else operands.prior) if adapts else None

@@ -64,8 +64,9 @@ class TensorEngine(SteppedEngine):
             return 0
         channels = self.model.channels
         remembers = channels == 3 and job.precision.depth == 8 and colours.remembers(job.size)
+        remembered = colours.BYTES * (1 + (job.precision.lattice > 0)) if remembers else 0
         mixed = decisions.state_bytes(channels) + repeats.state_bytes() if job.stage == FULL else 0
-        return mixed + adapt.state_bytes(job.size, channels) + (colours.BYTES if remembers else 0)
+        return mixed + adapt.state_bytes(job.size, channels) + remembered
 
     def full_answer(self) -> str:
         jobs = [Job.encoding(adapted_answer_pattern(self.model.channels), stage=FULL)]

@@ -20,7 +20,7 @@ class Layers:
         def matrix(name: str) -> Matrix:
             return products.matrix(t[f"{name}.weight"], t[f"{name}.exponent"])
 
-        self.config = weights.config
+        self.config, self.order = weights.config, weights.order
         #: For each channel the totals above the first row, for images that the light stage learns.
         self.priors = weights.priors
         self.products = products

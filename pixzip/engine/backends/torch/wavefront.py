@@ -95,7 +95,7 @@ class TensorWavefront(Wavefront):
         if stage == LIGHT:
             self.equations = Equations(s, layers.priors, self.of_images("unit"), self.inside)
             if config.channels == 3 and not self.high_depth:
-                self.colours = Colours(sizes, device)
+                self.colours = Colours(sizes, device, [p.lattice for p in self.precisions], layers.order)
 
     def begin(self, step: Step) -> None:
         layers, products = self.layers, self.layers.products
