@@ -52,7 +52,12 @@ def header_with(
         A header with a record that only says why the original is not kept, if it would take too much room, or more
         time than readers allow by default.
     """
-    return header_for(file, record, original_bytes, lambda: _takes_long(file, record, options))
+
+    def is_slow() -> bool:
+        opening = Opening(file, None)
+        return takes_long(record, opening.pixels, partial(_seconds, opening), options)
+
+    return header_for(file, record, original_bytes, is_slow)
 
 
 def header_for(
@@ -95,12 +100,18 @@ def _packed(header: container.Header, record: Record) -> bytes | None:
     return container.pack_header(replace(header, extras=extras))
 
 
-def _takes_long(file: Buffer, record: Record, options: Options) -> bool:
-    """Whether readers may refuse to rebuild by a record, which makes its file larger, by default."""
-    opening = Opening(file, None)
-    if opening.pixels > MAX_PIXELS or record.rebuild_s <= _seconds(opening, None):
+def takes_long(
+    record: Record, pixels: int, seconds: Callable[[Options | None], float], options: Options
+) -> bool:  # fmt: skip
+    """Whether readers may refuse to rebuild by a record, which makes its file larger, by default.
+
+    Args:
+        pixels: of the file.
+        seconds: the processor time that rebuilding may take; without options a lower bound, which takes no model.
+    """
+    if pixels > MAX_PIXELS or record.rebuild_s <= seconds(None):
         return False  # readers lift all limits for the pixels already
-    return record.rebuild_s > _seconds(opening, options)
+    return record.rebuild_s > seconds(options)
 
 
 def _seconds(opening: Opening, options: Options | None) -> float:

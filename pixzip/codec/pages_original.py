@@ -7,11 +7,11 @@ import contextlib
 import io
 import tempfile
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from pixcodecs.container import image as image_container
 from pixcodecs.container import pages as container
-from pixcodecs.container.limits import MAX_PIXELS
 from pixcodecs.errors import PixzipError
 from pixcodecs.primitives import crc32
 
@@ -65,22 +65,17 @@ def with_record(file: bytes, record: Record, original_bytes: int, options: Optio
     header = container.read_header(file)
     first = container.member(file, header, 0)
     start = image_container.read_header(first, None).size_bytes
-    head, kept = of_one.header_for(
-        first, record, original_bytes, lambda: _takes_long(file, record, options), file_bytes=len(file),
-        pages=len(header.members),
-    )  # fmt: skip
+
+    def is_slow() -> bool:
+        opening = PagesOpening(file, None)
+        return of_one.takes_long(record, opening.pixels, partial(_seconds, opening), options)
+
+    pages = len(header.members)
+    head, kept = of_one.header_for(first, record, original_bytes, is_slow, file_bytes=len(file), pages=pages)
     member = head + first[start:]
     own = header.members[0]._replace(size_bytes=len(member), crc=crc32(member))
     packed = container.pack_header(replace(header, members=(own, *header.members[1:])))
     return packed + member + file[header.starts[1] :], kept
-
-
-def _takes_long(file: bytes, record: Record, options: Options) -> bool:
-    """Whether readers may refuse to rebuild by a record, which makes its file larger, by default."""
-    opening = PagesOpening(file, None)
-    if opening.pixels > MAX_PIXELS or record.rebuild_s <= _seconds(opening, None):
-        return False  # readers lift all limits for the pixels already
-    return record.rebuild_s > _seconds(opening, options)
 
 
 def _seconds(opening: PagesOpening, options: Options | None) -> float:

@@ -10,7 +10,7 @@ from pixcodecs.errors import BitstreamError, PixzipError
 from pixzip.image.formats.base import one_error
 from pixzip.originals.families import FAMILIES, family_of
 from pixzip.originals.record import Family, Reason, Record, not_kept
-from pixzip.originals.source import Clock, Output, RebuildError, Source, check_size, digest
+from pixzip.originals.source import Clock, Output, RebuildError, Source, check_digest, check_size, digest
 
 
 def make(original: BinaryIO, source: Source, thoroughness: int = 2, scratch: BinaryIO | None = None) -> Record:
@@ -57,7 +57,7 @@ def _agreed(record: Record, source: Source, original: BinaryIO, scratch: BinaryI
     trial = Output(out, record.size_bytes, clock, original)
     try:
         _rebuild(record, source, trial)
-        _compare(record, out)
+        check_digest(out, record.size_bytes, record.sha256)
     except (RebuildError, BitstreamError):
         return min(trial.agreed, record.size_bytes - 1)
     return record.size_bytes
@@ -79,7 +79,7 @@ def rebuild(record: Record, source: Source, out: BinaryIO, seconds: float | None
     if record.family not in FAMILIES:
         raise ValueError("the record is none of an original that is kept")
     _rebuild(record, source, Output(out, record.size_bytes, seconds))
-    _compare(record, out)
+    check_digest(out, record.size_bytes, record.sha256)
 
 
 def _rebuild(record: Record, source: Source, out: Output) -> None:
@@ -88,13 +88,3 @@ def _rebuild(record: Record, source: Source, out: Output) -> None:
     source = replace(source, parts=partial(out.clock.aside, source.parts), upward=upward)
     with one_error("rebuilt", PixzipError, OSError):
         FAMILIES[record.family].write(record.recipe, source, out)
-
-
-def _compare(record: Record, out: BinaryIO) -> None:
-    """
-    Raises:
-        RebuildError: a file has other bytes than the original.
-    """
-    found = digest(out)
-    if found != (record.size_bytes, record.sha256):
-        raise RebuildError(f"SHA-256 is {found[1].hex()}, expected {record.sha256.hex()}")

@@ -261,3 +261,13 @@ def digest(file: BinaryIO) -> tuple[int, bytes]:
         found.update(piece)
         size += len(piece)
     return size, found.digest()
+
+
+def check_digest(file: BinaryIO, size_bytes: int, sha256: bytes) -> None:
+    """
+    Raises:
+        RebuildError: a file has other bytes than the original.
+    """
+    found = digest(file)
+    if found != (size_bytes, sha256):
+        raise RebuildError(f"SHA-256 is {found[1].hex()}, expected {sha256.hex()}")

@@ -23,6 +23,7 @@ from pixzip.originals.source import (
     Clock,
     Output,
     RebuildError,
+    check_digest,
     check_total,
     digest,
     extras_bytes,
@@ -65,7 +66,7 @@ def make(original: BinaryIO, pages: Pages, thoroughness: int = 2) -> Record:
             record = Record(Family.PAGES, size, sha256, recipe.pack())
             clock = Clock(None)
             _rebuild(record, pages, Output(again := io.BytesIO(), size, clock, original))
-            _compare(record, again)
+            check_digest(again, record.size_bytes, record.sha256)
             return replace(record, rebuild_s=clock.trusted_s)
     except PixzipError:  # a form of the format that was not expected
         return not_kept(why)
@@ -148,7 +149,7 @@ def rebuild(record: Record, pages: Pages, out: BinaryIO, seconds: float | None =
         raise
     except PixzipError as e:  # a library refuses the samples
         raise RebuildError(str(e)) from None
-    _compare(record, out)
+    check_digest(out, record.size_bytes, record.sha256)
 
 
 def _rebuild(record: Record, pages: Pages, out: Output) -> None:
@@ -207,13 +208,3 @@ def _fill(gaps: Sequence[tuple[int, int]], pieces: Iterator[bytes], out: Output)
             at, size = at + len(part), size - len(part)
     for _ in pieces:  # the end of the patch is checked
         pass
-
-
-def _compare(record: Record, out: BinaryIO) -> None:
-    """
-    Raises:
-        RebuildError: a file has other bytes than the original.
-    """
-    found = digest(out)
-    if found != (record.size_bytes, record.sha256):
-        raise RebuildError(f"SHA-256 is {found[1].hex()}, expected {record.sha256.hex()}")
