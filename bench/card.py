@@ -24,17 +24,22 @@ MEASURED_AS = {"fast": "pixzip-e1", "base": "pixzip-e5", "large": "pixzip-large-
 
 
 def last_of_log(model: library.NamedModel) -> dict[str, Any]:
-    """The last line of a model's training log."""
-    log = ROOT / "docs" / "training" / f"{model.name}.jsonl"
-    found: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
-    return found
+    """The last line of a model's training log, `NAME.jsonl`, with the megapixels of all its runs.
+
+    Later runs, which began with the weights of the one before, have the logs `NAME-2.jsonl` and so on.
+    """
+    logs, folder = [f"{model.name}.jsonl"], ROOT / "docs" / "training"
+    while (folder / f"{model.name}-{len(logs) + 1}.jsonl").exists():
+        logs.append(f"{model.name}-{len(logs) + 1}.jsonl")
+    ends = [json.loads((folder / log).read_text().splitlines()[-1]) for log in logs]
+    return {**ends[-1], "megapixels": sum(end["megapixels"] for end in ends)}
 
 
 def facts(model: library.NamedModel, card: str) -> dict[str, Any]:
     """Facts for `pixzip models` that the weights do not contain.
 
     Args:
-        card: the model card, whose training commands name the data; parts of a set count once.
+        card: the model card, whose commands of first runs name the data; parts of a set count once.
     """
     config = CONFIGS.get(model.name, model.name)
     (command,) = re.findall(rf"^pixzip train .*--config {config} .*$", card, re.MULTILINE)
