@@ -94,8 +94,9 @@ def check_meta(path: Path, meta: Any) -> None:
     Raises:
         ModelMismatchError: the metadata of a checkpoint is not what `run` writes.
     """
-    kinds = {"config": dict, "step": int, "best": float, "log": list}
-    good = isinstance(meta, dict) and all(type(meta.get(name)) is kind for name, kind in kinds.items())
+    kinds = {"config": dict, "step": int, "best": float, "log": list, "quantise": bool}
+    # "quantise" is younger than the others
+    good = isinstance(meta, dict) and all(type({"quantise": False, **meta}.get(n)) is kind for n, kind in kinds.items())
     if good:
         times = [entry.get("elapsed_s") if isinstance(entry, dict) else None for entry in meta["log"]]
         good = 0 <= meta["step"] < 1 << 48 and all(type(seconds) in (int, float) for seconds in times)

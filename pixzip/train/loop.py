@@ -81,6 +81,9 @@ class Task(ABC, Generic[W]):
     def begin(self, done: float) -> None:
         """Prepare a step; called before every step with the share of the run that is done, 0 to 1."""
 
+    def round(self) -> None:
+        """Round the averaged weights to those of an export; called once, when `quantised` becomes true within a run."""
+
     @abstractmethod
     def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
         """A part of the next batch, on the model's device."""
@@ -144,7 +147,7 @@ def run(
     optimisers = [optimiser for optimiser, _ in task.optimisers]
     ema = {name: p.detach().clone() for name, p in model.named_parameters()}
 
-    status = Status()
+    status = Status(quantise=task.quantised)
     path = out / "checkpoint.safetensors"
     description = json.loads(json.dumps(asdict(config)))
     if path.exists():
@@ -154,6 +157,7 @@ def run(
         if {**description, **meta["config"], "megapixels": config.megapixels} != description:
             raise ValueError(f"{path} belongs to another config: {meta['config']}")
         status.step, status.best, status.log = meta["step"], meta["best"], meta["log"]
+        status.quantise = meta.get("quantise", status.quantise)
     if not processes.same(status.step):
         raise ValueError(f"{path} is not the same file for all processes")
     total = steps.total
@@ -161,6 +165,7 @@ def run(
 
     def save() -> None:
         meta = {"config": description, "step": status.step, "best": status.best, "log": status.log}
+        meta["quantise"] = status.quantise
         checkpoint.save(path, model, ema, optimisers, meta)
 
     def write_log(entry: dict[str, Any]) -> None:
@@ -170,6 +175,13 @@ def run(
     def write_model() -> None:
         averaged.load_state_dict(ema)
         (out / "model.safetensors").write_bytes(task.export().to_bytes())
+
+    def start_from_rounded() -> None:
+        averaged.load_state_dict(ema)
+        processes.first_alone(task.round)
+        for name, p in averaged.named_parameters():
+            processes.take_from_first(ema[name].copy_(p))
+        model.load_state_dict(ema)
 
     def complete() -> None:
         if not (out / "model.safetensors").exists():
@@ -212,6 +224,8 @@ def run(
         done = max(steps.megapixels(status.step) / steps.megapixels(total), over)
         task.batch = config.late_batch or config.batch if status.step >= steps.first_late else config.batch
         task.begin(done)
+        if task.quantised and not status.quantise:
+            start_from_rounded()
         status.quantise = task.quantised
         factor = task.factor(status.step, done)
         for optimiser, peak in task.optimisers:

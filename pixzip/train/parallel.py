@@ -60,6 +60,11 @@ class Processes:
         distributed.all_reduce(total)
         return float(total) / self.count
 
+    def take_from_first(self, value: Tensor) -> None:
+        """Replace a tensor by that of the first process, in place."""
+        if self.count > 1:
+            distributed.broadcast(value, 0)
+
     def same(self, number: int) -> bool:
         """Whether all processes have the same number."""
         return self.count == 1 or self._largest(number) == -self._largest(-number)

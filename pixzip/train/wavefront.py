@@ -23,7 +23,11 @@ from pixzip.train.data import Picture, read_images, split_held_out
 from pixzip.train.execution import Execution
 from pixzip.train.loop import Status, Task, run
 from pixzip.train.optim import Muon
+from pixzip.train.rounding import round_weights
 from pixzip.train.runs import RunConfig
+
+#: Pixels of training crops for which the weights are rounded, for each input of the largest layer.
+_ROUNDING_PIXELS = 256
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class TrainConfig(RunConfig):
     adam_lr: float = 2e-3
     #: Share of Muon's learning rate by which matrices shrink in each step.
     weight_decay: float = 0.1
-    #: Share of the run after which weights and activations are quantised.
+    #: Share of the run after which weights and activations are quantised: GPTQ rounds the averaged weights, from which
+    #: training goes on.
     quantise_from: float = 0.6
     #: One image in this many is held out.
     held_out_one_in: int = 50
@@ -140,6 +145,7 @@ class WavefrontTask(Task[IntegerWeights]):
             (Muon(hidden, lr=config.muon_lr, weight_decay=config.weight_decay), config.muon_lr),
             (torch.optim.AdamW(others, lr=config.adam_lr, betas=(0.9, 0.99), weight_decay=0.0), config.adam_lr),
         ]
+        self.quantised = config.quantise_from <= 0
         self.batch, self.image_megapixels = config.batch, config.crop**2 / 1e6
         self.multiply_adds = sum(p.numel() for p in model.parameters() if p.ndim == 2)
 
@@ -149,6 +155,11 @@ class WavefrontTask(Task[IntegerWeights]):
 
     def begin(self, done: float) -> None:
         self.quantised = self.model.quantise = self.averaged.quantise = done >= self.config.quantise_from
+
+    def round(self) -> None:
+        inputs = max(len(p) for p in self.averaged.parameters() if p.ndim == 2)
+        crops = -(-_ROUNDING_PIXELS * inputs // self.config.crop**2)
+        round_weights(self.averaged, self.crops.draw(crops, np.random.default_rng(self.config.seed)))
 
     def draw(self, rng: np.random.Generator, part: slice) -> Tensor:
         return self.crops.draw(self.batch, rng, part)

@@ -51,6 +51,16 @@ class WavefrontPixelCNN(nn.Module):
     def weight(self, w: Tensor, finer: int = 0) -> Tensor:
         return fake_quantise_weight(w, finer) if self.quantise else w
 
+    def inputs(self, planes: Tensor) -> tuple[Raster, Tensor, Tensor]:
+        """The geometry of (N, C, H, W) planes, the (P, inputs) matrix that the network reads, and the MED predictions,
+        (N, C, H, W)."""
+        n, _, h, w = planes.shape
+        centre = med(planes)
+        inside = validity(h, w, MASK_A, planes.device)
+        seen = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
+        raster = Raster(n, h, w)
+        return raster, raster.flatten(torch.cat([*seen, centre - 128], 1).clamp(-127, 127) / 32), centre
+
     def forward(self, planes: Tensor) -> Tensor:
         """Ideal code length of every sub-pixel.
 
@@ -59,12 +69,7 @@ class WavefrontPixelCNN(nn.Module):
         Returns:
             (N, C, H, W) float32 bits.
         """
-        n, _, h, w = planes.shape
-        centre = med(planes)
-        inside = validity(h, w, MASK_A, planes.device)
-        seen = [(shifted(planes, dy, dx) - centre) * inside[i] for i, (dy, dx) in enumerate(MASK_A)]
-        raster = Raster(n, h, w)
-        x = raster.flatten(torch.cat([*seen, centre - 128], 1).clamp(-127, 127) / 32)
+        raster, x, centre = self.inputs(planes)
         r = torch.addmm(self.input_bias, x, self.weight(self.input))
         for i, (layer, (_, taps)) in enumerate(zip(self.trunk, self.config.layers, strict=True)):
             finer = 0 if i else self.config.finer

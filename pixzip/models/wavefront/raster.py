@@ -39,9 +39,10 @@ def fake_quantise_weight(w: Tensor, finer: int = 0) -> Tensor:
     return w + (torch.floor(w * scale + 0.5).clamp(-127, 127) / scale - w).detach()
 
 
-def activate(h: Tensor, quantise: bool) -> Tensor:
-    """ReLU and quantiser: clamp to [0, LIMIT], and round to multiples of 1 / STEP if `quantise`."""
-    return round_through(h.clamp(0, LIMIT), STEP) if quantise else h.clamp(0, LIMIT)
+def activate(h: Tensor, quantise: bool, finer: int = 0) -> Tensor:
+    """ReLU and quantiser: clamp to [0, LIMIT / 2^finer], and round to multiples of 1 / (STEP 2^finer) if `quantise`."""
+    clamped = h.clamp(0, LIMIT / (1 << finer))
+    return round_through(clamped, STEP << finer) if quantise else clamped
 
 
 class Raster:
