@@ -24,9 +24,12 @@ def round_through(x: Tensor, steps: int) -> Tensor:
 
 
 def weight_exponents(w: Tensor, finer: int = 0) -> Tensor:
-    """(K, N) -> (N,) s, the largest with ``|w| 2^s <= 127`` in each column, within [0, WEIGHT_BITS - finer]."""
+    """(K, N) -> (N,) s, the largest with ``|w| 2^s <= 127.5`` in each column, within [0, WEIGHT_BITS - finer].
+
+    What is above 127 is rounded down to it; so a weight of 127 may grow a little before its column takes coarser steps.
+    """
     largest = w.detach().abs().amax(0).clamp(min=1e-12)
-    return torch.floor(torch.log2(127 / largest)).clamp(0, WEIGHT_BITS - finer)
+    return torch.floor(torch.log2(127.5 / largest)).clamp(0, WEIGHT_BITS - finer)
 
 
 def fake_quantise_weight(w: Tensor, finer: int = 0) -> Tensor:
