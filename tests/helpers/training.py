@@ -27,7 +27,10 @@ def write_data(folder: Path) -> None:
 
 
 def wavefront_config() -> TrainConfig:
-    """`tiny` on smaller crops; half of them with soft chroma, a third recoloured."""
+    """`tiny` on smaller crops; half of them with soft chroma, a third recoloured.
+
+    Weights stay floats: rounding them makes a whole step of differences in the last bit, which runs may have.
+    """
     return replace(
         CONFIGS["tiny"],
         megapixels=(STEPS - 0.5) * BATCH * CROP**2 / 1e6,
@@ -36,6 +39,7 @@ def wavefront_config() -> TrainConfig:
         soft_chroma=0.5,
         recolour=0.3,
         warmup_steps=4,
+        quantise_from=2.0,
         held_out_one_in=3,
         evals=2,
         checkpoint_s=1e9,  # at evaluations only

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def main(folder: Path) -> None:
     checkpoint.save = counted
     with processes("cpu") as these:
         seen = {"wavefront": trained(WavefrontTask([folder / DATA], wavefront_config()), folder / "two", these)}
+        rounded = replace(wavefront_config(), quantise_from=0.5)
+        seen["rounded"] = trained(WavefrontTask([folder / DATA], rounded), folder / "two-rounded", these)
         seen["family"] = trained(FamilyTask([folder / IMAGES], family_config()), folder / "two-family", these)
         seen["saves"] = {"steps": saves}
         (folder / f"seen-{these.rank}.json").write_text(json.dumps(seen))
