@@ -23,14 +23,14 @@ CONFIGS = {"base-grey": "grey"}
 MEASURED_AS = {"fast": "pixzip-e1", "base": "pixzip-e5", "large": "pixzip-large-e7"}
 
 
-def last_of_log(model: library.NamedModel) -> dict[str, Any]:
+def last_of_log(name: str) -> dict[str, Any]:
     """The last line of a model's training log, `NAME.jsonl`, with the megapixels of all its runs.
 
     Later runs, which began with the weights of the one before, have the logs `NAME-2.jsonl` and so on.
     """
-    logs, folder = [f"{model.name}.jsonl"], ROOT / "docs" / "training"
-    while (folder / f"{model.name}-{len(logs) + 1}.jsonl").exists():
-        logs.append(f"{model.name}-{len(logs) + 1}.jsonl")
+    logs, folder = [f"{name}.jsonl"], ROOT / "docs" / "training"
+    while (folder / f"{name}-{len(logs) + 1}.jsonl").exists():
+        logs.append(f"{name}-{len(logs) + 1}.jsonl")
     ends = [json.loads((folder / log).read_text().splitlines()[-1]) for log in logs]
     return {**ends[-1], "megapixels": sum(end["megapixels"] for end in ends)}
 
@@ -53,7 +53,7 @@ def facts(model: library.NamedModel, card: str) -> dict[str, Any]:
         "name": model.name,
         "trained_on": list(dict.fromkeys(sets)),
         "started_from": start[1] if start else None,
-        "megapixels_seen": last_of_log(model)["megapixels"],
+        "megapixels_seen": last_of_log(model.name)["megapixels"],
         "validation_set": VALIDATION if measured else None,
         "validation_bpsp": found,
     }
@@ -64,7 +64,7 @@ def row(model: library.NamedModel) -> list[str]:
     config = model.model.config
     mixing = f" of 1 + {config.mixing} layers" if config.mixing else ""
     sizes = f"{config.width} channels, {config.blocks} blocks{mixing}, {config.n_mix} logistics"
-    last = last_of_log(model)
+    last = last_of_log(model.name)
     figures = [f"{last[name]:.3f}" for name in ("training", "held_out", "gap")]
     return [
         f"`{model.name}`",
@@ -82,14 +82,13 @@ def family_facts() -> dict[str, dict[str, Any]]:
     found = {}
     for name, path in library.family_paths().items():
         model = library.load(path)
-        log = (ROOT / "docs" / "training" / f"{name}.jsonl").read_text().splitlines()
         found[model.model_id.hex()] = {
             "name": name,
             "architecture": model.architecture,
             "channels": model.channels,
             "multiply_adds_per_pixel": model.multiply_adds,
             "trained_on": [json.loads(model.notes)["data"].partition(" (")[0]],
-            "megapixels_seen": json.loads(log[-1])["megapixels"],
+            "megapixels_seen": last_of_log(name)["megapixels"],
         }
     return found
 

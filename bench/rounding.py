@@ -1,6 +1,7 @@
 """What rounding a trained network to integers costs: of its activations, its weights, and parts of them.
 
-    python -m bench.rounding runs/large/checkpoint.safetensors --data photos-train-0.tar --data photos-train-1.tar
+    python -m bench.rounding runs/large/checkpoint.safetensors \\
+        --data photos-train-0.tar --data photos-train-1.tar --data graphics.tar --page docs/experiments.md
 
 The checkpoint is that of a run whose weights are still floats; what is measured are its averaged weights on the
 images that it holds out.
@@ -13,13 +14,13 @@ from typing import Any
 
 import click
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from bench.common import RESULTS, origin, provenance, rewrite, set_threads, table, write
 from pixzip.models.wavefront.config import Config
 from pixzip.models.wavefront.network import WavefrontPixelCNN
-from pixzip.models.wavefront.raster import fake_quantise_weight, weight_exponents
+from pixzip.models.wavefront.raster import fake_quantise_weight, round_through, weight_exponents
+from pixzip.train.checkpoint import check_meta, read
 from pixzip.train.wavefront import TrainConfig, WavefrontTask, bits_of
 
 START, END = "<!-- rounding:start -->", "<!-- rounding:end -->"
@@ -45,14 +46,12 @@ class PartlyRounded(WavefrontPixelCNN):
 
 def one_bit_more(w: Tensor, finer: int) -> Tensor:
     """Weights of nine bits."""
-    scale = torch.exp2(weight_exponents(w, finer) + 1)
-    return torch.floor(w * scale + 0.5) / scale
+    return round_through(w, torch.exp2(weight_exponents(w, finer) + 1))
 
 
 def largest_to_127(w: Tensor, finer: int) -> Tensor:
     """Int8 weights times a float a column, instead of a power of two."""
-    scale = 127 / w.abs().amax(0).clamp(min=1e-9)
-    return torch.floor(w * scale + 0.5) / scale
+    return round_through(w, 127 / w.abs().amax(0).clamp(min=1e-9))
 
 
 def measure(task: WavefrontTask, state: dict[str, Tensor]) -> dict[str, float]:
@@ -106,9 +105,11 @@ def page(result: dict[str, Any]) -> str:
 def main(checkpoint: Path | None, data: tuple[Path, ...], out: Path, to: Path | None) -> None:
     """Measure the averaged weights of CHECKPOINT; without one, rewrite the page from the JSON."""
     if checkpoint:
-        with safe_open(checkpoint, "pt") as f:
-            meta = json.loads(f.metadata()["meta"])
-            state = {k[4:]: f.get_tensor(k) for k in f.keys() if k.startswith("ema.")}  # noqa: SIM118 (not a dict)
+        meta, tensors = read(checkpoint)
+        check_meta(checkpoint, meta)
+        if meta.get("quantise"):
+            raise click.UsageError(f"the weights of {checkpoint} are rounded already")
+        state = {name[4:]: tensor for name, tensor in tensors.items() if name.startswith("ema.")}
         given = {**meta["config"], "order": tuple(meta["config"]["order"]), "model": Config(**meta["config"]["model"])}
         set_threads(1)
         task = WavefrontTask(data, TrainConfig(**given))

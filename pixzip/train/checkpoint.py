@@ -36,19 +36,27 @@ def _tensors(model: nn.Module, ema: dict[str, Tensor], optimisers: list[torch.op
     return tensors
 
 
+def read(path: Path) -> tuple[Any, dict[str, Tensor]]:
+    """The metadata of a checkpoint, and its tensors by name; those of averaged weights begin with "ema.".
+
+    Raises:
+        ModelMismatchError: the file is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as f:
+            return json.loads((f.metadata() or {}).get("meta", "")), {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as e:
+        detail = " ".join(str(e).split())[:200]
+        raise ModelMismatchError(f"{path} is not a checkpoint: {detail}; without it the run starts anew") from None
+
+
 def restore(path: Path, model: nn.Module, ema: dict[str, Tensor], optimisers: list[torch.optim.Optimizer]) -> Any:
     """The inverse of `save`, in place; return `meta`.
 
     Raises:
         ModelMismatchError: the file is damaged, or that of another run; what was to be restored is then undefined.
     """
-    try:
-        with safe_open(path, "pt") as f:
-            meta = json.loads((f.metadata() or {}).get("meta", ""))
-            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RecursionError) as e:
-        detail = " ".join(str(e).split())[:200]
-        raise ModelMismatchError(f"{path} is not a checkpoint: {detail}; without it the run starts anew") from None
+    meta, tensors = read(path)
     _check(path, tensors, model, ema, optimisers)
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     for name in ema:

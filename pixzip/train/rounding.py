@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pixzip.models.wavefront.network import WavefrontPixelCNN
-from pixzip.models.wavefront.raster import activate, masked_residual, weight_exponents
+from pixzip.models.wavefront.raster import activate, integers, masked_residual, weight_exponents
 
 #: Share of the mean power of inputs that is added to each, so that the weights in between do not grow.
 _DAMPING = 1e-3
@@ -35,9 +35,9 @@ def gptq(weight: Tensor, gram: Tensor, exponents: Tensor) -> Tensor:
     damping = _DAMPING * power.diagonal().mean().clamp(min=1e-12)
     power = power + damping * torch.eye(len(power), dtype=power.dtype, device=power.device)
     inverse = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(power)), upper=True)
-    scale, rounded = torch.exp2(exponents.to(gram.dtype)), torch.empty_like(left)
+    steps, rounded = torch.exp2(-exponents.to(gram.dtype)), torch.empty_like(left)
     for k in range(len(left)):
-        rounded[k] = torch.floor(left[k] * scale + 0.5).clamp(-127, 127) / scale
+        rounded[k] = integers(left[k], exponents) * steps
         left[k + 1 :] -= inverse[k, k + 1 :, None] * ((left[k] - rounded[k]) / inverse[k, k])
     return rounded[order.argsort()].to(weight.dtype)
 

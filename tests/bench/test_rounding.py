@@ -33,4 +33,8 @@ def test_each_part_of_a_checkpoints_weights_is_rounded_alone(tmp_path: Path) -> 
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert abs(bits[bench.FLOATS] - log[-1]["held_out"]) < 1e-5
     assert len(set(bits.values())) >= 8  # parts differ
+    train([data], TINY, tmp_path / "run")
+    done = CliRunner().invoke(bench.main, args)
+    assert done.exit_code == 2
+    assert "rounded already" in done.output
     assert page.read_text().count("\n| ") == 2 + len(bits)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import threading
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,8 @@ from pixzip.models import library
 from tests.conftest import ROOT
 from tests.helpers.shell import RGB, bad, good, read
 from tests.helpers.support import tiny_weights
+from tests.helpers.training import megapixels_logged
 from tests.helpers.weights_mutations import joined, seed_of, with_config
-
-#: The logs of training; the second run of a model, which began with the weights of the first, is `NAME-2.jsonl`.
-LOGS = ROOT / "docs" / "training"
 
 
 @pytest.fixture
@@ -55,9 +52,7 @@ def test_the_card_is_that_of_the_shipped_weights() -> None:
     shipped = {m.model.model_id.hex(): m.name for m in library.list_models()}
     assert {model_id: facts["name"] for model_id, facts in card.items()} == shipped
     for facts in card.values():
-        runs = [p for p in LOGS.glob(f"{facts['name']}*.jsonl") if re.fullmatch(rf"{facts['name']}(-\d+)?", p.stem)]
-        ends = [json.loads(run.read_text().splitlines()[-1])["megapixels"] for run in runs]
-        assert facts["megapixels_seen"] == pytest.approx(sum(ends), rel=1e-9)
+        assert facts["megapixels_seen"] == pytest.approx(megapixels_logged(facts["name"]), rel=1e-9)
 
 
 def test_text_is_aligned_and_a_terminals_table_has_at_most_120_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Short training runs for tests, and their data."""
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from PIL import Image
 from pixzip.models.family.architectures import FAMILY
 from pixzip.train.family import FamilyConfig
 from pixzip.train.wavefront import CONFIGS, TrainConfig
+from tests.conftest import ROOT
 from tests.helpers.family import SIZES, smooth
 from tests.helpers.support import scene
 
@@ -24,6 +27,12 @@ def write_data(folder: Path) -> None:
         Image.fromarray(scene(3, 40, 48, seed)).save(folder / DATA / f"{seed}.png")
     images = np.stack([smooth(1, SIDE, SIDE, seed) for seed in range(40)])
     np.save(folder / IMAGES, images)
+
+
+def megapixels_logged(name: str) -> float:
+    """What a shipped model saw by the last lines of its logs: `NAME.jsonl`, and `NAME-2.jsonl` of its second run."""
+    logs = [p for p in (ROOT / "docs" / "training").iterdir() if re.fullmatch(rf"{name}(-\d+)?\.jsonl", p.name)]
+    return sum(json.loads(log.read_text().splitlines()[-1])["megapixels"] for log in logs)
 
 
 def wavefront_config() -> TrainConfig:

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from pixzip.models.wavefront import tables
 from pixzip.models.wavefront.network import WavefrontPixelCNN
-from pixzip.models.wavefront.raster import STEP, weight_exponents
+from pixzip.models.wavefront.raster import STEP, integers, weight_exponents
 from pixzip.models.wavefront.weights import STREAM_FRACTION, IntegerWeights, check
 
 
 def _matrix(name: str, weight: Tensor, finer: int = 0) -> dict[str, NDArray[Any]]:
     exponent = weight_exponents(weight, finer)
-    values = torch.floor(weight.detach() * torch.exp2(exponent) + 0.5).clamp(-127, 127)
+    values = integers(weight.detach(), exponent)
     return {
         f"{name}.weight": values.to(torch.int8).cpu().numpy(),
         f"{name}.exponent": (exponent + finer).to(torch.int8).cpu().numpy(),

@@ -18,8 +18,8 @@ LIMIT = 127 / STEP
 WEIGHT_BITS = 9
 
 
-def round_through(x: Tensor, steps: int) -> Tensor:
-    """Round to multiples of 1 / steps, with a straight-through gradient."""
+def round_through(x: Tensor, steps: int | Tensor) -> Tensor:
+    """Round to multiples of 1 / steps (one number, or one a column), with a straight-through gradient."""
     return x + (torch.floor(x * steps + 0.5) / steps - x).detach()
 
 
@@ -32,14 +32,19 @@ def weight_exponents(w: Tensor, finer: int = 0) -> Tensor:
     return torch.floor(torch.log2(127.5 / largest)).clamp(0, WEIGHT_BITS - finer)
 
 
+def integers(w: Tensor, exponents: Tensor) -> Tensor:
+    """(..., N) weights, (N,) s -> the nearest integers to ``w 2^s`` in [-127, 127], halves up."""
+    return torch.floor(w * torch.exp2(exponents) + 0.5).clamp(-127, 127)
+
+
 def fake_quantise_weight(w: Tensor, finer: int = 0) -> Tensor:
     """The exported int8 weight as a float, with straight-through gradients.
 
     Args:
         finer: extra fractional bits of the activations that it multiplies; it has as many fewer.
     """
-    scale = torch.exp2(weight_exponents(w, finer))
-    return w + (torch.floor(w * scale + 0.5).clamp(-127, 127) / scale - w).detach()
+    exponents = weight_exponents(w, finer)
+    return w + (integers(w, exponents) / torch.exp2(exponents) - w).detach()
 
 
 def activate(h: Tensor, quantise: bool, finer: int = 0) -> Tensor:
