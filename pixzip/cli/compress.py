@@ -32,7 +32,7 @@ KIND = inputs.InputKind(
     lambda: frozenset({SUFFIX}),
     inputs.image_left_alone,
     inputs.image_is_opened,
-    passed_over=lambda name: name.endswith(SUFFIX),
+    passed_over=lambda name: name.lower().endswith(SUFFIX),
 )
 
 

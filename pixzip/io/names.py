@@ -13,6 +13,11 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
+def _stem(name: str) -> str:
+    """photo.png.pxz -> photo.png, PHOTO.PNG.PXZ -> PHOTO.PNG"""
+    return name[: -len(SUFFIX)] if name.lower().endswith(SUFFIX) else name
+
+
 def pxz_name(name: str) -> str:
     """photo.png -> photo.png.pxz"""
     return STANDARD if name == STANDARD else name + SUFFIX
@@ -26,7 +31,7 @@ def image_name(name: str, suffixes: tuple[str, ...] = (".png",)) -> str:
     """
     if name == STANDARD:
         return STANDARD
-    stem = name.removesuffix(SUFFIX)
+    stem = _stem(name)
     return stem if stem.lower().endswith(suffixes) else stem + suffixes[0]
 
 
@@ -34,7 +39,7 @@ def jpeg_name(name: str) -> str:
     """For a file that keeps a JPEG: photo.jpg.pxz and photo.pxz -> photo.jpg, photo.png.pxz -> photo.png.jpg"""
     if name == STANDARD:
         return STANDARD
-    stem = name.removesuffix(SUFFIX)
+    stem = _stem(name)
     return stem if stem.lower().endswith(tuple(JPEG_SUFFIXES)) else stem + ".jpg"
 
 
@@ -44,7 +49,7 @@ def pages_name(name: str, suffix: str) -> str:
     Args:
         suffix: suffix of such files.
     """
-    stem = name.removesuffix(SUFFIX)
+    stem = _stem(name)
     known = {suffix, ".tiff"} if suffix == ".tif" else {suffix}
     return stem if stem.lower().endswith(tuple(known)) else stem + suffix
 
@@ -56,4 +61,4 @@ def is_folder(out: str | None) -> bool:
 
 def folder_name(name: str) -> str:
     """images.pxz -> images"""
-    return STANDARD if name == STANDARD else name.removesuffix(SUFFIX)
+    return STANDARD if name == STANDARD else _stem(name)
