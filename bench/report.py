@@ -14,6 +14,8 @@ import matplotlib as mpl
 from common import JXL, RESULTS, ROOT, costs_table, origin, rewrite, table
 from jpeg_page import jpegs
 
+from pixzip.codec.tiles import tile_sides
+from pixzip.engine.schedule import count_steps
 from pixzip.report.codecs import REFERENCE
 from pixzip.report.plot import Panel, Point, rate_speed
 
@@ -188,7 +190,9 @@ def times(results: list[dict[str, Any]]) -> str:
         for found in ([s for s in speeds if "joined" not in s], [s for s in speeds if "joined" in s]):
             for first in found[:1]:
                 parts.append("## Photographs joined to one" if "joined" in first else "## One photograph")
-                sides = f"{first['width']} x {first['height']} pixels, {first['steps']} steps"
+                width, height = first["width"], first["height"]
+                steps = count_steps(*reversed(tile_sides(width, height)))  # tiles run in parallel
+                sides = f"{width} x {height} pixels, {steps} steps"
                 parts.append(f"{sides}, medians in seconds:")
                 parts += [speed_table(found), *map(origin, found)]
     for result in by_kind.get("profile", [])[:1]:

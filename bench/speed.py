@@ -17,8 +17,6 @@ import click
 import numpy as np
 from common import JXL, load, peers, pixzip_codec, provenance, round_trip, set_threads, warm_up, write
 
-from pixzip.engine.schedule import count_steps
-
 #: Environment variables that keep the compiled kernels from newer instructions; libjxl is not affected.
 ISA_VARIABLES = {
     "AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2"},
@@ -77,7 +75,6 @@ def main(
         "image": name,
         "width": width,
         "height": height,
-        "steps": count_steps(height, width),
         **({"joined": joined} if joined > 1 else {}),
     }
     warm_up(codecs)
