@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pixcodecs.container.limits import MAX_PIXELS, MAX_SIDE
 from pixcodecs.errors import BitstreamError
 from pixcodecs.primitives import Reader, varint
 
@@ -58,6 +59,20 @@ def check_count(count: int, axes: str | None) -> None:
     if not 2 <= count <= MOST or (axes and len(axes) != count):
         raise ValueError(
             f"array has {count} axes, expected {axes or f'2 to {MOST}'}, of which two are rows and columns"
+        )
+
+
+def check_sizes(shape: tuple[int, ...], axes: str) -> None:
+    """
+    Raises:
+        ValueError: a chunk has more rows, columns or pixels than can be coded.
+    """
+    sizes = dict(zip(axes, shape, strict=True))
+    pixels = math.prod(shape) // sizes.get("C", 1)
+    if max(sizes["H"], sizes["W"]) > MAX_SIDE or pixels > MAX_PIXELS:
+        raise ValueError(
+            f"chunk has shape {shape}, {axes}: expected at most {MAX_SIDE} rows and columns, and {MAX_PIXELS} pixels:"
+            " make the array's chunks smaller"
         )
 
 

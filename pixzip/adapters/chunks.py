@@ -73,16 +73,19 @@ class ChunkCodec:
         given = {"axes": self.axes, "effort": self.effort}
         return {"model": self.model, "model_id": self.model_id, **{k: v for k, v in given.items() if v is not None}}
 
-    def check(self, axes: int, dtype: np.dtype[Any]) -> None:
+    def check(self, axes: int, dtype: np.dtype[Any], chunk: tuple[int, ...] | None = None) -> None:
         """Check, before there are chunks, for errors that `encode` would raise for all chunks of an array.
 
         Args:
             axes: number of axes.
+            chunk: shape of a chunk, if it is known.
         Raises:
-            ValueError: the array has another dtype, or another number of axes.
+            ValueError: the array has another dtype, or another number of axes, or its chunks are too large.
         """
         _check_dtype("array", dtype)
         chunk_axes.check_count(axes, self.axes)
+        if chunk is not None:
+            chunk_axes.check_sizes(chunk, chunk_axes.axes_of(chunk, self.axes))
 
     @cached_property
     def _encoder(self) -> "Codec":
@@ -150,13 +153,20 @@ class ChunkCodec:
         n, h, w, c = images.shape
         if n == 1 or h * w >= SMALL_PIXELS or c in (2, 4) or images.dtype != np.uint8:
             return self._pictures(images)
-        stacked = self._encoder.encode_stack(images[..., 0] if c == 1 else images)
+        stacked = self._stacked(images)
         # a stack codes with its model only: if that is so easily beaten, try the images as drawings
-        if len(zlib.compress(images.tobytes(), 1)) > len(stacked) * (2 if _learns(stacked) else 1):
+        if stacked and len(zlib.compress(images.tobytes(), 1)) > len(stacked) * (2 if _learns(stacked) else 1):
             return [stacked]
         high = max(1, min(_COLUMN_PIXELS // (h * w), MAX_SIDE // h))
         columns = self._pictures([images[i : i + high].reshape(-1, w, c) for i in range(0, n, high)])
-        return min([stacked], columns, key=lambda files: sum(map(len, files)))
+        return min([stacked] if stacked else columns, columns, key=lambda files: sum(map(len, files)))
+
+    def _stacked(self, images: Array) -> bytes:
+        """The stack of (N, H, W, C) images; empty where readers would refuse it: so many pixels in so few bytes."""
+        try:
+            return self._encoder.encode_stack(images[..., 0] if images.shape[3] == 1 else images)
+        except BitstreamError:
+            return b""
 
     def decode(self, data: bytes) -> NDArray[Any]:
         """The inverse of `encode`, including shape, dtype, byte order and memory layout.

@@ -5,6 +5,7 @@ opens as this JPEG.
 """
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ class PxzImageFile(ImageFile.ImageFile):
         self._frame = frame
         shown = pillow_images.head(frame)
         self._mode, self._size, self.info, self.palette = shown.mode, shown.size, shown.info, shown.palette
+        self._exif = None  # what `getexif` remembers of another page
         self._pending = True
 
     def _open_pages(self) -> None:
@@ -175,7 +177,8 @@ class PxzImageFile(ImageFile.ImageFile):
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
-        options = Codec(max_pixels=Image.MAX_IMAGE_PIXELS).options
+        most = Image.MAX_IMAGE_PIXELS
+        options = Codec(max_pixels=None if most is None or math.isinf(most) else int(most)).options
         file = self._file() if self._pages is None else self._pages.openings[self._current].file
         with _only_oserror(f"cannot decode the {SUFFIX} file"):
             opening = codec.Opening(file, options.max_pixels, folder=self._folder)

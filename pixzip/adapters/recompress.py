@@ -16,7 +16,7 @@ from pixcodecs.errors import PixzipError
 from pixcodecs.forking import cached_property
 from zarr.storage import MemoryStore
 
-from pixzip.adapters.axes import axes_of
+from pixzip.adapters.axes import axes_of, check_sizes
 from pixzip.adapters.numcodecs_codec import Pixzip
 from pixzip.adapters.zarr_codec import PixzipCodec
 
@@ -60,7 +60,7 @@ class _Place:
         original, copied = self._arrays
         data = original[region]
         copied[region] = data
-        if self.verify and not np.array_equal(copied[region], data, equal_nan=data.dtype.kind in "fc"):
+        if self.verify and not _same(copied[region], data):
             where = ",".join(f"{part.start}:{part.stop}" for part in region)
             raise PixzipError(f"verification failed: [{where}] of {self.path or 'the array'} reads back as another")
 
@@ -70,6 +70,13 @@ class _Place:
             zarr.open_array(self.source, path=self.path, mode="r"),
             zarr.open_array(self.target, path=self.path, mode="r+"),
         )
+
+
+def _same(found: Any, data: Any) -> bool:
+    """Whether two arrays have the same values, of which NaN and NaT equal themselves."""
+    if data.dtype.kind == "V":  # of fields, which may hold NaN
+        return bool(found.shape == data.shape and found.dtype == data.dtype and found.tobytes() == data.tobytes())
+    return np.array_equal(found, data, equal_nan=data.dtype.kind in "fcmM")
 
 
 def recompress(
@@ -87,7 +94,7 @@ def recompress(
 
     Arrays keep their Zarr format, shapes, dtypes, chunks, shards, fill values, names of axes and attributes, so that
     what reads the source reads the copy, if pixzip is installed there.  Arrays of uint8 and uint16 with two axes or
-    more are images; the others keep their codecs.
+    more are images, unless a chunk is larger than images are; the others keep their codecs.
 
     Args:
         src, dst: paths, URLs, or stores of Zarr, of which a client's workers must reach both.
@@ -101,9 +108,10 @@ def recompress(
     Raises:
         FileNotFoundError: there is nothing at `src`.
         FileExistsError: there is something at `dst`, and `overwrite` is off.
-        ValueError: a store is in this process's memory and the client's workers are not.
+        TypeError, ValueError: the effort is no integer, or out of range; a store is in this process's memory and the
+            client's workers are not.
         PixzipError: `verify` found another value.
-        ModelMismatchError: there is no such model.
+        ModelMismatchError: there is no such model; there is no change.
 
     >>> import numpy as np, zarr
     >>> source = zarr.storage.MemoryStore()
@@ -114,6 +122,7 @@ def recompress(
     >>> zarr.open_array(target).chunks
     (1, 1, 40, 50)
     """
+    PixzipCodec(model, effort=effort)  # raises errors of its arguments before there is a change
     source = zarr.open(src, mode="r")
     members = _members(source)
     target = _empty(source, dst, overwrite)
@@ -178,7 +187,7 @@ def _is_images(array: Any) -> bool:
     if array.dtype.kind != "u" or array.dtype.itemsize > 2:
         return False
     try:
-        axes_of(array.chunks)
+        check_sizes(array.chunks, axes_of(array.chunks))
     except ValueError:
         return False
     return True
@@ -202,10 +211,18 @@ def _make_array(array: Any, target: Any, name: str, model: str, effort: int | No
         else:
             codecs["compressors"] = Pixzip(model, effort=effort)
     zarr.create_array(
-        target, name=name or None, shape=array.shape, dtype=metadata.dtype, chunks=array.chunks, shards=array.shards,
+        target, name=name or None, shape=array.shape, dtype=metadata.dtype, chunks=array.chunks, shards=_shards(array),
         fill_value=array.fill_value, attributes=array.attrs.asdict(), zarr_format=metadata.zarr_format,
         overwrite=not name, **codecs,
     )  # fmt: skip
+
+
+def _shards(array: Any) -> Any:
+    """The shape of an array's shards, and where their index is; None if it has none."""
+    if array.shards is None:
+        return None
+    (sharding,) = array.metadata.codecs
+    return {"shape": array.shards, "index_location": sharding.index_location.value}
 
 
 def _unit(array: Any) -> Sequence[int]:

@@ -76,7 +76,8 @@ class PixzipCodec(ArrayBytesCodec):
         Raises:
             ValueError: no chunk of such an array can be coded.
         """
-        self._chunks.check(len(shape), np.dtype(self.dtype) if self.dtype else dtype.to_native_dtype())
+        chunk = getattr(chunk_grid, "chunk_shape", None)
+        self._chunks.check(len(shape), np.dtype(self.dtype) if self.dtype else dtype.to_native_dtype(), chunk)
 
     def evolve_from_array_spec(self, array_spec: "ArraySpec") -> Self:
         """The codec itself, after `validate`, which Zarr does not call for the codecs within shards."""

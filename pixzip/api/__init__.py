@@ -203,6 +203,8 @@ def encode_stack(
     Raises:
         ValueError: the images have other shapes or dtypes; the effort is out of range.
         UnsupportedImageError: a name or a side does not fit the format.
+        BitstreamError: readers would refuse the file, because it is so small for its pixels that it might be hostile:
+            `Codec(max_pixels=None)` writes and reads it.
         ModelMismatchError: there is no such model, or it does not run exactly here.
 
     >>> import numpy as np, pixzip

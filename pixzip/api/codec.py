@@ -177,7 +177,7 @@ class Codec:
             shapes = ", ".join(map(str, list(dict.fromkeys(array.shape for array in arrays))[:3])) or "none"
             raise ValueError(f"images are of shapes {shapes}, expected (H, W) for all of them or (H, W, 3) for all")
         named = [arguments.text(name, "a name") for name in names]
-        return smallest_stack(arrays, replace(self.options, max_pixels=None), names=named)
+        return smallest_stack(arrays, self.options, names=named)
 
     def decode_stack(self, data: FileBytes) -> Stack:
         """See `pixzip.decode_stack`."""

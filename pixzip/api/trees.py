@@ -67,7 +67,7 @@ def compress_tree(
         src: path or URL of the folder of images.
         dst: path or URL of the folder of `.pxz` files, which is created if missing.
         client: `distributed.Client` of a Dask cluster whose workers see both folders; None to work in this process.
-        workers: instead of a client, so many processes of one thread each on this machine, started for this call.
+        workers: instead of a client, 1 to 1024 processes of one thread each on this machine, started for this call.
         shard: (i, n), to take only part i, from 1, of n parts of the files: for job arrays.
         model, device, effort, max_pixels: see `pixzip.Codec`.
         embed_model: put each model into one file in `dst`, `pixzip-model-ID.pxz`, so that no reader needs to have it.
@@ -90,16 +90,20 @@ def compress_tree(
     3
     """
     codec = Codec(model, device, max_pixels=max_pixels, effort=effort)
+    workers = None if workers is None else arguments.workers(workers)
+    force, embed_model = arguments.flag(force, "force"), arguments.flag(embed_model, "embed_model")
     if client is not None and workers is not None:
         raise ValueError("client and workers do not go together: each says where the work is done")
-    part = None if shard is None else _shard(shard)
+    if client is not None:
+        clusters.check_client(client)
+    part = None if shard is None else Shard(*arguments.part(shard))
     source, target = _place(src, "src"), _place(dst, "dst")
     if not source.is_folder:
         raise PixzipError(f"{source.name} is not a folder")
     if client is not None or workers is not None:
         check_shared(source.name, target.name)
     given = None if model is None else clusters.reachable(codec.model)
-    root = target.name if arguments.flag(embed_model, "embed_model") else None
+    root = target.name if embed_model else None
     work = Compressing(given, arguments.text(device, "device"), codec.effort, codec.max_pixels, force, root)
     tree = _Tree(source, target, part, force)
     with contextlib.ExitStack() as stack:
@@ -119,13 +123,6 @@ def _place(value: Name, what: str) -> Place:
     """
     name = stores.plain(arguments.text(value, what))
     return Place(name if stores.is_url(name) else str(Path(name).absolute()))
-
-
-def _shard(value: tuple[int, int]) -> Shard:
-    index, count = value
-    if not 1 <= index <= count:
-        raise ValueError(f"shard is {value}, expected (i, n) with i from 1 to n")
-    return Shard(index, count)
 
 
 def _pool(client: Any, workers: int | None, stack: contextlib.ExitStack) -> Pool:

@@ -139,7 +139,7 @@ def decompress_pages(
     """
     opening = file if isinstance(file, PagesOpening) else PagesOpening(file, options.max_pixels)
     header, metadata = opening.header, opening.metadata
-    _check_costs(opening, options)
+    check_pages_costs(opening, options)
     pictures = decompress(opening.openings, options, progress)
     found = tuple(
         Page(picture, m.duration, m.x, m.y, m.disposal, m.blend, m.thumbnail, m.aside)
@@ -159,8 +159,10 @@ def decompress_page(opening: PagesOpening, i: int, options: Options = DEFAULTS) 
     return Page(picture, m.duration, m.x, m.y, m.disposal, m.blend, m.thumbnail, m.aside)
 
 
-def _check_costs(opening: PagesOpening, options: Options) -> None:
+def check_pages_costs(opening: PagesOpening, options: Options, passes: int = 1) -> None:
     """
+    Args:
+        passes: number of times that models will code each page.
     Raises:
         BitstreamError: decoding would take longer than a file of this size may by default.
     """
@@ -170,7 +172,7 @@ def _check_costs(opening: PagesOpening, options: Options) -> None:
         return
     budget = costs.Budget(opening.file_bytes)
     for nanoseconds in _spending(opening, options):
-        budget.spend(nanoseconds)
+        budget.spend(passes * nanoseconds)
 
 
 def decoding_ns(opening: PagesOpening, options: Options) -> int:

@@ -13,6 +13,7 @@ from pixzip.codec.decoder import check_costs, check_samples, tile_decoding
 from pixzip.codec.finding import find_models, model_of_stack
 from pixzip.codec.opening import Opening
 from pixzip.codec.options import DEFAULTS, Options
+from pixzip.codec.pages import PagesOpening, check_pages_costs
 from pixzip.codec.progress import Share
 from pixzip.codec.stack import decompress_stack
 from pixzip.engine import batching, executor
@@ -51,13 +52,22 @@ def savings(
         progress: called with (pixels done, total pixels); each pixel counts twice.
         folder: see `Opening`.
     Raises:
-        BitstreamError, ModelMismatchError: see `decompress` and `decompress_stack`.
+        BitstreamError, ModelMismatchError: see `decompress`, `decompress_pages` and `decompress_stack`.
     """
     if container.is_stack(data):
         return _of_stack(data, options, progress)
     if signature.is_kept(data):  # no model coded it
         return Savings(0, 0)
-    opening = Opening(data, options.max_pixels, folder=folder)
+    if signature.is_pages(data):
+        pages = PagesOpening(data, options.max_pixels, folder)
+        check_pages_costs(pages, options, passes=2)
+        share = Share(progress, 2 * pages.pixels)
+        found = [_of_image(page, options, share.part(2 * page.pixels)) for page in pages.openings]
+        return Savings(sum(page.with_stages for page in found), sum(page.without for page in found))
+    return _of_image(Opening(data, options.max_pixels, folder=folder), options, progress)
+
+
+def _of_image(opening: Opening, options: Options, progress: Progress | None) -> Savings:
     opening.check_blocks()
     header, where = opening.header, options.executor
     models = find_models([opening], options)

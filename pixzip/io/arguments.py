@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pixcodecs.errors import UnsupportedImageError
+
 from pixzip.io.names import JPEG_SUFFIXES
 
 #: Bytes of a `.pxz` file in memory.
 FileBytes = bytes | bytearray | memoryview | mmap.mmap
 #: The largest effort of `codec.efforts`, which this module does not import, so that metadata of arrays loads quickly.
 MOST_EFFORT = 9
+MOST_WORKERS = 1024
 _MOST_SAID = 60
 _JPEG_START = b"\xff\xd8\xff"
 
@@ -62,8 +65,9 @@ def file_bytes(data: Any, what: str = "a .pxz file") -> bytes:
 
 
 def is_file_bytes(value: Any) -> bool:
-    """Whether a value that may also be an image stands for the bytes of a file."""
-    return isinstance(value, FileBytes)
+    """Whether a value that may also be an image stands for the bytes of a file, as an array of uint8 with one axis."""
+    is_array = getattr(value, "ndim", 0) == 1 and getattr(value, "dtype", "") == "uint8"
+    return is_array or isinstance(value, FileBytes)
 
 
 def jpeg_bytes(value: Any) -> bytes | None:
@@ -71,10 +75,16 @@ def jpeg_bytes(value: Any) -> bytes | None:
 
     Raises:
         OSError: the path is named like a JPEG, and cannot be read.
+        UnsupportedImageError: it is named like a JPEG, and is none.
     """
     if isinstance(value, str | os.PathLike):
         path = Path(os.fsdecode(value))
-        return path.read_bytes() if path.suffix.lower() in JPEG_SUFFIXES else None
+        if path.suffix.lower() not in JPEG_SUFFIXES:
+            return None
+        data = path.read_bytes()
+        if not data.startswith(_JPEG_START):
+            raise UnsupportedImageError(f"{path} is no JPEG: pixzip.compress takes the bytes of other image files")
+        return data
     if not is_file_bytes(value):
         return None
     data = file_bytes(value)
@@ -112,6 +122,34 @@ def effort(value: Any) -> int:
     if not 1 <= found <= MOST_EFFORT:
         raise ValueError(f"effort is {found}, expected 1 to {MOST_EFFORT}")
     return found
+
+
+def workers(value: Any) -> int:
+    """A number of processes, 1 to 1024.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is out of range.
+    """
+    found = _integer(value, "workers")
+    if not 1 <= found <= MOST_WORKERS:
+        raise ValueError(f"workers is {found}, expected 1 to {MOST_WORKERS}")
+    return found
+
+
+def part(value: Any) -> tuple[int, int]:
+    """A part of a job array: its number, from 1, and the number of parts.
+
+    Raises:
+        TypeError: it is no pair of integers.
+        ValueError: there is no such part.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or len(value) != 2:
+        raise TypeError(f"shard is {_said(value)}, expected (i, n)")
+    index, count = (_integer(number, "a number of shard") for number in value)
+    if not 1 <= index <= count:
+        raise ValueError(f"shard is {value}, expected (i, n) with i from 1 to n")
+    return index, count
 
 
 def side(value: Any, least: int, most: int) -> int:

@@ -44,6 +44,16 @@ def _distributed() -> Any:
         ) from None
 
 
+def check_client(client: Any) -> None:
+    """
+    Raises:
+        TypeError: a value is no client of Dask.
+        PixzipError: Dask is not installed.
+    """
+    if not isinstance(client, _distributed().Client):
+        raise TypeError(f"client is {type(client).__name__}, expected a distributed.Client")
+
+
 def reachable(model: str) -> str:
     """A model as workers with another current folder find it: the absolute path of a file, or a name."""
     found = model not in library.known_paths() and Path(model).exists()

@@ -17,6 +17,7 @@ import pixzip
 import pixzip.numcodecs
 import pixzip.zarr
 from pixzip.adapters.axes import PLAIN, axes_of
+from pixzip.codec import costs
 from pixzip.engine.backends.torch.engine import with_known_answer
 from pixzip.models import library
 from pixzip.numcodecs import Pixzip
@@ -117,6 +118,21 @@ def test_axes_that_there_are_none_of_are_value_errors() -> None:
 def test_a_chunk_that_no_decoder_takes_is_not_encoded(codec: Pixzip) -> None:
     with pytest.raises(pixzip.UnsupportedImageError, match="make the array's chunks smaller"):
         codec.encode(np.broadcast_to(np.uint8(0), (1000, 300, 300)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_stack_that_readers_would_refuse_becomes_pictures(monkeypatch: pytest.MonkeyPatch, channels: int) -> None:
+    """The limit is lowered, because such a chunk has millions of pixels: smooth ones, in few bytes."""
+    monkeypatch.setattr(costs, "SMALL_NS", 500_000_000)
+    rows, columns = np.mgrid[0:50, 0:40] / 40
+    images = np.stack([100 + slope * (rows + columns) for slope in range(60)]).astype(np.uint8)[..., np.newaxis]
+    chunk = np.repeat(images, channels, 3)
+    with pytest.raises(pixzip.BitstreamError, match="processor time"):
+        pixzip.encode_stack(chunk if channels == 3 else chunk[..., 0], "base")
+    codec = Pixzip("base")
+    data = codec.encode(chunk)
+    assert not any(map(stack.is_stack, files_of(data)))
+    np.testing.assert_array_equal(codec.decode(data), chunk)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (300, 8, 8), (100, 16, 16, 3), (4, 500, 500, 4), (20, 80, 80)])

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pixcodecs.container import kept as container
+from pixcodecs.container.kept import Content, Method
 
 import pixzip
 from tests.helpers import jpegs
@@ -79,3 +81,13 @@ def test_what_has_no_pixels_or_no_file_is_said() -> None:
         pixzip.bits_map(FILE)
     with pytest.raises(pixzip.BitstreamError, match=r"pixels, more than the limit of 9"):
         pixzip.decode(FILE, max_pixels=9)
+    stored = container.pack(Method.STORED, Content.JPEG, PHOTO, PHOTO)  # not recompressed
+    with pytest.raises(pixzip.BitstreamError, match=r"more pixels than the limit of 9"):
+        pixzip.decode(stored, max_pixels=9)
+
+
+def test_a_file_that_is_named_like_a_jpeg_and_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.jpg", "PNG")
+    for call in (pixzip.encode, lambda path: pixzip.save(path, tmp_path / "x.pxz"), lambda x: pixzip.encode_batch([x])):
+        with pytest.raises(pixzip.UnsupportedImageError, match=r"x\.jpg is no JPEG: pixzip\.compress takes"):
+            call(tmp_path / "x.jpg")

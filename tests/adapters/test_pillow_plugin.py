@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import png
 import pytest
+import tifffile
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pixcodecs.container.image import Layout
 
@@ -21,6 +22,7 @@ from pixzip.codec.stack import compress_stack
 from pixzip.models import library
 from tests.helpers.pictures import picture
 from tests.helpers.pillow_images import SRGB, exif, opened, photo, same_pixels, saved
+from tests.helpers.shell import pixels
 
 
 @pytest.fixture
@@ -267,3 +269,21 @@ def test_a_stack_is_refused_as_one() -> None:
     stacked = compress_stack([np.zeros((4, 4, 3), np.uint8)] * 2, library.resolve("fast", 3))
     with pytest.raises(OSError, match="a stack of images"):
         opened(stacked)
+
+
+@pytest.mark.parametrize("limit", [1e9, float("inf"), None])
+def test_any_limit_that_pillow_takes_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch, limit: float | None) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with Image.open(path) as shown:
+        shown.load()
+
+
+def test_each_page_has_its_own_exif() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as out:
+        for text in ("first", "second"):
+            out.write(pixels(6, 7, 3), photometric="rgb", description=text, metadata=None)
+    with opened(pixzip.compress(file.getvalue(), effort=1)) as shown:
+        for page, text in ((0, "first"), (1, "second"), (0, "first")):
+            shown.seek(page)
+            assert shown.getexif()[0x010E] == text

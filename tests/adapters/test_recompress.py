@@ -97,6 +97,58 @@ def test_what_is_in_the_way_is_an_error_before_anything_is_touched(tmp_path: Pat
     assert len(members(tmp_path / "b.zarr")) == len(members(tmp_path / "a.zarr"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"), [({"model": "fasst"}, pixzip.ModelMismatchError), ({"effort": 12}, ValueError)]
+)
+def test_a_wrong_argument_changes_nothing(tmp_path: Path, wrong: dict[str, Any], error: type[Exception]) -> None:
+    zarr.create_array(tmp_path / "a.zarr", data=PHOTOS, chunks=(1, 20, 24, 3))
+    zarr.create_group(tmp_path / "b.zarr").create_array("precious", data=np.arange(10))
+    for target in ("b.zarr", "c.zarr"):
+        with pytest.raises(error):
+            recompress(tmp_path / "a.zarr", tmp_path / target, overwrite=True, **wrong)
+    assert members(tmp_path / "b.zarr")["precious"][3] == 3
+    assert not (tmp_path / "c.zarr").exists()
+
+
+@pytest.mark.parametrize("chunks", [(70_000, 2), (2, 70_000), (10_000, 9_000)])
+def test_arrays_with_chunks_larger_than_images_keep_their_codecs(tmp_path: Path, chunks: tuple[int, int]) -> None:
+    root = zarr.create_group(tmp_path / "a.zarr")
+    root.create_array("a", data=PHOTOS, chunks=(1, 20, 24, 3))
+    root.create_array("z", shape=chunks, dtype="u2", chunks=chunks, fill_value=7)
+    found = recompress(tmp_path / "a.zarr", tmp_path / "b.zarr", model="fast", effort=1)
+    assert [(f.name, f.coded) for f in found] == [("a", True), ("z", False)]
+    assert members(tmp_path / "b.zarr")["z"][1, 1] == 7
+    with pytest.raises(ValueError, match="make the array's chunks smaller"):
+        zarr.create_array({}, shape=chunks, dtype="u2", chunks=chunks, serializer=PixzipCodec("fast"), compressors=None)
+
+
+def test_the_index_of_shards_stays_where_it_is(tmp_path: Path) -> None:
+    root = zarr.create_group(tmp_path / "a.zarr")
+    shards: Any = {"shape": (2, 20, 24, 3), "index_location": "start"}
+    root.create_array("a", data=PHOTOS, chunks=(1, 20, 24, 3), shards=shards)
+    root.create_array("b", data=np.linspace(0, 1, 8), chunks=(2,), shards={"shape": (4,), "index_location": "start"})
+    recompress(tmp_path / "a.zarr", tmp_path / "b.zarr", model="fast", effort=1, verify=True)
+    for array in members(tmp_path / "b.zarr").values():
+        assert array.metadata.codecs[0].index_location.value == "start"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array(["2020-01-01", "NaT"], "M8[s]"),
+        np.array([3, "NaT"], "m8[s]"),
+        np.array([1, np.nan]),
+        np.array([(1, np.nan), (2, 3)], [("x", "i4"), ("y", "f4")]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The data type:zarr.errors.UnstableSpecificationWarning")
+def test_values_that_do_not_equal_themselves_are_copied(data: Any) -> None:
+    source, target = zarr.storage.MemoryStore(), zarr.storage.MemoryStore()
+    zarr.create_array(source, data=data)
+    recompress(source, target, model="fast", verify=True)
+    assert zarr.open_array(target)[:].tobytes() == data.tobytes()
+
+
 def test_a_shard_that_reads_back_as_another_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zarr.create_array(tmp_path / "a.zarr", data=PHOTOS, chunks=(2, 20, 24, 3))
     from pixzip.adapters.chunks import ChunkCodec

@@ -241,6 +241,17 @@ def test_python_takes_up_what_the_command_began(tree: Path) -> None:
     for shard in ((0, 2), (3, 2)):
         with pytest.raises(ValueError, match="expected"):
             pixzip.compress_tree("tree", "out", shard=shard)
+    wrong: list[tuple[dict[str, object], type[Exception], str]] = [
+        ({"workers": 0}, ValueError, "workers is 0, expected 1 to 1024"),
+        ({"workers": 2.0}, TypeError, "workers is float"),
+        ({"shard": (1.5, 2)}, TypeError, "a number of shard is float"),
+        ({"shard": 3}, TypeError, "shard is int 3, expected"),
+        ({"force": "no"}, TypeError, "force is str 'no', expected True or False"),
+        ({"client": 5}, TypeError, "client is int, expected a distributed.Client"),
+    ]
+    for arguments, error, words in wrong:
+        with pytest.raises(error, match=words):
+            pixzip.compress_tree("tree", "out", **arguments)  # type: ignore[arg-type]
     with pytest.raises(pixzip.PixzipError, match="is not a folder"):
         pixzip.compress_tree("nowhere", "out")
     with pytest.raises(TypeError, match="src is int"):

@@ -7,11 +7,13 @@ from pixcodecs.errors import BitstreamError, ModelMismatchError
 from pixzip import codec
 from pixzip.codec.efforts import EFFORTS
 from pixzip.codec.options import Options
+from pixzip.codec.pages import compress_pages
 from pixzip.codec.savings import Savings, savings
 from pixzip.codec.stack import compress_stack
 from pixzip.engine.stages.base import IDENTITY, Identity
 from pixzip.engine.stages.full import FULL
 from pixzip.engine.stages.light import LIGHT
+from pixzip.image.pages import Kind, Page, Pages
 from tests.codec.test_golden import weights_for
 from tests.helpers import golden
 from tests.helpers.support import scene, tiny_weights
@@ -83,3 +85,12 @@ def test_damaged_files_and_missing_models_are_errors() -> None:
             savings(file[:-1], options(1))
         with pytest.raises(ModelMismatchError):
             savings(file)
+
+
+def test_savings_of_pages_are_those_of_all_pages() -> None:
+    pages = [Page(codec.as_picture(scene(3, 40, 30, seed))) for seed in range(3)]
+    file = compress_pages(Pages(Kind.TIFF, tuple(pages)), options(3))
+    found = savings(file, options(1))
+    alone = [savings(codec.compress([page.picture], options(3))[0], options(1)) for page in pages]
+    assert (found.with_stages, found.without) == tuple(map(sum, zip(*alone, strict=True)))
+    assert found.with_stages > 100

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 from pixcodecs.container import signature
 from pixcodecs.container.image import MAX_PIXELS, Buffer
+from pixcodecs.container.limits import LIFT
+from pixcodecs.errors import BitstreamError
 
 from pixzip import image
-from pixzip.codec.kept import restore
+from pixzip.codec.kept import restore, size
 from pixzip.codec.opening import Opening
 from pixzip.codec.tiles import Window
 from pixzip.image.picture import Picture
@@ -19,11 +21,15 @@ def load(file: Buffer, max_pixels: int | None = MAX_PIXELS, region: Window | Non
     Args:
         region: the part of the picture; None for all.
     Raises:
-        BitstreamError: see `restore`.
-        UnsupportedImageError: the JPEG is none that is read: CMYK, 12 bits a sample, damaged, too large.
+        BitstreamError: see `restore`; the JPEG has more pixels than the limit.
+        UnsupportedImageError: the JPEG is none that is read: CMYK, 12 bits a sample, damaged, a side too large.
         PixzipError: the region is not inside the image.
     """
-    picture, dropped = image.load(restore(file, max_pixels), max_pixels)
+    data = restore(file, max_pixels)
+    width, height = size(data)
+    if max_pixels is not None and width * height > max_pixels:
+        raise BitstreamError(f"image has more pixels than the limit of {max_pixels}: {LIFT}")
+    picture, dropped = image.load(data, max_pixels)
     return image.Loaded(picture if region is None else crop(picture, region), dropped)
 
 
