@@ -143,7 +143,7 @@ def _all_found(
             ledger.fail(given, e)
             continue
         if empty:
-            ledger.warn(given, f"no {kind.inputs} in this folder")
+            ledger.find_none(given, kind.inputs)
 
 
 def _with_heads(files: Iterable[Found], kind: InputKind) -> Iterator[tuple[Found, Head | None]]:

@@ -30,6 +30,12 @@ class Inspection(Ledger):
         self.expected: dict[str, bytes] = {}
         #: Files of other kinds than `.pxz`, such as what `decompress` wrote, of which only the digest is checked.
         self._others: set[str] = set()
+        #: Folders without `.pxz` files, and the warnings about them.
+        self._empty: dict[str, str] = {}
+
+    def find_none(self, given: str, what: str) -> None:
+        """See `Ledger.find_none`; a folder with a manifest may hold other files."""
+        self._empty[given] = what
 
     def take_stock(self, folders: Sequence[Place]) -> None:
         """Read the manifests of folders: enter what is missing as failed, and plan named files of other kinds.
@@ -44,13 +50,19 @@ class Inspection(Ledger):
             if not inventory.is_kept:
                 continue
             kept = True
+            self._empty.pop(place.name, None)
+            separator = "/" if place.remote else os.sep
             for output, digest in inventory.items():
-                self._expect(place, output.replace("/", "/" if place.remote else os.sep), digest)
+                self._expect(place, output.replace("/", separator), digest)
+            for output, error in inventory.failed.items():
+                self._expect_none(place, output.replace("/", separator), error)
             inner = (name.removeprefix(place.prefix) for name in planned if name.startswith(place.prefix))
             names = (path.replace(os.sep, "/") for path in inner)
             unlisted += sum(name not in inventory and not is_file_name(name.rpartition("/")[2]) for name in names)
         if kept:
             self.counts["unlisted"] = unlisted
+        for given, what in self._empty.items():
+            super().find_none(given, what)
 
     def _expect(self, place: Place, inner: str, digest: bytes) -> None:
         """Take up what a manifest says of one file."""
@@ -67,6 +79,13 @@ class Inspection(Ledger):
             self.plan(name, size_bytes=status.st_size)
             self.expected[name] = digest
             self._others.add(name)
+
+    def _expect_none(self, place: Place, inner: str, error: str) -> None:
+        """Take up that a file failed to be written; a `.pxz` file that is there after all is checked like any other."""
+        name, shard = place.prefix + inner, self.manner.shard
+        if name not in self.entries and not (shard and not shards.is_in(inner, shard)):
+            what = "may be wrong" if place.status(inner) else "is missing"
+            self.fail(name, PixzipError(f"{what}: a manifest says that it failed: {error}"))
 
     def with_others(self, work: Work) -> Work:
         """Work on `.pxz` files, and after it check the digests of the others in this process."""

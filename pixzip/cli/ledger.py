@@ -23,6 +23,7 @@ from pixzip.trees import places
 from pixzip.trees.records import FULL, Proof, Records
 
 UP_TO_DATE = "up to date"
+NOT_COMPARED = "outputs that were up to date are not compared: -f --rm codes them again"
 NOT_TRIED = "not tried"
 
 
@@ -162,6 +163,10 @@ class Ledger:
         if not self.manner.quiet:
             self.bar.say(f"pixzip: {name}: warning: {text}")
 
+    def find_none(self, given: str, what: str) -> None:
+        """Warn of a folder in which there is nothing to work on."""
+        self.warn(given, f"no {what} in this folder")
+
     def keep(self, name: str, why: str) -> None:
         """Say that `--rm` does not remove an original."""
         self[name].original_kept = why
@@ -175,7 +180,9 @@ class Ledger:
             show(f"{entry.name} -> {entry.output}")
 
     def skip(self, name: str) -> None:
-        """Skip a file whose output is up to date."""
+        """Skip a file whose output is up to date; `close` counts the originals that `--rm` therefore keeps."""
+        if self.manner.remove:
+            self[name].original_kept = NOT_COMPARED
         self._close(self[name], "skipped")
         if self.manner.verbose:
             self.bar.say(f"{name}: {self[name].output} is {UP_TO_DATE}")
@@ -209,17 +216,19 @@ class Ledger:
             self.bar.say(f"pixzip: {name}: {why}")
         self._close(self[name], "failed")
 
-    def write(self, name: str, data: bytes | BinaryIO, like: os.stat_result | None) -> None:
+    def write(self, name: str, data: bytes | BinaryIO, like: os.stat_result | None, *, whole: bool = True) -> None:
         """Write the output of a file, with the file's times and permissions.
 
+        Args:
+            whole: whether the output has all of the file; otherwise it gets no times, and a later run makes it anew.
         Raises:
             PixzipError, OSError: the output cannot be written.
         """
         with signals_wait():  # so that a written file is counted
-            places.write(name, self.target(name), data, self.manner.force, like)
+            places.write(name, self.target(name), data, self.manner.force, like, whole=whole)
             self.written += 1
         if self.records or self.relays:
-            self.proofs[name] = Proof.of(data, like)
+            self.proofs[name] = Proof.of(data, like, whole=whole)
         self[name].bytes_after = len(data) if isinstance(data, bytes) else data.tell()
 
     def take_back(self, name: str) -> None:
@@ -289,6 +298,9 @@ class Ledger:
             show_json({"total": total})
         for line in totals.lines_of_left(self.left.values()) if not self.manner.quiet else ():
             self.bar.say(f"pixzip: {line}")
+        if removing and total["skipped"] and not self.manner.quiet:
+            originals = "original" if total["skipped"] == 1 else "originals"
+            self.bar.say(f"pixzip: {total['skipped']:,} {originals} kept: {NOT_COMPARED}")
         terminal = streams.is_terminal() and not self.manner.quiet
         if len(self.entries) > 1 and (terminal or self.manner.verbose) and not self.manner.dry_run:
             totals.show(total, self.writes)

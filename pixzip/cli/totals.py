@@ -18,7 +18,7 @@ def of(entries: Collection[Entry], left: int, seconds: float, *, removing: bool 
     found = Counter(entry.status for entry in entries)
     counts = {status: found[status] for status in ("done", "skipped", "failed", "would")}
     if removing:
-        counts["originals_kept"] = sum(not entry.original_removed for entry in done)
+        counts["originals_kept"] = found["skipped"] + sum(not entry.original_removed for entry in done)
     sums = {name: sum(getattr(e, name) or 0 for e in done) for name in ("bytes_before", "bytes_after", "pixels")}
     return {"files": len(entries), **counts, "left": left, **sums, "seconds": round(seconds, 6)}
 

@@ -79,8 +79,9 @@ def spool(target: str) -> BinaryIO:
 
 
 def write(
-    target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False
-) -> None:
+    target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False, *,
+    dated: bool = True,
+) -> None:  # fmt: skip
     """Write an output completely or not at all; `stores.write` writes those of URLs.
 
     Where the system can, the file has no name until it is complete, so that a killed process leaves nothing.
@@ -88,8 +89,11 @@ def write(
 
     Args:
         data: the output, or a file that contains it.
-        like: status of the source, whose times and permissions the output gets if the file system has them.
+        like: status of the source, whose access (see `give_access`) and times the output gets if the file system has
+            them.
         make: create missing folders.
+        dated: whether the output gets the times; False for what is not all of its source, because an output with the
+            time of its source is taken for up to date.
     Raises:
         PixzipError: the target exists and `force` is off.
         OSError: the output cannot be written.
@@ -107,7 +111,7 @@ def write(
         make_folder(target)
     path = Path(target)
     with signals_wait():
-        _replace(path, data, force, like)
+        _replace(path, data, force, like, dated)
 
 
 def write_once(target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None) -> None:
@@ -165,19 +169,19 @@ def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
         shutil.copyfileobj(data, out, _PIECE_BYTES)
 
 
-def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:
+def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None, dated: bool) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        if not _replace_unnamed(path, temporary, data, force, like):
-            with open(temporary, "xb", opener=partial(os.open, mode=_mode(like))) as f:
-                _fill(f, data, like)
+        if not _replace_unnamed(path, temporary, data, force, like, dated):
+            with created(temporary, like) as f:
+                _fill(f, data, like, dated)
             settle(temporary, path, force)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _replace_unnamed(
-    path: Path, temporary: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None
+    path: Path, temporary: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None, dated: bool
 ) -> bool:
     """`_replace` by a file that has no name until it is complete; False if the system or file system has no such files.
 
@@ -189,7 +193,7 @@ def _replace_unnamed(
     except (OSError, AttributeError):  # the named file has the same error if it is another one
         return False
     with os.fdopen(descriptor, "wb") as f:
-        _fill(f, data, like)
+        _fill(f, data, like, dated)
         try:
             _link(f, path)
         except FileExistsError:
@@ -216,16 +220,48 @@ def _mode(like: os.stat_result | None) -> int:
     return 0o666 if like is None else 0o600
 
 
-def _fill(file: BinaryIO, data: bytes | BinaryIO, like: os.stat_result | None) -> None:
-    """Write a file to the disk, then set its permissions and times."""
+def created(path: Path, like: os.stat_result | None) -> BinaryIO:
+    """A new file, which nobody can read who cannot read its source.
+
+    Raises:
+        FileExistsError: there is a file of this name.
+        OSError: the file cannot be created.
+    """
+    return open(path, "xb", opener=partial(os.open, mode=_mode(like)))
+
+
+def _fill(file: BinaryIO, data: bytes | BinaryIO, like: os.stat_result | None, dated: bool) -> None:
+    """Write a file to the disk, then set its access and times."""
     _copy(data, file)
     file.flush()
     os.fsync(file.fileno())
     if like is not None:
+        if dated:
+            with contextlib.suppress(OSError):
+                os.utime(file.fileno(), ns=(like.st_atime_ns, like.st_mtime_ns))
+        give_access(file, like)
+
+
+def give_access(file: BinaryIO, like: os.stat_result) -> None:
+    """Give a file the group and permissions of its source, and its owner, where the process may do so.
+
+    A group other than the source's gets no more than all others have. Errors, as of file systems without permissions,
+    are passed over.
+
+    Args:
+        like: status of the source.
+    """
+    now, mode = os.fstat(file.fileno()), like.st_mode & 0o777
+    if now.st_gid != like.st_gid:
+        try:
+            os.fchown(file.fileno(), -1, like.st_gid)
+        except OSError:
+            mode &= ~0o070 | (mode & 0o007) << 3
+    with contextlib.suppress(OSError):
+        os.fchmod(file.fileno(), mode)
+    if now.st_uid != like.st_uid:  # at last, for only the owner and root may do the above
         with contextlib.suppress(OSError):
-            os.fchmod(file.fileno(), like.st_mode & 0o777)
-        with contextlib.suppress(OSError):
-            os.utime(file.fileno(), ns=(like.st_atime_ns, like.st_mtime_ns))
+            os.fchown(file.fileno(), like.st_uid, -1)
 
 
 def settle(temporary: Path, path: Path, force: bool) -> None:

@@ -1,5 +1,6 @@
 """Folders as outputs of the command line: all files of a folder are written, or none."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
@@ -34,11 +35,12 @@ def check_folder(target: str, names: Iterable[str], force: bool) -> None:
             raise PixzipError(f"{inner} exists and is not a folder")
 
 
-def write_folder(target: str, contents: Mapping[str, bytes], force: bool) -> None:
+def write_folder(target: str, contents: Mapping[str, bytes], force: bool, like: os.stat_result | None = None) -> None:
     """Write files into a folder, which is created if missing; into a new folder, all of them or none.
 
     Args:
         contents: relative path, with "/" between its parts and checked by the caller -> content of the file.
+        like: status of the source, whose access the files get, see `files.give_access`.
     Raises:
         PixzipError: a file exists and `force` is off, or two names are equal for the file system.
         OSError: a file cannot be written.
@@ -52,8 +54,10 @@ def write_folder(target: str, contents: Mapping[str, bytes], force: bool) -> Non
                 path = temporary / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
-                    with path.open("xb") as f:
+                    with files.created(path, like) as f:
                         f.write(data)
+                        if like is not None:
+                            files.give_access(f, like)
                 except FileExistsError:
                     raise PixzipError(f"{name} is another file's name too, for this file system") from None
             if not folder.is_dir():

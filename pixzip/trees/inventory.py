@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from pixzip.trees import manifest
-from pixzip.trees.manifest import DONE, Record
+from pixzip.trees.manifest import DONE, FAILED, Record
 
 #: In place of a digest: an output is named, but the manifests disagree about it, or the last run failed to write it.
 NOTHING_KNOWN = b""
@@ -25,13 +25,21 @@ class Inventory:
             OSError: one cannot be read.
         """
         self._digests: dict[str, bytes] = {}
+        #: Outputs that every manifest that names them says failed -> the last error.
+        self.failed: dict[str, str] = {}
         #: Whether there is a manifest.
         self.is_kept = False
         for history in manifest.histories(folder):
             self.is_kept = True
-            for output, digest in _last(history).items():
+            found, failed = _last(history)
+            for output, digest in found.items():
                 agreed = self._digests.get(output, digest) == digest
+                is_failed = output in failed and (output not in self._digests or output in self.failed)
                 self._digests[output] = digest if agreed else NOTHING_KNOWN
+                if is_failed:
+                    self.failed[output] = failed[output]
+                else:
+                    self.failed.pop(output, None)
 
     def __contains__(self, output: str) -> bool:
         """Whether a path below the folder, with "/" between its parts, is named."""
@@ -42,12 +50,18 @@ class Inventory:
         return ((output, digest) for output, digest in self._digests.items() if digest)
 
 
-def _last(records: Iterable[Record]) -> dict[str, bytes]:
-    found = {}
+def _last(records: Iterable[Record]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The digests of outputs, and the errors of those of them that failed."""
+    found: dict[str, bytes] = {}
+    failed: dict[str, str] = {}
     for record in records:
-        if _is_inside(record.output):
-            found[record.output] = _digest(record)
-    return found
+        if not _is_inside(record.output):
+            continue
+        found[record.output] = _digest(record)
+        failed.pop(record.output, None)
+        if record.state == FAILED:
+            failed[record.output] = record.error
+    return found, failed
 
 
 def _digest(record: Record) -> bytes:

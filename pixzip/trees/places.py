@@ -95,13 +95,17 @@ def check_shared(*names: str) -> None:
         raise PixzipError("memory:// is the memory of this process, which workers do not reach")
 
 
-def write(source: str, target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None) -> None:
+def write(
+    source: str, target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None, *, whole: bool = True
+) -> None:
     """Write the output of a file of a tree; again, after a killed run, if the output cannot tell that it is there.
 
+    Args:
+        whole: whether the output has all of the file; only such an output gets its time, and so is up to date later.
     Raises:
         PixzipError, OSError: see `files.write`.
     """
     if between(source, target):
         files.write_once(target, data, force, like)
     else:
-        files.write(target, data, force, like, make=True)
+        files.write(target, data, force, like, make=True, dated=whole)

@@ -15,6 +15,8 @@ from pixzip.trees.places import FileStatus, between
 
 #: Errors of an output after which no other can be written either.
 FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+#: Size and time in the line of an output that has only a part of its input.
+NOT_WHOLE = (-1, -1)
 _PIECE_BYTES = 1 << 20
 
 
@@ -25,20 +27,23 @@ class Proof(NamedTuple):
         size, mtime_ns: size and time of the input when it was opened; 0 for what is no regular file.
         output_bytes: size of the output.
         sha256: of the output, in hexadecimal.
+        whole: whether the output has all of the input, so that a later run need not make it again.
     """
 
     size: int
     mtime_ns: int
     output_bytes: int
     sha256: str
+    whole: bool = True
 
     @classmethod
-    def of(cls, data: bytes | BinaryIO, like: FileStatus | None) -> Self:
+    def of(cls, data: bytes | BinaryIO, like: FileStatus | None, *, whole: bool = True) -> Self:
         """The proof of an output.
 
         Args:
             data: its bytes, or a file of them.
             like: status of the input; None for what is no regular file.
+            whole: see `Proof`.
         """
         if isinstance(data, bytes):
             found, output_bytes = hashlib.sha256(data), len(data)
@@ -49,7 +54,7 @@ class Proof(NamedTuple):
                 found.update(piece)
             output_bytes = data.tell()
         size, mtime_ns = (like.st_size, like.st_mtime_ns) if like else (0, 0)
-        return cls(size, mtime_ns, output_bytes, found.hexdigest())
+        return cls(size, mtime_ns, output_bytes, found.hexdigest(), whole)
 
 
 def up_to_date(source: FileStatus | None, written: FileStatus | None) -> bool:
@@ -112,6 +117,8 @@ class Records:
             proof = Proof(source.st_size, source.st_mtime_ns, 0, "") if source else Proof(0, 0, 0, "")
         learned = self._statuses.get(name)
         given = (learned.st_size, learned.st_mtime_ns) if learned else (proof.size, proof.mtime_ns)
+        if not proof.whole:  # no input has this size and time, so that no later run takes the output for done
+            given = NOT_WHOLE
         size, sha256 = (None, None) if error else (proof.output_bytes, proof.sha256)
         self._manifest.append(Record(self._inner(name), *given, self._inside(output), size, sha256, state, why))
 

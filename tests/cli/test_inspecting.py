@@ -99,6 +99,32 @@ def test_without_r_or_a_manifest_files_are_decoded_and_nothing_is_counted(archiv
     assert "unlisted" not in told(good("verify", "-r", "archive", "--json"))[1]
 
 
+def test_what_failed_and_is_not_there_is_an_error_until_it_is_written(archive: Path) -> None:
+    (archive.parent / "tree" / "b" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    bad("compress", "-r", "tree", "-o", "archive", words="tree/b/cut.png: ")
+    result = bad("verify", "-r", "archive", words="archive/b/cut.png.pxz: is missing: a manifest says that it failed: ")
+    assert len(result.stderr.splitlines()) == 1
+    _, total = told(run("verify", "-r", "archive", "--json"))
+    assert (total["done"], total["failed"]) == (len(NAMES), 1)
+    (archive.parent / "tree" / "b" / "cut.png").write_bytes(image.write(codec.as_picture(pixels(3, 4, 3))))
+    good("compress", "-r", "tree", "-o", "archive")
+    good("verify", "-r", "archive")
+
+
+def test_a_file_that_failed_is_written_by_another_command(archive: Path) -> None:
+    (archive.parent / "tree" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    bad("compress", "-r", "tree", "-o", "archive", words="tree/cut.png: ")
+    (archive / "cut.png.pxz").write_bytes((archive / "e.png.pxz").read_bytes())
+    good("verify", "-r", "archive")
+
+
+def test_only_a_folder_without_a_manifest_is_said_to_be_empty(archive: Path) -> None:
+    good("decompress", "-r", "archive", "-o", "back")
+    assert good("verify", "-r", "back").stderr == ""
+    (archive.parent / "none").mkdir()
+    assert "none: warning: no .pxz files in this folder" in good("verify", "-r", "none", "back").stderr
+
+
 def record(output: str, digest: str = "ab" * 32, state: str = manifest.DONE) -> Record:
     done = state == manifest.DONE
     return Record("x", 5, 10**18, output, 3 if done else None, digest if done else None, state)
@@ -119,5 +145,6 @@ def test_an_inventory_keeps_what_manifests_agree_on_and_no_path_outside(tmp_path
     assert found.is_kept
     assert dict(found.items()) == {"same": bytes.fromhex("ab" * 32), "twice": bytes.fromhex("cd" * 32)}
     assert all(name in found for name in ("other", "failed", "x"))
+    assert set(found.failed) == {"failed"}
     assert "../up" not in found
     assert not NOTHING_KNOWN

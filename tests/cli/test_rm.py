@@ -1,5 +1,6 @@
 """`--rm`: an original is removed only if the output decodes to its full content."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from pixzip import codec, image
 from pixzip.cli.work import originals
 from pixzip.codec import decoder
 from pixzip.io import files, streams
+from tests.cli.test_pages import FILES
+from tests.helpers import jpegs
 from tests.helpers.shell import RGB, bad, good, names, pixels, read, run
 
 
@@ -60,6 +63,76 @@ def test_an_output_that_does_not_read_back_is_taken_back_and_the_original_stays(
     monkeypatch.setattr(files, "write", damaged)
     bad("compress", "rgb.png", "--rm", words="rgb.png: ")
     assert names(shipped) == before
+
+
+@pytest.fixture
+def kinds(shipped: Path) -> Path:
+    """Files that are decompressed in different ways, in `packed`."""
+    (shipped / "packed").mkdir()
+    (shipped / "pages.tif").write_bytes(FILES["scan.tif"])
+    (shipped / "moving.gif").write_bytes(FILES["c.gif"])
+    (shipped / "photo.jpg").write_bytes(jpegs.jpeg())
+    good("compress", "rgb.png", "pages.tif", "photo.jpg", "-o", "packed")
+    for name in ("rgb.png", "pages.tif", "moving.gif"):
+        good("compress", name, "--no-original", "-o", f"packed/plain-{name}.pxz")
+    return shipped
+
+
+#: File -> the output that is written.
+KINDS = {
+    "rgb.png": "x.png", "pages.tif": "x.tif", "photo.jpg": "x.jpg",
+    "plain-rgb.png": "x.png", "plain-pages.tif": "x.tif", "plain-moving.gif": "x.gif",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", ["half", "gone"])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_whose_output_is_cut_off_stays_and_the_output_is_taken_back(
+    kinds: Path, monkeypatch: pytest.MonkeyPatch, name: str, cut: str
+) -> None:
+    """Simulates a disk that loses what was written."""
+    write = files.write
+
+    def losing(target: str, *args: Any, **options: Any) -> None:
+        write(target, *args, **options)
+        found = Path(target).read_bytes()
+        Path(target).write_bytes(found[: len(found) // 2])
+        if cut == "gone":
+            Path(target).unlink()
+
+    monkeypatch.setattr(files, "write", losing)
+    bad("decompress", f"packed/{name}.pxz", "-o", KINDS[name], "--rm", words="verification failed: ")
+    assert (kinds / "packed" / f"{name}.pxz").exists()
+    assert KINDS[name] not in names(kinds)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_file_whose_output_is_cut_off_stays(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good("compress", "rgb.png", "--no-original")
+    write = files.write
+
+    def losing(target: str, *args: Any, **options: Any) -> None:
+        write(target, *args, **options)
+        Path(target).write_bytes(Path(target).read_bytes()[:-60])
+
+    monkeypatch.setattr(files, "write", losing)
+    bad("decompress", "rgb.png.pxz", "--rm", "-o", "x.tif", words="verification failed: ")
+    assert names(shipped).count("x.tif") == 0
+    assert "rgb.png.pxz" in names(shipped)
+
+
+def test_pages_that_are_others_in_the_output_are_an_error(kinds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = files.write
+
+    def other(target: str, data: Any, *args: Any, **options: Any) -> None:
+        write(target, FILES["scan.tif"].replace(second, second[::-1], 1), *args, **options)
+
+    second = image.load_pages(FILES["scan.tif"], None).pages.pages[1].picture.samples.tobytes()  # type: ignore[union-attr]
+    assert FILES["scan.tif"].count(second) == 1
+    monkeypatch.setattr(files, "write", other)
+    words = "verification failed: what was written has other pages; the output is taken back"
+    bad("decompress", "packed/plain-pages.tif.pxz", "-o", "x.tif", "--rm", words=words)
+    assert "x.tif" not in names(kinds)
 
 
 def test_an_output_that_decodes_to_another_picture_is_taken_back(
@@ -170,8 +243,15 @@ def test_an_original_that_changes_meanwhile_is_kept(shipped: Path, monkeypatch: 
 
 def test_what_is_up_to_date_is_not_removed(shipped: Path) -> None:
     good("compress", "rgb.png", "grey.png")
-    good("compress", "rgb.png", "grey.png", "--rm")
+    why = "outputs that were up to date are not compared: -f --rm codes them again"
+    result = good("compress", "rgb.png", "grey.png", "--rm", "--json")
+    assert result.stderr == f"pixzip: 2 originals kept: {why}\n"
+    *entries, last = map(json.loads, result.stdout.splitlines())
+    assert [(entry["status"], entry["original_kept"]) for entry in entries] == [("skipped", why)] * 2
+    assert last["total"]["originals_kept"] == 2
     assert {"rgb.png", "grey.png"} <= set(names(shipped))
+    assert good("compress", "rgb.png", "grey.png", "--rm", "-q").stderr == ""
+    assert "originals_kept" not in good("compress", "rgb.png", "grey.png", "--json").stdout
     good("compress", "rgb.png", "grey.png", "--rm", "-f")
     assert {"rgb.png", "grey.png"}.isdisjoint(names(shipped))
 

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from pixcodecs.errors import PixzipError
 
 from pixzip.io import files, folders
+from pixzip.io.folders import write_folder
 
 #: Kills processes that write.  Only a file that replaces another one has a second name, when it is complete.
 TRIALS = """
@@ -98,6 +99,65 @@ def test_a_file_is_written_with_the_times_and_permissions_of_its_source_or_of_th
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"content"
     assert named(tmp_path) == ["a", "b", "source"]
+
+
+@pytest.mark.usefixtures("way")
+def test_an_output_without_its_sources_time_has_its_permissions(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"")
+    source.chmod(0o600)
+    os.utime(source, ns=(10**18, 10**18))
+    files.write(str(tmp_path / "a"), b"content", False, source.stat(), dated=False)
+    found = (tmp_path / "a").stat()
+    assert found.st_mode & 0o777 == 0o600
+    assert found.st_mtime_ns > 10**18
+    write_folder(str(tmp_path / "made"), {"b/c": b"content"}, False, source.stat())
+    assert (tmp_path / "made" / "b" / "c").stat().st_mode & 0o777 == 0o600
+
+
+class Status(NamedTuple):
+    """What of a source's status decides on access."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+
+
+@pytest.mark.parametrize(("mode", "left"), [(0o640, 0o600), (0o644, 0o644), (0o664, 0o644), (0o751, 0o711)])
+def test_a_group_that_cannot_be_given_gets_no_more_than_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, left: int
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def refused(descriptor: int, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refused)
+    with (tmp_path / "a").open("wb") as file:
+        now = os.fstat(file.fileno())
+        files.give_access(file, Status(mode, now.st_uid + 1, now.st_gid + 1))  # type: ignore[arg-type]
+        assert asked == [(-1, now.st_gid + 1), (now.st_uid + 1, -1)]
+        assert os.fstat(file.fileno()).st_mode & 0o777 == left
+        files.give_access(file, Status(mode, now.st_uid, now.st_gid))  # type: ignore[arg-type]
+        assert os.fstat(file.fileno()).st_mode & 0o777 == mode
+    assert len(asked) == 2
+
+
+@pytest.mark.usefixtures("way")
+def test_the_owner_and_group_of_a_source_are_kept_where_they_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"")
+    try:
+        os.chown(source, 12345, 4321)
+    except PermissionError:
+        pytest.skip("only root gives files away")
+    source.chmod(0o640)
+    files.write(str(tmp_path / "a"), b"content", False, source.stat())
+    found = (tmp_path / "a").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 4321, 0o640)
 
 
 @pytest.mark.usefixtures("way")

@@ -73,7 +73,7 @@ class Decompression:
         if signature.is_stack(data):
             if not self.alone:
                 raise PixzipError("a stack of images is decompressed by itself, not among other inputs")
-            stack.decompress(self.ledger, name, data, self.options, out=self.out, whole=self.whole)
+            stack.decompress(self.ledger, name, data, self.options, stat=stat, out=self.out, whole=self.whole)
             return None
         if signature.is_kept(data):
             found = files_kept.decompress(
@@ -153,7 +153,7 @@ class Decompression:
             return False
         kept = self._losses(name, opening.frame) or kept or self._original_lost(opening)
         if self.manner.remove and not kept:
-            with streams.Input(target) as written:
+            with removal.comparing(self.ledger, name), streams.Input(target) as written:
                 large.compare(written.file(), opening, self.options, progress())
         self._finish(name, stat, kept)
         return True
@@ -175,7 +175,8 @@ class Decompression:
         if item.rebuilt and self._rebuilt(name, item.opening, picture, item.stat):
             kept = item.kept or self._differs(name, item.opening)
         else:
-            self.ledger.write(name, image.write(picture, self._suffix(name)), item.stat)
+            whole = self.whole or not (self.window or found.damaged)
+            self.ledger.write(name, image.write(picture, self._suffix(name)), item.stat, whole=whole)
             kept = self._losses(name, picture) or item.kept or self._original_lost(item.opening)
             if self.manner.remove and not kept:
                 kept = self._read_back(name, picture)
@@ -215,15 +216,14 @@ class Decompression:
         """The reason to keep the original although the image is right: it has another form; "" if there is none.
 
         Raises:
-            PixzipError: the written image has other samples.
+            PixzipError: the written image has other samples, and is taken back.
         """
-        target = self.ledger.target(name)
-        again, dropped = image.load(streams.read(target), None)
-        if again == picture and not dropped:
-            return ""
-        if not np.array_equal(again.samples, picture.samples):
-            self.ledger.take_back(name)
-            raise PixzipError("verification failed: what was written is another picture, and is taken back")
+        with removal.comparing(self.ledger, name):
+            again, dropped = image.load(streams.read(self.ledger.target(name)), None)
+            if again == picture and not dropped:
+                return ""
+            if not np.array_equal(again.samples, picture.samples):
+                raise PixzipError("what was written is another picture")
         return f"{self._suffix(name)} holds the same samples in another form"
 
     def _finish(self, name: str, stat: Any, kept: str) -> None:

@@ -47,7 +47,7 @@ def draw(
     if even and not manner.quiet:
         say(f"pixzip: {image}: warning: spread evenly, for a tile was coded by {even[0]}: --models-only maps all")
     data = _numbers(bits) if suffix == ".npy" else _figure(picture, bits, Path(image).name, suffix)
-    files.write(out, data, manner.force)
+    files.write(out, data, manner.force, source.stat, dated=False)
     say_written(manner, image, out, data, began)
 
 

@@ -62,7 +62,7 @@ def decompress(
     found, damage = kept.salvage(data, max_pixels) if salvage else (kept.restore(data, max_pixels), "")
     width, height = kept.size(found)
     ledger[name].pixels = width * height or None
-    ledger.write(name, found, stat)
+    ledger.write(name, found, stat, whole=not damage)
     if damage:
         raise PixzipError(f"{damage}; {len(found)} bytes that may be right are written")
     if ledger.manner.remove:
@@ -80,7 +80,7 @@ def _pixels(
     if max_pixels is not None:
         image.check_memory(suffix, picture.pixels, len(data))
     ledger[name].pixels = picture.pixels
-    ledger.write(name, image.write(picture, suffix), stat)
+    ledger.write(name, image.write(picture, suffix), stat, whole=not region)
     lost = sorted({*dropped, *image.lost(picture, suffix)})
     if lost:
         ledger.warn(name, f"{suffix} does not hold {', '.join(lost)}")
@@ -94,11 +94,6 @@ def _compare(ledger: Ledger, name: str, expected: bytes, again: Any) -> None:
     Raises:
         PixzipError: they are others; what was written is taken back.
     """
-    try:
-        if again() == expected:
-            return
-    except (PixzipError, OSError) as e:
-        ledger.take_back(name)
-        raise PixzipError(f"verification failed: {e}; what was written is taken back") from None
-    ledger.take_back(name)
-    raise PixzipError("verification failed: what was written gives other bytes, and is taken back")
+    with originals.comparing(ledger, name):
+        if again() != expected:
+            raise PixzipError("what was written gives other bytes")

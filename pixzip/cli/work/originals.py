@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from pixcodecs.container import signature
@@ -11,6 +12,7 @@ from pixcodecs.container.signature import Buffer
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
+from pixzip.cli.errors import text_of
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import PIXELS
 from pixzip.io import files, stores, streams
@@ -76,15 +78,32 @@ def not_removable(source: streams.Input) -> str:
     return "" if source.stat else "it is not a regular file"
 
 
+@contextlib.contextmanager
+def comparing(ledger: Ledger, name: str) -> Iterator[None]:
+    """Take an output back if its comparison, for `--rm`, ends in an error.
+
+    Raises:
+        PixzipError: the error, with what became of the output.
+    """
+    try:
+        yield
+    except (PixzipError, OSError) as e:
+        ledger.take_back(name)
+        raise PixzipError(f"verification failed: {text_of(e)}; the output is taken back") from e
+    except BaseException:
+        ledger.take_back(name)
+        raise
+
+
 def check_written(ledger: Ledger, name: str, record: Record) -> None:
     """Compare a written original with its digest.
 
     Raises:
-        PixzipError: what was written is another file.
+        PixzipError: what was written is another file, and is taken back.
     """
-    if hashlib.sha256(streams.read(ledger.target(name))).digest() != record.sha256:
-        ledger.take_back(name)
-        raise PixzipError("verification failed: what was written is another file, and is taken back")
+    with comparing(ledger, name):
+        if hashlib.sha256(streams.read(ledger.target(name))).digest() != record.sha256:
+            raise PixzipError("what was written is another file")
 
 
 def remove(ledger: Ledger, name: str, stat: os.stat_result) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pixcodecs.container.signature import Buffer
 from pixcodecs.errors import PixzipError
 
@@ -113,7 +114,7 @@ def decompress(
     suffix = SUFFIXES[kind] if target == streams.STANDARD else Path(target).suffix
     pages = decompress_pages(opening, options, ledger.part([name]))
     if folder:
-        _write_folder(ledger, name, pages)
+        _write_folder(ledger, name, pages, stat)
         kept = "one PNG a page does not hold all that it has"
     elif not _rebuilt(ledger, name, opening, pages, options, stat):
         written = image.write_pages(pages, suffix)
@@ -121,15 +122,35 @@ def decompress(
         lost = image.lost_of_pages(pages, suffix)
         if lost:
             ledger.warn(name, f"{suffix} does not hold {', '.join(lost)}")
-        again = image.load_pages(written, None) if ledger.manner.remove else None
-        if again and again.pages != pages:
-            kept = f"{suffix} holds the same pages in another form"
-        if ledger.manner.remove == BYTES and pages_original.is_kept(opening):
+        if lost:
+            kept = f"{', '.join(lost)} would be lost"
+        elif ledger.manner.remove == BYTES and pages_original.is_kept(opening):
             kept = kept or originals.ORIGINAL_LOST
-        kept = f"{', '.join(lost)} would be lost" if lost else kept
+        if ledger.manner.remove and not kept:
+            kept = _read_back(ledger, name, pages)
     _finish(ledger, name, stat, kept)
     entry.seconds = time.perf_counter() - began
     ledger.done(name)
+
+
+def _read_back(ledger: Ledger, name: str, pages: Pages) -> str:
+    """The reason to keep a `.pxz` file although its samples were written: they have another form; "" if there is none.
+
+    Raises:
+        PixzipError: the written file has other samples, and is taken back.
+    """
+    target = ledger.target(name)
+    with originals.comparing(ledger, name):
+        data = streams.read(target)
+        loaded = image.load_pages(data, None)
+        if loaded and loaded.pages == pages:
+            return ""
+        again = [page.picture for page in loaded.pages.pages] if loaded else [image.load(data, None).picture]
+        wanted = [page.picture for page in pages.pages]
+        pairs = [(a.samples, b.samples) for a, b in zip(again, wanted, strict=False)]
+        if len(again) != len(wanted) or any(a.shape == b.shape and not np.array_equal(a, b) for a, b in pairs):
+            raise PixzipError("what was written has other pages")
+    return f"{Path(target).suffix} holds the same pages in another form"
 
 
 def _rebuilt(
@@ -157,7 +178,7 @@ def _rebuilt(
     return True
 
 
-def _write_folder(ledger: Ledger, name: str, pages: Pages) -> None:
+def _write_folder(ledger: Ledger, name: str, pages: Pages, stat: Any) -> None:
     digits = max(4, len(str(len(pages.pages))))
     common = pages.metadata
     contents = {
@@ -165,7 +186,7 @@ def _write_folder(ledger: Ledger, name: str, pages: Pages) -> None:
         for i, page in enumerate(pages.pages, 1)
     }
     with signals.signals_wait():
-        folders.write_folder(ledger.target(name), contents, ledger.manner.force)
+        folders.write_folder(ledger.target(name), contents, ledger.manner.force, stat)
         ledger.written += 1
     ledger[name].bytes_after = sum(map(len, contents.values()))
     lost = [

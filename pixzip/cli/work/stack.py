@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -188,12 +189,14 @@ def _coded(
 
 
 def decompress(
-    ledger: Ledger, name: str, data: Buffer, options: codec.Options, *, out: str | None, whole: bool
-) -> None:
+    ledger: Ledger, name: str, data: Buffer, options: codec.Options, *,
+    stat: os.stat_result | None, out: str | None, whole: bool,
+) -> None:  # fmt: skip
     """Decompress a stack to a folder of PNGs, or to an array file.
 
     Args:
         ledger: ledger that contains the file.
+        stat: status of the file, whose access the outputs get; None for what is no regular file.
         whole: neither a region nor salvage is requested.
     Raises:
         PixzipError, OSError: any error; nothing is written in this case.
@@ -216,9 +219,9 @@ def decompress(
     contents = {out: _array_file(found)} if as_array else _png_files(found, targets, not ledger.manner.quiet)
     with signals_wait():  # so that written files are counted
         if as_array:
-            files.write(out, contents[out], force)
+            files.write(out, contents[out], force, stat, dated=False)
         else:
-            folders.write_folder(out, contents, force)
+            folders.write_folder(out, contents, force, stat)
         ledger.written += 1
     entry.output, entry.bytes_before, entry.pixels = out, len(data), header.pixels
     entry.bytes_after, entry.seconds = sum(map(len, contents.values())), time.perf_counter() - began

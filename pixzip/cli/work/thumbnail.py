@@ -27,8 +27,8 @@ def thumbnail(packed: str, out: str, size: int, *, max_pixels: int | None, manne
     began = time.perf_counter()
     set_threads(manner.threads)
     files.check_writable(out, manner.force)
-    with naming(packed):
-        data = streams.read_pxz(packed)
+    with naming(packed), streams.Input(packed) as source:
+        data = source.pxz()
         if signature.is_stack(data):
             raise PixzipError("a stack of images has no thumbnail")
         options = codec.Options.decoding("cpu", max_pixels=max_pixels)
@@ -37,5 +37,5 @@ def thumbnail(packed: str, out: str, size: int, *, max_pixels: int | None, manne
     small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     png = io.BytesIO()
     small.save(png, "PNG")
-    files.write(out, png.getvalue(), manner.force)
+    files.write(out, png.getvalue(), manner.force, source.stat, dated=False)
     say_written(manner, packed, out, png.getvalue(), began)
