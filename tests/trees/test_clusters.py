@@ -129,7 +129,10 @@ def test_a_cluster_gives_the_bytes_of_one_process_and_one_account_of_all_files(
     again = told(good(*args).stdout)[-1]["total"]
     assert (again["done"], again["skipped"]) == (0, FILES)
     packed = [tmp_path / "out", "--scheduler", cluster[1], "--model", MODEL]
-    assert told(good("verify", "-r", *packed, "--json").stdout)[-1]["total"]["done"] == FILES
+    result = bad(
+        "verify", "-r", *packed, "--json", words="bad.png.pxz: is missing: a manifest says that it failed: not an"
+    )
+    assert told(result.stdout)[-1]["total"]["done"] == FILES
     good("decompress", "-r", *packed, "-o", tmp_path / "back")
     for name in outputs:
         png = name.removesuffix(".pxz")
