@@ -71,8 +71,7 @@ def check_sizes(shape: tuple[int, ...], axes: str) -> None:
     pixels = math.prod(shape) // sizes.get("C", 1)
     if max(sizes["H"], sizes["W"]) > MAX_SIDE or pixels > MAX_PIXELS:
         raise ValueError(
-            f"chunk has shape {shape}, {axes}: expected at most {MAX_SIDE} rows and columns, and {MAX_PIXELS} pixels:"
-            " make the array's chunks smaller"
+            f"chunk has shape {shape}, {axes}: expected at most {MAX_SIDE} rows and columns, and {MAX_PIXELS} pixels"
         )
 
 

@@ -73,19 +73,16 @@ class ChunkCodec:
         given = {"axes": self.axes, "effort": self.effort}
         return {"model": self.model, "model_id": self.model_id, **{k: v for k, v in given.items() if v is not None}}
 
-    def check(self, axes: int, dtype: np.dtype[Any], chunk: tuple[int, ...] | None = None) -> None:
+    def check(self, axes: int, dtype: np.dtype[Any]) -> None:
         """Check, before there are chunks, for errors that `encode` would raise for all chunks of an array.
 
         Args:
             axes: number of axes.
-            chunk: shape of a chunk, if it is known.
         Raises:
-            ValueError: the array has another dtype, or another number of axes, or its chunks are too large.
+            ValueError: the array has another dtype, or another number of axes.
         """
         _check_dtype("array", dtype)
         chunk_axes.check_count(axes, self.axes)
-        if chunk is not None:
-            chunk_axes.check_sizes(chunk, chunk_axes.axes_of(chunk, self.axes))
 
     @cached_property
     def _encoder(self) -> "Codec":

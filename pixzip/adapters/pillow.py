@@ -177,8 +177,7 @@ class PxzImageFile(ImageFile.ImageFile):
         from pixzip.api import Codec
         from pixzip.image import pillow_images
 
-        most = Image.MAX_IMAGE_PIXELS
-        options = Codec(max_pixels=None if most is None or math.isinf(most) else int(most)).options
+        options = Codec(max_pixels=_most_pixels()).options
         file = self._file() if self._pages is None else self._pages.openings[self._current].file
         with _only_oserror(f"cannot decode the {SUFFIX} file"):
             opening = codec.Opening(file, options.max_pixels, folder=self._folder)
@@ -193,6 +192,12 @@ class PxzImageFile(ImageFile.ImageFile):
                 image.paste(Image.frombytes(self.mode, (image.width, len(rows)), pixels, "raw", rawmode), (0, top))
                 top += len(rows)
         return image
+
+
+def _most_pixels() -> int | None:
+    """Pillow's limit of pixels, which may be any number; None for none."""
+    most = Image.MAX_IMAGE_PIXELS
+    return None if most is None or math.isinf(most) else int(most)
 
 
 def _open(stream: IO[bytes], filename: str | bytes = "") -> ImageFile.ImageFile:
@@ -212,7 +217,7 @@ def _open(stream: IO[bytes], filename: str | bytes = "") -> ImageFile.ImageFile:
     from pixzip.codec import kept
 
     with _only_oserror(f"cannot decode the {SUFFIX} file"):
-        jpeg = kept.restore(stream.read(), Image.MAX_IMAGE_PIXELS)
+        jpeg = kept.restore(stream.read(), _most_pixels())
         found = JpegImagePlugin.jpeg_factory(io.BytesIO(jpeg))
     if filename:
         stream.close()

@@ -19,6 +19,8 @@ from zarr.storage import MemoryStore
 from pixzip.adapters.axes import axes_of, check_sizes
 from pixzip.adapters.numcodecs_codec import Pixzip
 from pixzip.adapters.zarr_codec import PixzipCodec
+from pixzip.io import arguments
+from pixzip.trees.clusters import check_client
 
 #: Most tasks that wait for a cluster, so that a store of millions of shards takes little memory here.
 _PENDING = 1000
@@ -108,10 +110,10 @@ def recompress(
     Raises:
         FileNotFoundError: there is nothing at `src`.
         FileExistsError: there is something at `dst`, and `overwrite` is off.
-        TypeError, ValueError: the effort is no integer, or out of range; a store is in this process's memory and the
-            client's workers are not.
+        TypeError, ValueError: an argument is of another type, or out of range; a store is in this process's memory and
+            the client's workers are not.
         PixzipError: `verify` found another value.
-        ModelMismatchError: there is no such model; there is no change.
+        ModelMismatchError: there is no such model.
 
     >>> import numpy as np, zarr
     >>> source = zarr.storage.MemoryStore()
@@ -123,11 +125,14 @@ def recompress(
     (1, 1, 40, 50)
     """
     PixzipCodec(model, effort=effort)  # raises errors of its arguments before there is a change
+    verify, overwrite = arguments.flag(verify, "verify"), arguments.flag(overwrite, "overwrite")
     source = zarr.open(src, mode="r")
+    if client is not None:
+        check_client(client)
+        if any(map(_is_in_memory, (source.store_path, dst))):
+            raise ValueError("the client's workers cannot reach a store in this process's memory: pass paths or URLs")
     members = _members(source)
     target = _empty(source, dst, overwrite)
-    if client is not None and any(isinstance(place.store, MemoryStore) for place in (source.store_path, target)):
-        raise ValueError("the client's workers cannot reach a store in this process's memory: pass paths or URLs")
     _make(members, target, model, effort)
     found = []
     for name, array in members.items():
@@ -144,6 +149,11 @@ def recompress(
     if isinstance(source, zarr.Group) and source.metadata.consolidated_metadata is not None:
         zarr.consolidate_metadata(target)
     return found
+
+
+def _is_in_memory(place: Any) -> bool:
+    """Whether a store, or a place in one, is this process's memory."""
+    return isinstance(getattr(place, "store", place), MemoryStore | dict)
 
 
 def _members(source: Any) -> dict[str, Any]:

@@ -76,8 +76,7 @@ class PixzipCodec(ArrayBytesCodec):
         Raises:
             ValueError: no chunk of such an array can be coded.
         """
-        chunk = getattr(chunk_grid, "chunk_shape", None)
-        self._chunks.check(len(shape), np.dtype(self.dtype) if self.dtype else dtype.to_native_dtype(), chunk)
+        self._chunks.check(len(shape), np.dtype(self.dtype) if self.dtype else dtype.to_native_dtype())
 
     def evolve_from_array_spec(self, array_spec: "ArraySpec") -> Self:
         """The codec itself, after `validate`, which Zarr does not call for the codecs within shards."""

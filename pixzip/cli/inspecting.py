@@ -65,27 +65,31 @@ class Inspection(Ledger):
             super().find_none(given, what)
 
     def _expect(self, place: Place, inner: str, digest: bytes) -> None:
-        """Take up what a manifest says of one file."""
+        """Take up what a manifest says of one file: that it is there, and its digest unless that is `NOTHING_KNOWN`."""
         name, shard = place.prefix + inner, self.manner.shard
         if name in self.entries:
-            self.expected[name] = digest
+            if digest:
+                self.expected[name] = digest
             return
         if shard and not shards.is_in(inner, shard):
             return
         status = place.status(inner)
         if status is None:
             self.fail(name, PixzipError("is missing: a manifest names it"))
-        elif not inner.lower().endswith(SUFFIX):
+        elif digest and not inner.lower().endswith(SUFFIX):
             self.plan(name, size_bytes=status.st_size)
             self.expected[name] = digest
             self._others.add(name)
 
     def _expect_none(self, place: Place, inner: str, error: str) -> None:
-        """Take up that a file failed to be written; a `.pxz` file that is there after all is checked like any other."""
-        name, shard = place.prefix + inner, self.manner.shard
-        if name not in self.entries and not (shard and not shards.is_in(inner, shard)):
-            what = "may be wrong" if place.status(inner) else "is missing"
-            self.fail(name, PixzipError(f"{what}: a manifest says that it failed: {error}"))
+        """Take up that a file failed to be written; a `.pxz` file that is there shows by itself what it is."""
+        shard = self.manner.shard
+        if shard and not shards.is_in(inner, shard):
+            return
+        if not place.status(inner):
+            self.fail(place.prefix + inner, PixzipError(f"is missing: a manifest says that it failed: {error}"))
+        elif not inner.lower().endswith(SUFFIX):
+            self.fail(place.prefix + inner, PixzipError(f"may be wrong: a manifest says that it failed: {error}"))
 
     def with_others(self, work: Work) -> Work:
         """Work on `.pxz` files, and after it check the digests of the others in this process."""

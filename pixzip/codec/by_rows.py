@@ -171,7 +171,7 @@ def check_rows(opening: Opening, source: RowSource, options: Options, progress: 
     for rows in decompress_rows(opening, own, progress) if same else ():
         same = same and np.array_equal(rows, source.read(len(rows)))
     if not same:
-        raise PixzipError("verification failed: the file decodes to another picture; nothing was written")
+        raise PixzipError("the file decodes to another picture")
 
 
 def release(file: Buffer) -> None:

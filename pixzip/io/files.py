@@ -7,9 +7,11 @@ import secrets
 import shutil
 import sys
 import tempfile
-from functools import partial
+from collections.abc import Iterable
+from functools import partial, reduce
+from operator import and_
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from pixcodecs.errors import PixzipError
 
@@ -78,9 +80,35 @@ def spool(target: str) -> BinaryIO:
     return cast(BinaryIO, tempfile.TemporaryFile(dir=folder_of(target)))  # closed by the caller
 
 
+class Access(NamedTuple):
+    """Who may read a file, as `os.stat_result` says it; -1 for an owner or a group that is not to be changed."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+
+
+def narrowest(sources: Iterable[os.stat_result | None]) -> Access | None:
+    """The access of an output of many files: what all of them have.
+
+    Args:
+        sources: the status of each; None for what is no regular file, such as a pipe, which does not count.
+    Returns:
+        None if there are no files.
+    """
+    found = [source for source in sources if source is not None]
+    if not found:
+        return None
+    modes, owners, groups = ({getattr(source, name) for source in found} for name in Access._fields)
+    mode = reduce(and_, modes)
+    if len(groups) > 1:
+        mode = _without_group(mode)
+    return Access(mode, *(them.pop() if len(them) == 1 else -1 for them in (owners, groups)))
+
+
 def write(
-    target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, make: bool = False, *,
-    dated: bool = True,
+    target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | Access | None = None, make: bool = False,
+    *, dated: bool = True,
 ) -> None:  # fmt: skip
     """Write an output completely or not at all; `stores.write` writes those of URLs.
 
@@ -90,7 +118,7 @@ def write(
     Args:
         data: the output, or a file that contains it.
         like: status of the source, whose access (see `give_access`) and times the output gets if the file system has
-            them.
+            them; or the access alone.
         make: create missing folders.
         dated: whether the output gets the times; False for what is not all of its source, because an output with the
             time of its source is taken for up to date.
@@ -114,13 +142,16 @@ def write(
         _replace(path, data, force, like, dated)
 
 
-def write_once(target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None) -> None:
+def write_once(
+    target: str, data: bytes | BinaryIO, force: bool, like: os.stat_result | None = None, *, dated: bool = True
+) -> None:  # fmt: skip
     """Like `write`, but an output that is there with the very bytes is good: an earlier run has written it.
 
-    It tells what is written already where outputs cannot have the times of their inputs, as in stores.
+    It tells what is written already where outputs do not have the times of their inputs: in stores, and where they are
+    not `dated`.
     """
     try:
-        write(target, data, force, like, make=True)
+        write(target, data, force, like, make=True, dated=dated)
     except PixzipError:
         if not _holds(stores.plain(target), data):
             raise
@@ -169,7 +200,9 @@ def _copy(data: bytes | BinaryIO, out: BinaryIO) -> None:
         shutil.copyfileobj(data, out, _PIECE_BYTES)
 
 
-def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None, dated: bool) -> None:
+def _replace(
+    path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | Access | None, dated: bool
+) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         if not _replace_unnamed(path, temporary, data, force, like, dated):
@@ -181,7 +214,7 @@ def _replace(path: Path, data: bytes | BinaryIO, force: bool, like: os.stat_resu
 
 
 def _replace_unnamed(
-    path: Path, temporary: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | None, dated: bool
+    path: Path, temporary: Path, data: bytes | BinaryIO, force: bool, like: os.stat_result | Access | None, dated: bool
 ) -> bool:
     """`_replace` by a file that has no name until it is complete; False if the system or file system has no such files.
 
@@ -215,12 +248,12 @@ def _link(file: BinaryIO, path: Path) -> None:
         os.close(folder)
 
 
-def _mode(like: os.stat_result | None) -> int:
+def _mode(like: os.stat_result | Access | None) -> int:
     """The permissions of an incomplete file, no more than its source has; without a source, the umask's."""
     return 0o666 if like is None else 0o600
 
 
-def created(path: Path, like: os.stat_result | None) -> BinaryIO:
+def created(path: Path, like: os.stat_result | Access | None) -> BinaryIO:
     """A new file, which nobody can read who cannot read its source.
 
     Raises:
@@ -230,19 +263,19 @@ def created(path: Path, like: os.stat_result | None) -> BinaryIO:
     return open(path, "xb", opener=partial(os.open, mode=_mode(like)))
 
 
-def _fill(file: BinaryIO, data: bytes | BinaryIO, like: os.stat_result | None, dated: bool) -> None:
+def _fill(file: BinaryIO, data: bytes | BinaryIO, like: os.stat_result | Access | None, dated: bool) -> None:
     """Write a file to the disk, then set its access and times."""
     _copy(data, file)
     file.flush()
     os.fsync(file.fileno())
     if like is not None:
-        if dated:
+        if dated and isinstance(like, os.stat_result):
             with contextlib.suppress(OSError):
                 os.utime(file.fileno(), ns=(like.st_atime_ns, like.st_mtime_ns))
         give_access(file, like)
 
 
-def give_access(file: BinaryIO, like: os.stat_result) -> None:
+def give_access(file: BinaryIO, like: os.stat_result | Access) -> None:
     """Give a file the group and permissions of its source, and its owner, where the process may do so.
 
     A group other than the source's gets no more than all others have. Errors, as of file systems without permissions,
@@ -256,12 +289,17 @@ def give_access(file: BinaryIO, like: os.stat_result) -> None:
         try:
             os.fchown(file.fileno(), -1, like.st_gid)
         except OSError:
-            mode &= ~0o070 | (mode & 0o007) << 3
+            mode = _without_group(mode)
     with contextlib.suppress(OSError):
         os.fchmod(file.fileno(), mode)
     if now.st_uid != like.st_uid:  # at last, for only the owner and root may do the above
         with contextlib.suppress(OSError):
             os.fchown(file.fileno(), like.st_uid, -1)
+
+
+def _without_group(mode: int) -> int:
+    """Permissions whose group has no more than all others have."""
+    return mode & (~0o070 | (mode & 0o007) << 3)
 
 
 def settle(temporary: Path, path: Path, force: bool) -> None:

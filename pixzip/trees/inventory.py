@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from pixzip.trees import manifest
 from pixzip.trees.manifest import DONE, FAILED, Record
 
-#: In place of a digest: an output is named, but the manifests disagree about it, or the last run failed to write it.
+#: In place of a digest: an output is named, but the manifests disagree about it, or it failed.
 NOTHING_KNOWN = b""
 
 
@@ -46,8 +46,8 @@ class Inventory:
         return output in self._digests
 
     def items(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the path of each output of which something is known, and its SHA-256."""
-        return ((output, digest) for output, digest in self._digests.items() if digest)
+        """Yield the path of each output that has not failed, and its SHA-256 or `NOTHING_KNOWN`."""
+        return ((output, digest) for output, digest in self._digests.items() if output not in self.failed)
 
 
 def _last(records: Iterable[Record]) -> tuple[dict[str, bytes], dict[str, str]]:

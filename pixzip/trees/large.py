@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from pixcodecs.errors import PixzipError
+
 from pixzip import codec, image, originals
 from pixzip.codec import by_rows
 from pixzip.codec import original as original_files
@@ -54,8 +56,11 @@ def compress(
         if again:
             spool.flush()
             opening = codec.Opening(FileBuffer(spool.fileno()), None)
-            with again:
-                by_rows.check_rows(opening, _Stripped(again) if strip else again, options, progress())
+            try:
+                with again:
+                    by_rows.check_rows(opening, _Stripped(again) if strip else again, options, progress())
+            except PixzipError as e:
+                raise PixzipError(f"verification failed: {e}; nothing was written") from e
         if not thoroughness:
             write(spool)
             return None

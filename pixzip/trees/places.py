@@ -105,7 +105,7 @@ def write(
     Raises:
         PixzipError, OSError: see `files.write`.
     """
-    if between(source, target):
-        files.write_once(target, data, force, like)
+    if between(source, target) or not whole:
+        files.write_once(target, data, force, like, dated=whole)
     else:
-        files.write(target, data, force, like, make=True, dated=whole)
+        files.write(target, data, force, like, make=True)

@@ -166,3 +166,13 @@ def test_a_chunk_of_another_array_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.zarr" / "c" / "0" / "0").replace(tmp_path / "b.zarr" / "c" / "0" / "0")
     with pytest.raises(pixzip.BitstreamError, match=r"chunk has uint8 \(4, 6\), the array's have uint8 \(6, 4\)"):
         zarr.open_array(tmp_path / "b.zarr")[:]
+
+
+def test_an_array_with_a_filter_that_moves_axes_is_created_and_opened_again(tmp_path: Path) -> None:
+    data = photos(1, 20, 24)[0].transpose(2, 0, 1)
+    codec = PixzipCodec("fast", axes="HWC", effort=1)
+    filters = [TransposeCodec(order=(1, 2, 0))]
+    zarr.create_array(
+        tmp_path / "a.zarr", data=data, chunks=data.shape, filters=filters, serializer=codec, compressors=None
+    )
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "a.zarr", mode="r")[:], data)

@@ -116,6 +116,17 @@ def test_a_file_that_failed_is_written_by_another_command(archive: Path) -> None
     bad("compress", "-r", "tree", "-o", "archive", words="tree/cut.png: ")
     (archive / "cut.png.pxz").write_bytes((archive / "e.png.pxz").read_bytes())
     good("verify", "-r", "archive")
+    for part in ("1/3", "2/3", "3/3"):
+        good("verify", "-r", "archive", "--shard", part)
+
+
+def test_a_file_about_which_manifests_disagree_has_to_be_there(archive: Path) -> None:
+    (line, *_) = (archive / "pixzip-manifest.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    (archive / "pixzip-manifest-1-of-2.jsonl").write_text(json.dumps(found | {"sha256": "ab" * 32}) + "\n")
+    good("verify", "-r", "archive")
+    (archive / found["output"]).unlink()
+    bad("verify", "-r", "archive", words=f"archive/{found['output']}: is missing: a manifest names it")
 
 
 def test_only_a_folder_without_a_manifest_is_said_to_be_empty(archive: Path) -> None:
@@ -143,7 +154,8 @@ def test_an_inventory_keeps_what_manifests_agree_on_and_no_path_outside(tmp_path
     second.close()
     found = Inventory(str(tmp_path))
     assert found.is_kept
-    assert dict(found.items()) == {"same": bytes.fromhex("ab" * 32), "twice": bytes.fromhex("cd" * 32)}
+    known = {"same": bytes.fromhex("ab" * 32), "twice": bytes.fromhex("cd" * 32)}
+    assert dict(found.items()) == {**known, "other": NOTHING_KNOWN, "x": NOTHING_KNOWN}
     assert all(name in found for name in ("other", "failed", "x"))
     assert set(found.failed) == {"failed"}
     assert "../up" not in found

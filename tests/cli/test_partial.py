@@ -1,13 +1,16 @@
 """Outputs that have a part of their files, regions and what was salvaged, are never taken for up to date."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pixcodecs.errors import PixzipError
 
 from pixzip import codec, image
 from pixzip.codec import kept
+from pixzip.trees import places
 from tests.helpers import jpegs
 from tests.helpers.shell import bad, good, pixels
 
@@ -36,6 +39,19 @@ def make_region(place: Path) -> None:
 def make_salvaged(place: Path) -> None:
     damaged_tiles(place / "archive" / "whole.png.pxz")
     bad("decompress", "-r", "archive", "-o", "back", "--salvage", words="zeros in place")
+
+
+def test_a_worker_may_write_the_same_part_twice_and_no_other(tmp_path: Path) -> None:
+    """As after the death of a worker that had written it, but could not tell."""
+    source, target = tmp_path / "a", str(tmp_path / "b")
+    source.write_bytes(b"source")
+    os.utime(source, (1e9, 1e9))
+    for _ in range(2):
+        places.write(str(source), target, b"part", False, source.stat(), whole=False)
+    with pytest.raises(PixzipError, match="exists"):
+        places.write(str(source), target, b"another part", False, source.stat(), whole=False)
+    assert Path(target).read_bytes() == b"part"
+    assert Path(target).stat().st_mtime > 1e9
 
 
 @pytest.mark.parametrize("listed", [True, False])

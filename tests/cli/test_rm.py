@@ -78,6 +78,20 @@ def kinds(shipped: Path) -> Path:
     return shipped
 
 
+def lose(monkeypatch: pytest.MonkeyPatch, cut: str) -> None:
+    """Simulate a disk that loses what is written, or half of it."""
+    write = files.write
+
+    def losing(target: str, *args: Any, **options: Any) -> None:
+        write(target, *args, **options)
+        found = Path(target).read_bytes()
+        Path(target).write_bytes(found[: len(found) // 2])
+        if cut == "gone":
+            Path(target).unlink()
+
+    monkeypatch.setattr(files, "write", losing)
+
+
 #: File -> the output that is written.
 KINDS = {
     "rgb.png": "x.png", "pages.tif": "x.tif", "photo.jpg": "x.jpg",
@@ -90,20 +104,24 @@ KINDS = {
 def test_a_file_whose_output_is_cut_off_stays_and_the_output_is_taken_back(
     kinds: Path, monkeypatch: pytest.MonkeyPatch, name: str, cut: str
 ) -> None:
-    """Simulates a disk that loses what was written."""
-    write = files.write
-
-    def losing(target: str, *args: Any, **options: Any) -> None:
-        write(target, *args, **options)
-        found = Path(target).read_bytes()
-        Path(target).write_bytes(found[: len(found) // 2])
-        if cut == "gone":
-            Path(target).unlink()
-
-    monkeypatch.setattr(files, "write", losing)
+    lose(monkeypatch, cut)
     bad("decompress", f"packed/{name}.pxz", "-o", KINDS[name], "--rm", words="verification failed: ")
     assert (kinds / "packed" / f"{name}.pxz").exists()
     assert KINDS[name] not in names(kinds)
+
+
+@pytest.mark.parametrize("cut", ["half", "gone"])
+@pytest.mark.parametrize("name", ["rgb.png", "pages.tif", "moving.gif", "photo.jpg", "large"])
+def test_an_original_whose_file_is_cut_off_stays_and_the_file_is_taken_back(
+    kinds: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, name: str, cut: str
+) -> None:
+    if name == "large":
+        request.getfixturevalue("large")
+        name = "rgb.png"
+    lose(monkeypatch, cut)
+    bad("compress", name, "--rm", words="verification failed: ")
+    assert name in names(kinds)
+    assert f"{name}.pxz" not in names(kinds)
 
 
 @pytest.mark.usefixtures("large")

@@ -1,6 +1,7 @@
 """Stacks on the command line: files that are written, refused, and left alone."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,15 @@ def test_info(here: Path) -> None:
     data = (here / "set.pxz").read_bytes()
     (here / "set.pxz").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     bad("info", "set.pxz", words="payload damaged")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_stack_of_private_images_and_what_comes_out_of_it_are_private(here: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (here / name).write_bytes(image.write(codec.as_picture(pixels(5, 6, 3))))
+        (here / name).chmod(0o600 if name == "a.png" else 0o644)
+    good("compress", "--stack", "a.png", "b.png", "-o", "s.pxz")
+    good("decompress", "s.pxz")
+    good("decompress", "s.pxz", "-o", "s.npy")
+    for written in ("s.pxz", "s/a.png", "s.npy"):
+        assert (here / written).stat().st_mode & 0o777 == 0o600

@@ -144,6 +144,21 @@ def test_a_group_that_cannot_be_given_gets_no_more_than_others(
     assert len(asked) == 2
 
 
+def test_an_output_of_many_files_has_the_access_that_all_have() -> None:
+    def status(mode: int, owner: int, group: int) -> Any:
+        return os.stat_result((0o100000 | mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
+
+    def found(*sources: Any) -> Any:
+        access = files.narrowest(sources)
+        return access and (access.st_mode & 0o777, *access[1:])
+
+    assert found() is None
+    assert found(None) is None
+    assert found(None, status(0o640, 1, 2)) == (0o640, 1, 2)
+    assert found(status(0o640, 1, 2), status(0o604, 1, 2)) == (0o600, 1, 2)
+    assert found(status(0o664, 1, 2), status(0o664, 3, 4)) == (0o644, -1, -1)
+
+
 @pytest.mark.usefixtures("way")
 def test_the_owner_and_group_of_a_source_are_kept_where_they_can_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ from pixcodecs.container.references import Reference
 from pixcodecs.errors import PixzipError
 
 from pixzip import codec, originals
+from pixzip.cli.errors import FILE_ERRORS
 from pixzip.cli.ledger import Ledger
 from pixzip.cli.options import BYTES
 from pixzip.cli.say import say
@@ -156,16 +157,13 @@ class Compression:
         )  # fmt: skip
         kept = removal.why_kept(source, rows.dropped, self.manner.remove)  # known when the last row was read
         kept = self._losses(name, rows.dropped, record, kept)
-        if target != streams.STANDARD:
-            self._count(streams.read_pxz(target))
         if self.manner.remove and not kept:
-            try:
+            with removal.comparing(self.ledger, name):
                 opening = codec.Opening(streams.read_pxz(target), None, folder=streams.folder_of(target))
                 large.compare(source.file(), opening, self.options, progress())
                 self._check_original(opening, None, record)
-            except Exception:
-                self.ledger.take_back(name)
-                raise
+        if target != streams.STANDARD:
+            self._count(streams.read_pxz(target))
         self._finish(name, stat, kept)
 
     def _code(self, items: list[_Item]) -> list[bytes]:
@@ -207,7 +205,7 @@ class Compression:
     def _compare(self, name: str, item: _Item, found: Any, seconds: float) -> None:
         began, (opening, picture) = time.perf_counter(), found
         if picture != item.picture:
-            raise PixzipError("verification failed: what was written decodes to another picture")
+            raise PixzipError("what was written decodes to another picture")
         self._check_original(opening, picture, item.record)
         self.ledger[name].seconds += seconds + time.perf_counter() - began
         try:
@@ -224,10 +222,13 @@ class Compression:
         """
         if self.manner.remove == BYTES:
             if record is None or opening.original != record:
-                raise PixzipError("verification failed: what was written holds another original")
+                raise PixzipError("what was written holds another original")
             original_files.check(opening, picture, replace(self.options, max_pixels=None))
 
     def _unwrite(self, name: str, error: BaseException) -> None:
         """Remove an output that does not decode to the original, which still exists."""
-        self.ledger.take_back(name)
-        self.ledger.fail(name, error)
+        try:
+            with removal.comparing(self.ledger, name):
+                raise error
+        except FILE_ERRORS as e:
+            self.ledger.fail(name, e)

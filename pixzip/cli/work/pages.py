@@ -57,11 +57,8 @@ def compress(
     if ledger.manner.remove == BYTES and record and not whole:
         kept = kept or f"it would not come back byte for byte: {record.why_not}"
     if ledger.manner.remove and not kept:
-        try:
+        with originals.comparing(ledger, name):
             _check(ledger, name, pages, record, replace(options, max_pixels=None))
-        except Exception:
-            ledger.take_back(name)
-            raise
     _finish(ledger, name, source.stat, kept)
     entry.seconds = time.perf_counter() - began
     ledger.done(name)
@@ -78,10 +75,10 @@ def _check(ledger: Ledger, name: str, pages: Pages, record: Record | None, optio
     written = PagesOpening(streams.read_pxz(target), None, streams.folder_of(target))
     back = decompress_pages(written, options)
     if back != pages:
-        raise PixzipError("verification failed: what was written decodes to other pages")
+        raise PixzipError("what was written decodes to other pages")
     if ledger.manner.remove == BYTES:
         if record is None or written.original != record:
-            raise PixzipError("verification failed: what was written holds another original")
+            raise PixzipError("what was written holds another original")
         pages_original.check(written, back, options)
 
 

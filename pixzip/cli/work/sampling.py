@@ -20,7 +20,7 @@ from pixzip.engine import sampling
 from pixzip.engine.base import Progress
 from pixzip.engine.device import engine as engine_of
 from pixzip.engine.family import FamilyEngine
-from pixzip.io import files
+from pixzip.io import files, streams
 from pixzip.models import library
 from pixzip.models.family.architectures import FAMILY
 
@@ -76,9 +76,10 @@ def complete(
         drawn = sampling.complete(
             engine, batch, keep_rows, seed=seed, temperature=temperature, progress=_scales(bar, engine)
         )
+    access = files.narrowest(map(streams.status_of, images))  # the upper rows are theirs
     rows = [np.concatenate([o[None], drawn[i * count : (i + 1) * count]]) for i, o in enumerate(originals)]
     data = _grid(np.concatenate(rows), engine.model.levels, count + 1)
-    files.write(out, data, manner.force)
+    files.write(out, data, manner.force, access)
     say_written(manner, model, out, data, began)
 
 

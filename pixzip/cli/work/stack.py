@@ -158,7 +158,11 @@ def compress(
     ledger.plan(name, out, sum(source.path.stat().st_size for source in sources if source.path.exists()))
     with ledger.at_work(bar=False):
         data = _coded(collected, sources, options, names=names, verify=verify, quiet=manner.quiet)
-        ledger.write(name, data, None)
+        access = files.narrowest(streams.status_of(str(source.path)) for source in sources)
+        with signals_wait():  # so that a written file is counted
+            files.write(out, data, manner.force, access)
+            ledger.written += 1
+        ledger[name].bytes_after = len(data)
         ledger[name].model_bytes = len(container.read_header(data, None).weights)
         ledger[name].pixels, ledger[name].seconds = collected.pixels, time.perf_counter() - began
         ledger.done(name)
