@@ -118,10 +118,7 @@ def effort(value: Any) -> int:
         TypeError: it is no integer.
         ValueError: it is out of range.
     """
-    found = _integer(value, "effort")
-    if not 1 <= found <= MOST_EFFORT:
-        raise ValueError(f"effort is {found}, expected 1 to {MOST_EFFORT}")
-    return found
+    return _within(value, "effort", 1, MOST_EFFORT)
 
 
 def workers(value: Any) -> int:
@@ -131,10 +128,7 @@ def workers(value: Any) -> int:
         TypeError: it is no integer.
         ValueError: it is out of range.
     """
-    found = _integer(value, "workers")
-    if not 1 <= found <= MOST_WORKERS:
-        raise ValueError(f"workers is {found}, expected 1 to {MOST_WORKERS}")
-    return found
+    return _within(value, "workers", 1, MOST_WORKERS)
 
 
 def part(value: Any) -> tuple[int, int]:
@@ -159,10 +153,7 @@ def side(value: Any, least: int, most: int) -> int:
         TypeError: it is no integer.
         ValueError: it is out of range.
     """
-    found = _integer(value, "tile")
-    if not least <= found <= most:
-        raise ValueError(f"tile is {found}, expected {least} to {most}")
-    return found
+    return _within(value, "tile", least, most)
 
 
 def region(value: Any) -> tuple[int, int, int, int]:
@@ -178,6 +169,13 @@ def region(value: Any) -> tuple[int, int, int, int]:
         raise ValueError(f"region is {_said(value)}, expected (x, y, width, height)")
     x, y, width, height = (_integer(side, "a number of the region") for side in value)
     return x, y, width, height
+
+
+def _within(value: Any, what: str, least: int, most: int) -> int:
+    found = _integer(value, what)
+    if not least <= found <= most:
+        raise ValueError(f"{what} is {found}, expected {least} to {most}")
+    return found
 
 
 def _integer(value: Any, what: str) -> int:
